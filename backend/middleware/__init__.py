@@ -1,0 +1,1 @@
+"""What wraps every request: id, authentication, limits, CORS, headers, audit, errors."""

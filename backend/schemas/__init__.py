@@ -1,0 +1,1 @@
+"""Request and response models: the contract's names and types, one file per resource."""

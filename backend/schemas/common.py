@@ -1,0 +1,178 @@
+"""Types that every resource shares: money, time, symbols, envelopes, pages."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
+
+T = TypeVar("T")
+
+MAX_DIGITS = 30
+MAX_DECIMALS = 18
+MAX_PAGE = 500
+DEFAULT_PAGE = 100
+
+_SYMBOL = re.compile(r"[A-Z0-9]{1,20}/[A-Z0-9]{1,20}(:[A-Z0-9]{1,20}(-[A-Z0-9]{1,12}){0,3})?")
+
+
+def decimal_text(value: Decimal) -> str:
+    """Write a decimal in plain notation, without exponent or trailing zeros."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def time_text(value: datetime) -> str:
+    """Write an aware time as RFC 3339 UTC with milliseconds."""
+    utc = value.astimezone(timezone.utc)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+
+
+def utc_now() -> datetime:
+    """Return the present moment, aware."""
+    return datetime.now(timezone.utc)
+
+
+def parse_symbol(text: str) -> str:
+    """Return OctoBot's form of a symbol given as `BTC/USDT` or `BTC-USDT`, any case of letters.
+
+    Raises ValueError when it is neither.
+    """
+    symbol = text.upper()
+    if "/" not in symbol:
+        symbol = symbol.replace("-", "/", 1)
+    if len(text) > 60 or not _SYMBOL.fullmatch(symbol):
+        raise ValueError("a symbol looks like BTC/USDT or BTC-USDT")
+    return symbol
+
+
+def _decimal_in(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        raise ValueError("a decimal number or a string holding one")
+    if isinstance(value, str) and not re.fullmatch(
+        r"[+-]?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?", value
+    ):
+        raise ValueError("a decimal number or a string holding one")
+    # repr gives the shortest text that reads back as the same float: what the client wrote
+    return repr(value) if isinstance(value, float) else value
+
+
+_DECIMAL_SCHEMA = {"type": "string", "format": "decimal", "examples": ["0.015"]}
+_DECIMAL_INPUT_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^[+-]?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?$"},
+        {"type": "number"},
+    ],
+    "examples": ["0.015"],
+}
+
+Money = Annotated[
+    Decimal,
+    PlainSerializer(decimal_text, return_type=str, when_used="json"),
+    WithJsonSchema(_DECIMAL_SCHEMA, mode="serialization"),
+    WithJsonSchema(_DECIMAL_SCHEMA, mode="validation"),
+]
+"""An amount in an answer: a Decimal here, a decimal string in JSON."""
+
+PositiveMoney = Annotated[
+    Decimal,
+    BeforeValidator(_decimal_in),
+    Field(gt=0, max_digits=MAX_DIGITS, decimal_places=MAX_DECIMALS, allow_inf_nan=False),
+    PlainSerializer(decimal_text, return_type=str, when_used="json"),
+    WithJsonSchema(_DECIMAL_INPUT_SCHEMA),
+]
+"""An amount in a request: a string or JSON number, above zero, at most 30 digits and 18 decimals."""
+
+UtcTime = Annotated[
+    datetime,
+    PlainSerializer(time_text, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "examples": ["2026-01-20T10:00:00.123Z"]}
+    ),
+]
+"""An aware time; RFC 3339 UTC with milliseconds in JSON."""
+
+Symbol = Annotated[
+    str,
+    AfterValidator(parse_symbol),
+    WithJsonSchema({"type": "string", "maxLength": 60, "examples": ["BTC/USDT"]}),
+]
+"""A market's symbol: `BTC/USDT` or `BTC-USDT` on the way in, `BTC/USDT` on the way out."""
+
+
+class Model(BaseModel):
+    """Base of the models in answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class RequestModel(BaseModel):
+    """Base of the models in requests: an unknown field is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Envelope(Model, Generic[T]):
+    """A successful answer."""
+
+    success: Literal[True] = True
+    data: T
+    timestamp: UtcTime = Field(default_factory=utc_now)
+
+
+class Pagination(Model):
+    """Where a list stands: pass `next_cursor` as `cursor` for the following page."""
+
+    limit: int
+    next_cursor: str | None = None
+
+
+class Page(Model, Generic[T]):
+    """A successful answer that holds a list."""
+
+    success: Literal[True] = True
+    data: list[T]
+    pagination: Pagination
+    timestamp: UtcTime = Field(default_factory=utc_now)
+
+
+class PageQuery(RequestModel):
+    """What every list takes."""
+
+    limit: int = Field(DEFAULT_PAGE, ge=1, le=MAX_PAGE, description="Most items to return.")
+    cursor: str | None = Field(
+        None, max_length=200, description="The `next_cursor` of the page before."
+    )
+
+
+class ProblemField(Model):
+    """One refused field."""
+
+    field: str
+    message: str
+
+
+class Problem(Model):
+    """Every error, of every layer."""
+
+    success: Literal[False] = False
+    error: str = Field(examples=["Invalid symbol"])
+    code: int = Field(examples=[400])
+    type: str = Field(examples=["invalid_symbol"])
+    details: str | None = Field(None, examples=["BTC/USD is not traded on sandbox"])
+    fields: list[ProblemField] | None = None
+    request_id: str
+    timestamp: UtcTime = Field(default_factory=utc_now)

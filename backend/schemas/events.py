@@ -1,0 +1,37 @@
+"""The plain data that the bridge hands to the streams: one event, serialised once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Topic = Literal["prices", "orders", "trades", "positions", "portfolio", "candles", "bot"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, as clients see it.
+
+    `data` is the whole JSON object of the SSE data line (`exchange`, `symbol`,
+    `timestamp` and the thing under its name). A topic's snapshot is the fold
+    of its events: `item` replaces what stood under `key`, and an event with
+    `item` None takes `key` out (an order that ended).
+    """
+
+    topic: Topic
+    name: str
+    key: str
+    symbol: str | None
+    data: bytes
+    item: bytes | None
+
+
+class EventSink(Protocol):
+    """What takes the bridge's events; both methods are called from any thread, in order."""
+
+    def publish(self, event: Event) -> None:
+        """Append one event."""
+
+    def load(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
+        """Replace a topic's snapshot (after a boot): key to (symbol, item JSON)."""

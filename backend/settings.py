@@ -1,0 +1,161 @@
+"""Typed settings from BACKEND_* variables and a .env file, checked once at start."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from backend.schemas.common import parse_symbol
+
+_RATE = re.compile(r"[1-9]\d{0,6}/(second|minute|hour|day)")
+
+
+class SettingsError(Exception):
+    """A setting has a wrong value; the text is one line that names it and what it takes."""
+
+
+class Settings(BaseSettings):
+    """What the backend is told from outside."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BACKEND_", env_file=".env", extra="ignore", frozen=True, validate_default=True
+    )
+
+    env: Literal["development", "production"] = "development"
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    home: Path = Field(Path("instance"), description="folder for database, keys, OctoBot, logs")
+    database_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL; SQLite in home if unset"
+    )
+    secret_key: SecretStr | None = Field(
+        None, min_length=32, description="signs tokens; kept in home"
+    )
+    admin_username: str = Field("admin", pattern=r"^[A-Za-z0-9_.@-]{1,64}$")
+    admin_password: SecretStr | None = Field(
+        None, min_length=10, description="first admin's password"
+    )
+    exchange: Annotated[tuple[str, ...], NoDecode] = Field(("sandbox",), min_length=1)
+    symbols: Annotated[tuple[str, ...], NoDecode] = Field(("BTC/USDT", "ETH/USDT"), min_length=1)
+    trading: Literal["paper", "real"] = "paper"
+    paper_balance: Annotated[dict[str, Decimal], NoDecode] = Field(
+        {"USDT": Decimal(10000), "BTC": Decimal(1)}, min_length=1
+    )
+    sandbox_seed: int = Field(
+        1, ge=0, le=2**32 - 1, description="seed of the sandbox's price paths"
+    )
+    sandbox_speed: float = Field(1.0, gt=0, le=1000, description="how fast sandbox prices move")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    rate_limit_enabled: bool = True
+    rate_limit_storage: str = Field("memory://", pattern=r"^(memory|redis|rediss)://")
+    rate_limit_trade: str = "10/minute"
+    rate_limit_query: str = "100/minute"
+    rate_limit_login: str = "5/minute"
+    token_expiry: int = Field(3600, ge=1, le=86400, description="access token's life in seconds")
+    refresh_expiry: int = Field(
+        86400, ge=1, le=31_536_000, description="refresh token's life in seconds"
+    )
+    trusted_proxies: int = Field(0, ge=0, le=10, description="reverse proxies in front")
+    stream_heartbeat: float = Field(
+        15.0, gt=0, le=60, description="seconds between stream heartbeats"
+    )
+    stream_buffer: int = Field(
+        10_000, ge=100, le=1_000_000, description="events kept for resuming streams"
+    )
+    bot_timeout: float = Field(
+        10.0, gt=0, le=120, description="seconds a request waits for the bot"
+    )
+    octobot_community: bool = Field(False, description="let OctoBot contact its own servers")
+
+    @field_validator("exchange", "symbols", "cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("exchange")
+    @classmethod
+    def _exchange_ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(r"[a-z0-9_]{1,32}", name):
+                raise ValueError("ccxt exchange ids, comma-separated")
+        return value
+
+    @field_validator("symbols")
+    @classmethod
+    def _symbols(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(parse_symbol(symbol) for symbol in value))
+
+    @field_validator("paper_balance", mode="before")
+    @classmethod
+    def _balances(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        return {asset.strip().upper(): amount.strip() for asset, _, amount in pairs}
+
+    @field_validator("paper_balance")
+    @classmethod
+    def _balances_positive(cls, value: dict[str, Decimal]) -> dict[str, Decimal]:
+        for asset, amount in value.items():
+            if not re.fullmatch(r"[A-Z0-9]{1,20}", asset) or not amount.is_finite() or amount < 0:
+                raise ValueError("asset=amount pairs, comma-separated, as in USDT=10000,BTC=1")
+        return value
+
+    @field_validator("rate_limit_trade", "rate_limit_query", "rate_limit_login")
+    @classmethod
+    def _rates(cls, value: str) -> str:
+        if not _RATE.fullmatch(value):
+            raise ValueError("a count per second, minute, hour or day, as in 10/minute")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]{1,255}", origin):
+                raise ValueError("origins such as https://app.example.org, comma-separated")
+        return value
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment; raises `SettingsError` with one line for the first wrong value."""
+    try:
+        return Settings(**cast(dict[str, Any], overrides))
+    except (ValidationError, InvalidOperation) as error:
+        raise SettingsError(_one_line(error)) from None
+
+
+def _one_line(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return "BACKEND_PAPER_BALANCE: asset=amount pairs, comma-separated"
+    first = error.errors(include_input=False, include_url=False)[0]
+    name = f"BACKEND_{str(first['loc'][0]).upper()}" if first["loc"] else "settings"
+    return f"{name}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def describe(settings: Settings) -> list[tuple[str, str]]:
+    """List each variable with its value as text, secrets masked."""
+    rows = []
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        rows.append((f"BACKEND_{name.upper()}", _shown(value)))
+    return rows
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, SecretStr):
+        return "********"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if isinstance(value, dict):
+        return ",".join(f"{key}={item}" for key, item in value.items())
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,1 @@
+"""Events to clients: sequence, replay, fan-out, SSE; knows neither Flask nor OctoBot."""
