@@ -1,0 +1,61 @@
+"""What every answer bears, whoever made it: a request id, security headers, rate limit headers.
+
+This is the outermost layer, plain WSGI, so that errors of the layers below are
+covered too and nothing is built anew for each request.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+Header = tuple[str, str]
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
+
+_ID_KEY = "backend.request_id"
+_ADDED_KEY = "backend.answer_headers"
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+SECURITY_HEADERS: tuple[Header, ...] = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+
+
+def new_request_id() -> str:
+    """Make an id for a request that came without one."""
+    return secrets.token_hex(12)
+
+
+def request_id(environ: WSGIEnvironment) -> str:
+    """Return the id that this request's answer, errors and log lines bear."""
+    return str(environ[_ID_KEY])
+
+
+def add_answer_headers(environ: WSGIEnvironment, *headers: Header) -> None:
+    """Have the answer to this request bear more headers, whether it succeeds or fails."""
+    environ[_ADDED_KEY].extend(headers)
+
+
+def with_answer_headers(application: WSGIApplication) -> WSGIApplication:
+    """Wrap an application so that all its answers bear the headers of this layer."""
+
+    def stamped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        sent = environ.get("HTTP_X_REQUEST_ID", "")
+        environ[_ID_KEY] = sent if _SANE_ID.fullmatch(sent) else new_request_id()
+        added = environ[_ADDED_KEY] = [("X-Request-ID", environ[_ID_KEY]), *SECURITY_HEADERS]
+
+        def start(status: str, headers: list[Header], exc_info: ExcInfo | None = None) -> object:
+            return start_response(status, headers + added, exc_info)
+
+        return application(environ, start)  # type: ignore[arg-type]
+
+    return stamped

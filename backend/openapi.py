@@ -1,0 +1,161 @@
+"""The shape of every request and answer: spectree, taught this project's rules.
+
+`@api.validate` reads a view's `query` and `json` parameters from its signature,
+refuses what does not fit with our errors (spectree's own echo the input, read
+broken JSON as `{}` and let form bodies through), and turns the returned model
+into the answer without validating it a second time.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import orjson
+from flask import Request, Response, make_response, request
+from pydantic import BaseModel, ValidationError
+from spectree import SecurityScheme, SpecTree
+from spectree.models import SecureType, SecuritySchemeData
+from spectree.plugins.flask_plugin import FlaskPlugin
+
+from backend import __version__
+from backend.errors import FieldError, MalformedRequest, UnsupportedMediaType, ValidationFailed
+from backend.schemas.common import Problem
+from backend.schemas.prepared import Prepared
+
+M = TypeVar("M", bound=BaseModel)
+
+MOST_FIELDS_NAMED = 20
+_BEARER = "bearer"
+
+
+class JsonPlugin(FlaskPlugin):
+    """spectree's Flask plugin with our reading of requests and writing of answers."""
+
+    def validate(
+        self,
+        func: Callable[..., object],
+        query: type[BaseModel] | None,
+        json: type[BaseModel] | None,
+        *_unused: object,
+        **kwargs: object,
+    ) -> Response:
+        """Call the view with what the request holds and answer with what it returns."""
+        if query is not None:
+            kwargs["query"] = _read_query(query, request)
+        elif request.query_string:
+            _refuse_query(request)
+        if json is not None:
+            kwargs["json"] = _read_json(json, request)
+        return _answer(func(**kwargs))
+
+
+def _read_query(model: type[M], incoming: Request) -> M:
+    if not incoming.query_string:
+        return cast(M, _without_query(model))
+    found = {
+        name: values[0] if len(values) == 1 else values for name, values in incoming.args.lists()
+    }
+    return _validated(model, found)
+
+
+@functools.cache
+def _without_query(model: type[BaseModel]) -> BaseModel:
+    return _validated(model, {})
+
+
+def _refuse_query(incoming: Request) -> None:
+    fields = [
+        FieldError(_shown(name), "is not a parameter of this route") for name in incoming.args
+    ]
+    raise ValidationFailed(
+        "this route takes no query parameters", fields=fields[:MOST_FIELDS_NAMED]
+    )
+
+
+def _read_json(model: type[M], incoming: Request) -> M:
+    body = incoming.get_data(cache=False)
+    if not incoming.is_json and (body or incoming.mimetype):
+        raise UnsupportedMediaType("the body must be application/json")
+    try:
+        found = orjson.loads(body) if body else {}
+    except orjson.JSONDecodeError as error:
+        raise MalformedRequest(f"the body is not JSON: {error.msg}") from None
+    return _validated(model, found)
+
+
+def _validated(model: type[M], found: object) -> M:
+    try:
+        return model.model_validate(found)
+    except ValidationError as error:
+        raise ValidationFailed(fields=_fields(error)) from None
+
+
+def _fields(error: ValidationError) -> list[FieldError]:
+    """Name each refused field; never repeats what the client sent, which may be a password."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [_field(item["loc"], item["msg"]) for item in found[:MOST_FIELDS_NAMED]]
+
+
+def _field(location: tuple[str | int, ...], message: str) -> FieldError:
+    message = message.removeprefix("Value error, ")
+    if not location:
+        # a rule about several fields names the one to change: "price: is required for ..."
+        name, colon, rest = message.partition(": ")
+        return FieldError(name, rest) if colon else FieldError("body", message)
+    return FieldError(_shown(".".join(map(str, location))), message)
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= 100 else name[:100] + "…"
+
+
+def _answer(result: object) -> Response:
+    body, *rest = result if isinstance(result, tuple) else (result,)
+    if isinstance(body, BaseModel):
+        response = Response(body.__pydantic_serializer__.to_json(body), mimetype="application/json")
+        return make_response(response, *rest) if rest else response
+    if isinstance(body, Prepared):
+        return _prepared_answer(body)
+    return make_response(body, *rest)
+
+
+def _prepared_answer(prepared: Prepared) -> Response:
+    known = request.if_none_match.contains_weak(prepared.etag)
+    response = (
+        Response(status=304) if known else Response(prepared.body, mimetype="application/json")
+    )
+    response.headers["ETag"] = f'"{prepared.etag}"'
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+def _component_name(model: type[BaseModel]) -> str:
+    """Name `Envelope[list[Order]]` OrderListEnvelope, `Page[Order]` OrderPage."""
+    words = re.findall(r"\w+", model.__name__)
+    return "".join(word[:1].upper() + word[1:] for word in reversed(words))
+
+
+def _nested_name(_parent: str, child: str) -> str:
+    return child
+
+
+api = SpecTree(
+    backend=JsonPlugin,
+    mode="strict",
+    title="OctoBot backend",
+    version=__version__,
+    validation_error_status=400,
+    validation_error_model=Problem,
+    naming_strategy=_component_name,
+    nested_naming_strategy=_nested_name,
+    security_schemes=[
+        SecurityScheme(
+            name=_BEARER,
+            data=SecuritySchemeData(type=SecureType.HTTP, scheme="bearer", bearer_format="JWT"),
+        )
+    ],
+    security={_BEARER: []},
+)

@@ -1,0 +1,33 @@
+"""What an app is made of: the parts that views and middleware reach through `services()`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from flask import current_app
+
+if TYPE_CHECKING:
+    from backend.bridge import Bridge
+    from backend.concurrency import Host
+    from backend.identity import Identity
+    from backend.settings import Settings
+    from backend.store import Database
+    from backend.streams import Hub
+
+
+@dataclass(frozen=True)
+class Services:
+    """One app's parts; two apps in one process share none."""
+
+    settings: Settings
+    host: Host
+    database: Database
+    identity: Identity
+    bridge: Bridge
+    hub: Hub
+
+
+def services() -> Services:
+    """Return the parts of the app that serves the present request."""
+    return cast(Services, current_app.extensions["backend"])
