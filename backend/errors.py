@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple
 
 
 class FieldError(NamedTuple):
@@ -22,6 +22,7 @@ class ApiError(Exception):
 
     status = 500
     type = "internal_error"
+    headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,
@@ -76,32 +77,47 @@ class InvalidExchange(ApiError):
     type = "invalid_exchange"
 
 
-class NotAuthenticated(ApiError):
-    """No valid credentials came with the request."""
+class AuthenticationFailed(ApiError):
+    """Base of the errors about who is calling; `username` is for the audit, never shown."""
 
     status = 401
+    type = "authentication_failed"
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+    def __init__(self, details: str | None = None, *, username: str | None = None) -> None:
+        super().__init__(details)
+        self.username = username
+
+
+class NotAuthenticated(AuthenticationFailed):
+    """No credentials came with the request."""
+
     type = "not_authenticated"
 
 
-class InvalidCredentials(ApiError):
+class InvalidCredentials(AuthenticationFailed):
     """Name and password do not match, or the account is disabled."""
 
-    status = 401
     type = "invalid_credentials"
 
 
-class InvalidToken(ApiError):
+class InvalidToken(AuthenticationFailed):
     """The token is forged, malformed, revoked or not meant for this server."""
 
-    status = 401
     type = "invalid_token"
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
 
-class TokenExpired(ApiError):
+class TokenExpired(InvalidToken):
     """The token was valid once."""
 
-    status = 401
     type = "token_expired"
+
+
+class TokenReused(InvalidToken):
+    """A spent refresh token came back: one of two holders stole it, so the session is over."""
+
+    type = "token_reused"
 
 
 class Forbidden(ApiError):
@@ -155,6 +171,16 @@ class RateLimited(ApiError):
 
 class InternalError(ApiError):
     """A defect of ours; the log has it under the request id, the client does not."""
+
+
+class StoreUnavailable(ApiError):
+    """The database is locked, full or away: nothing was written."""
+
+    status = 503
+    type = "store_unavailable"
+
+    def __init__(self, details: str | None = None, *, retry_after_s: int = 1) -> None:
+        super().__init__(details, retry_after_s=retry_after_s)
 
 
 class BridgeError(ApiError):
