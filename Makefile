@@ -1,0 +1,58 @@
+# For everyone: run, test. For developers: lint, format, bench, openapi, postman.
+# Nothing has to be set up first: each target makes the environment that it needs.
+
+VENV := .venv
+# The user's own pytest arguments, as in: make test ARGS="-k orders"
+ARGS :=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench openapi postman clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
+
+run: $(VENV)/.installed ## Start the backend on http://127.0.0.1:8000 with paper money
+	@exec $(VENV)/bin/octobot-backend run
+
+test: $(VENV)/.installed-dev postman/node_modules/.installed ## Run all tests, on both OctoBot lines if the Pythons are there
+	+@scripts/run_tests.sh $(VENV) $(ARGS)
+
+lint: $(VENV)/.installed-dev ## Check format, style, types, imports and swagger.yaml
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/octobot-backend openapi | diff -u swagger.yaml -
+
+format: $(VENV)/.installed-dev ## Format the code and repair what can be repaired
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+bench: $(VENV)/.installed-dev ## Run the benchmarks; tables here, JSON in benchmarks/results
+	$(VENV)/bin/python -m benchmarks $(ARGS)
+
+openapi: $(VENV)/.installed ## Write swagger.yaml from the code
+	$(VENV)/bin/octobot-backend openapi > swagger.yaml.new
+	mv swagger.yaml.new swagger.yaml
+
+postman: postman/node_modules/.installed ## Write the Postman collection and environment from swagger.yaml
+	cd postman && npm run --silent generate
+
+clean: ## Remove environments and caches; keeps instance/, where the bot's data is
+	rm -rf .venv .venv-older .venv-newer postman/node_modules build *.egg-info
+	rm -rf .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/.installed: setup.py
+	@scripts/install.sh $(VENV) any ""
+	@touch $@
+
+$(VENV)/.installed-dev: setup.py
+	@scripts/install.sh $(VENV) any dev
+	@touch $@ $(VENV)/.installed
+
+.venv-%/.installed-dev: setup.py
+	@scripts/install.sh .venv-$* $* dev
+	@touch $@
+
+postman/node_modules/.installed: postman/package-lock.json
+	@scripts/install_node_tools.sh

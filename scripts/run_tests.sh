@@ -1,0 +1,28 @@
+#!/bin/sh
+# Run the suite in the given environment, then, where such a Python is found, on the other OctoBot
+# line: 2.0 goes with Python 3.10 and 3.11, 2.1 with 3.12 and 3.13.
+# usage: run_tests.sh FOLDER [PYTEST-ARGUMENT...]
+set -eu
+folder=$1
+shift
+
+# Each worker boots its own bots, about 300 MB: four are enough. A file's tests share theirs.
+run_in() {
+    environment=$1
+    shift
+    echo "== $("$environment/bin/python" --version), OctoBot $("$environment/bin/python" -c \
+        'from importlib.metadata import version; print(version("octobot"))')"
+    "$environment/bin/python" -m pytest -rs -n auto --maxprocesses 4 --dist loadscope "$@"
+}
+
+other=$("$folder/bin/python" -c \
+    'import sys; print("newer" if sys.version_info < (3, 12) else "older")')
+failed=0
+run_in "$folder" --cov --cov-report=term "$@" || failed=1
+if scripts/find_python.sh "$other" >/dev/null; then
+    make --no-print-directory ".venv-$other/.installed-dev"
+    run_in ".venv-$other" "$@" || failed=1
+else
+    echo "No Python for the $other OctoBot line was found: it is not tested here."
+fi
+exit "$failed"
