@@ -1,0 +1,111 @@
+"""How requests wait on the gevent hub for other threads, without holding the hub."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import gevent
+from gevent.event import Event
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class GeventHost:
+    """Host for the hub of the thread that creates it.
+
+    One async watcher serves all waits: other threads append what is to be
+    called to a queue and nudge the hub, which then drains the queue.
+    """
+
+    def __init__(self) -> None:
+        hub = gevent.get_hub()
+        self._thread = threading.get_ident()
+        self._pool = hub.threadpool
+        self._calls: deque[Callable[[], object]] = deque()
+        self._watcher = hub.loop.async_()
+        self._watcher.start(self._drain)
+
+    def wait(self, future: concurrent.futures.Future[T], timeout_s: float) -> T:
+        """Let other greenlets run until the future is done."""
+        if not future.done():
+            done = Event()
+            future.add_done_callback(lambda _future: self.call_on_hub(done.set))
+            if not done.wait(timeout_s):
+                raise TimeoutError
+        return future.result(0)
+
+    def call_blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run it in gevent's threadpool, or right here in any other thread than the hub's."""
+        if threading.get_ident() != self._thread:
+            return function(*args, **kwargs)
+        outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._pool.apply(_settle, (outcome, function, args, kwargs))
+        return outcome.result(0)
+
+    def new_signal(self) -> HubSignal:
+        """Create a signal that greenlets wait for."""
+        return HubSignal(self)
+
+    def call_on_hub(self, function: Callable[[], object]) -> None:
+        """Have the hub call something short soon; from any thread."""
+        self._calls.append(function)
+        self._watcher.send()
+
+    def close(self) -> None:
+        """Stop listening to other threads."""
+        self._watcher.close()
+
+    def _drain(self) -> None:
+        while self._calls:
+            self._calls.popleft()()
+
+
+def _settle(
+    outcome: concurrent.futures.Future[T],
+    function: Callable[..., T],
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+) -> None:
+    """Keep the function's result or exception: gevent prints what is raised in its pool."""
+    try:
+        outcome.set_result(function(*args, **kwargs))
+    except BaseException as error:
+        outcome.set_exception(error)
+
+
+class HubSignal:
+    """A Signal whose waits are for the hub's own greenlets only."""
+
+    def __init__(self, host: GeventHost) -> None:
+        self._host = host
+        self._is_set = False
+        self._waits: set[Event] = set()
+
+    def set(self) -> None:
+        """Wake all who wait; thread-safe."""
+        self._is_set = True
+        self._host.call_on_hub(self._wake)
+
+    def clear(self) -> None:
+        """Make later waits block again."""
+        self._is_set = False
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until set; False when the time is up first."""
+        if self._is_set:
+            return True
+        woken = Event()
+        self._waits.add(woken)
+        try:
+            return bool(woken.wait(timeout_s))
+        finally:
+            self._waits.discard(woken)
+
+    def _wake(self) -> None:
+        for woken in self._waits:
+            woken.set()

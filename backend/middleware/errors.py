@@ -1,0 +1,102 @@
+"""One handler for every error: ours, Flask's and defects become the contract's Problem shape."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import orjson
+import structlog
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import MethodNotAllowed as UnknownMethod
+
+from backend.errors import (
+    ApiError,
+    BodyTooLarge,
+    InternalError,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotFound,
+    UnsupportedMediaType,
+)
+from backend.middleware.headers import Header, request_id
+from backend.schemas.common import time_text, utc_now
+
+MAX_BODY_BYTES = 1024 * 1024
+
+_OURS: dict[int | None, type[ApiError]] = {
+    error.status: error
+    for error in (MalformedRequest, NotFound, MethodNotAllowed, BodyTooLarge, UnsupportedMediaType)
+}
+_log = structlog.get_logger(__name__)
+
+
+class HttpError(ApiError):
+    """Any other error of the HTTP layer; its type is the status code's own name."""
+
+    def __init__(self, status: int, details: str | None = None) -> None:
+        self.status = status
+        self.type = HTTPStatus(status).name.lower()
+        super().__init__(details)
+
+
+def problem(error: ApiError, answer_id: str) -> bytes:
+    """Write the body that an error becomes."""
+    content: dict[str, object] = {
+        "success": False,
+        "error": error.title,
+        "code": error.status,
+        "type": error.type,
+    }
+    if error.details is not None:
+        content["details"] = error.details
+    if error.fields:
+        content["fields"] = [field._asdict() for field in error.fields]
+    content["request_id"] = answer_id
+    content["timestamp"] = time_text(utc_now())
+    return orjson.dumps(content)
+
+
+def problem_headers(error: ApiError) -> list[Header]:
+    """List the headers that go with an error."""
+    headers = list(error.headers.items())
+    if error.retry_after_s is not None:
+        headers.append(("Retry-After", str(error.retry_after_s)))
+    return headers
+
+
+def install_errors(app: Flask) -> None:
+    """Turn whatever is raised while the app serves a request into a Problem."""
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.register_error_handler(ApiError, _answer)
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(Exception, _answer_defect)
+
+
+def _answer(error: ApiError) -> Response:
+    request.environ["backend.error_type"] = error.type
+    return Response(
+        problem(error, request_id(request.environ)),
+        error.status,
+        problem_headers(error),
+        mimetype="application/json",
+    )
+
+
+def _answer_http(error: HTTPException) -> Response:
+    ours = _OURS.get(error.code)
+    answer = _answer(ours() if ours is not None else HttpError(error.code or 500))
+    if isinstance(error, UnknownMethod) and error.valid_methods:
+        answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return answer
+
+
+def _answer_defect(error: Exception) -> Response:
+    _log.error(
+        "request failed",
+        request_id=request_id(request.environ),
+        method=request.method,
+        path=request.path,
+        exc_info=error,
+    )
+    return _answer(InternalError("the server's log has more under this request id"))
