@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from backend.schemas.common import parse_symbol
 
+LONGEST_TOKEN_EXPIRY_S = 86_400
+
 _RATE = re.compile(r"[1-9]\d{0,6}/(second|minute|hour|day)")
 
 
@@ -56,7 +58,9 @@ class Settings(BaseSettings):
     rate_limit_trade: str = "10/minute"
     rate_limit_query: str = "100/minute"
     rate_limit_login: str = "5/minute"
-    token_expiry: int = Field(3600, ge=1, le=86400, description="access token's life in seconds")
+    token_expiry: int = Field(
+        3600, ge=1, le=LONGEST_TOKEN_EXPIRY_S, description="access token's life in seconds"
+    )
     refresh_expiry: int = Field(
         86400, ge=1, le=31_536_000, description="refresh token's life in seconds"
     )
@@ -71,6 +75,11 @@ class Settings(BaseSettings):
         10.0, gt=0, le=120, description="seconds a request waits for the bot"
     )
     octobot_community: bool = Field(False, description="let OctoBot contact its own servers")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()  # OctoBot needs a working directory of its own
 
     @field_validator("exchange", "symbols", "cors_origins", mode="before")
     @classmethod

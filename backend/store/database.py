@@ -1,0 +1,160 @@
+"""The database: where it is, how it is opened, and the one road that SQL takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from backend.concurrency import Host
+from backend.errors import StoreUnavailable
+from backend.settings import Settings
+from backend.store.migrate import migrate
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LOCK_TIMEOUT_S = 5
+_WRITES = "backend_writes"
+
+
+class StoreError(Exception):
+    """The database cannot be used; the text is one line that says why."""
+
+
+class Database:
+    """One SQLite file or one PostgreSQL database.
+
+    `read` and `write` are for requests: they run off the hub, in the pool.
+    `transaction` is for threads that may block.
+    """
+
+    def __init__(self, settings: Settings, host: Host) -> None:
+        self._host = host
+        self._url = _resolve(settings)
+        self.engine = _open(self._url)
+        self._readers = sessionmaker(self.engine, expire_on_commit=False)
+        self._writers = sessionmaker(
+            self.engine.execution_options(**{_WRITES: True}), expire_on_commit=False
+        )
+
+    def upgrade(self) -> None:
+        """Bring the tables to this version; does nothing where they are already.
+
+        Raises `StoreError` when the database cannot be opened or is from a newer version.
+        """
+        # rebuilding a table with foreign keys on would delete what refers to it
+        engine = _open(self._url, foreign_keys=False)
+        try:
+            with engine.execution_options(**{_WRITES: True}).begin() as connection:
+                migrate(connection)
+        except DBAPIError as error:
+            reason = str(error.orig).strip().splitlines()[0]
+            raise StoreError(f"BACKEND_DATABASE_URL: {reason}") from error
+        except LookupError as error:
+            raise StoreError(f"BACKEND_DATABASE_URL: {error.args[0]}") from None
+        finally:
+            engine.dispose()
+
+    def read(
+        self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work(session, ...)`, which only reads, off the hub."""
+        return self._host.call_blocking(
+            _in_session, self._readers, lambda session: work(session, *args, **kwargs)
+        )
+
+    def write(
+        self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work(session, ...)` in one transaction, off the hub; committed when it returns."""
+        return self._host.call_blocking(
+            _in_session, self._writers, lambda session: work(session, *args, **kwargs)
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open a writing transaction right here; never on a request's greenlet."""
+        with self._writers.begin() as session:
+            yield session
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def _in_session(sessions: sessionmaker[Session], work: Callable[[Session], T]) -> T:
+    try:
+        with sessions.begin() as session:
+            return work(session)
+    except (OperationalError, PoolTimeout) as error:
+        raise StoreUnavailable from error
+
+
+def _resolve(settings: Settings) -> URL:
+    if settings.database_url is None:
+        return URL.create("sqlite", database=str(settings.home / "backend.db"))
+    try:
+        url = make_url(settings.database_url.get_secret_value())
+    except ArgumentError:
+        raise StoreError("BACKEND_DATABASE_URL: not a database URL") from None
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername == "sqlite" and url.database not in (None, "", ":memory:"):
+        return url
+    if url.drivername == "postgresql+psycopg":
+        return url
+    raise StoreError("BACKEND_DATABASE_URL: sqlite:///file or postgresql://user@host/name")
+
+
+def _open(url: URL, *, foreign_keys: bool = True) -> Engine:
+    if url.drivername == "sqlite":
+        return _open_sqlite(url, foreign_keys)
+    try:
+        return create_engine(url, pool_pre_ping=True)
+    except ImportError:
+        raise StoreError(
+            "BACKEND_DATABASE_URL: PostgreSQL needs the extra octobot-backend[scale]"
+        ) from None
+
+
+def _open_sqlite(url: URL, foreign_keys: bool) -> Engine:
+    _create_private(Path(str(url.database)))
+    engine = create_engine(url)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        # sqlite3 would begin by itself, too late and without the write lock: _begin does it
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT_S * 1000}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # a writer that starts as a reader fails at once when another writer was quicker
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _create_private(path: Path) -> None:
+    """Create the file for its owner alone; SQLite gives its side files the same mode."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from None

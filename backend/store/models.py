@@ -1,0 +1,114 @@
+"""The tables: users, refresh families and their tokens, revoked access tokens, the audit."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Integer, MetaData, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from backend.schemas.auth import Role
+from backend.store.types import UtcDateTime
+
+ID_LENGTH = 32
+DIGEST_LENGTH = 64
+ADDRESS_LENGTH = 45
+USER_AGENT_LENGTH = 200
+NAME_LENGTH = 64
+PATH_LENGTH = 300
+
+# SQLite numbers rows by itself only in a column that is exactly INTEGER
+_RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
+
+def new_id() -> str:
+    """Return a fresh random id."""
+    return uuid.uuid4().hex
+
+
+class Base(DeclarativeBase):
+    """Base of all tables; named constraints, so that a migration can change them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class User(Base):
+    """Someone who may log in; the name is kept in lower case, so that no two look alike."""
+
+    __tablename__ = "users"
+    __table_args__ = (CheckConstraint("username = lower(username)", name="username_lower"),)
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    username: Mapped[str] = mapped_column(String(NAME_LENGTH), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(200))
+    password_changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    role: Mapped[Role] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class RefreshFamily(Base):
+    """One login on one device: the chain of refresh tokens that grew from it."""
+
+    __tablename__ = "refresh_families"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+
+
+class RefreshToken(Base):
+    """One link of a family, known by its SHA-256 only; `spent_at` once it was traded in."""
+
+    __tablename__ = "refresh_tokens"
+
+    digest: Mapped[str] = mapped_column(String(DIGEST_LENGTH), primary_key=True)
+    family_id: Mapped[str] = mapped_column(
+        ForeignKey("refresh_families.id", ondelete="CASCADE"), index=True
+    )
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    spent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    address: Mapped[str] = mapped_column(String(ADDRESS_LENGTH))
+    user_agent: Mapped[str] = mapped_column(String(USER_AGENT_LENGTH))
+
+
+class RevokedToken(Base):
+    """An access token that was ended before its time; forgotten once it would have expired."""
+
+    __tablename__ = "revoked_tokens"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class AuditEntry(Base):
+    """Who did what, from where, and how it ended. The database refuses changes and deletions.
+
+    Names the user by value: an entry outlives its user.
+    """
+
+    __tablename__ = "audit_entries"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(_RowNumber, primary_key=True)
+    occurred_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    action: Mapped[str] = mapped_column(String(64))
+    user_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
+    username: Mapped[str | None] = mapped_column(String(NAME_LENGTH))
+    address: Mapped[str] = mapped_column(String(ADDRESS_LENGTH))
+    method: Mapped[str] = mapped_column(String(16))
+    path: Mapped[str] = mapped_column(String(PATH_LENGTH))
+    status: Mapped[int]
+    outcome: Mapped[str] = mapped_column(String(64))
+    request_id: Mapped[str] = mapped_column(String(64))

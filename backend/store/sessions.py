@@ -1,0 +1,80 @@
+"""What a login, a logout, a new password do to users and families: one transaction each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from backend.store import families, revocations, users
+from backend.store.families import NewToken
+from backend.store.models import User
+
+
+def start(session: Session, seen: User, rehashed: str | None, token: NewToken) -> str | None:
+    """Start a family for a user whose password was just checked, and return its id.
+
+    None when the user was disabled, removed or given another password since
+    `seen` was read. `rehashed` replaces a hash of outdated parameters.
+    """
+    user = _unchanged(session, seen)
+    if user is None:
+        return None
+    if rehashed is not None:
+        user.password_hash = rehashed
+    return families.open_family(session, user.id, token)
+
+
+def end(
+    session: Session,
+    token_id: str,
+    expires_at: datetime,
+    user_id: str,
+    digest: str | None,
+    at: datetime,
+) -> str | None:
+    """End an access token and the family that a refresh token of the same user belongs to."""
+    revocations.add(session, token_id, expires_at)
+    family_id = families.of_token(session, digest, user_id) if digest else None
+    if family_id is not None:
+        families.revoke(session, [family_id], at)
+    return family_id
+
+
+def replace_password(
+    session: Session, seen: User, password_hash: str, token: NewToken
+) -> tuple[str, list[str]] | None:
+    """Set a password, end all the user's families and start a new one.
+
+    Returns the new family and those that ended; None when the user changed
+    since `seen` was read.
+    """
+    user = _unchanged(session, seen)
+    if user is None:
+        return None
+    user.password_hash = password_hash
+    user.password_changed_at = token.created_at
+    ended = families.revoke_of_user(session, user.id, token.created_at)
+    return families.open_family(session, user.id, token), ended
+
+
+def disable_user(session: Session, user_id: str, at: datetime) -> list[str] | None:
+    """Disable a user and return the families that ended; None if there is no such user."""
+    user = users.lock(session, user_id)
+    if user is None:
+        return None
+    user.disabled_at = at
+    return families.revoke_of_user(session, user_id, at)
+
+
+def prune(session: Session, before: datetime) -> None:
+    """Forget what expired before a time and so can matter to no token."""
+    families.prune(session, before)
+    revocations.prune(session, before)
+
+
+def _unchanged(session: Session, seen: User) -> User | None:
+    user = users.lock(session, seen.id)
+    if user is None or user.disabled_at is not None:
+        return None
+    return user if user.password_changed_at == seen.password_changed_at else None
