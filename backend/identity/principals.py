@@ -1,0 +1,21 @@
+"""Who is calling: what a valid access token says, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from backend.schemas.auth import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The bearer of a valid access token; `session_id` names the login that it stems from."""
+
+    user_id: str
+    username: str
+    role: Role
+    scopes: frozenset[str]
+    token_id: str
+    session_id: str
+    expires_at: datetime

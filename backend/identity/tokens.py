@@ -1,0 +1,122 @@
+"""Access tokens: signed, short-lived, read without a database. Refresh tokens: random."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import secrets
+from datetime import datetime, timezone
+
+import jwt
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from backend.errors import InvalidToken, TokenExpired
+from backend.identity.keys import SigningKey
+from backend.identity.principals import Principal
+from backend.identity.roles import SCOPES
+from backend.schemas.auth import Role, User
+from backend.schemas.common import utc_now
+from backend.store.models import new_id
+
+ISSUER = "octobot-backend"
+AUDIENCE = "octobot-backend-api"
+ALGORITHM = "HS256"
+LONGEST_TOKEN = 2048
+TOKENS_REMEMBERED = 1024
+
+_CLAIMS = ["iss", "aud", "exp", "iat", "jti", "sub", "sid", "role", "scope"]
+
+
+class _Claims(BaseModel):
+    """What a token of ours says, beyond what PyJWT checks itself."""
+
+    model_config = ConfigDict(strict=True)
+
+    exp: int
+    jti: str
+    sub: str
+    sid: str
+    name: str
+    role: Role
+    scope: str
+
+
+class AccessTokens:
+    """Issues access tokens and reads them back."""
+
+    def __init__(self, key: SigningKey, life_s: int) -> None:
+        self.life_s = life_s
+        self._key = key
+        # signature and claims of a token never change, its expiry is looked at each time
+        self._remembered = functools.lru_cache(TOKENS_REMEMBERED)(self._decode)
+
+    def issue(self, user: User, session_id: str) -> str:
+        """Sign a token for a user's session."""
+        issued_at = int(utc_now().timestamp())
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "iat": issued_at,
+            "exp": issued_at + self.life_s,
+            "jti": new_id(),
+            "sub": user.id,
+            "sid": session_id,
+            "name": user.username,
+            "role": user.role,
+            "scope": " ".join(user.scopes),
+        }
+        return jwt.encode(claims, self._key.secret, ALGORITHM, headers={"kid": self._key.id})
+
+    def read(self, token: str) -> Principal:
+        """Return who bears a token, whatever was revoked since.
+
+        Raises `TokenExpired` or `InvalidToken`.
+        """
+        if len(token) > LONGEST_TOKEN:
+            raise InvalidToken
+        principal = self._remembered(token)
+        if principal.expires_at <= utc_now():
+            raise TokenExpired
+        return principal
+
+    def _decode(self, token: str) -> Principal:
+        try:
+            decoded = jwt.decode_complete(
+                token,
+                self._key.secret,
+                algorithms=[ALGORITHM],
+                audience=AUDIENCE,
+                issuer=ISSUER,
+                options={"require": _CLAIMS},
+            )
+            claims = _Claims.model_validate(decoded["payload"])
+        except jwt.ExpiredSignatureError:
+            raise TokenExpired from None
+        except (jwt.PyJWTError, ValidationError, RecursionError):
+            raise InvalidToken from None
+        if decoded["header"].get("kid") != self._key.id:
+            raise InvalidToken
+        return _principal(claims)
+
+
+def _principal(claims: _Claims) -> Principal:
+    return Principal(
+        user_id=claims.sub,
+        username=claims.name,
+        role=claims.role,
+        # a role that has shrunk since shrinks the token too
+        scopes=SCOPES[claims.role].intersection(claims.scope.split()),
+        token_id=claims.jti,
+        session_id=claims.sid,
+        expires_at=datetime.fromtimestamp(claims.exp, timezone.utc),
+    )
+
+
+def new_refresh_token() -> str:
+    """Return a random refresh token."""
+    return secrets.token_urlsafe(32)
+
+
+def digest(refresh_token: str) -> str:
+    """Return the SHA-256 under which a refresh token is kept."""
+    return hashlib.sha256(refresh_token.encode("utf-8", "surrogatepass")).hexdigest()
