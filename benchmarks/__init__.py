@@ -1,0 +1,1 @@
+"""Measurements of the running backend; `python -m benchmarks` runs them all."""

@@ -1,0 +1,122 @@
+"""The real program in a process of its own, started as a user starts it.
+
+For the benchmarks, which must not share an interpreter with what they measure,
+and for the tests of clients.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+READY_WITHIN_S = 90
+STOPPED_WITHIN_S = 20
+PASSWORD = "a password for tests only"
+
+
+@dataclass(frozen=True)
+class LiveServer:
+    """A running backend."""
+
+    url: str
+    pid: int
+    home: Path
+    username: str = "admin"
+    password: str = PASSWORD
+
+    @property
+    def api(self) -> str:
+        """The address of the API's base."""
+        return f"{self.url}/api/v1"
+
+    def login(self) -> str:
+        """Return an access token of the admin."""
+        credentials = {"username": self.username, "password": self.password}
+        answer = httpx.post(f"{self.api}/auth/login", json=credentials, timeout=30)
+        answer.raise_for_status()
+        return str(answer.json()["data"]["access_token"])
+
+    def client(self) -> httpx.Client:
+        """Return a client that is logged in as the admin."""
+        headers = {"Authorization": f"Bearer {self.login()}"}
+        return httpx.Client(base_url=self.api, headers=headers, timeout=30)
+
+
+@contextlib.contextmanager
+def live_server(home: Path | None = None, **settings: object) -> Iterator[LiveServer]:
+    """Start a backend on a free port, wait until it is ready, stop it at the end.
+
+    `settings` are BACKEND_* variables by their lower-case names, such as
+    `rate_limit_enabled=False`.
+    """
+    with contextlib.ExitStack() as stack:
+        if home is None:
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="backend-")))
+        port = free_port()
+        log_path = home / "server.out"
+        log = stack.enter_context(log_path.open("wb"))
+        process = subprocess.Popen(
+            [Path(sys.executable).with_name("octobot-backend"), "run"],
+            env=_environment(home / "instance", port, settings),
+            cwd=home,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        stack.callback(_stop, process)
+        url = f"http://127.0.0.1:{port}"
+        _wait_until_ready(url, process, log_path)
+        yield LiveServer(url, process.pid, home / "instance")
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _environment(home: Path, port: int, settings: dict[str, object]) -> dict[str, str]:
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("BACKEND_")}
+    ours = {"home": home, "port": port, "admin_password": PASSWORD, **settings}
+    return inherited | {f"BACKEND_{name.upper()}": _text(value) for name, value in ours.items()}
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log_path: Path) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended ({process.returncode}):\n{_tail(log_path)}")
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{url}/readyz", timeout=5).status_code == httpx.codes.OK:
+                return
+        time.sleep(0.1)
+    raise RuntimeError(f"the server was not ready in {READY_WITHIN_S} s:\n{_tail(log_path)}")
+
+
+def _tail(log_path: Path) -> str:
+    return log_path.read_text(encoding="utf-8", errors="replace")[-4000:]
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOPPED_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
