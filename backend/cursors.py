@@ -10,24 +10,24 @@ import orjson
 from backend.errors import InvalidCursor
 
 
-def encode_cursor(kind: str, *position: str | int) -> str:
+def encode_cursor(kind: str, place: int) -> str:
     """Name a place in the list `kind`."""
-    return base64.urlsafe_b64encode(orjson.dumps([kind, *position])).decode().rstrip("=")
+    return base64.urlsafe_b64encode(orjson.dumps([kind, place])).decode().rstrip("=")
 
 
-def decode_cursor(kind: str, cursor: str, *types: type[str] | type[int]) -> list[str | int]:
-    """Return the position that `encode_cursor` was given.
+def decode_cursor(kind: str, cursor: str | None) -> int | None:
+    """Return the place that `encode_cursor` was given; None for the start of the list.
 
-    Raises `InvalidCursor` when it was not made for this list or holds other types.
+    Raises `InvalidCursor` when it was not made for this list.
     """
+    if cursor is None:
+        return None
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         found = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (UnicodeEncodeError, binascii.Error, orjson.JSONDecodeError):
         raise InvalidCursor("cursor: not one of ours") from None
-    if not isinstance(found, list) or found[:1] != [kind] or len(found) != len(types) + 1:
-        raise InvalidCursor(f"cursor: not one of the {kind} list")
-    position = found[1:]
-    if any(type(value) is not wanted for value, wanted in zip(position, types, strict=True)):
-        raise InvalidCursor(f"cursor: not one of the {kind} list")
-    return position
+    match found:
+        case [str(of), int(place)] if of == kind and type(place) is int and place >= 0:
+            return place
+    raise InvalidCursor(f"cursor: not one of the {kind} list")

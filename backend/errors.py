@@ -169,6 +169,20 @@ class RateLimited(ApiError):
     type = "rate_limited"
 
 
+class TooManyStreams(ApiError):
+    """The user has as many streams open as one may have."""
+
+    status = 429
+    type = "too_many_streams"
+
+
+class StreamsFull(ApiError):
+    """The server has as many streams open, or tickets unspent, as it takes."""
+
+    status = 503
+    type = "streams_full"
+
+
 class InternalError(ApiError):
     """A defect of ours; the log has it under the request id, the client does not."""
 
@@ -271,6 +285,18 @@ class PriceOutOfRange(OrderRefused):
     """The price is outside of what the exchange takes for the symbol."""
 
     type = "price_out_of_range"
+
+
+class StopPriceReached(OrderRefused):
+    """The stop price would trigger at once at the present price."""
+
+    type = "stop_price_reached"
+
+
+class ReduceOnlyNotSupported(OrderRefused):
+    """Only futures know orders that may reduce a position but not open one."""
+
+    type = "reduce_only_not_supported"
 
 
 class TradingPaused(BridgeError):

@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     stream_buffer: int = Field(
         10_000, ge=100, le=1_000_000, description="events kept for resuming streams"
     )
+    stream_clients: int = Field(
+        10_000, ge=1, le=1_000_000, description="streams open at once, in all"
+    )
+    stream_clients_per_user: int = Field(
+        100, ge=1, le=1_000_000, description="streams open at once, of one user"
+    )
     bot_timeout: float = Field(
         10.0, gt=0, le=120, description="seconds a request waits for the bot"
     )

@@ -1,0 +1,186 @@
+"""OctoBot's own configuration files: shown without secrets, changed by validated merge patches."""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import octobot.constants as octobot_constants
+import octobot_commons.configuration as commons_configuration
+import octobot_commons.constants as commons_constants
+
+from backend.bridge.folder import write_json
+from backend.concurrency import Host
+from backend.errors import BotNotReady, FieldError, ValidationFailed
+from backend.settings import Settings
+
+MASK = "********"
+_SECRET_WORDS = ("key", "secret", "password", "token", "webhook", "chat-id", "seed")
+_MAX_DEPTH = 12
+
+
+class Configuration:
+    """`config` (user/config.json) and `profile` (the active profile's profile.json).
+
+    Works whether the bot runs or not. A change takes effect when the bot next
+    starts: `restart_required` says so.
+    """
+
+    def __init__(self, settings: Settings, host: Host) -> None:
+        self._folder = settings.home / "octobot"
+        self._host = host
+        self._lock = threading.Lock()
+        self._booted_with: dict[str, Any] | None = None
+
+    def read(self) -> dict[str, Any]:
+        """Return the document, secrets masked."""
+        return self._shown(self._host.call_blocking(self._load))
+
+    def patch(self, patch: dict[str, Any]) -> dict[str, Any]:
+        """Apply a JSON merge patch (RFC 7396) and return the new document, secrets masked.
+
+        A masked secret in the patch leaves the stored one as it is. Raises
+        `ValidationFailed` naming each field that OctoBot's schemas refuse;
+        nothing is written then.
+        """
+        return self._shown(self._host.call_blocking(self._patch, patch))
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema of the document: OctoBot's own, side by side."""
+        return {
+            "type": "object",
+            "properties": {name: _schema(name) for name in ("config", "profile")},
+            "additionalProperties": False,
+        }
+
+    def note_boot(self) -> None:
+        """Remember what the bot is starting with."""
+        self._booted_with = self._load()
+
+    def _shown(self, document: dict[str, Any]) -> dict[str, Any]:
+        changed = self._booted_with is not None and self._booted_with != document
+        return {**mask_secrets(document), "restart_required": changed}
+
+    def _patch(self, patch: dict[str, Any]) -> dict[str, Any]:
+        _check_shape(patch)
+        with self._lock:
+            before = self._load()
+            after = merge(before, patch)
+            errors = [error for name in ("config", "profile") for error in _violations(name, after)]
+            if errors:
+                raise ValidationFailed("OctoBot's schema refuses this", fields=errors)
+            for name, path in self._paths(before["config"]).items():
+                if after[name] != before[name]:
+                    content = _with_encrypted_keys(after[name]) if name == "config" else after[name]
+                    write_json(path, content)
+            return self._load()
+
+    def _load(self) -> dict[str, Any]:
+        try:
+            config = json.loads(self._config_path().read_text("utf-8"))
+            paths = self._paths(config)
+            return {"config": config, "profile": json.loads(paths["profile"].read_text("utf-8"))}
+        except (OSError, ValueError):
+            raise BotNotReady("OctoBot's configuration cannot be read yet") from None
+
+    def _config_path(self) -> Path:
+        return self._folder.joinpath(commons_constants.USER_FOLDER, commons_constants.CONFIG_FILE)
+
+    def _paths(self, config: dict[str, Any]) -> dict[str, Path]:
+        """Find the active profile's file by the profile's id, as OctoBot does."""
+        profiles = self._folder / commons_constants.USER_PROFILES_FOLDER
+        wanted = config.get("profile", commons_constants.DEFAULT_PROFILE)
+        for path in sorted(profiles.glob(f"*/{commons_constants.PROFILE_CONFIG_FILE}")):
+            if json.loads(path.read_text("utf-8"))["profile"].get("id") == wanted:
+                return {"config": self._config_path(), "profile": path}
+        raise ValidationFailed(
+            "there is no such profile", fields=[FieldError("config.profile", "names no profile")]
+        )
+
+
+def merge(target: Any, patch: Any) -> Any:
+    """Apply a JSON merge patch; null removes, a masked secret changes nothing."""
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        elif not (value == MASK and _is_secret(key)):
+            result[key] = merge(result.get(key), value)
+    return result
+
+
+def mask_secrets(value: Any, key: str = "") -> Any:
+    """Return a copy in which every secret reads as the mask; empty ones stay empty."""
+    if isinstance(value, dict):
+        return {name: mask_secrets(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [mask_secrets(item, key) for item in value]
+    secret = isinstance(value, str) and value != "" and _is_secret(key)
+    return MASK if secret else value
+
+
+def _is_secret(key: str) -> bool:
+    return any(word in key.lower() for word in _SECRET_WORDS)
+
+
+def _check_shape(patch: dict[str, Any]) -> None:
+    unknown = [
+        FieldError(str(key), "is not part of the configuration")
+        for key in patch
+        if key not in ("config", "profile")
+    ]
+    wrong = [
+        FieldError(key, "is an object")
+        for key in ("config", "profile")
+        if key in patch and not isinstance(patch[key], dict)
+    ]
+    if unknown or wrong:
+        raise ValidationFailed("a merge patch of {config, profile}", fields=unknown + wrong)
+    if _depth(patch) > _MAX_DEPTH:
+        raise ValidationFailed("nested too deeply")
+
+
+def _depth(value: Any) -> int:
+    children = (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    )
+    return 1 + max(map(_depth, children), default=0)
+
+
+def _schema(name: str) -> dict[str, Any]:
+    path = {
+        "config": octobot_constants.CONFIG_FILE_SCHEMA,
+        "profile": octobot_constants.PROFILE_FILE_SCHEMA,
+    }[name]
+    schema: dict[str, Any] = json.loads(Path(path).read_text("utf-8"))
+    return schema
+
+
+def _violations(name: str, document: dict[str, Any]) -> list[FieldError]:
+    validator = jsonschema.Draft7Validator(_schema(name))
+    return [
+        FieldError(".".join([name, *map(str, error.absolute_path)]), _sentence(error))
+        for error in validator.iter_errors(document[name])
+    ]
+
+
+def _sentence(error: Any) -> str:
+    """Say what the schema wants, without echoing the value: it may be a secret."""
+    if error.validator == "required":
+        return "misses a required property: " + ", ".join(map(str, error.validator_value))
+    if error.validator == "additionalProperties":
+        return "holds a property that is not known here"
+    return f"must satisfy {error.validator}: {json.dumps(error.validator_value)[:200]}"
+
+
+def _with_encrypted_keys(config: dict[str, Any]) -> dict[str, Any]:
+    """Write exchange keys the way OctoBot stores them, so that it can read them back."""
+    encrypted = copy.deepcopy(config)
+    commons_configuration.encrypt_values_if_necessary(encrypted)
+    return encrypted

@@ -1,0 +1,123 @@
+"""The bot's switch: state, start, stop, restart, pause, resume."""
+
+from __future__ import annotations
+
+import platform
+from datetime import datetime
+from typing import Any
+
+import octobot.constants
+import octobot_trading.errors as trading_errors
+
+from backend import __version__
+from backend.bridge.engine import Engine, Status
+from backend.concurrency import Host
+from backend.errors import BotNotReady, Conflict
+from backend.schemas.bot import Bot, ExchangeReadiness, Readiness, Versions
+from backend.schemas.common import utc_now
+from backend.settings import Settings
+
+_VERSIONS = Versions(
+    backend=__version__, octobot=octobot.constants.VERSION, python=platform.python_version()
+)
+
+
+class BotControl:
+    """Commands to the bot as a whole; each returns the state that it led to."""
+
+    def __init__(self, engine: Engine, settings: Settings, host: Host) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._host = host
+        self._started_at: datetime | None = None
+
+    def status(self) -> Bot:
+        """Return the bot's state; works in every state."""
+        state, reason = self._engine.status
+        ready = self._engine.exchanges
+        names = sorted(set(self._settings.exchange) | set(ready)) if not ready else sorted(ready)
+        return Bot(
+            state=state,
+            reason=reason,
+            trading=self._settings.trading,
+            started_at=self._started_at if state in ("running", "paused") else None,
+            exchanges=[ExchangeReadiness(exchange=name, ready=name in ready) for name in names],
+            versions=_VERSIONS,
+        )
+
+    def readiness(self) -> Readiness:
+        """Tell whether the bot can be used, and what is missing if not."""
+        bot = self.status()
+        ready = bot.state in ("running", "paused")
+        missing = (
+            [] if ready else [f"bot is {bot.state}" + (f": {bot.reason}" if bot.reason else "")]
+        )
+        missing += [
+            f"exchange {row.exchange} is not connected" for row in bot.exchanges if not row.ready
+        ]
+        return Readiness(ready=ready and not missing, bot=bot.state, missing=missing)
+
+    def start(self) -> Bot:
+        """Start a stopped or failed bot; returns while it starts."""
+        if self._engine.status.state in ("running", "paused", "starting"):
+            raise Conflict(f"the bot is {self._engine.status.state}")
+        self._engine.start()
+        return self.status()
+
+    def stop(self) -> Bot:
+        """Stop the bot and wait until it has stopped; the API stays up."""
+        if self._engine.status.state == "stopped":
+            raise Conflict("the bot is stopped")
+        self._host.call_blocking(self._engine.stop)
+        return self.status()
+
+    def restart(self) -> Bot:
+        """Stop the bot and start it again; returns while it starts."""
+        self._host.call_blocking(self._engine.restart)
+        return self.status()
+
+    def pause(self) -> Bot:
+        """Place no new orders until resumed; open orders rest and may be canceled."""
+        return self._set_paused(True)
+
+    def resume(self) -> Bot:
+        """Take new orders again."""
+        return self._set_paused(False)
+
+    def _set_paused(self, paused: bool) -> Bot:
+        wanted = "paused" if paused else "running"
+        state = self._engine.status.state
+        if state == wanted:
+            raise Conflict(f"the bot is {state}")
+        if state not in ("running", "paused"):
+            raise BotNotReady(f"the bot is {state}")
+        self._engine.run(self._switch, paused)
+        return self.status()
+
+    # ---- on the bot's loop
+
+    async def _switch(self, paused: bool) -> None:
+        self._engine.set_paused(paused)
+
+    def note(self, status: Status) -> None:
+        """Remember when the bot came up."""
+        if status.state == "running" and self._started_at is None:
+            self._started_at = utc_now()
+        elif status.state in ("starting", "stopped", "failed"):
+            self._started_at = None
+
+
+def gate_trading(manager: Any, engine: Engine) -> None:
+    """Let a paused bot's strategies create no orders; protective orders of a fill still pass.
+
+    OctoBot's own switch, `trader.is_enabled`, would also stop it from counting fills.
+    """
+    create = manager.trader.create_order
+
+    async def create_unless_paused(order: Any, *args: Any, **kwargs: Any) -> Any:
+        loaded = kwargs.get("loaded") or (args and args[0])
+        if engine.status.state == "paused" and not loaded and order.triggered_by is None:
+            raise trading_errors.OrderCreationError("trading is paused")
+        return await create(order, *args, **kwargs)
+
+    manager.trader.create_order = create_unless_paused

@@ -1,0 +1,134 @@
+"""From OctoBot's objects and dicts to our models; the only file that knows their keys."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
+from octobot_trading.enums import FeePropertyColumns, OrderStatus, TradeOrderType
+
+from backend.schemas.orders import Fee, Order
+from backend.schemas.orders import OrderStatus as Status
+from backend.schemas.orders import OrderType as Type
+from backend.schemas.trades import Trade
+
+ZERO = Decimal(0)
+
+_TYPES: dict[str, Type] = {
+    TradeOrderType.MARKET.value: "market",
+    TradeOrderType.LIMIT.value: "limit",
+    TradeOrderType.STOP_LOSS.value: "stop_loss",
+    TradeOrderType.STOP_LOSS_LIMIT.value: "stop_limit",
+    TradeOrderType.CONDITIONAL_MARKET.value: "stop_loss",
+    TradeOrderType.CONDITIONAL_LIMIT.value: "stop_limit",
+    TradeOrderType.TAKE_PROFIT.value: "take_profit",
+    TradeOrderType.TAKE_PROFIT_LIMIT.value: "take_profit_limit",
+    TradeOrderType.TRAILING_STOP.value: "trailing_stop",
+    TradeOrderType.TRAILING_STOP_LIMIT.value: "trailing_stop",
+}
+_STATUSES: dict[str, Status] = {
+    OrderStatus.PENDING_CREATION.value: "open",
+    OrderStatus.OPEN.value: "open",
+    OrderStatus.PARTIALLY_FILLED.value: "partially_filled",
+    OrderStatus.FILLED.value: "filled",
+    OrderStatus.CANCELED.value: "canceled",
+    OrderStatus.PENDING_CANCEL.value: "open",
+    OrderStatus.CLOSED.value: "filled",
+    OrderStatus.EXPIRED.value: "expired",
+    OrderStatus.REJECTED.value: "rejected",
+}
+_WITH_STOP_PRICE = frozenset(
+    {"stop_loss", "stop_limit", "take_profit", "take_profit_limit", "trailing_stop"}
+)
+_WITH_LIMIT_PRICE = frozenset({"limit", "stop_limit", "take_profit_limit"})
+
+
+def utc(timestamp_s: float) -> datetime:
+    """Return the aware time of a Unix timestamp in seconds."""
+    return datetime.fromtimestamp(timestamp_s, timezone.utc)
+
+
+def decimal_or_none(value: Any) -> Decimal | None:
+    """Return a finite decimal, or None for what exchanges use to say that there is none."""
+    if value is None or value == "":
+        return None
+    number = value if isinstance(value, Decimal) else Decimal(str(value))
+    return number if number.is_finite() else None
+
+
+def order_from_dict(
+    raw: dict[str, Any], exchange: str, now: datetime, before: Order | None
+) -> Order:
+    """Build an order from what the Orders channel carries.
+
+    What was asked for (type, prices, client id) is taken from `before` where
+    known: OctoBot overwrites an order's price with its fill price.
+    """
+    kind = before.type if before else _TYPES.get(str(raw[Col.TYPE.value]), "limit")
+    price = decimal_or_none(raw[Col.PRICE.value])
+    quantity = _amount(raw[Col.AMOUNT.value])
+    status = _STATUSES.get(str(raw[Col.STATUS.value]), "unknown")
+    filled = quantity if status == "filled" else _amount(raw[Col.FILLED.value])
+    cost = _amount(raw[Col.COST.value]) if filled else ZERO
+    return Order(
+        id=str(raw[Col.ID.value]),
+        client_order_id=before.client_order_id if before else None,
+        exchange=exchange,
+        symbol=raw[Col.SYMBOL.value],
+        side=raw[Col.SIDE.value],
+        type=kind,
+        status=status,
+        quantity=quantity,
+        filled=filled,
+        remaining=quantity - filled,
+        price=before.price if before else (price if kind in _WITH_LIMIT_PRICE else None),
+        stop_price=before.stop_price if before else (price if kind in _WITH_STOP_PRICE else None),
+        average_price=cost / filled if filled and cost else (price if filled else None),
+        cost=cost,
+        fee=fee_from_dict(raw[Col.FEE.value]) if filled else None,
+        reduce_only=bool(raw[Col.REDUCE_ONLY.value]),
+        tag=raw[Col.TAG.value],
+        created_at=before.created_at if before else utc(raw[Col.TIMESTAMP.value]),
+        updated_at=now,
+    )
+
+
+def trade_from_dict(raw: dict[str, Any], exchange: str, client_order_id: str | None) -> Trade:
+    """Build a trade from what the Trades channel carries."""
+    return Trade(
+        id=str(raw[Col.ID.value]),
+        order_id=str(raw[Col.ORDER_ID.value]),
+        client_order_id=client_order_id,
+        exchange=exchange,
+        symbol=raw[Col.SYMBOL.value],
+        side=raw[Col.SIDE.value],
+        price=_amount(raw[Col.PRICE.value]),
+        quantity=_amount(raw[Col.AMOUNT.value]),
+        cost=_amount(raw[Col.COST.value]),
+        fee=fee_from_dict(raw[Col.FEE.value]),
+        liquidity=raw[Col.TAKER_OR_MAKER.value],
+        executed_at=utc(raw[Col.TIMESTAMP.value]),
+    )
+
+
+def is_execution(raw_trade: dict[str, Any]) -> bool:
+    """Tell a fill from the trade that OctoBot also keeps for a canceled order."""
+    return raw_trade[Col.STATUS.value] in (
+        OrderStatus.FILLED.value,
+        OrderStatus.CLOSED.value,
+    ) and bool(raw_trade[Col.AMOUNT.value])
+
+
+def fee_from_dict(raw: dict[str, Any] | None) -> Fee | None:
+    """Build a fee; None while it is not known."""
+    if not raw:
+        return None
+    cost = decimal_or_none(raw.get(FeePropertyColumns.COST.value))
+    currency = raw.get(FeePropertyColumns.CURRENCY.value)
+    return Fee(cost=cost, currency=currency) if cost is not None and currency else None
+
+
+def _amount(value: Any) -> Decimal:
+    return decimal_or_none(value) or ZERO

@@ -1,0 +1,150 @@
+"""The OctoBot folder: written from the settings, or adopted when the user brings one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import octobot.constants as octobot_constants
+import octobot_commons.configuration as commons_configuration
+import octobot_commons.constants as commons_constants
+from octobot_commons.configuration import Configuration
+
+from backend.settings import Settings
+
+PROFILE_ID = "backend"
+_QUOTES_FIRST = ("USDT", "USDC", "USD", "EUR", "BTC")
+
+
+def prepare_folder(settings: Settings) -> Path:
+    """Return the bot's folder, complete enough to boot from.
+
+    A folder that the user brought (one with a config of its own) is left as it
+    is. One that we wrote is rewritten when the settings it came from changed,
+    so that a later PATCH /config is kept until then.
+    """
+    folder = settings.home / "octobot"
+    user = folder / commons_constants.USER_FOLDER
+    stamp = user / "backend-settings.json"
+    wanted = _profile_config(settings)
+    if (user / commons_constants.CONFIG_FILE).exists() and (
+        not stamp.exists() or json.loads(stamp.read_text("utf-8")) == wanted
+    ):
+        return folder
+    profile = user / "profiles" / PROFILE_ID
+    profile.mkdir(parents=True, exist_ok=True)
+    write_json(profile / commons_constants.PROFILE_CONFIG_FILE, _profile(wanted))
+    write_json(profile / commons_constants.CONFIG_TENTACLES_FILE, _NO_TENTACLES)
+    write_json(user / commons_constants.CONFIG_FILE, _user_config(settings))
+    write_json(stamp, wanted)
+    return folder
+
+
+def read_configuration(settings: Settings) -> Configuration:
+    """Read the folder's configuration; the working directory is the folder.
+
+    Paper or real is decided by the settings alone, whatever the profile says:
+    money moves only when its owner asked for it here.
+    """
+    configuration = commons_configuration.Configuration(
+        commons_configuration.get_user_config(),
+        commons_constants.USER_PROFILES_FOLDER,
+        octobot_constants.CONFIG_FILE_SCHEMA,
+        octobot_constants.PROFILE_FILE_SCHEMA,
+    )
+    configuration.read()
+    apply_trading_setting(configuration.config, settings)
+    return configuration
+
+
+def apply_trading_setting(config: dict[str, Any], settings: Settings) -> None:
+    """Switch the trader or its simulator on, never both."""
+    real = settings.trading == "real"
+    config[commons_constants.CONFIG_TRADER][commons_constants.CONFIG_ENABLED_OPTION] = real
+    config[commons_constants.CONFIG_SIMULATOR][commons_constants.CONFIG_ENABLED_OPTION] = not real
+
+
+def reference_market(settings: Settings) -> str:
+    """Choose the market that everything is valued in: the commonest quote of the symbols."""
+    quotes = [symbol.split("/")[1].split(":")[0] for symbol in settings.symbols]
+    return max(
+        quotes,
+        key=lambda quote: (quotes.count(quote), quote in _QUOTES_FIRST, -quotes.index(quote)),
+    )
+
+
+def _profile_config(settings: Settings) -> dict[str, Any]:
+    currencies: dict[str, dict[str, Any]] = {}
+    for symbol in settings.symbols:
+        base = symbol.split("/")[0]
+        currencies.setdefault(base, {"enabled": True, "pairs": []})["pairs"].append(symbol)
+    return {
+        "crypto-currencies": currencies,
+        "exchanges": {
+            name: {"enabled": True, "exchange-type": "spot"} for name in settings.exchange
+        },
+        "trader": {"enabled": settings.trading == "real", "load-trade-history": True},
+        "trader-simulator": {
+            "enabled": settings.trading == "paper",
+            "fees": {"maker": 0.1, "taker": 0.1},
+            "starting-portfolio": {
+                asset: float(amount) for asset, amount in settings.paper_balance.items()
+            },
+        },
+        "trading": {"reference-market": reference_market(settings), "risk": 0.5},
+    }
+
+
+def _profile(config: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "profile": {
+            "id": PROFILE_ID,
+            "name": "Backend",
+            "description": "Written by octobot-backend from its settings.",
+            "avatar": "default_profile.png",
+            "complexity": 1,
+            "risk": 1,
+            "read_only": False,
+            "imported": False,
+            "origin_url": "",
+        },
+        "config": config,
+    }
+
+
+def _user_config(settings: Settings) -> dict[str, Any]:
+    return {
+        "accepted_terms": True,
+        "backtesting": {"files": []},
+        "exchanges": {
+            name: {"api-key": "", "api-secret": "", "sandboxed": False}
+            for name in settings.exchange
+        },
+        "metrics": {"enabled": settings.octobot_community},
+        "notification": {
+            "global-info": False,
+            "price-alerts": False,
+            "trades": False,
+            "notification-type": [],
+        },
+        "profile": PROFILE_ID,
+        "services": {},
+    }
+
+
+_NO_TENTACLES: dict[str, Any] = {
+    "tentacle_activation": {
+        kind: {} for kind in ("Backtesting", "Evaluator", "Meta", "Services", "Trading")
+    },
+    "registered_tentacles": {},
+    "installation_context": {"octobot_version": octobot_constants.LONG_VERSION},
+}
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Replace a file at once, readable by its owner only: a reader never sees half of it."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=2), "utf-8")
+    temporary.chmod(0o600)
+    temporary.replace(path)

@@ -1,0 +1,205 @@
+"""Exchanges, markets, tickers, candles and order books."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import octobot_trading.errors as trading_errors
+from octobot_commons.enums import TimeFrames, TimeFramesMinutes
+
+from backend.bridge.convert import ZERO, decimal_or_none, utc
+from backend.bridge.engine import Engine
+from backend.bridge.rules import read_rules
+from backend.errors import ExchangeUnreachable, InvalidSymbol
+from backend.schemas.markets import (
+    BookLevel,
+    BookQuery,
+    Candle,
+    CandleQuery,
+    Exchange,
+    Market,
+    OrderBook,
+    Ticker,
+    TickerQuery,
+)
+
+T = TypeVar("T")
+
+_FRESH_S = 0.5
+
+
+class Markets:
+    """What the exchanges offer and quote; answers of the exchange are shared for half a second."""
+
+    def __init__(self, engine: Engine, trading: str) -> None:
+        self._engine = engine
+        self._trading = trading
+        self._answers: dict[tuple[Any, ...], tuple[float, asyncio.Task[Any]]] = {}
+
+    def exchanges(self) -> list[Exchange]:
+        """Return the exchanges that the bot is connected to."""
+        return self._engine.run(self._exchanges)
+
+    def markets(self, exchange: str | None) -> list[Market]:
+        """Return the trading rules of every symbol that the bot follows."""
+        return self._engine.run(self._markets, exchange)
+
+    def tickers(self, query: TickerQuery) -> list[Ticker]:
+        """Return the tickers of every symbol that the bot follows, or of one."""
+        return self._engine.run(self._tickers, query)
+
+    def ticker(self, symbol: str, exchange: str | None) -> Ticker:
+        """Return one ticker."""
+        return self._engine.run(self._ticker_of, symbol, exchange)
+
+    def candles(self, symbol: str, query: CandleQuery) -> list[Candle]:
+        """Return the newest candles, oldest first; the last one is still running."""
+        return self._engine.run(self._candles, symbol, query)
+
+    def order_book(self, symbol: str, query: BookQuery) -> OrderBook:
+        """Return the best levels of both sides."""
+        return self._engine.run(self._order_book, symbol, query)
+
+    # ---- on the bot's loop
+
+    async def _exchanges(self) -> list[Exchange]:
+        return [
+            Exchange(
+                id=name,
+                name=manager.exchange.connector.client.name or name,
+                trading="real" if self._trading == "real" else "paper",
+                type="future" if manager.is_future else "spot",
+                ready=manager.is_ready,
+                symbols=sorted(manager.exchange_config.traded_symbol_pairs),
+                intervals=sorted(manager.client_time_frames, key=_interval_minutes),
+            )
+            for name, manager in self._engine.exchanges.items()
+        ]
+
+    async def _markets(self, exchange: str | None) -> list[Market]:
+        return [
+            read_rules(manager, symbol)
+            for manager in self._chosen(exchange)
+            for symbol in sorted(manager.exchange_config.traded_symbol_pairs)
+        ]
+
+    async def _tickers(self, query: TickerQuery) -> list[Ticker]:
+        managers = self._chosen(query.exchange)
+        if query.symbol is not None:
+            return [await self._ticker(manager, query.symbol) for manager in managers]
+        return list(
+            await asyncio.gather(
+                *(
+                    self._ticker(manager, symbol)
+                    for manager in managers
+                    for symbol in sorted(manager.exchange_config.traded_symbol_pairs)
+                )
+            )
+        )
+
+    async def _ticker_of(self, symbol: str, exchange: str | None) -> Ticker:
+        return await self._ticker(self._engine.exchange(exchange), symbol)
+
+    async def _ticker(self, manager: Any, symbol: str) -> Ticker:
+        raw = await self._ask(
+            manager, symbol, "ticker", lambda: manager.exchange.get_price_ticker(symbol)
+        )
+        number = {key: decimal_or_none(raw.get(key)) for key in _TICKER_KEYS}
+        timestamp = raw.get("timestamp")
+        return Ticker(
+            exchange=manager.exchange_name,
+            symbol=symbol,
+            price=number["close"] if number["last"] is None else number["last"],
+            bid=number["bid"],
+            ask=number["ask"],
+            open=number["open"],
+            high=number["high"],
+            low=number["low"],
+            volume=number["baseVolume"],
+            change_percent=number["percentage"],
+            timestamp=utc(_seconds(timestamp) if timestamp else time.time()),
+        )
+
+    async def _candles(self, symbol: str, query: CandleQuery) -> list[Candle]:
+        manager = self._engine.exchange(query.exchange)
+        frame = TimeFrames(query.interval)
+        rows = await self._ask(
+            manager,
+            symbol,
+            f"candles {query.interval} {query.limit}",
+            lambda: manager.exchange.get_symbol_prices(symbol, frame, limit=query.limit),
+        )
+        length_s, now = _interval_minutes(query.interval) * 60, time.time()
+        return [
+            Candle(
+                time=utc(_seconds(start)),
+                open=decimal_or_none(first) or ZERO,
+                high=decimal_or_none(high) or ZERO,
+                low=decimal_or_none(low) or ZERO,
+                close=decimal_or_none(last) or ZERO,
+                volume=decimal_or_none(volume) or ZERO,
+                closed=_seconds(start) + length_s <= now,
+            )
+            for start, first, high, low, last, volume in rows[-query.limit :]
+        ]
+
+    async def _order_book(self, symbol: str, query: BookQuery) -> OrderBook:
+        manager = self._engine.exchange(query.exchange)
+        raw = await self._ask(
+            manager,
+            symbol,
+            f"book {query.limit}",
+            lambda: manager.exchange.get_order_book(symbol, limit=query.limit),
+        )
+        return OrderBook(
+            exchange=manager.exchange_name,
+            symbol=symbol,
+            bids=_levels(raw["bids"], query.limit),
+            asks=_levels(raw["asks"], query.limit),
+        )
+
+    def _chosen(self, exchange: str | None) -> list[Any]:
+        if exchange is None:
+            return list(self._engine.exchanges.values())
+        return [self._engine.exchange(exchange)]
+
+    async def _ask(
+        self, manager: Any, symbol: str, what: str, call: Callable[[], Awaitable[Any]]
+    ) -> Any:
+        """Ask the exchange, or share the answer to the same question asked a moment ago."""
+        if symbol not in manager.exchange_config.traded_symbol_pairs:
+            raise InvalidSymbol(f"{symbol} is not traded on {manager.exchange_name}")
+        key, now = (manager.id, symbol, what), time.monotonic()
+        asked_at, task = self._answers.get(key, (0.0, None))
+        if task is None or now - asked_at > _FRESH_S:
+            self._answers = {k: v for k, v in self._answers.items() if now - v[0] <= _FRESH_S}
+            task = asyncio.ensure_future(call())
+            self._answers[key] = (now, task)
+        try:
+            return await asyncio.shield(task)
+        except trading_errors.NotSupported:
+            raise ExchangeUnreachable(f"{manager.exchange_name} does not offer this") from None
+        except trading_errors.OctoBotExchangeError:
+            raise ExchangeUnreachable(f"{manager.exchange_name} does not answer") from None
+
+
+_TICKER_KEYS = ("last", "close", "bid", "ask", "open", "high", "low", "baseVolume", "percentage")
+
+
+def _levels(rows: list[list[Any]], limit: int) -> list[BookLevel]:
+    return [
+        BookLevel(price=decimal_or_none(row[0]) or ZERO, quantity=decimal_or_none(row[1]) or ZERO)
+        for row in rows[:limit]
+    ]
+
+
+def _interval_minutes(interval: str) -> int:
+    return int(TimeFramesMinutes[TimeFrames(interval)])
+
+
+def _seconds(timestamp: float) -> float:
+    """Return seconds: exchanges' adapters leave some of their times in milliseconds."""
+    return timestamp / 1000 if timestamp > 1e11 else float(timestamp)

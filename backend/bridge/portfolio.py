@@ -1,0 +1,185 @@
+"""Balances and what they are worth."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from backend.bridge.engine import Engine
+from backend.bridge.ledger import Ledger, event_data
+from backend.bridge.publishing import ReadModels
+from backend.errors import BotNotReady
+from backend.schemas.events import Event, EventSink
+from backend.schemas.portfolio import (
+    Balance,
+    ExchangeBalances,
+    ExchangeHoldings,
+    Holding,
+    Portfolio,
+    Profitability,
+)
+from backend.schemas.prepared import Prepared
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+_TRADE_WAIT_S = 0.03
+_TRADE_WAITS = 30
+_CENTS = Decimal("1E-8")
+_BALANCES = TypeAdapter(list[ExchangeBalances])
+
+
+class Portfolios:
+    """Read models of the account; `mark` and `refresh` run on the bot's loop."""
+
+    def __init__(self, engine: Engine, models: ReadModels, ledger: Ledger, sink: EventSink) -> None:
+        self._engine = engine
+        self._ledger = ledger
+        self._announcement: asyncio.Task[None] | None = None
+        self._announced = b""
+        self._models = models
+        self._sink = sink
+        self._prices: dict[str, Decimal] = {}
+        self._baseline: Decimal | None = None
+        models.define("portfolio", self._build_summary, interval_s=0.25)
+        models.define("balances", self._build_balances, interval_s=0.25)
+
+    def summary(self) -> Prepared:
+        """Return the account's value, profitability and holdings."""
+        return self._read("portfolio")
+
+    def balances(self) -> Prepared:
+        """Return the balances of every exchange."""
+        return self._read("balances")
+
+    def _read(self, name: str) -> Prepared:
+        self._engine.require_ready()
+        prepared = self._models.get(name)
+        if prepared is None:
+            raise BotNotReady("the portfolio is not known yet")
+        return prepared
+
+    # ---- on the bot's loop
+
+    def take_price(self, symbol: str, price: Decimal) -> None:
+        """Note a price that balances are valued at."""
+        self._prices[symbol] = price
+        self._models.mark("portfolio")
+
+    def announce(self) -> None:
+        """Tell the streams soon that a balance changed: after the trades that changed it."""
+        if self._announcement is None:
+            self._announcement = asyncio.create_task(self._announce())
+
+    async def _announce(self) -> None:
+        for _ in range(_TRADE_WAITS):
+            await asyncio.sleep(_TRADE_WAIT_S)
+            if not self._ledger.awaits_trades:
+                break
+        self._announcement = None
+        self.refresh()
+        balances = self._models.data("balances")
+        if balances != self._announced:
+            self._announced = balances
+            json = self._models.data("portfolio")
+            data = event_data(None, None, "portfolio", json)
+            self._sink.publish(
+                Event("portfolio", "portfolio_updated", "portfolio", None, data, json)
+            )
+
+    def refresh(self) -> None:
+        """Rebuild both models now, for a caller who is about to read what it did."""
+        self._models.refresh("balances")
+        self._models.refresh("portfolio")
+
+    def _build_balances(self) -> bytes | None:
+        exchanges = [
+            ExchangeBalances(exchange=name, balances=list(_balances(manager)))
+            for name, manager in self._engine.exchanges.items()
+        ]
+        return _BALANCES.dump_json(exchanges) if exchanges else None
+
+    def _build_summary(self) -> bytes | None:
+        managers = self._engine.exchanges
+        if not managers:
+            return None
+        reference = self._reference_market()
+        holdings = {
+            name: [self._value(balance, reference) for balance in _balances(manager)]
+            for name, manager in managers.items()
+        }
+        every = [holding for rows in holdings.values() for holding in rows]
+        total = sum((holding.value for holding in every if holding.value is not None), ZERO)
+        if self._baseline is None and all(holding.value is not None for holding in every):
+            self._baseline = total
+        portfolio = Portfolio(
+            reference_market=reference,
+            total_value=total,
+            profitability=_profitability(total, self._baseline),
+            exchanges=[
+                ExchangeHoldings(exchange=name, balances=[_with_share(row, total) for row in rows])
+                for name, rows in holdings.items()
+            ],
+        )
+        return portfolio.model_dump_json().encode()
+
+    def _reference_market(self) -> str:
+        manager = next(iter(self._engine.exchanges.values()))
+        return str(manager.exchange_personal_data.portfolio_manager.reference_market)
+
+    def _value(self, balance: Balance, reference: str) -> Holding:
+        price = self.price_of(balance.asset, reference)
+        value = None if price is None else (balance.total * price).quantize(_CENTS)
+        return Holding(**balance.model_dump(), price=price, value=value, share=None)
+
+    def price_of(self, asset: str, reference: str) -> Decimal | None:
+        """Price one unit of an asset: directly, inversely, or through one market between."""
+        if asset == reference:
+            return ONE
+        direct = self._rate(asset, reference)
+        if direct is not None:
+            return direct
+        for symbol in self._prices:
+            base, quote = symbol.split(":")[0].split("/")
+            between = quote if base == asset else base if quote == asset else None
+            if between is not None:
+                first, second = self._rate(asset, between), self._rate(between, reference)
+                if first is not None and second is not None:
+                    return (first * second).quantize(_CENTS)
+        return None
+
+    def _rate(self, base: str, quote: str) -> Decimal | None:
+        price = self._prices.get(f"{base}/{quote}")
+        if price is not None:
+            return price
+        inverse = self._prices.get(f"{quote}/{base}")
+        return (ONE / inverse).quantize(_CENTS) if inverse else None
+
+
+def _balances(manager: Any) -> list[Balance]:
+    assets = manager.exchange_personal_data.portfolio_manager.portfolio.portfolio
+    return [
+        Balance(
+            asset=name,
+            total=asset.total,
+            available=asset.available,
+            locked=asset.total - asset.available,
+        )
+        for name, asset in sorted(assets.items())
+        if asset.total or asset.available
+    ]
+
+
+def _with_share(holding: Holding, total: Decimal) -> Holding:
+    if holding.value is None or not total:
+        return holding
+    return holding.model_copy(update={"share": (holding.value / total).quantize(_CENTS)})
+
+
+def _profitability(total: Decimal, baseline: Decimal | None) -> Profitability:
+    if not baseline:
+        return Profitability(value=ZERO, percent=ZERO)
+    gain = total - baseline
+    return Profitability(value=gain, percent=(gain / baseline * 100).quantize(Decimal("1E-4")))

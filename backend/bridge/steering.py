@@ -1,0 +1,44 @@
+"""The sandbox exchange's market, and the hand on its prices."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from backend.bridge.sandbox import install
+from backend.bridge.sandbox.listings import UnknownSymbol
+from backend.bridge.sandbox.market import Market
+from backend.errors import InvalidSymbol, NotFound
+from backend.settings import Settings
+
+SANDBOX = "sandbox"
+
+
+class SandboxPrices:
+    """Sets sandbox prices, for people who test their clients and for our tests."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._market: Market | None = None
+        if SANDBOX in settings.exchange:
+            self._market = Market(seed=settings.sandbox_seed, speed=settings.sandbox_speed)
+            install(self._market)
+
+    def pin(self, symbol: str, price: Decimal) -> None:
+        """Hold a symbol at this price until it is moved or released."""
+        self._steer(symbol).pin(symbol, price)
+
+    def move(self, symbol: str, price: Decimal) -> None:
+        """Jump to this price and go on from there."""
+        self._steer(symbol).move(symbol, price)
+
+    def release(self, symbol: str) -> None:
+        """Let a pinned price go on by itself."""
+        self._steer(symbol).release(symbol)
+
+    def _steer(self, symbol: str) -> Market:
+        if self._market is None:
+            raise NotFound("the sandbox exchange is not in use")
+        try:
+            self._market.listing(symbol)
+        except UnknownSymbol:
+            raise InvalidSymbol(f"{symbol} is not traded on {SANDBOX}") from None
+        return self._market

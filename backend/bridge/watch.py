@@ -1,0 +1,68 @@
+"""Listens to OctoBot's channels and passes on what they tell, in the order in which it happened."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import octobot_trading.exchange_channel as exchange_channel
+from async_channel.enums import ChannelConsumerPriorityLevels
+from octobot_trading.constants import (
+    BALANCE_CHANNEL,
+    MARK_PRICE_CHANNEL,
+    ORDERS_CHANNEL,
+    TRADES_CHANNEL,
+)
+
+from backend.bridge.ledger import Ledger, event_data
+from backend.bridge.portfolio import Portfolios
+from backend.schemas.common import decimal_text
+from backend.schemas.events import Event, EventSink
+
+# Any other priority makes OctoBot poll the exchange for our sake.
+_PRIORITY = ChannelConsumerPriorityLevels.OPTIONAL.value
+
+
+class Watcher:
+    """Consumes the channels of every exchange; all of it runs on the bot's loop."""
+
+    def __init__(self, ledger: Ledger, portfolios: Portfolios, sink: EventSink) -> None:
+        self._ledger = ledger
+        self._portfolios = portfolios
+        self._sink = sink
+
+    async def watch(self, manager: Any) -> None:
+        """Start listening to an exchange; the consumers end with its channels."""
+        for name, callback in (
+            (MARK_PRICE_CHANNEL, self._on_mark_price),
+            (ORDERS_CHANNEL, self._on_order),
+            (TRADES_CHANNEL, self._on_trade),
+            (BALANCE_CHANNEL, self._on_balance),
+        ):
+            channel = exchange_channel.get_chan(name, manager.id)
+            await channel.new_consumer(callback, priority_level=_PRIORITY)
+
+    async def _on_mark_price(
+        self, *, exchange: str, symbol: str, mark_price: Decimal, **_: Any
+    ) -> None:
+        self.take_price(exchange, symbol, Decimal(str(mark_price)))
+
+    def take_price(self, exchange: str, symbol: str, price: Decimal) -> None:
+        """Publish a price and value balances at it."""
+        data = event_data(exchange, symbol, "price", b'"%b"' % decimal_text(price).encode())
+        self._sink.publish(
+            Event("prices", "price_update", f"{exchange} {symbol}", symbol, data, data)
+        )
+        self._portfolios.take_price(symbol, price)
+
+    async def _on_order(self, *, exchange: str, order: dict[str, Any], **_: Any) -> None:
+        self._ledger.record_order(order, exchange)
+
+    async def _on_trade(
+        self, *, exchange: str, trade: dict[str, Any], old_trade: bool, **_: Any
+    ) -> None:
+        self._ledger.record_trade(trade, exchange, old=old_trade)
+        self._portfolios.announce()
+
+    async def _on_balance(self, **_: Any) -> None:
+        self._portfolios.announce()
