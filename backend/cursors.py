@@ -28,6 +28,6 @@ def decode_cursor(kind: str, cursor: str | None) -> int | None:
     except (UnicodeEncodeError, binascii.Error, orjson.JSONDecodeError):
         raise InvalidCursor("cursor: not one of ours") from None
     match found:
-        case [str(of), int(place)] if of == kind and type(place) is int and place >= 0:
+        case [str(of), int(place)] if of == kind and type(place) is int and 0 <= place < 2**63:
             return place
     raise InvalidCursor(f"cursor: not one of the {kind} list")
