@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import orjson
 import structlog
@@ -22,8 +23,12 @@ from backend.errors import (
 from backend.middleware.headers import Header, request_id
 from backend.schemas.common import time_text, utc_now
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 MAX_BODY_BYTES = 1024 * 1024
 
+_ERROR = "backend.error"
 _OURS: dict[int | None, type[ApiError]] = {
     error.status: error
     for error in (MalformedRequest, NotFound, MethodNotAllowed, BodyTooLarge, UnsupportedMediaType)
@@ -65,6 +70,12 @@ def problem_headers(error: ApiError) -> list[Header]:
     return headers
 
 
+def answered_error(environ: WSGIEnvironment) -> ApiError | None:
+    """Return the error that the answer to a request reports, for those who look on."""
+    error: ApiError | None = environ.get(_ERROR)
+    return error
+
+
 def install_errors(app: Flask) -> None:
     """Turn whatever is raised while the app serves a request into a Problem."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
@@ -75,6 +86,7 @@ def install_errors(app: Flask) -> None:
 
 def _answer(error: ApiError) -> Response:
     request.environ["backend.error_type"] = error.type
+    request.environ[_ERROR] = error
     return Response(
         problem(error, request_id(request.environ)),
         error.status,

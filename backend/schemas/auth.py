@@ -30,6 +30,12 @@ class Logout(RequestModel):
     refresh_token: str | None = Field(None, min_length=1, max_length=512)
 
 
+class SessionEnd(Model):
+    """What a logout ended: the access token alone, or the session with all its tokens."""
+
+    ended: Literal["token", "session"]
+
+
 class PasswordChange(RequestModel):
     """The present password and the one to come."""
 
@@ -53,7 +59,7 @@ class Tokens(Model):
     """What a login or refresh gives."""
 
     access_token: str
-    token_type: Literal["Bearer"] = "Bearer"
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of the scheme
     expires_in: int = Field(description="Seconds until the access token expires.")
     refresh_token: str
     user: User

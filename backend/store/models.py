@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Integer, MetaDat
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from backend.schemas.auth import Role
-from backend.store.types import UtcDateTime
+from backend.store.types import OutsideText, UtcDateTime
 
 ID_LENGTH = 32
 DIGEST_LENGTH = 64
@@ -79,8 +79,8 @@ class RefreshToken(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     spent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    address: Mapped[str] = mapped_column(String(ADDRESS_LENGTH))
-    user_agent: Mapped[str] = mapped_column(String(USER_AGENT_LENGTH))
+    address: Mapped[str] = mapped_column(OutsideText(ADDRESS_LENGTH))
+    user_agent: Mapped[str] = mapped_column(OutsideText(USER_AGENT_LENGTH))
 
 
 class RevokedToken(Base):
@@ -103,12 +103,12 @@ class AuditEntry(Base):
 
     id: Mapped[int] = mapped_column(_RowNumber, primary_key=True)
     occurred_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    action: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(OutsideText(64))
     user_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
-    username: Mapped[str | None] = mapped_column(String(NAME_LENGTH))
-    address: Mapped[str] = mapped_column(String(ADDRESS_LENGTH))
-    method: Mapped[str] = mapped_column(String(16))
-    path: Mapped[str] = mapped_column(String(PATH_LENGTH))
+    username: Mapped[str | None] = mapped_column(OutsideText(NAME_LENGTH))
+    address: Mapped[str] = mapped_column(OutsideText(ADDRESS_LENGTH))
+    method: Mapped[str] = mapped_column(OutsideText(16))
+    path: Mapped[str] = mapped_column(OutsideText(PATH_LENGTH))
     status: Mapped[int]
     outcome: Mapped[str] = mapped_column(String(64))
     request_id: Mapped[str] = mapped_column(String(64))

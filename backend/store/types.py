@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from sqlalchemy import DateTime, Dialect
+from sqlalchemy import DateTime, Dialect, String
 from sqlalchemy.types import TypeDecorator
 
 
@@ -34,3 +34,24 @@ class UtcDateTime(TypeDecorator[datetime]):
         if dialect.name == "sqlite":
             return value.replace(tzinfo=timezone.utc)
         return value.astimezone(timezone.utc)
+
+
+class OutsideText(TypeDecorator[str]):
+    """A text that a client chose: what cannot be printed becomes `?`, what is too long is cut.
+
+    PostgreSQL refuses NUL characters and long texts, and an entry must not be lost to one.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Make a text fit to be kept."""
+        if value is None:
+            return None
+        cut = value[: self.length]
+        return "".join(character if character.isprintable() else "?" for character in cut)

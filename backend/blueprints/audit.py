@@ -1,0 +1,35 @@
+"""Who did what."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+from spectree import Response
+
+from backend.cursors import decode_cursor, encode_cursor
+from backend.middleware.auth import requires
+from backend.middleware.rate_limit import limited
+from backend.openapi import api
+from backend.schemas.audit import AuditEntry
+from backend.schemas.common import Page, PageQuery, Pagination, Problem
+from backend.services import services
+from backend.store import audit as entries
+
+audit = Blueprint("audit", __name__, url_prefix="/audit")
+
+
+@audit.get("")
+@requires("audit:read")
+@limited("query")
+@api.validate(
+    resp=Response(HTTP_200=Page[AuditEntry], HTTP_401=Problem, HTTP_403=Problem), tags=["audit"]
+)
+def list_entries(query: PageQuery) -> Page[AuditEntry]:
+    """List changes, logins and refusals, newest first."""
+    before = decode_cursor("audit", query.cursor)
+    rows = services().database.read(entries.newest, query.limit + 1, before)
+    shown, more = rows[: query.limit], rows[query.limit :]
+    cursor = encode_cursor("audit", shown[-1].id) if more else None
+    return Page(
+        data=[AuditEntry.model_validate(row) for row in shown],
+        pagination=Pagination(limit=query.limit, next_cursor=cursor),
+    )

@@ -1,0 +1,168 @@
+"""The audit: who changed what, who logged in and who was refused, in the store and in the log."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import re
+import threading
+import time
+from collections.abc import Iterator
+
+import structlog
+from flask import Flask, Response, current_app, g, request
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from backend.errors import ApiError, AuthenticationFailed
+from backend.identity import Principal
+from backend.middleware.auth import rule_of
+from backend.middleware.errors import answered_error
+from backend.middleware.headers import request_id
+from backend.schemas.common import utc_now
+from backend.store import Database, audit
+from backend.store.audit import NewEntry
+
+MOST_WAITING = 10_000
+REPEAT_S = 60.0
+_LARGEST_BATCH = 500
+_MOST_REMEMBERED = 4096
+_RETRY_S = 0.5
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_JWT = re.compile(r"eyJ[\w-]{8,}\.[\w-]+(\.[\w-]*)?")
+_EXTENSION = "audit"
+_log = structlog.get_logger(__name__)
+
+
+class Audit:
+    """Writes entries in the background, in their order.
+
+    At most `MOST_WAITING` wait; beyond that entries go to the log alone, and the
+    log says so.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: queue.Queue[NewEntry | threading.Event] = queue.Queue(MOST_WAITING)
+        self._closing = threading.Event()
+        self._seen: dict[tuple[str, str, int], float] = {}
+        self._writer = threading.Thread(target=self._write, name="audit", daemon=True)
+        self._writer.start()
+
+    def record(self, entry: NewEntry) -> None:
+        """Log an entry and hand it to the writer; never waits."""
+        _log.info("audit", **{**entry._asdict(), "occurred_at": entry.occurred_at.isoformat()})
+        try:
+            self._waiting.put_nowait(entry)
+        except queue.Full:
+            _log.error("audit entry not stored: too many wait", request_id=entry.request_id)
+
+    def is_repeat(self, address: str, action: str, status: int) -> bool:
+        """Whether such a refusal was asked about less than a minute ago.
+
+        Being refused costs a stranger nothing: storing each refusal would let
+        anybody fill the disk.
+        """
+        now = time.monotonic()
+        key = (address, action, status)
+        if now - self._seen.get(key, -REPEAT_S) < REPEAT_S:
+            return True
+        if len(self._seen) >= _MOST_REMEMBERED:
+            self._seen = {}
+        self._seen[key] = now
+        return False
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Wait until all that was recorded before is stored; False when the time is up."""
+        written = threading.Event()
+        self._waiting.put(written, timeout=timeout_s)
+        return written.wait(timeout_s)
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Store what waits and end the writer."""
+        if not self._closing.is_set():
+            self._closing.set()
+            with contextlib.suppress(queue.Full):
+                self._waiting.put_nowait(threading.Event())  # wakes the writer
+            self._writer.join(timeout_s)
+
+    def _write(self) -> None:
+        while not (self._closing.is_set() and self._waiting.empty()):
+            batch = list(self._batch())
+            entries = [item for item in batch if isinstance(item, NewEntry)]
+            if entries:
+                self._store(entries)
+            for item in batch:
+                if isinstance(item, threading.Event):
+                    item.set()
+
+    def _batch(self) -> Iterator[NewEntry | threading.Event]:
+        yield self._waiting.get()
+        for _ in range(_LARGEST_BATCH - 1):
+            try:
+                yield self._waiting.get_nowait()
+            except queue.Empty:
+                return
+
+    def _store(self, entries: list[NewEntry]) -> None:
+        while True:
+            try:
+                with self._database.transaction() as session:
+                    audit.append(session, entries)
+                return
+            except OperationalError:
+                _log.warning("audit waits for the database", entries=len(entries))
+                if self._closing.wait(_RETRY_S):
+                    break
+            except SQLAlchemyError as error:
+                _log.error("audit entries not stored", exc_info=error)
+                break
+        _log.error("audit entries lost to the store", entries=len(entries))
+
+
+def install_audit(app: Flask, database: Database) -> Audit:
+    """Have every request that matters recorded; close what this returns at the end."""
+    app.extensions[_EXTENSION] = recorder = Audit(database)
+    app.after_request(_observe)
+    return recorder
+
+
+def _observe(response: Response) -> Response:
+    if request.endpoint is not None and _matters(request.endpoint, response.status_code):
+        recorder: Audit = current_app.extensions[_EXTENSION]
+        recorder.record(_entry(request.endpoint, response.status_code))
+    return response
+
+
+def _matters(endpoint: str, status: int) -> bool:
+    """Whether to keep this: each change, each authentication, and refusals once a minute."""
+    if request.method == "OPTIONS":
+        return False
+    stranger = "principal" not in g
+    rule = rule_of(current_app, endpoint)
+    if status == 429 or (status in (401, 403) and stranger and not (rule and rule.public)):
+        if request.method in _SAFE and "Authorization" not in request.headers:
+            return False
+        recorder: Audit = current_app.extensions[_EXTENSION]
+        return not recorder.is_repeat(request.remote_addr or "", endpoint, status)
+    return request.method not in _SAFE or status == 403
+
+
+def _entry(endpoint: str, status: int) -> NewEntry:
+    principal: Principal | None = g.get("principal")
+    error = answered_error(request.environ)
+    return NewEntry(
+        occurred_at=utc_now(),
+        action=endpoint,
+        user_id=principal.user_id if principal else None,
+        username=principal.username if principal else _named(error),
+        address=request.remote_addr or "",
+        method=request.method,
+        path=_JWT.sub("***", request.path),
+        status=status,
+        outcome=error.type if error else "ok",
+        request_id=request_id(request.environ),
+    )
+
+
+def _named(error: ApiError | None) -> str | None:
+    return error.username if isinstance(error, AuthenticationFailed) else None

@@ -1,0 +1,133 @@
+"""Who may call a route: each view states its rule, one hook enforces it, no rule is no start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from flask import Flask, current_app, g, request
+from werkzeug.routing import Rule
+
+from backend.errors import Forbidden, InvalidToken, NotAuthenticated
+from backend.identity.principals import Principal
+from backend.identity.roles import Scope
+from backend.schemas.auth import Tokens
+from backend.services import services
+
+V = TypeVar("V", bound=Callable[..., object])
+Credentials = Callable[[], Principal | None]
+
+_RULE = "access_rule"
+_USER = "backend.user"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRule:
+    """What a view asks of its callers."""
+
+    public: bool = False
+    scope: Scope | None = None
+    credentials: Credentials | None = None
+
+
+def public(view: V) -> V:
+    """Let anybody call a view."""
+    return _ruled(view, AccessRule(public=True))
+
+
+def authenticated(view: V) -> V:
+    """Let anybody who is logged in call a view."""
+    return _ruled(view, AccessRule())
+
+
+def requires(scope: Scope, *, credentials: Credentials | None = None) -> Callable[[V], V]:
+    """Let those who hold a scope call a view.
+
+    `credentials` finds the caller of a request without Authorization header in
+    some other way; None from it means that there is none.
+    """
+    return lambda view: _ruled(view, AccessRule(scope=scope, credentials=credentials))
+
+
+def current_principal() -> Principal:
+    """Return who is calling; raises `NotAuthenticated` on a public route."""
+    principal: Principal | None = g.get("principal")
+    if principal is None:
+        raise NotAuthenticated
+    return principal
+
+
+def signed_in(tokens: Tokens) -> Tokens:
+    """Take the owner of new tokens for the caller of this request from here on."""
+    _remember(services().identity.principal(tokens.access_token))
+    return tokens
+
+
+def rule_of(app: Flask, endpoint: str) -> AccessRule | None:
+    """Return what an endpoint's view asks of its callers."""
+    rule: AccessRule | None = getattr(app.view_functions[endpoint], _RULE, None)
+    return rule
+
+
+def install_auth(app: Flask) -> None:
+    """Have every request checked before its view runs."""
+    app.before_request(_authorize)
+
+
+def check_every_route_has_a_rule(app: Flask) -> None:
+    """Raise RuntimeError naming the routes that say nothing about who may call them."""
+    bare = [
+        str(route) for route in app.url_map.iter_rules() if rule_of(app, route.endpoint) is None
+    ]
+    if bare:
+        raise RuntimeError(f"routes without an access rule: {', '.join(sorted(bare))}")
+
+
+def _ruled(view: V, rule: AccessRule) -> V:
+    setattr(view, _RULE, rule)
+    return view
+
+
+def _authorize() -> None:
+    route = request.url_rule
+    if route is None or (request.method == "OPTIONS" and _is_answered_by_flask(route)):
+        return  # no view will be called
+    rule = rule_of(current_app, route.endpoint)
+    if rule is None:
+        raise Forbidden("the route has no access rule")
+    if rule.public:
+        return
+    principal = _authenticate(rule)
+    _remember(principal)
+    if rule.scope is not None and rule.scope not in principal.scopes:
+        raise Forbidden(f"this takes the scope {rule.scope}")
+
+
+def _is_answered_by_flask(route: Rule) -> bool:
+    return bool(getattr(route, "provide_automatic_options", False))
+
+
+def _remember(principal: Principal) -> None:
+    g.principal = principal
+    request.environ[_USER] = principal.username  # for the access log, which stands outside
+
+
+def _authenticate(rule: AccessRule) -> Principal:
+    identity = services().identity
+    header = request.headers.get("Authorization")
+    if header is not None:
+        return identity.principal(_bearer_token(header))
+    principal = rule.credentials() if rule.credentials else None
+    if principal is None:
+        raise NotAuthenticated("send an access token: Authorization: Bearer <token>")
+    if not identity.is_active(principal):
+        raise InvalidToken
+    return principal
+
+
+def _bearer_token(header: str) -> str:
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise InvalidToken("the Authorization header must be: Bearer <token>")
+    return token.strip()
