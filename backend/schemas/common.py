@@ -37,8 +37,7 @@ def decimal_text(value: Decimal) -> str:
 
 def time_text(value: datetime) -> str:
     """Write an aware time as RFC 3339 UTC with milliseconds."""
-    utc = value.astimezone(timezone.utc)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    return value.astimezone(timezone.utc).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def utc_now() -> datetime:

@@ -1,0 +1,275 @@
+"""Serves one connection: gevent's WSGI handler with strict heads, deadlines and fewer packets."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import unquote_to_bytes
+
+import gevent
+import structlog
+from gevent.pywsgi import Input, WSGIHandler
+
+from backend.errors import ApiError, InternalError, MalformedRequest
+from backend.handover import SocketTaker, offer_socket, socket_taker
+from backend.middleware.access_log import log_access
+from backend.middleware.errors import MAX_BODY_BYTES, HttpError, problem, problem_headers
+from backend.middleware.headers import SECURITY_HEADERS, new_request_id
+from backend.wire import MAX_LINE_BYTES, Head, read_head
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+    from backend.server import Server
+
+IDLE_S = 75.0
+HEAD_S = 10.0
+BODY_S = 30.0
+WRITE_S = 60.0
+_LINGER_S = 2.0
+_ONE_SEND_BYTES = 64 * 1024
+_NEVER = float("inf")
+
+_log = structlog.get_logger(__name__)
+
+
+class Body(Input):  # type: ignore[misc]  # gevent is untyped
+    """A request's body; whatever leaves its end in doubt also ends the connection."""
+
+    __slots__ = ("_handler",)
+
+    def __init__(self, handler: Handler, head: Head) -> None:
+        expects = head.headers.get("HTTP_EXPECT", "").lower() == "100-continue"
+        sock = handler.socket if expects else None
+        super().__init__(handler.rfile, head.content_length, sock, head.chunked)
+        self._handler = handler
+
+    def read(self, length: int | None = None) -> bytes:
+        """Read up to `length` bytes."""
+        return self._guarded(super().read, length)
+
+    def readline(self, size: int | None = None) -> bytes:
+        """Read up to the next line feed."""
+        return self._guarded(super().readline, size)
+
+    def _guarded(self, read: Callable[[int | None], bytes], size: int | None) -> bytes:
+        try:
+            return read(size)
+        except (OSError, ValueError):
+            self._handler.close_connection = True
+            if self._handler.expired:
+                raise HttpError(408, "the body did not arrive in time") from None
+            raise OSError("the body is cut short or wrongly chunked") from None
+
+    def _discard(self) -> None:
+        """Skip what the view left unread, as far as that is less work than a new connection."""
+        if self._handler.close_connection or (not self.content_length and not self.chunked_input):
+            return
+        if self.socket is not None:  # the client still waits for "100 Continue"
+            self._handler.close_connection = True
+            return
+        budget = MAX_BODY_BYTES
+        while budget > 0 and (data := self.read(16384)):
+            budget -= len(data)
+        self._handler.close_connection = budget <= 0
+
+
+class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
+    """Answers the requests of one connection, one after the other.
+
+    `deadline` is when the server's sweep may give the connection up, and
+    `expired` whether it has.
+    """
+
+    socket: Any
+    rfile: BinaryIO
+    response_headers: list[tuple[bytes, bytes]]
+
+    def __init__(self, sock: Any, address: Any, server: Server) -> None:  # noqa: ANN401 - gevent's
+        super().__init__(sock, address, server)
+        self.deadline = time.monotonic() + HEAD_S
+        self.expired = False
+        self.idle = True
+        self._writing = False
+
+    def handle(self) -> None:
+        """Serve until either side closes the connection or its socket is handed over."""
+        self.server.connections.add(self)
+        try:
+            while self._serve_one():
+                # a client that sends without pause would starve the others
+                gevent.sleep(0)
+        except OSError:
+            pass  # the client is gone
+        finally:
+            self.server.connections.discard(self)
+            if self.socket is not None:
+                self.socket.close()
+            self.__dict__.pop("rfile", None)
+
+    def expire(self) -> None:
+        """Give up: on reading, so that an answer can still be sent, or on a stalled answer."""
+        self.expired = True
+        self.deadline = _NEVER
+        how = socket.SHUT_RDWR if self._writing else socket.SHUT_RD
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(how)
+
+    def _serve_one(self) -> bool:
+        line = self._read_line()
+        if not line:
+            return False
+        self.idle = False
+        self.deadline = time.monotonic() + HEAD_S
+        try:
+            head = read_head(line, self.rfile)
+        except ApiError as error:
+            self._refuse(HttpError(408) if self.expired else error, line)
+            return False
+        self._take(head)
+        self.handle_one_response()
+        self.idle = True
+        self.deadline = time.monotonic() + IDLE_S
+        return not self.close_connection and not self.server.stopping
+
+    def _read_line(self) -> bytes:
+        line = self.rfile.readline(MAX_LINE_BYTES + 1)
+        # some old clients end a body with an empty line that they do not count
+        return self.rfile.readline(MAX_LINE_BYTES + 1) if line == b"\r\n" else line
+
+    def _take(self, head: Head) -> None:
+        self.command, self.request_version = head.method, "HTTP/" + head.version
+        self.close_connection = not head.keep_alive
+        self.wsgi_input = Body(self, head)
+        has_body = head.chunked or head.content_length
+        self.deadline = time.monotonic() + BODY_S if has_body else _NEVER
+        self.environ = self._environ(head)
+        self.application = self.server.application
+
+    def _environ(self, head: Head) -> WSGIEnvironment:
+        path, _, query = head.target.partition("?")
+        if "%" in path:
+            path = unquote_to_bytes(path).decode("latin-1")
+        environ: WSGIEnvironment = self.server.get_environ()
+        environ.update(head.headers)
+        environ["REQUEST_METHOD"] = head.method
+        environ["PATH_INFO"] = path
+        environ["QUERY_STRING"] = query
+        environ["SERVER_PROTOCOL"] = self.request_version
+        environ["REMOTE_ADDR"] = self.client_address[0]
+        environ["wsgi.input"] = self.wsgi_input
+        environ["wsgi.input_terminated"] = True
+        for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            if (value := environ.pop("HTTP_" + name, None)) is not None:
+                environ[name] = value
+        if head.method == "GET":
+            offer_socket(environ)
+        return environ
+
+    def process_result(self) -> None:
+        """Send the answer, or its head alone when a stream's writer takes the socket over."""
+        taker = socket_taker(self.environ) if self.code == 200 else None
+        if taker is None:
+            super().process_result()
+        else:
+            self._hand_over(taker)
+
+    def _hand_over(self, taker: SocketTaker) -> None:
+        self.close_connection = True
+        self.response_headers = [
+            header for header in self.response_headers if header[0].lower() != b"content-length"
+        ]
+        self.provided_content_length = "none: the body ends with the connection"
+        self._write_with_headers(b"")
+        bare = socket.socket(fileno=self.socket.detach())
+        self.socket = None
+        bare.setblocking(True)
+        taker(bare)
+
+    def finalize_headers(self) -> None:
+        """Complete the answer's head."""
+        super().finalize_headers()
+        if self.command == "HEAD":
+            self.response_use_chunked = False
+        if self.close_connection and self.request_version == "HTTP/1.1":
+            self.response_headers.append((b"Connection", b"close"))
+
+    def _write_with_headers(self, data: bytes) -> None:
+        """Send head and body in one piece: two would wait for each other's acknowledgement."""
+        self.headers_sent = True
+        self.finalize_headers()
+        lines = [b"HTTP/1.1 " + self.status]
+        lines += [name + b": " + value for name, value in self.response_headers]
+        head = b"\r\n".join(lines) + b"\r\n\r\n"
+        if len(data) > _ONE_SEND_BYTES:
+            self._sendall(head)
+            self._write(data)
+        elif data and self.response_use_chunked:
+            self._sendall(b"%b%x\r\n%b\r\n" % (head, len(data), data))
+        else:
+            self._sendall(head + data)
+
+    def _sendall(self, data: bytes) -> None:
+        reading_deadline = self.deadline
+        self.deadline = time.monotonic() + WRITE_S
+        self._writing = True
+        super()._sendall(data)
+        self._writing = False
+        self.deadline = reading_deadline
+
+    def _refuse(self, error: ApiError, request_line: bytes = b"") -> None:
+        """Answer for the application, which cannot, and end the connection."""
+        self.close_connection = True
+        answer_id = new_request_id()
+        body = problem(error, answer_id)
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("Connection", "close"),
+            ("X-Request-ID", answer_id),
+            *SECURITY_HEADERS,
+            *problem_headers(error),
+        ]
+        status = HTTPStatus(error.status)
+        lines = [f"HTTP/1.1 {status.value} {status.phrase}", *map(": ".join, headers), "", ""]
+        self.headers_sent = True
+        self._sendall("\r\n".join(lines).encode() + body)
+        method, _, target = request_line.decode("latin-1").partition(" ")
+        log_access(
+            {
+                "REQUEST_METHOD": method[:20],
+                "PATH_INFO": target.partition("?")[0][:200].strip(),
+                "REMOTE_ADDR": self.client_address[0],
+                "backend.request_id": answer_id,
+                "backend.error_type": error.type,
+            },
+            status.value,
+            0.0,
+        )
+        self._linger()
+
+    def _linger(self) -> None:
+        """Let the client read the answer before unread bytes of its own reset the connection."""
+        self.socket.shutdown(socket.SHUT_WR)
+        self.deadline = time.monotonic() + _LINGER_S
+        budget = 4 * MAX_BODY_BYTES
+        while budget > 0 and (data := self.socket.recv(65536)):
+            budget -= len(data)
+
+    def _send_error_response_if_possible(self, error_code: int) -> None:
+        self.close_connection = True
+        if not self.headers_sent:
+            self._refuse(MalformedRequest() if error_code == 400 else InternalError())
+
+    def _handle_client_error(self, ex: Exception) -> None:
+        """Leave it to the access log: a client's broken request is no event of ours."""
+
+    def _log_error(self, kind: type[BaseException], error: BaseException, trace: object) -> None:
+        _log.error("answer failed", path=self.environ.get("PATH_INFO"), exc_info=error)
+
+    def log_request(self) -> None:
+        """Log nothing: the application writes the access log."""

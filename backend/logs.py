@@ -1,0 +1,208 @@
+"""Logs: everything as JSON lines in BACKEND_HOME/logs, our own events readable on stderr too.
+
+Secrets are masked on the way in, whoever logs them. OctoBot logs through the
+standard library, a lot; its lines go to the file only.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+import traceback
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+import orjson
+import structlog
+
+from backend.schemas.common import time_text, utc_now
+
+MASK = "********"
+ACCESS = "access"
+_MAX_FILE_BYTES = 20 * 1024 * 1024
+_KEPT_FILES = 5
+_FLUSH_S = 0.5
+_SECRET_NAMES = frozenset(
+    {
+        "access_token",
+        "authorization",
+        "current_password",
+        "new_password",
+        "password",
+        "refresh_token",
+        "secret",
+        "secret_key",
+        "ticket",
+        "token",
+    }
+)
+_SECRET_HINTS = (
+    "auth",
+    "pass",
+    "secret",
+    "key",
+    "token",
+    "ticket",
+    "signature",
+    "bearer",
+    "eyj",
+    "://",
+)
+_SECRET_TEXT = re.compile(
+    r"""(?ix)
+    (?: \b(?:authorization|password|passphrase|secret(?:_?key)?|api[_-]?(?:key|secret)
+           |(?:access_|refresh_)?token|ticket|signature) ["']? \s* [:=] \s* (?:bearer\s+)?
+      | \bbearer\s+
+    ) (?P<named> "[^"]*"? | '[^']*'? | [^\s"',;&}\])]+ )
+    | (?P<jwt> \beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]* )
+    | (?<=://) [^/\s:@]* : (?P<login> [^@\s/]+ ) (?=@)
+    """
+)
+
+
+def masked(text: str) -> str:
+    """Return the text with whatever looks like a credential masked."""
+    # the expression is slow, and nearly no line has anything for it
+    hinted = any(map(text.lower().__contains__, _SECRET_HINTS))
+    return _SECRET_TEXT.sub(_mask_match, text) if hinted else text
+
+
+def _mask_match(found: re.Match[str]) -> str:
+    return found[0][: found.start(found.lastgroup or 0) - found.start()] + MASK
+
+
+def _masked_value(name: str, value: object) -> object:
+    if isinstance(value, str):
+        return MASK if name.lower() in _SECRET_NAMES else masked(value)
+    if isinstance(value, dict):
+        return {str(key): _masked_value(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked_value(name, item) for item in value]
+    return value
+
+
+class LogFile:
+    """A file that many threads append lines to; flushed twice a second, rotated by size."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._lock = threading.Lock()
+        self._file = path.open("ab")
+        self._closed = threading.Event()
+        self._flusher = threading.Thread(target=self._flush_forever, name="logs", daemon=True)
+        self._flusher.start()
+
+    def write(self, line: bytes) -> None:
+        """Append one line."""
+        with self._lock:
+            self._file.write(line + b"\n")
+
+    def flush(self) -> None:
+        """Hand everything to the system, in a new file when this one is full."""
+        with self._lock:
+            self._file.flush()
+            if self._file.tell() > _MAX_FILE_BYTES:
+                self._rotate()
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._closed.set()
+        self._flusher.join()
+        self.flush()
+        self._file.close()
+
+    def _flush_forever(self) -> None:
+        while not self._closed.wait(_FLUSH_S):
+            self.flush()
+
+    def _rotate(self) -> None:
+        self._file.close()
+        for number in range(_KEPT_FILES - 1, 0, -1):
+            older = self._path.with_suffix(f".{number}.log")
+            if older.exists():
+                older.replace(self._path.with_suffix(f".{number + 1}.log"))
+        self._path.replace(self._path.with_suffix(".1.log"))
+        self._file = self._path.open("ab")
+
+
+class Sinks:
+    """Where every event ends: masked, as JSON in the file and, if it is ours, on the console."""
+
+    def __init__(self, file: LogFile, console: TextIO) -> None:
+        self._file = file
+        self._console = console
+        self._render = structlog.dev.ConsoleRenderer(colors=console.isatty())
+
+    def __call__(self, name: str, level: str, event: dict[str, Any], on_console: bool) -> None:
+        """Write one event; `exc_info` in it becomes the traceback's text."""
+        error = event.pop("exc_info", None)
+        if error:
+            event["exception"] = _traceback_text(error)
+        line: dict[str, Any] = {
+            "timestamp": time_text(utc_now()),
+            "level": level,
+            "logger": name,
+        }
+        if name == ACCESS:
+            line.update(event)  # made of parts that were masked where they came in
+        else:
+            line.update((key, _masked_value(key, value)) for key, value in event.items())
+        self._file.write(orjson.dumps(line, default=lambda value: masked(repr(value))))
+        if on_console:
+            self._console.write(self._render(None, level, line) + "\n")
+            self._console.flush()
+
+
+def _traceback_text(error: object) -> str:
+    if isinstance(error, BaseException):
+        found: Any = (type(error), error, error.__traceback__)
+    else:
+        found = error if isinstance(error, tuple) else sys.exc_info()
+    return "".join(traceback.format_exception(*found)).rstrip()
+
+
+class _StandardHandler(logging.Handler):
+    """Takes what is logged through the standard library: OctoBot, SQLAlchemy, ourselves."""
+
+    def __init__(self, sinks: Sinks) -> None:
+        super().__init__()
+        self._sinks = sinks
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = {"event": record.getMessage(), "exc_info": record.exc_info}
+        ours = record.name.partition(".")[0] == "backend"
+        self._sinks(record.name, record.levelname.lower(), event, ours)
+
+
+class Logs:
+    """The process's logs; there is one of it, set up by whoever owns the process."""
+
+    def __init__(self, folder: Path, console: TextIO) -> None:
+        self._file = LogFile(folder / "backend.log")
+        sinks = Sinks(self._file, console)
+        self._handler = _StandardHandler(sinks)
+        logging.getLogger().addHandler(self._handler)
+        logging.getLogger().setLevel(logging.INFO)
+
+        def finish(name: str, level: str, event: MutableMapping[str, Any]) -> NoReturn:
+            # requests would bury everything else on the console; those that failed do not
+            shown = name != ACCESS or event["status"] >= 500
+            sinks(name, level, dict(event), shown)
+            raise structlog.DropEvent
+
+        structlog.configure(
+            processors=[finish],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+            logger_factory=lambda name="backend": name,
+            cache_logger_on_first_use=True,
+        )
+
+    def close(self) -> None:
+        """Write what is left and let go of the file."""
+        logging.getLogger().removeHandler(self._handler)
+        structlog.reset_defaults()
+        self._file.close()

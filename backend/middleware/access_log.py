@@ -1,0 +1,47 @@
+"""One line per request: who asked for what, what came of it, how long it took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import structlog
+
+from backend.logs import ACCESS, masked
+from backend.middleware.headers import ExcInfo, Header, request_id
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_log = structlog.get_logger(ACCESS)
+
+
+def with_access_log(application: WSGIApplication) -> WSGIApplication:
+    """Wrap an application so that each answer is logged as it starts to leave."""
+
+    def logged(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        started = time.perf_counter()
+
+        def start(status: str, headers: list[Header], exc_info: ExcInfo | None = None) -> object:
+            log_access(environ, int(status[:3]), time.perf_counter() - started)
+            return start_response(status, headers, exc_info)
+
+        return application(environ, start)  # type: ignore[arg-type]
+
+    return logged
+
+
+def log_access(environ: WSGIEnvironment, status: int, taken_s: float) -> None:
+    """Write the line; never the query string, which may hold a stream ticket."""
+    _log.info(
+        "request",
+        method=environ["REQUEST_METHOD"],
+        path=masked(environ["PATH_INFO"]),
+        status=status,
+        error=environ.get("backend.error_type"),
+        user=environ.get("backend.user"),
+        address=environ.get("REMOTE_ADDR"),
+        ms=round(taken_s * 1000, 2),
+        request_id=request_id(environ),
+    )

@@ -1,0 +1,105 @@
+"""The server: gevent's WSGI server on one port, its deadlines, its start and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import gevent
+import structlog
+from gevent.event import Event
+from gevent.pool import Pool
+from gevent.pywsgi import WSGIServer
+
+from backend.handler import Handler
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+MAX_CONNECTIONS = 10_000
+_BACKLOG = 1024
+_SWEEP_S = 1.0
+_GRACE_S = 10.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
+    """Serves an application; `connections` are the open ones."""
+
+    handler_class = Handler
+
+    def __init__(self, listener: socket.socket, application: WSGIApplication) -> None:
+        # without a name given, gevent asks the resolver for one
+        environ = {"SERVER_NAME": listener.getsockname()[0], "SERVER_SOFTWARE": "octobot-backend"}
+        pool = Pool(MAX_CONNECTIONS)
+        super().__init__(
+            listener, application, spawn=pool, log=None, error_log=None, environ=environ
+        )
+        self.connections: set[Handler] = set()
+        self.stopping = False
+
+    def start(self) -> None:
+        """Accept connections."""
+        super().start()
+        self._sweeper = gevent.spawn(self._sweep_forever)
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Let the requests in work finish for `timeout` seconds; idle connections end at once."""
+        self.stopping = True
+        self._sweeper.kill()
+        for connection in list(self.connections):
+            if connection.idle:
+                connection.expire()
+        super().stop(timeout)
+
+    def _sweep_forever(self) -> None:
+        while True:
+            gevent.sleep(_SWEEP_S)
+            now = time.monotonic()
+            for connection in list(self.connections):
+                if connection.deadline < now:
+                    connection.expire()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the port; raises OSError when it is taken or not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    # connections inherit it; without it each answer may wait 40 ms for an acknowledgement
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.setblocking(False)
+    return listener
+
+
+def raise_open_files_limit() -> None:
+    """Allow as many sockets as the system lets this process have."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS names a limit that it refuses
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def serve_until_told(server: Server) -> None:
+    """Serve until SIGINT or SIGTERM, then let requests finish; a second signal ends at once."""
+    told = Event()
+
+    def stop() -> None:
+        if told.is_set():
+            _log.warning("stopped at once")
+            os._exit(1)
+        told.set()
+
+    watchers = [gevent.signal_handler(number, stop) for number in (signal.SIGINT, signal.SIGTERM)]
+    server.start()
+    try:
+        told.wait()
+        _log.info("stopping")
+        server.stop(_GRACE_S)
+    finally:
+        for watcher in watchers:
+            watcher.cancel()

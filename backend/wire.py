@@ -1,0 +1,126 @@
+"""Reads the head of an HTTP/1.1 request, strictly.
+
+Whatever a proxy and this server could read differently (two lengths, folded or
+broken header lines, bare line feeds) is refused, because such requests are how
+one client's bytes get taken for another client's request.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import BinaryIO, NamedTuple
+
+from backend.errors import BodyTooLarge, MalformedRequest
+from backend.middleware.errors import MAX_BODY_BYTES, HttpError
+
+MAX_LINE_BYTES = 8192
+MAX_HEAD_BYTES = 32 * 1024
+MAX_HEADERS = 100
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/(1\.[01])\r\n")
+_HEADER = re.compile(rb"(" + _TOKEN + rb"):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*\r\n")
+_ABSOLUTE_TARGET = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+_ONCE = frozenset(
+    {
+        "HTTP_AUTHORIZATION",
+        "HTTP_CONTENT_LENGTH",
+        "HTTP_CONTENT_TYPE",
+        "HTTP_EXPECT",
+        "HTTP_HOST",
+        "HTTP_TRANSFER_ENCODING",
+    }
+)
+
+
+class Head(NamedTuple):
+    """The head of one request; `headers` are under their WSGI names (`HTTP_HOST`)."""
+
+    method: str
+    target: str
+    version: str
+    headers: dict[str, str]
+    content_length: int | None
+    chunked: bool
+    keep_alive: bool
+
+
+def read_head(request_line: bytes, lines: BinaryIO) -> Head:
+    """Read the rest of a head whose first line has been read.
+
+    Raises the error to answer with; the connection cannot be used any further then.
+    """
+    method, target, version = _read_request_line(request_line)
+    headers = _read_headers(lines)
+    if version == "1.1" and "HTTP_HOST" not in headers:
+        raise MalformedRequest("a Host header is missing")
+    content_length, chunked = _body_framing(headers, version)
+    keep_alive = version == "1.1" and "close" not in headers.get("HTTP_CONNECTION", "").lower()
+    return Head(method, target, version, headers, content_length, chunked, keep_alive)
+
+
+def _read_request_line(line: bytes) -> tuple[str, str, str]:
+    if len(line) > MAX_LINE_BYTES:
+        raise HttpError(414, f"a request line has at most {MAX_LINE_BYTES} bytes")
+    found = _REQUEST_LINE.fullmatch(line)
+    if found is None:
+        raise MalformedRequest("the request line is not one of HTTP/1.1")
+    method, target, version = (part.decode("ascii") for part in found.groups())
+    if not target.startswith("/"):
+        # proxies send whole addresses; clients that check a server as such send "*"
+        target = _ABSOLUTE_TARGET.sub("", target, count=1)
+        target = target if target.startswith("/") else "/" + target
+    return method, target, version
+
+
+def _read_headers(lines: BinaryIO) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    size = count = 0
+    while (line := lines.readline(MAX_LINE_BYTES + 1)) != b"\r\n":
+        size += len(line)
+        count += 1
+        if len(line) > MAX_LINE_BYTES or size > MAX_HEAD_BYTES or count > MAX_HEADERS:
+            raise HttpError(
+                431, f"a head has at most {MAX_HEADERS} lines of {MAX_LINE_BYTES} bytes"
+            )
+        found = _HEADER.fullmatch(line)
+        if found is None:
+            raise MalformedRequest("a header line is malformed")
+        _add_header(headers, _environ_name(found[1]), found[2].decode("latin-1"))
+    return headers
+
+
+def _add_header(headers: dict[str, str], name: str | None, value: str) -> None:
+    if name is None:
+        return
+    if name not in headers:
+        headers[name] = value
+    elif name in _ONCE:
+        raise MalformedRequest(f"the header {name[5:].replace('_', '-').title()} came twice")
+    else:
+        headers[name] += ("; " if name == "HTTP_COOKIE" else ",") + value
+
+
+@functools.lru_cache(maxsize=512)
+def _environ_name(name: bytes) -> str | None:
+    """Return the WSGI name; None for names with an underscore, which would pass for others."""
+    return None if b"_" in name else "HTTP_" + name.decode("ascii").upper().replace("-", "_")
+
+
+def _body_framing(headers: dict[str, str], version: str) -> tuple[int | None, bool]:
+    length = headers.get("HTTP_CONTENT_LENGTH")
+    coding = headers.get("HTTP_TRANSFER_ENCODING")
+    if coding is not None:
+        if length is not None or version == "1.0":
+            raise MalformedRequest("Transfer-Encoding does not go with the rest of the head")
+        if coding.lower() != "chunked":
+            raise HttpError(501, "the only transfer coding known here is chunked")
+        return None, True
+    if length is None:
+        return None, False
+    if not re.fullmatch(r"[0-9]{1,18}", length):
+        raise MalformedRequest("Content-Length is not a number")
+    if int(length) > MAX_BODY_BYTES:
+        raise BodyTooLarge(f"a body has at most {MAX_BODY_BYTES} bytes")
+    return int(length), False
