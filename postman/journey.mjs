@@ -1,0 +1,117 @@
+// What the collection does, in order: each step names a route of swagger.yaml and what to send.
+//
+// body, query, path   replace what the converter made up
+// expect              the status, where it is not the route's first success
+// keep                values of the answer to remember, by dotted path
+// before, after       script lines around the request
+// endless             an event stream: runs in Postman, is skipped by a runner
+
+const API = "/api/v1";
+
+const login = {
+  call: `POST ${API}/auth/login`,
+  body: { username: "{{username}}", password: "{{password}}" },
+  keep: { accessToken: "data.access_token", refreshToken: "data.refresh_token" },
+};
+
+// Far enough from the market to rest, on the price step, above the smallest cost.
+const keepRestingPrice =
+  'pm.environment.set("restingPrice", String(Math.floor(Number(pm.response.json().data.price) * 0.9)));';
+
+export const journey = [
+  {
+    folder: "Server",
+    steps: [{ call: "GET /healthz" }, { call: "GET /readyz" }],
+  },
+  {
+    folder: "Log in",
+    steps: [
+      login,
+      { call: `GET ${API}/auth/me` },
+      {
+        call: `POST ${API}/auth/refresh`,
+        body: { refresh_token: "{{refreshToken}}" },
+        keep: login.keep,
+      },
+    ],
+  },
+  {
+    folder: "Market",
+    steps: [
+      { call: `GET ${API}/exchanges` },
+      { call: `GET ${API}/markets` },
+      { call: `GET ${API}/tickers` },
+      { call: `GET ${API}/tickers/:symbol`, path: { symbol: "BTC-USDT" }, after: keepRestingPrice },
+      {
+        call: `GET ${API}/candles/:symbol`,
+        path: { symbol: "BTC-USDT" },
+        query: { interval: "1m", limit: "20" },
+      },
+      { call: `GET ${API}/order-book/:symbol`, path: { symbol: "BTC-USDT" } },
+    ],
+  },
+  {
+    folder: "Account",
+    steps: [{ call: `GET ${API}/portfolio` }, { call: `GET ${API}/portfolio/balance` }],
+  },
+  {
+    folder: "Orders",
+    steps: [
+      {
+        call: `POST ${API}/orders`,
+        body: {
+          symbol: "BTC/USDT",
+          side: "buy",
+          type: "limit",
+          quantity: "0.001",
+          price: "{{restingPrice}}",
+        },
+        keep: { orderId: "data.id" },
+      },
+      { call: `GET ${API}/orders`, query: { status: "open" } },
+      { call: `GET ${API}/orders/:order_id`, path: { order_id: "{{orderId}}" } },
+      { call: `DELETE ${API}/orders/:order_id`, path: { order_id: "{{orderId}}" } },
+      {
+        call: `POST ${API}/orders`,
+        name: "Place a market order",
+        body: { symbol: "BTC/USDT", side: "buy", type: "market", quantity: "0.001" },
+      },
+    ],
+  },
+  {
+    folder: "Trades",
+    steps: [
+      {
+        call: `GET ${API}/trades/history`,
+        query: { symbol: "BTC-USDT", limit: "20" },
+        keep: { tradeId: "data.0.id" },
+      },
+      { call: `GET ${API}/trades/:trade_id`, path: { trade_id: "{{tradeId}}" } },
+    ],
+  },
+  {
+    folder: "Streams",
+    steps: [
+      { call: `POST ${API}/stream/ticket` },
+      { call: `GET ${API}/stream`, query: { topics: "prices,orders" }, endless: true },
+      { call: `GET ${API}/stream/prices`, endless: true },
+      { call: `GET ${API}/stream/orders`, endless: true },
+    ],
+  },
+  {
+    folder: "Bot",
+    steps: [
+      { call: `GET ${API}/config` },
+      { call: `GET ${API}/config/schema` },
+      { call: `PATCH ${API}/config`, body: {} },
+      { call: `GET ${API}/bot` },
+      { call: `POST ${API}/bot/pause` },
+      { call: `POST ${API}/bot/resume` },
+      { call: `POST ${API}/bot/restart` },
+    ],
+  },
+  {
+    folder: "Log out",
+    steps: [{ call: `POST ${API}/auth/logout`, body: { refresh_token: "{{refreshToken}}" } }],
+  },
+];
