@@ -24,7 +24,6 @@ from backend.store.migrate import migrate
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LOCK_TIMEOUT_S = 5
 _WRITES = "backend_writes"
 
 
@@ -39,10 +38,11 @@ class Database:
     `transaction` is for threads that may block.
     """
 
-    def __init__(self, settings: Settings, host: Host) -> None:
+    def __init__(self, settings: Settings, host: Host, *, lock_timeout_s: float = 5) -> None:
         self._host = host
         self._url = _resolve(settings)
-        self.engine = _open(self._url)
+        self._lock_timeout_s = lock_timeout_s
+        self.engine = _open(self._url, lock_timeout_s)
         self._readers = sessionmaker(self.engine, expire_on_commit=False)
         self._writers = sessionmaker(
             self.engine.execution_options(**{_WRITES: True}), expire_on_commit=False
@@ -54,7 +54,7 @@ class Database:
         Raises `StoreError` when the database cannot be opened or is from a newer version.
         """
         # rebuilding a table with foreign keys on would delete what refers to it
-        engine = _open(self._url, foreign_keys=False)
+        engine = _open(self._url, self._lock_timeout_s, foreign_keys=False)
         try:
             with engine.execution_options(**{_WRITES: True}).begin() as connection:
                 migrate(connection)
@@ -117,9 +117,9 @@ def _resolve(settings: Settings) -> URL:
     raise StoreError("BACKEND_DATABASE_URL: sqlite:///file or postgresql://user@host/name")
 
 
-def _open(url: URL, *, foreign_keys: bool = True) -> Engine:
+def _open(url: URL, lock_timeout_s: float, *, foreign_keys: bool = True) -> Engine:
     if url.drivername == "sqlite":
-        return _open_sqlite(url, foreign_keys)
+        return _open_sqlite(url, lock_timeout_s, foreign_keys)
     try:
         return create_engine(url, pool_pre_ping=True)
     except ImportError:
@@ -128,7 +128,7 @@ def _open(url: URL, *, foreign_keys: bool = True) -> Engine:
         ) from None
 
 
-def _open_sqlite(url: URL, foreign_keys: bool) -> Engine:
+def _open_sqlite(url: URL, lock_timeout_s: float, foreign_keys: bool) -> Engine:
     _create_private(Path(str(url.database)))
     engine = create_engine(url)
 
@@ -137,7 +137,7 @@ def _open_sqlite(url: URL, foreign_keys: bool) -> Engine:
         # sqlite3 would begin by itself, too late and without the write lock: _begin does it
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT_S * 1000}")
+        cursor.execute(f"PRAGMA busy_timeout = {int(lock_timeout_s * 1000)}")
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
         cursor.close()

@@ -1,0 +1,99 @@
+"""The tables that the migrations make are those that the models say."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, event, text
+
+from backend.concurrency import ThreadHost
+from backend.schemas.common import utc_now
+from backend.settings import Settings
+from backend.store import Database, StoreError, users
+from backend.store.models import Base
+from tests.databases import make_settings
+
+
+def test_models_and_migrations_agree(database: Database) -> None:
+    options = {"compare_type": True, "compare_server_default": True}
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_second_start_changes_nothing(settings: Settings, database: Database) -> None:
+    database.write(users.add, "bob", "hash", "viewer", utc_now())
+    statements: list[str] = []
+
+    def note(_connection, _cursor, statement: str, *_rest) -> None:
+        statements.append(statement.split()[0].upper())
+
+    second = Database(settings, ThreadHost())
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        second.upgrade()
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert statements
+    assert set(statements) <= {"BEGIN", "SELECT", "PRAGMA", "SHOW"}
+    assert second.read(users.find, "bob") is not None
+    second.close()
+
+
+def test_starters_that_race_leave_one_set_of_tables(settings: Settings) -> None:
+    databases = [Database(settings, ThreadHost()) for _ in range(4)]
+    barrier = threading.Barrier(len(databases))
+    failures: list[BaseException] = []
+
+    def start(database: Database) -> None:
+        barrier.wait()
+        try:
+            database.upgrade()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=start, args=[database]) for database in databases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with databases[0].engine.connect() as connection:
+        versions = connection.execute(text("SELECT version_num FROM alembic_version")).scalars()
+        assert versions.all() == ["0001"]
+    for database in databases:
+        database.close()
+
+
+def test_a_database_of_a_newer_version_is_refused(settings: Settings, database: Database) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match="written by a newer version"):
+        database.upgrade()
+
+
+def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "backend.db").write_text("not a database, whatever its name says\n" * 100)
+    database = Database(make_settings(tmp_path), ThreadHost())
+    with pytest.raises(StoreError, match=r"^BACKEND_DATABASE_URL: file is not a database$"):
+        database.upgrade()
+    database.close()
+
+
+def test_a_failed_migration_leaves_nothing_behind(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path)
+    with sqlite3.connect(tmp_path / "backend.db") as connection:
+        connection.execute("CREATE TABLE audit_entries (id INTEGER)")
+    connection.close()
+    database = Database(settings, ThreadHost())
+    with pytest.raises(StoreError, match="audit_entries already exists"):
+        database.upgrade()
+    with database.engine.connect() as opened:
+        tables = opened.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))
+        assert tables.scalars().all() == ["audit_entries"]
+    database.close()
