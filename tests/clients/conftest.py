@@ -1,0 +1,37 @@
+"""A real server for real clients."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from benchmarks.live import LiveServer, free_port, live_server
+
+
+@pytest.fixture(scope="session")
+def page_port() -> int:
+    """Where the browser's page is served from; the server must know its origin."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def server(page_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server as `octobot-backend run` starts it, with the default limits."""
+    home = tmp_path_factory.mktemp("home")
+    with live_server(home, cors_origins=f"http://127.0.0.1:{page_port}") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[..., str]:
+    """Find a program on this machine by any of its names, or skip the test."""
+
+    def find(*names: str) -> str:
+        for name in names:
+            if path := shutil.which(name):
+                return path
+        pytest.skip(f"{names[0]} is not installed")
+
+    return find

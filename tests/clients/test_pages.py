@@ -1,0 +1,38 @@
+"""The documents: their links lead somewhere, their table of settings is true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from backend.settings import Settings, describe
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = ROOT / "docs" / "configuration.md"
+PAGES = sorted(
+    page for where in (".", "docs", "benchmarks") for page in (ROOT / where).glob("*.md")
+)
+LINK = re.compile(r"\]\(([^)#:]+)\)")
+ROW = re.compile(r"^\| `(BACKEND_\w+)` \| (?:`([^`]*)`)? ?\|", re.MULTILINE)
+
+
+def test_every_setting_is_listed_with_its_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for field in Settings.model_fields:
+        monkeypatch.delenv(f"BACKEND_{field.upper()}", raising=False)
+    listed = [
+        found.groups(default="") for found in ROW.finditer(SETTINGS.read_text(encoding="utf-8"))
+    ]
+    shown = [(name, text.removeprefix(f"{tmp_path}/")) for name, text in describe(Settings())]
+    assert dict(listed) == dict(shown)
+    assert len(listed) == len(shown)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_a_page_links_to_exists(page: Path) -> None:
+    targets = LINK.findall(page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []

@@ -1,0 +1,65 @@
+"""The Postman collection: made from swagger.yaml, and run by newman against a server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.live import LiveServer
+from tests.clients.snippets import ROOT
+
+POSTMAN = ROOT / "postman"
+NEWMAN = POSTMAN / "node_modules" / "newman" / "bin" / "newman.js"
+
+
+@pytest.fixture(scope="module")
+def node(program: Callable[..., str]) -> str:
+    """Node with the Postman tools installed."""
+    found = program("node")
+    if not NEWMAN.exists():
+        pytest.skip("the Postman tools are not installed: run make test, or npm ci in postman/")
+    return found
+
+
+def requests_of(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [request for folder in items for request in folder["item"]]
+
+
+@pytest.mark.parametrize("name", ["collection.json", "environment.json"])
+def test_the_committed_file_is_what_swagger_yaml_gives(
+    node: str, tmp_path: Path, name: str
+) -> None:
+    generator = [node, POSTMAN / "generate.mjs", ROOT / "swagger.yaml", tmp_path]
+    subprocess.run(generator, check=True, timeout=120)
+    assert (tmp_path / name).read_text() == (POSTMAN / name).read_text()
+
+
+def test_every_request_checks_its_status() -> None:
+    collection = json.loads((POSTMAN / "collection.json").read_text())
+    for request in requests_of(collection["item"]):
+        scripts = [line for event in request["event"] for line in event["script"]["exec"]]
+        assert [line for line in scripts if "to.have.status(2" in line], request["name"]
+
+
+def test_the_collection_runs_from_top_to_bottom(
+    node: str, server: LiveServer, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    variables = {"baseUrl": server.url, "password": server.password, "runner": "newman"}
+    command = [node, NEWMAN, "run", POSTMAN / "collection.json"]
+    command += ["--environment", POSTMAN / "environment.json", "--timeout-request", "30000"]
+    command += ["--reporters", "cli,json", "--reporter-json-export", report]
+    for name, value in variables.items():
+        command += ["--env-var", f"{name}={value}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = json.loads(report.read_text())["run"]
+    collection = json.loads((POSTMAN / "collection.json").read_text())
+    streams = [r for r in requests_of(collection["item"]) if "skipRequest" in json.dumps(r)]
+    sent = len(requests_of(collection["item"])) - len(streams)
+    assert run["stats"]["assertions"] == {"total": sent, "pending": 0, "failed": 0}
