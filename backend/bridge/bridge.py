@@ -12,6 +12,7 @@ from backend.bridge.ledger import Ledger, event_data
 from backend.bridge.lock import HomeLock
 from backend.bridge.markets import Markets
 from backend.bridge.orders import Orders
+from backend.bridge.paper import make_realistic
 from backend.bridge.portfolio import Portfolios
 from backend.bridge.publishing import ReadModels
 from backend.bridge.steering import SandboxPrices
@@ -68,6 +69,8 @@ class Bridge:
         held: list[tuple[dict[str, Any], str]] = []
         for name, manager in self._engine.exchanges.items():
             gate_trading(manager, self._engine)
+            if manager.is_trader_simulated:
+                make_realistic(manager, self._ledger)
             await self._watcher.watch(manager)
             personal = manager.exchange_personal_data
             for trade in personal.trades_manager.trades.values():

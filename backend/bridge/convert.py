@@ -15,6 +15,7 @@ from backend.schemas.orders import OrderType as Type
 from backend.schemas.trades import Trade
 
 ZERO = Decimal(0)
+_RECENT = 20
 
 _TYPES: dict[str, Type] = {
     TradeOrderType.MARKET.value: "market",
@@ -132,3 +133,16 @@ def fee_from_dict(raw: dict[str, Any] | None) -> Fee | None:
 
 def _amount(value: Any) -> Decimal:
     return decimal_or_none(value) or ZERO
+
+
+def last_price(manager: Any, symbol: str) -> Decimal | None:
+    """Return the price of the newest public trade, else the mark price, else None.
+
+    OctoBot's mark price is a mean of recent trades: neither on the tick nor the newest.
+    """
+    data = manager.exchange_symbols_data.get_exchange_symbol_data(symbol)
+    trades = list(data.recent_trades_manager.recent_trades)[-_RECENT:]
+    if trades:
+        newest = max(trades, key=lambda trade: trade[Col.TIMESTAMP.value])
+        return decimal_or_none(newest[Col.PRICE.value])
+    return decimal_or_none(data.prices_manager.mark_price)

@@ -305,6 +305,7 @@ class Engine:
             loop.stop()
 
     async def _stop_bot(self) -> None:
+        self.exchanges = {}  # nothing of ours may look at a bot that is being taken apart
         tools = self.bot.task_manager
         if tools.tools_task_group is not None:
             tools.tools_task_group.cancel()

@@ -41,6 +41,7 @@ class Ledger:
         self.open_orders: tuple[Entry[Order], ...] = ()
         self.version = 0
         self._untraded: set[str] = set()
+        self._rejected: set[str] = set()
 
     @property
     def awaits_trades(self) -> bool:
@@ -77,6 +78,10 @@ class Ledger:
         """Drop an expected order that never came to be."""
         self._expected.pop(order_id, None)
 
+    def reject(self, order_id: str) -> None:
+        """Let the coming end of an order count as a rejection, not as a cancel."""
+        self._rejected.add(order_id)
+
     def record_order(self, raw: dict[str, Any], exchange: str) -> Order:
         """Take in an order's present state and publish what changed."""
         order_id = str(raw[Col.ID.value])
@@ -86,6 +91,9 @@ class Ledger:
         if known.item.status not in OPEN_STATUSES:
             return known.item
         order = order_from_dict(raw, exchange, utc_now(), known.item)
+        if order.status == "canceled" and order_id in self._rejected:
+            self._rejected.discard(order_id)
+            order = order.model_copy(update={"status": "rejected"})
         if order.model_copy(update={"updated_at": known.item.updated_at}) != known.item:
             if order.status == "filled":
                 self._untraded.add(order.id)

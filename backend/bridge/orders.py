@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import octobot_trading.errors as trading_errors
@@ -11,7 +13,7 @@ import octobot_trading.personal_data as personal_data
 from octobot_trading.enums import TradeOrderSide, TraderOrderType
 
 from backend.bridge.answers import prepare_page
-from backend.bridge.convert import ZERO
+from backend.bridge.convert import ZERO, last_price
 from backend.bridge.engine import Engine
 from backend.bridge.history import Entry
 from backend.bridge.ledger import OPEN_STATUSES, Ledger
@@ -19,6 +21,7 @@ from backend.bridge.portfolio import Portfolios
 from backend.bridge.rules import check_cost, check_price, check_quantity, read_rules
 from backend.cursors import decode_cursor, encode_cursor
 from backend.errors import (
+    BotNotReady,
     BridgeError,
     ExchangeRefused,
     ExchangeUnreachable,
@@ -134,9 +137,7 @@ class Orders:
     async def _build(self, manager: Any, asked: NewOrder) -> Any:
         if asked.symbol not in manager.exchange_config.traded_symbol_pairs:
             raise InvalidSymbol(f"{asked.symbol} is not traded on {manager.exchange_name}")
-        _, _, _, price, _ = await personal_data.get_pre_order_data(
-            manager, asked.symbol, _PRICE_TIMEOUT_S
-        )
+        price = await self._price(manager, asked.symbol)
         rules = read_rules(manager, asked.symbol)
         check_quantity(rules, asked.quantity)
         for field in ("price", "stop_price"):
@@ -172,6 +173,17 @@ class Orders:
             tag=asked.tag,
             reduce_only=asked.reduce_only,
         )
+
+    async def _price(self, manager: Any, symbol: str) -> Decimal:
+        try:
+            mark_price = await personal_data.get_up_to_date_price(
+                manager, symbol, timeout=_PRICE_TIMEOUT_S
+            )
+        except asyncio.TimeoutError:
+            raise BotNotReady(f"no price of {symbol} has arrived yet") from None
+        except trading_errors.UnreachableExchange:
+            raise ExchangeUnreachable("the exchange does not answer") from None
+        return last_price(manager, symbol) or Decimal(str(mark_price))
 
     async def _cancel(self, order_id: str) -> Order:
         entry = self._known(order_id)

@@ -14,6 +14,7 @@ from octobot_trading.constants import (
     TRADES_CHANNEL,
 )
 
+from backend.bridge.convert import last_price
 from backend.bridge.ledger import Ledger, event_data
 from backend.bridge.portfolio import Portfolios
 from backend.schemas.common import decimal_text
@@ -30,9 +31,11 @@ class Watcher:
         self._ledger = ledger
         self._portfolios = portfolios
         self._sink = sink
+        self._managers: dict[str, Any] = {}
 
     async def watch(self, manager: Any) -> None:
         """Start listening to an exchange; the consumers end with its channels."""
+        self._managers[manager.exchange_name] = manager
         for name, callback in (
             (MARK_PRICE_CHANNEL, self._on_mark_price),
             (ORDERS_CHANNEL, self._on_order),
@@ -45,10 +48,7 @@ class Watcher:
     async def _on_mark_price(
         self, *, exchange: str, symbol: str, mark_price: Decimal, **_: Any
     ) -> None:
-        self.take_price(exchange, symbol, Decimal(str(mark_price)))
-
-    def take_price(self, exchange: str, symbol: str, price: Decimal) -> None:
-        """Publish a price and value balances at it."""
+        price = last_price(self._managers[exchange], symbol) or Decimal(str(mark_price))
         data = event_data(exchange, symbol, "price", b'"%b"' % decimal_text(price).encode())
         self._sink.publish(
             Event("prices", "price_update", f"{exchange} {symbol}", symbol, data, data)
