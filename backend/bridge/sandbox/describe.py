@@ -1,0 +1,82 @@
+"""How the sandbox presents itself to ccxt: what it has, its fees, its markets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ccxt.base.decimal_to_precision import DECIMAL_PLACES
+
+from backend.bridge.sandbox.listings import MAKER_FEE, TAKER_FEE, Listing
+from backend.bridge.sandbox.market import TIME_FRAMES_MS
+
+EXCHANGE_ID = "sandbox"
+_PUBLIC = (
+    "fetchMarkets",
+    "fetchCurrencies",
+    "fetchTime",
+    "fetchStatus",
+    "fetchTicker",
+    "fetchTickers",
+    "fetchOHLCV",
+    "fetchTrades",
+    "fetchOrderBook",
+    "watchTicker",
+    "watchTrades",
+    "watchOHLCV",
+    "watchOrderBook",
+)
+
+
+def description(symbols: Iterable[str]) -> dict[str, Any]:
+    """Return what a ccxt exchange's `describe` adds to its base's.
+
+    The address names the listed symbols: OctoBot keeps markets of earlier
+    clients by class name and address. Precision counts decimal places, which is
+    how OctoBot reads it of an exchange that it has no tentacle for.
+    """
+    address = f"sandbox://{','.join(symbols)}"
+    return {
+        "id": EXCHANGE_ID,
+        "name": "Sandbox",
+        "countries": [],
+        "rateLimit": 10,
+        "precisionMode": DECIMAL_PLACES,
+        "has": {"CORS": None, "spot": True, "ws": True, **dict.fromkeys(_PUBLIC, True)},
+        "timeframes": {name: name for name in TIME_FRAMES_MS},
+        "urls": {"api": address, "test": address, "www": "", "doc": []},
+        "requiredCredentials": {"apiKey": True, "secret": True},
+        "fees": {
+            "trading": {
+                "tierBased": False,
+                "percentage": True,
+                "maker": float(MAKER_FEE),
+                "taker": float(TAKER_FEE),
+            }
+        },
+    }
+
+
+def market_row(listing: Listing) -> dict[str, Any]:
+    """Return one market as ccxt's `safe_market_structure` takes it."""
+    return {
+        "id": listing.symbol.replace("/", ""),
+        "symbol": listing.symbol,
+        "base": listing.base,
+        "quote": listing.quote,
+        "baseId": listing.base,
+        "quoteId": listing.quote,
+        "type": "spot",
+        "spot": True,
+        "margin": False,
+        "active": True,
+        "maker": float(MAKER_FEE),
+        "taker": float(TAKER_FEE),
+        "precision": {"amount": listing.amount_digits, "price": listing.price_digits},
+        "limits": {
+            "amount": {"min": float(listing.min_amount), "max": float(listing.max_amount)},
+            "price": {"min": float(listing.price_tick), "max": None},
+            "cost": {"min": float(listing.min_cost), "max": None},
+        },
+        "info": {},
+    }

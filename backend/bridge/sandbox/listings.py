@@ -1,0 +1,97 @@
+"""What the sandbox trades: each symbol's rules, and the character of its price."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+TAKER_FEE = MAKER_FEE = Decimal("0.001")
+
+
+class UnknownSymbol(ValueError):
+    """The sandbox does not trade the symbol."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One market: `usual_price` and `daily_volume` (in base) only set the scale of the path."""
+
+    symbol: str
+    usual_price: float
+    daily_volatility: float
+    daily_volume: Decimal
+    price_digits: int
+    amount_digits: int
+    min_amount: Decimal
+    max_amount: Decimal
+    min_cost: Decimal
+    is_cross: bool = False
+
+    @property
+    def base(self) -> str:
+        """The asset that is bought and sold."""
+        return self.symbol.split("/")[0]
+
+    @property
+    def quote(self) -> str:
+        """The asset that pays for it."""
+        return self.symbol.split("/")[1]
+
+    @property
+    def price_tick(self) -> Decimal:
+        """The smallest difference between two prices."""
+        return Decimal(1).scaleb(-self.price_digits)
+
+    @property
+    def amount_step(self) -> Decimal:
+        """The smallest difference between two amounts."""
+        return Decimal(1).scaleb(-self.amount_digits)
+
+    def price(self, raw: float) -> Decimal:
+        """Round a raw price to the tick; rounding keeps order, so extremes stay extremes."""
+        return max(self.price_tick, Decimal(round(raw * 10**self.price_digits)) * self.price_tick)
+
+    def amount(self, steps: int) -> Decimal:
+        """Turn a count of amount steps into an amount."""
+        return Decimal(steps) * self.amount_step
+
+
+def _against_usdt(
+    base: str, price: float, volatility: float, volume: str, digits: tuple[int, int]
+) -> Listing:
+    price_digits, amount_digits = digits
+    return Listing(
+        symbol=f"{base}/USDT",
+        usual_price=price,
+        daily_volatility=volatility,
+        daily_volume=Decimal(volume),
+        price_digits=price_digits,
+        amount_digits=amount_digits,
+        min_amount=Decimal(1).scaleb(-amount_digits),
+        max_amount=Decimal(volume) / 10,
+        min_cost=Decimal(5),
+    )
+
+
+_ALL = (
+    _against_usdt("BTC", 60_000, 0.022, "20000", (2, 5)),
+    _against_usdt("ETH", 3_000, 0.03, "300000", (2, 4)),
+    _against_usdt("SOL", 150, 0.04, "4000000", (2, 3)),
+    _against_usdt("BNB", 600, 0.025, "400000", (2, 3)),
+    _against_usdt("XRP", 0.6, 0.035, "400000000", (4, 1)),
+    _against_usdt("ADA", 0.45, 0.035, "200000000", (4, 1)),
+    _against_usdt("DOGE", 0.12, 0.045, "1000000000", (5, 0)),
+    Listing(
+        symbol="ETH/BTC",
+        usual_price=0.05,
+        daily_volatility=0.02,
+        daily_volume=Decimal(30_000),
+        price_digits=6,
+        amount_digits=4,
+        min_amount=Decimal("0.0001"),
+        max_amount=Decimal(3_000),
+        min_cost=Decimal("0.0001"),
+        is_cross=True,
+    ),
+)
+LISTINGS = {listing.symbol: listing for listing in _ALL}
