@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+
+import pytest
+
+with warnings.catch_warnings():  # OctoBot's own imports warn
+    warnings.simplefilter("ignore")
+    from backend.bridge.sandbox import Market, install
+    from tests.sandbox.boot import Bot
+
+SYMBOLS = ["BTC/USDT", "ETH/USDT", "ETH/BTC"]
+# A Wednesday, 13:37:12.345 UTC.
+START = 1_768_397_832.345
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def market(clock: Clock) -> Market:
+    return Market(seed=7, clock=clock)
+
+
+@pytest.fixture(scope="session")
+def live_market() -> Market:
+    return Market(seed=7)
+
+
+@pytest.fixture(scope="session")
+def paper_bot(live_market: Market, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
+    install(live_market)
+    with Bot(tmp_path_factory.mktemp("paper"), SYMBOLS, keys=None) as bot:
+        yield bot
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float) -> bool:
+    """Return whether the condition came true in time."""
+    deadline = time.monotonic() + timeout_s
+    while not (met := bool(condition())) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return met
