@@ -1,0 +1,168 @@
+"""What the order journal keeps: plain data between the bridge, which decides, and the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+from backend.schemas.orders import Order
+from backend.schemas.trades import Trade
+
+IntentState = Literal["intended", "accepted", "refused", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An order that somebody asked for, written before the bot sees it.
+
+    `keys` are what makes it unique for its user: `header:<Idempotency-Key>`,
+    `client:<client_order_id>`, or none. `answer` is the refusal as it was
+    given (an error's JSON fields), None for an accepted order: its answer is the order.
+    """
+
+    order_id: str
+    user_id: str
+    keys: tuple[str, ...]
+    fingerprint: str
+    asked: Mapping[str, Any]
+    account: str
+    created_at: datetime
+    state: IntentState = "intended"
+    answer: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOrder:
+    """An order's present state, its place in the list, and what rebuilds it in the bot.
+
+    `rebuild` is JSON of the bridge's own making: exchange order id, group, attached orders.
+    """
+
+    place: int
+    account: str
+    order: Order
+    rebuild: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTrade:
+    """A trade and its place in the list."""
+
+    place: int
+    account: str
+    trade: Trade
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEvent:
+    """An event that can be asked for again: its data line, as the streams send it."""
+
+    topic: str
+    name: str
+    key: str
+    symbol: str | None
+    data: bytes
+    ends: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What happened together; all of it is committed in one transaction, or nothing.
+
+    `balances` are changes of the account's totals (asset to signed amount).
+    """
+
+    orders: Sequence[StoredOrder] = ()
+    trades: Sequence[StoredTrade] = ()
+    balances: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
+    accepted: Sequence[str] = ()
+    lost: Sequence[str] = ()
+    events: Sequence[JournalEvent] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """What an account comes back with after a restart.
+
+    `opened` holds the balances that the account began with, `balances` the
+    present totals, `baseline` the value in the reference market that profit is
+    counted from (None until it was first known).
+    """
+
+    opened: Mapping[str, Decimal]
+    balances: Mapping[str, Decimal]
+    baseline: Decimal | None
+    open_orders: Sequence[StoredOrder]
+
+
+class IntentTaken(Exception):
+    """A key of the intent belongs to an earlier one."""
+
+    def __init__(self, earlier: Intent) -> None:
+        super().__init__(earlier.order_id)
+        self.earlier = earlier
+
+
+class JournalUnavailable(Exception):
+    """The journal cannot be written: disk full, database gone."""
+
+
+class OrderJournal(Protocol):
+    """The store as the bridge sees it; every method blocks and may be called from any thread.
+
+    All raise `JournalUnavailable` when the store fails, having changed nothing.
+    """
+
+    def open_account(self, account: str, balances: Mapping[str, Decimal]) -> AccountState:
+        """Return the account, creating it with these balances when it is new."""
+
+    def set_baseline(self, account: str, baseline: Decimal) -> None:
+        """Keep the value that profit is counted from."""
+
+    def intend(self, intent: Intent) -> None:
+        """Write an intent; raises `IntentTaken` when one of its keys is not older than 24 h."""
+
+    def refuse(self, order_id: str, answer: Mapping[str, Any]) -> None:
+        """Note that nothing was placed, and the answer that was given."""
+
+    def withdraw(self, order_id: str) -> None:
+        """Delete an intent that never reached the bot (it was not running): a retry may pass."""
+
+    def open_intents(self, account: str) -> Sequence[Intent]:
+        """Return the intents whose outcome is not known."""
+
+    def record(self, batch: Batch) -> None:
+        """Commit what happened."""
+
+    def newest_orders(self, limit: int) -> Sequence[StoredOrder]:
+        """Return the newest orders of all accounts, oldest first."""
+
+    def newest_trades(self, limit: int) -> Sequence[StoredTrade]:
+        """Return the newest trades of all accounts, oldest first."""
+
+    def orders_before(
+        self, place: int, limit: int, *, symbol: str | None, side: str | None, status: str
+    ) -> Sequence[StoredOrder]:
+        """Return older orders, newest first; `status` is open, closed or all."""
+
+    def trades_before(
+        self,
+        place: int,
+        limit: int,
+        *,
+        symbol: str | None,
+        since: datetime | None,
+        until: datetime | None,
+    ) -> Sequence[StoredTrade]:
+        """Return older trades, newest first."""
+
+    def find_order(
+        self, *, order_id: str | None = None, client_order_id: str | None = None
+    ) -> StoredOrder | None:
+        """Return one order by either id."""
+
+    def find_trade(self, trade_id: str) -> StoredTrade | None:
+        """Return one trade."""
