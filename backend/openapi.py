@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from spectree import SecurityScheme, SpecTree
 from spectree.models import SecureType, SecuritySchemeData
 from spectree.plugins.flask_plugin import FlaskPlugin
+from werkzeug.http import parse_etags
 
 from backend import __version__
 from backend.errors import FieldError, MalformedRequest, UnsupportedMediaType, ValidationFailed
@@ -29,10 +30,20 @@ M = TypeVar("M", bound=BaseModel)
 
 MOST_FIELDS_NAMED = 20
 _BEARER = "bearer"
+_DESCRIPTION = """\
+Runs an OctoBot and serves it: portfolio, orders, trades, markets, configuration and live events.
+
+Amounts are decimal strings, times RFC 3339 in UTC. Symbols are `BTC/USDT` in bodies and
+`BTC-USDT` in paths; both are taken everywhere. `/api/<rest>` is the same as `/api/v1/<rest>`.
+Every answer bears `X-Request-ID`, which names it in the server's log."""
 
 
 class JsonPlugin(FlaskPlugin):
     """spectree's Flask plugin with our reading of requests and writing of answers."""
+
+    def get_func_operation_id(self, func: Callable[..., object], path: str, method: str) -> str:
+        """Name an operation after its view."""
+        return func.__name__
 
     def validate(
         self,
@@ -123,13 +134,18 @@ def _answer(result: object) -> Response:
 
 
 def _prepared_answer(prepared: Prepared) -> Response:
-    known = request.if_none_match.contains_weak(prepared.etag)
-    response = (
-        Response(status=304) if known else Response(prepared.body, mimetype="application/json")
-    )
-    response.headers["ETag"] = f'"{prepared.etag}"'
+    known = request.environ.get("HTTP_IF_NONE_MATCH")
+    if known is not None and _names(known, prepared.etag):
+        response = Response(status=304)
+    else:
+        response = Response(prepared.body, mimetype="application/json")
+    response.headers["ETag"] = prepared.etag
     response.headers["Cache-Control"] = "private, no-cache"
     return response
+
+
+def _names(known: str, etag: str) -> bool:
+    return known == etag or parse_etags(known).contains_weak(etag.strip('"'))
 
 
 def _component_name(model: type[BaseModel]) -> str:
@@ -146,6 +162,7 @@ api = SpecTree(
     backend=JsonPlugin,
     mode="strict",
     title="OctoBot backend",
+    description=_DESCRIPTION,
     version=__version__,
     validation_error_status=400,
     validation_error_model=Problem,

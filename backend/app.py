@@ -1,0 +1,107 @@
+"""Puts everything together: `create_app` is the only place that knows all parts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from backend.blueprints.audit import audit
+from backend.blueprints.auth import auth
+from backend.blueprints.bot import bot
+from backend.blueprints.configuration import configuration
+from backend.blueprints.docs import docs_blueprint
+from backend.blueprints.health import health
+from backend.blueprints.markets import markets
+from backend.blueprints.orders import orders
+from backend.blueprints.portfolio import portfolio
+from backend.blueprints.sandbox import sandbox
+from backend.blueprints.streams import streams
+from backend.blueprints.trades import trades
+from backend.identity import Identity
+from backend.middleware.access_log import with_access_log
+from backend.middleware.aliases import BASE, with_unversioned_paths
+from backend.middleware.audit import install_audit
+from backend.middleware.auth import check_every_route_has_a_rule, install_auth
+from backend.middleware.cors import install_cors
+from backend.middleware.errors import install_errors
+from backend.middleware.headers import with_answer_headers
+from backend.middleware.rate_limit import install_rate_limits
+from backend.services import Services
+from backend.store import Database
+
+if TYPE_CHECKING:
+    from backend.bridge import Bridge
+    from backend.concurrency import Host
+    from backend.settings import Settings
+    from backend.streams import Hub
+
+_RESOURCES = (
+    auth,
+    portfolio,
+    orders,
+    trades,
+    markets,
+    configuration,
+    bot,
+    streams,
+    audit,
+    sandbox,
+)
+
+
+def create_app(settings: Settings, bridge: Bridge, hub: Hub, host: Host) -> Flask:
+    """Build an app on a bridge and a hub, which stay the caller's; end it with `close_app`.
+
+    Brings the database up to date, and creates the first admin in an empty one.
+    """
+    app = Flask("backend", static_folder=None)
+    database = Database(settings, host)
+    database.upgrade()
+    identity = Identity(settings, database, host)
+    app.extensions["backend"] = Services(settings, host, database, identity, bridge, hub)
+    install_errors(app)
+    install_auth(app)
+    install_rate_limits(app, settings, host)
+    recorder = install_audit(app, database)
+    install_cors(app, settings)
+    register_routes(app, production=settings.env == "production")
+    check_every_route_has_a_rule(app)
+    _wrap(app, settings)
+    app.extensions["closers"] = (recorder.close, identity.close, database.close)
+    _create_first_admin(identity, settings)
+    return app
+
+
+def close_app(app: Flask) -> None:
+    """Let go of what `create_app` opened."""
+    for close in app.extensions["closers"]:
+        close()
+
+
+def register_routes(app: Flask, *, production: bool) -> None:
+    """Add all routes."""
+    app.url_map.merge_slashes = False  # a redirect would be an answer that nobody documents
+    for blueprint in _RESOURCES:
+        app.register_blueprint(blueprint, url_prefix=BASE + (blueprint.url_prefix or ""))
+    app.register_blueprint(health)
+    app.register_blueprint(docs_blueprint(production=production))
+
+
+def _wrap(app: Flask, settings: Settings) -> None:
+    application = with_access_log(with_unversioned_paths(app.wsgi_app))
+    application = with_answer_headers(application)
+    if settings.trusted_proxies:
+        count = settings.trusted_proxies
+        application = ProxyFix(application, x_for=count, x_proto=count)
+    app.wsgi_app = application  # type: ignore[method-assign, assignment]  # as Flask documents it
+
+
+def _create_first_admin(identity: Identity, settings: Settings) -> None:
+    password = identity.ensure_first_admin(settings)
+    if password is not None:
+        name = settings.admin_username
+        click.echo(f"First start: log in as {name} with the password {password}", err=True)
+        click.echo("It is shown only now; BACKEND_ADMIN_PASSWORD sets one of your own.", err=True)

@@ -1,0 +1,74 @@
+"""The contract as the app serves it, and Swagger UI to try it; nothing is loaded from elsewhere."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import orjson
+from flask import Blueprint, Response, current_app
+
+from backend.contract import contract
+from backend.errors import NotFound
+from backend.middleware.auth import authenticated, public
+
+_FILES = {
+    "swagger_bundle.js": "text/javascript",
+    "swagger_preset.js": "text/javascript",
+    "swagger_style.css": "text/css",
+}
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>OctoBot backend</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/docs/swagger_style.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/swagger_bundle.js"></script>
+<script src="/docs/swagger_preset.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+"""
+_START = """window.ui = SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#swagger-ui",
+  presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
+});
+"""
+# Swagger UI writes style attributes; everything else comes from this server and is what it says
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+def docs_blueprint(*, production: bool) -> Blueprint:
+    """Build the routes; in production the contract is for users only and there is no page."""
+    docs = Blueprint("docs", __name__)
+    may_read = authenticated if production else public
+    docs.add_url_rule("/openapi.json", view_func=may_read(_show_contract))
+    if not production:
+        docs.add_url_rule("/docs", view_func=public(_show_page))
+        docs.add_url_rule("/docs/<name>", view_func=public(_show_file))
+    return docs
+
+
+def _show_contract() -> Response:
+    return Response(orjson.dumps(contract(current_app)), mimetype="application/json")
+
+
+def _show_page() -> Response:
+    return Response(_PAGE, mimetype="text/html", headers={"Content-Security-Policy": _POLICY})
+
+
+def _show_file(name: str) -> Response:
+    if name == "start.js":
+        return Response(_START, mimetype="text/javascript")
+    if name not in _FILES:
+        raise NotFound
+    return Response(files("offapi").joinpath(name).read_bytes(), mimetype=_FILES[name])

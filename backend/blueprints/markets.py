@@ -1,0 +1,105 @@
+"""Exchanges, markets and what is seen on them."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+from spectree import Response
+
+from backend.blueprints.paths import symbol_in_path
+from backend.middleware.auth import requires
+from backend.middleware.rate_limit import limited
+from backend.openapi import api
+from backend.schemas.common import Envelope, Problem
+from backend.schemas.markets import (
+    BookQuery,
+    Candle,
+    CandleQuery,
+    Exchange,
+    Market,
+    MarketQuery,
+    OrderBook,
+    Ticker,
+    TickerQuery,
+)
+from backend.services import services
+
+markets = Blueprint("markets", __name__)
+
+
+@markets.get("/exchanges")
+@requires("markets:read")
+@limited("query")
+@api.validate(
+    resp=Response(HTTP_200=Envelope[list[Exchange]], HTTP_503=Problem, HTTP_504=Problem),
+    tags=["markets"],
+)
+def list_exchanges() -> Envelope[list[Exchange]]:
+    """List the exchanges that the bot is connected to."""
+    return Envelope(data=services().bridge.markets.exchanges())
+
+
+@markets.get("/markets")
+@requires("markets:read")
+@limited("query")
+@api.validate(
+    resp=Response(HTTP_200=Envelope[list[Market]], HTTP_503=Problem, HTTP_504=Problem),
+    tags=["markets"],
+)
+def list_markets(query: MarketQuery) -> Envelope[list[Market]]:
+    """List the symbols that are traded, with the exchange's rules for each."""
+    return Envelope(data=services().bridge.markets.markets(query.exchange))
+
+
+@markets.get("/tickers")
+@requires("markets:read")
+@limited("query")
+@api.validate(
+    resp=Response(
+        HTTP_200=Envelope[list[Ticker]], HTTP_502=Problem, HTTP_503=Problem, HTTP_504=Problem
+    ),
+    tags=["markets"],
+)
+def list_tickers(query: TickerQuery) -> Envelope[list[Ticker]]:
+    """List the price and the 24 h figures of each symbol."""
+    return Envelope(data=services().bridge.markets.tickers(query))
+
+
+@markets.get("/tickers/<path:symbol>")
+@requires("markets:read")
+@limited("query")
+@api.validate(
+    resp=Response(HTTP_200=Envelope[Ticker], HTTP_502=Problem, HTTP_503=Problem, HTTP_504=Problem),
+    tags=["markets"],
+)
+def get_ticker(symbol: str, query: MarketQuery) -> Envelope[Ticker]:
+    """Show the price and the 24 h figures of one symbol."""
+    ticker = services().bridge.markets.ticker(symbol_in_path(symbol), query.exchange)
+    return Envelope(data=ticker)
+
+
+@markets.get("/candles/<path:symbol>")
+@requires("markets:read")
+@limited("query")
+@api.validate(
+    resp=Response(
+        HTTP_200=Envelope[list[Candle]], HTTP_502=Problem, HTTP_503=Problem, HTTP_504=Problem
+    ),
+    tags=["markets"],
+)
+def list_candles(symbol: str, query: CandleQuery) -> Envelope[list[Candle]]:
+    """List candles, oldest first; the last one is still running."""
+    return Envelope(data=services().bridge.markets.candles(symbol_in_path(symbol), query))
+
+
+@markets.get("/order-book/<path:symbol>")
+@requires("markets:read")
+@limited("query")
+@api.validate(
+    resp=Response(
+        HTTP_200=Envelope[OrderBook], HTTP_502=Problem, HTTP_503=Problem, HTTP_504=Problem
+    ),
+    tags=["markets"],
+)
+def get_order_book(symbol: str, query: BookQuery) -> Envelope[OrderBook]:
+    """Show the best bids and asks."""
+    return Envelope(data=services().bridge.markets.order_book(symbol_in_path(symbol), query))

@@ -1,0 +1,83 @@
+"""The command `octobot-backend`: run, config, openapi."""
+
+from __future__ import annotations
+
+import click
+
+from backend.settings import Settings, SettingsError, describe, load_settings
+
+
+class Refusal(click.ClickException):
+    """Ends the program with one line on stderr."""
+
+    exit_code = 2
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Run an OctoBot and serve it over HTTP. BACKEND_* variables configure it."""
+    if context.invoked_subcommand is None:
+        context.invoke(run)
+
+
+@main.command()
+def run() -> None:
+    """Start the bot and serve it until SIGINT or SIGTERM (the default)."""
+    settings = _settings()
+    from backend.start import START_ERRORS  # imports OctoBot, which takes seconds
+
+    try:
+        _serve(settings)
+    except START_ERRORS as error:
+        raise Refusal(str(error)) from None
+
+
+@main.command()
+def config() -> None:
+    """Print the settings, secrets masked."""
+    for name, value in describe(_settings()):
+        click.echo(f"{name}={value}")
+
+
+@main.command()
+def openapi() -> None:
+    """Print the API contract as swagger.yaml holds it."""
+    from flask import Flask
+
+    from backend.app import register_routes
+    from backend.contract import contract_yaml
+
+    app = Flask("backend", static_folder=None)
+    register_routes(app, production=True)
+    click.echo(contract_yaml(app), nl=False)
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        raise Refusal(str(error)) from None
+
+
+def _serve(settings: Settings) -> None:
+    from backend.gevent_host import GeventHost
+    from backend.server import Server, listen, raise_open_files_limit, serve_until_told
+    from backend.start import running_app
+
+    raise_open_files_limit()
+    try:
+        listener = listen(settings.host, settings.port)
+    except OSError as error:
+        raise Refusal(f"{settings.host}:{settings.port}: {error.strerror or error}") from None
+    with listener, running_app(settings, GeventHost()) as app:
+        host, port = listener.getsockname()[:2]
+        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        click.echo(f"OctoBot backend on {address}", err=True)
+        if settings.env == "development":
+            click.echo(f"Documentation on {address}/docs", err=True)
+        serve_until_told(Server(listener, app))
+
+
+if __name__ == "__main__":
+    main()

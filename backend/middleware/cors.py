@@ -1,0 +1,38 @@
+"""Which web pages of other origins may use the API: those of the setting, by default none."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_cors import CORS
+
+from backend.settings import Settings
+
+_REQUEST_HEADERS = [
+    "Authorization",
+    "Content-Type",
+    "If-None-Match",
+    "Last-Event-ID",
+    "X-Request-ID",
+]
+_ANSWER_HEADERS = [
+    "ETag",
+    "Location",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Retry-After",
+    "X-Request-ID",
+]
+_PREFLIGHT_S = 3600
+
+
+def install_cors(app: Flask, settings: Settings) -> None:
+    """Answer the origins of the setting; tokens travel in a header, so cookies stay out."""
+    if settings.cors_origins:
+        CORS(
+            app,
+            origins=list(settings.cors_origins),
+            allow_headers=_REQUEST_HEADERS,
+            expose_headers=_ANSWER_HEADERS,
+            max_age=_PREFLIGHT_S,
+        )

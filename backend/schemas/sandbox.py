@@ -1,0 +1,24 @@
+"""Steering the sandbox exchange's prices."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from backend.schemas.common import Model, Money, PositiveMoney, RequestModel
+
+
+class PriceChange(RequestModel):
+    """The price to jump to."""
+
+    price: PositiveMoney = Field(description="In the quote asset.")
+    hold: bool = Field(
+        False, description="Stay there until changed or released; else go on from there."
+    )
+
+
+class SandboxPrice(Model):
+    """What a sandbox price was told."""
+
+    symbol: str
+    price: Money | None = Field(description="Null when the price was released.")
+    held: bool

@@ -1,0 +1,50 @@
+"""Starts the whole backend in this process, for whichever server serves it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+
+from flask import Flask
+
+from backend.app import close_app, create_app
+from backend.bridge import Bridge, HomeLocked
+from backend.concurrency import Host
+from backend.logs import Logs
+from backend.settings import Settings, SettingsError
+from backend.store import StoreError
+from backend.streams import Hub, Pace
+
+START_ERRORS = (SettingsError, StoreError, HomeLocked)
+"""What `running_app` raises when it cannot start; the text is one line for the user."""
+
+
+@contextmanager
+def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
+    """Start the bot and yield the app; at the end, stop all parts in order."""
+    _refuse_patched_sockets()
+    with ExitStack() as stack:
+        stack.enter_context(closing(Logs(settings.home / "logs", sys.stderr)))
+        hub = Hub(
+            settings.stream_buffer,
+            host,
+            pace=Pace(heartbeat_s=settings.stream_heartbeat),
+            most=settings.stream_clients,
+            most_per_user=settings.stream_clients_per_user,
+        )
+        stack.callback(hub.close)
+        bridge = stack.enter_context(closing(Bridge(settings, hub, host)))
+        app = create_app(settings, bridge, hub, host)
+        stack.callback(close_app, app)
+        bridge.boot()
+        yield app
+
+
+def _refuse_patched_sockets() -> None:
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None and monkey.is_module_patched("socket"):
+        raise SettingsError(
+            "this server patches sockets, which breaks the bot's own event loop: "
+            "run python wsgi.py, or gunicorn with --worker-class gthread --workers 1"
+        )

@@ -1,0 +1,46 @@
+"""`python wsgi.py` starts the server; `wsgi:application` is for threaded WSGI servers.
+
+One process owns the bot, so other servers get one process, many threads and no
+preloading: `gunicorn --worker-class gthread --workers 1 --threads 32 wsgi`,
+`waitress-serve --threads 32 wsgi:application`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+from contextlib import ExitStack
+
+from flask import Flask
+
+_GUNICORN_STOPS = 3  # any other exit code makes it try again and again
+
+
+def __getattr__(name: str) -> Flask:
+    """Start everything when a server asks for `application`, not when this is imported."""
+    if name != "application":
+        raise AttributeError(name)
+    application: Flask = _start()
+    globals()[name] = application
+    return application
+
+
+def _start() -> Flask:
+    from backend.concurrency import ThreadHost
+    from backend.settings import load_settings
+    from backend.start import START_ERRORS, running_app
+
+    stack = ExitStack()
+    try:
+        application = stack.enter_context(running_app(load_settings(), ThreadHost()))
+    except START_ERRORS as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(_GUNICORN_STOPS)
+    atexit.register(stack.close)
+    return application
+
+
+if __name__ == "__main__":
+    from backend.cli import main
+
+    main()
