@@ -1,17 +1,20 @@
 // What the collection does, in order: each step names a route of swagger.yaml and what to send.
 //
 // body, query, path   replace what the converter made up
-// expect              the status, where it is not the route's first success
+// anybody             needs no login
 // keep                values of the answer to remember, by dotted path
-// before, after       script lines around the request
+// after               a script line to run on the answer
 // endless             an event stream: runs in Postman, is skipped by a runner
 
 const API = "/api/v1";
 
+const session = { accessToken: "data.access_token", refreshToken: "data.refresh_token" };
+
 const login = {
   call: `POST ${API}/auth/login`,
   body: { username: "{{username}}", password: "{{password}}" },
-  keep: { accessToken: "data.access_token", refreshToken: "data.refresh_token" },
+  anybody: true,
+  keep: session,
 };
 
 // Far enough from the market to rest, on the price step, above the smallest cost.
@@ -21,7 +24,7 @@ const keepRestingPrice =
 export const journey = [
   {
     folder: "Server",
-    steps: [{ call: "GET /healthz" }, { call: "GET /readyz" }],
+    steps: [{ call: "GET /healthz", anybody: true }, { call: "GET /readyz", anybody: true }],
   },
   {
     folder: "Log in",
@@ -31,7 +34,19 @@ export const journey = [
       {
         call: `POST ${API}/auth/refresh`,
         body: { refresh_token: "{{refreshToken}}" },
-        keep: login.keep,
+        anybody: true,
+        keep: session,
+      },
+      {
+        call: `PUT ${API}/auth/password`,
+        body: { current_password: "{{password}}", new_password: "{{newPassword}}" },
+        keep: session,
+      },
+      {
+        call: `PUT ${API}/auth/password`,
+        name: "Change it back",
+        body: { current_password: "{{newPassword}}", new_password: "{{password}}" },
+        keep: session,
       },
     ],
   },
@@ -48,6 +63,17 @@ export const journey = [
         query: { interval: "1m", limit: "20" },
       },
       { call: `GET ${API}/order-book/:symbol`, path: { symbol: "BTC-USDT" } },
+    ],
+  },
+  {
+    folder: "Sandbox exchange",
+    steps: [
+      {
+        call: `PUT ${API}/sandbox/prices/:symbol`,
+        path: { symbol: "ETH-USDT" },
+        body: { price: "3000", hold: true },
+      },
+      { call: `DELETE ${API}/sandbox/prices/:symbol`, path: { symbol: "ETH-USDT" } },
     ],
   },
   {
@@ -107,8 +133,14 @@ export const journey = [
       { call: `GET ${API}/bot` },
       { call: `POST ${API}/bot/pause` },
       { call: `POST ${API}/bot/resume` },
+      { call: `POST ${API}/bot/stop` },
+      { call: `POST ${API}/bot/start` },
       { call: `POST ${API}/bot/restart` },
     ],
+  },
+  {
+    folder: "Administration",
+    steps: [{ call: `GET ${API}/audit`, query: { limit: "20" } }],
   },
   {
     folder: "Log out",
