@@ -59,7 +59,7 @@ class Identity:
         user = self._find(username)
         fits = self._passwords.verify(user.password_hash if user else None, password)
         if user is None or not fits or user.disabled_at is not None:
-            raise InvalidCredentials(username=user.username if user else masked(username))
+            raise InvalidCredentials(username=user.username if user else _hidden(username))
         rehashed = None
         if self._passwords.is_outdated(user.password_hash):
             rehashed = self._passwords.hash(password)
@@ -235,7 +235,7 @@ class Identity:
             callback()
 
 
-def masked(username: str) -> str:
+def _hidden(username: str) -> str:
     """Hide a name that nobody bears: it may be a password typed into the wrong field."""
     return f"{username[:1]}***"
 

@@ -72,7 +72,7 @@ class AccessTokens:
 
         Raises `TokenExpired` or `InvalidToken`.
         """
-        if len(token) > LONGEST_TOKEN:
+        if len(token) > LONGEST_TOKEN or not token.isascii():
             raise InvalidToken
         principal = self._remembered(token)
         if principal.expires_at <= utc_now():

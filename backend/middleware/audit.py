@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from backend.errors import ApiError, AuthenticationFailed
 from backend.identity import Principal
+from backend.logs import masked
 from backend.middleware.auth import rule_of
 from backend.middleware.errors import answered_error
 from backend.middleware.headers import request_id
@@ -28,7 +28,6 @@ _LARGEST_BATCH = 500
 _MOST_REMEMBERED = 4096
 _RETRY_S = 0.5
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_JWT = re.compile(r"eyJ[\w-]{8,}\.[\w-]+(\.[\w-]*)?")
 _EXTENSION = "audit"
 _log = structlog.get_logger(__name__)
 
@@ -44,7 +43,7 @@ class Audit:
         self._database = database
         self._waiting: queue.Queue[NewEntry | threading.Event] = queue.Queue(MOST_WAITING)
         self._closing = threading.Event()
-        self._seen: dict[tuple[str, str, int], float] = {}
+        self._refusals: dict[tuple[str, str, int], float] = {}
         self._writer = threading.Thread(target=self._write, name="audit", daemon=True)
         self._writer.start()
 
@@ -56,19 +55,19 @@ class Audit:
         except queue.Full:
             _log.error("audit entry not stored: too many wait", request_id=entry.request_id)
 
-    def is_repeat(self, address: str, action: str, status: int) -> bool:
-        """Whether such a refusal was asked about less than a minute ago.
+    def is_repeat(self, caller: str, action: str, status: int) -> bool:
+        """Whether the same refusal was asked about less than a minute ago.
 
-        Being refused costs a stranger nothing: storing each refusal would let
+        Being refused costs a caller nothing: storing each refusal would let
         anybody fill the disk.
         """
         now = time.monotonic()
-        key = (address, action, status)
-        if now - self._seen.get(key, -REPEAT_S) < REPEAT_S:
+        key = (caller, action, status)
+        if now - self._refusals.get(key, -REPEAT_S) < REPEAT_S:
             return True
-        if len(self._seen) >= _MOST_REMEMBERED:
-            self._seen = {}
-        self._seen[key] = now
+        if len(self._refusals) >= _MOST_REMEMBERED:
+            self._refusals = {}
+        self._refusals[key] = now
         return False
 
     def flush(self, timeout_s: float = 5.0) -> bool:
@@ -134,17 +133,23 @@ def _observe(response: Response) -> Response:
 
 
 def _matters(endpoint: str, status: int) -> bool:
-    """Whether to keep this: each change, each authentication, and refusals once a minute."""
-    if request.method == "OPTIONS":
+    """Whether to keep this: every change and login, and refusals, each kind once a minute."""
+    if request.method in _SAFE and not (
+        status in (401, 403) and ("Authorization" in request.headers or "principal" in g)
+    ):
         return False
-    stranger = "principal" not in g
+    if not _is_refusal(endpoint, status):
+        return True
+    principal: Principal | None = g.get("principal")
+    caller = principal.user_id if principal else request.remote_addr or ""
+    recorder: Audit = current_app.extensions[_EXTENSION]
+    return not recorder.is_repeat(caller, endpoint, status)
+
+
+def _is_refusal(endpoint: str, status: int) -> bool:
+    """Whether the caller was turned away before the view: a failed login is not, it costs."""
     rule = rule_of(current_app, endpoint)
-    if status == 429 or (status in (401, 403) and stranger and not (rule and rule.public)):
-        if request.method in _SAFE and "Authorization" not in request.headers:
-            return False
-        recorder: Audit = current_app.extensions[_EXTENSION]
-        return not recorder.is_repeat(request.remote_addr or "", endpoint, status)
-    return request.method not in _SAFE or status == 403
+    return status in (403, 429) or (status == 401 and not (rule and rule.public))
 
 
 def _entry(endpoint: str, status: int) -> NewEntry:
@@ -157,7 +162,7 @@ def _entry(endpoint: str, status: int) -> NewEntry:
         username=principal.username if principal else _named(error),
         address=request.remote_addr or "",
         method=request.method,
-        path=_JWT.sub("***", request.path),
+        path=masked(request.path),
         status=status,
         outcome=error.type if error else "ok",
         request_id=request_id(request.environ),

@@ -1,0 +1,115 @@
+"""A real identity service on a real database, and a small app that asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from backend.blueprints.audit import audit
+from backend.blueprints.auth import auth
+from backend.concurrency import ThreadHost
+from backend.identity import Identity
+from backend.middleware.audit import Audit, install_audit
+from backend.middleware.auth import check_every_route_has_a_rule, install_auth
+from backend.middleware.errors import install_errors
+from backend.middleware.headers import with_answer_headers
+from backend.middleware.rate_limit import install_rate_limits
+from backend.schemas.auth import Tokens
+from backend.services import Services
+from backend.settings import Settings
+from backend.store import Database
+from tests.databases import make_settings
+
+if TYPE_CHECKING:
+    from backend.bridge import Bridge
+    from backend.streams import Hub
+
+PASSWORD = "correct horse battery staple"
+SECRET = "a secret that is only used in tests"
+NOWHERE = ("127.0.0.1", "tests")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return make_settings(tmp_path, secret_key=SECRET, rate_limit_login="1000/minute")
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    database = Database(settings, ThreadHost())
+    database.upgrade()
+    yield database
+    database.close()
+
+
+StartIdentity = Callable[..., Identity]
+
+
+@pytest.fixture
+def start_identity(settings: Settings, database: Database) -> Iterator[StartIdentity]:
+    """Start an identity service on the database, as each start of the server does."""
+    started: list[Identity] = []
+
+    def start(**changes: object) -> Identity:
+        changed = settings.model_copy(update=changes)
+        started.append(Identity(changed, database, ThreadHost()))
+        return started[-1]
+
+    yield start
+    for identity in started:
+        identity.close()
+
+
+@pytest.fixture
+def identity(start_identity: StartIdentity) -> Identity:
+    """A service that knows one user of each role, named after it."""
+    identity = start_identity()
+    identity.create_user("viewer", PASSWORD, "viewer")
+    identity.create_user("trader", PASSWORD, "trader")
+    identity.create_user("admin", PASSWORD, "admin")
+    return identity
+
+
+@pytest.fixture
+def tokens(identity: Identity) -> Tokens:
+    return identity.login("trader", PASSWORD, *NOWHERE)
+
+
+@pytest.fixture
+def app(settings: Settings, database: Database, identity: Identity) -> Iterator[Flask]:
+    app = Flask("tests", static_folder=None)
+    host = ThreadHost()
+    # neither bot nor streams have a part in this
+    app.extensions["backend"] = Services(
+        settings, host, database, identity, cast("Bridge", None), cast("Hub", None)
+    )
+    install_errors(app)
+    install_auth(app)
+    install_rate_limits(app, settings, host)
+    recorder = install_audit(app, database)
+    app.register_blueprint(auth)
+    app.register_blueprint(audit)
+    check_every_route_has_a_rule(app)
+    app.wsgi_app = with_answer_headers(app.wsgi_app)  # type: ignore[method-assign]
+    yield app
+    recorder.close()
+
+
+@pytest.fixture
+def recorder(app: Flask) -> Audit:
+    found: Audit = app.extensions["audit"]
+    return found
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def bearer(access_token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {access_token}"}

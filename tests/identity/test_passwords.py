@@ -1,0 +1,133 @@
+"""Hashing: right, costly, a few at a time, and never on the hub."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import gevent
+import pytest
+from argon2 import PasswordHasher, extract_parameters
+from hypothesis import given, settings, strategies
+
+from backend.concurrency import ThreadHost
+from backend.errors import RateLimited
+from backend.gevent_host import GeventHost
+from backend.identity.passwords import MOST_WAITING, Passwords
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def passwords() -> Iterator[Passwords]:
+    passwords = Passwords(ThreadHost())
+    yield passwords
+    passwords.close()
+
+
+def test_a_hash_fits_its_password_only(passwords: Passwords) -> None:
+    known = passwords.hash(PASSWORD)
+    assert passwords.verify(known, PASSWORD) is True
+    assert passwords.verify(known, PASSWORD + " ") is False
+    assert PASSWORD not in known
+
+
+def test_the_cost_is_as_owasp_wants_it(passwords: Passwords) -> None:
+    found = extract_parameters(passwords.hash(PASSWORD))
+    assert (found.type.name, found.time_cost, found.memory_cost, found.parallelism) == (
+        "ID",
+        2,
+        19 * 1024,
+        1,
+    )
+
+
+def test_two_hashes_of_one_password_differ(passwords: Passwords) -> None:
+    assert passwords.hash(PASSWORD) != passwords.hash(PASSWORD)
+
+
+def test_no_password_fits_a_missing_or_damaged_hash(passwords: Passwords) -> None:
+    assert passwords.verify(None, PASSWORD) is False
+    assert passwords.verify("not a hash", PASSWORD) is False
+
+
+def test_a_missing_hash_takes_as_long_as_a_wrong_password(passwords: Passwords) -> None:
+    known = passwords.hash(PASSWORD)
+
+    def quickest(hashed: str | None) -> float:
+        times = []
+        for _ in range(7):
+            started = time.perf_counter()
+            passwords.verify(hashed, "wrong")
+            times.append(time.perf_counter() - started)
+        return min(times)
+
+    assert 0.5 < quickest(None) / quickest(known) < 2
+
+
+def test_one_password_typed_on_two_keyboards_is_one(passwords: Passwords) -> None:
+    composed, decomposed = "pässwörd-ñ", "pa\u0308sswo\u0308rd-n\u0303"
+    assert passwords.verify(passwords.hash(composed), decomposed) is True
+
+
+@given(text=strategies.text(strategies.characters(), min_size=1, max_size=256))
+@settings(max_examples=20, deadline=None)
+def test_any_text_is_a_password(passwords: Passwords, text: str) -> None:
+    assert passwords.verify(passwords.hash(text), text) is True
+
+
+def test_a_hash_of_other_parameters_is_outdated(passwords: Passwords) -> None:
+    weaker = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD)
+    assert passwords.is_outdated(weaker) is True
+    assert passwords.is_outdated(passwords.hash(PASSWORD)) is False
+
+
+def test_a_flood_is_refused_and_leaves_nothing_behind() -> None:
+    passwords = Passwords(ThreadHost())
+    flood = 2 * MOST_WAITING
+    barrier = threading.Barrier(flood)
+    answers: list[bool | int | None] = []
+
+    def guess() -> None:
+        barrier.wait()
+        try:
+            answers.append(passwords.verify(None, "guess"))
+        except RateLimited as error:
+            answers.append(error.retry_after_s)
+
+    threads = [threading.Thread(target=guess) for _ in range(flood)]
+    for thread in threads:
+        thread.start()
+    hashing = {thread.name for thread in threading.enumerate() if "passwords" in thread.name}
+    for thread in threads:
+        thread.join()
+    assert len(answers) == flood
+    assert answers.count(1) > 0
+    assert answers.count(False) >= MOST_WAITING
+    assert len(hashing) <= 2
+    assert passwords.verify(passwords.hash(PASSWORD), PASSWORD) is True
+    passwords.close()
+
+
+def test_the_hub_goes_on_while_a_password_is_hashed() -> None:
+    host = GeventHost()
+    passwords = Passwords(host)
+    pauses: list[float] = []
+
+    def tick() -> None:
+        while True:
+            started = time.perf_counter()
+            gevent.sleep(0.001)
+            pauses.append(time.perf_counter() - started)
+
+    ticker = gevent.spawn(tick)
+    known = passwords.hash(PASSWORD)
+    logins = [gevent.spawn(passwords.verify, known, PASSWORD) for _ in range(6)]
+    gevent.joinall(logins, raise_error=True)
+    ticker.kill()
+    assert [login.value for login in logins] == [True] * 6
+    assert len(pauses) > 20
+    assert sorted(pauses)[len(pauses) // 2] < 0.01
+    passwords.close()
+    host.close()

@@ -1,0 +1,217 @@
+"""Refresh tokens: each works once, and theft ends the session."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import gevent
+import pytest
+import time_machine
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from backend.concurrency import ThreadHost
+from backend.errors import ApiError, InvalidToken, TokenExpired, TokenReused
+from backend.gevent_host import GeventHost
+from backend.identity import Identity
+from backend.schemas.auth import Tokens
+from backend.settings import Settings
+from backend.store import Database
+from tests.databases import make_settings
+from tests.identity.conftest import NOWHERE, PASSWORD, StartIdentity
+
+
+def test_a_refresh_gives_new_tokens_of_the_same_session(identity: Identity, tokens: Tokens) -> None:
+    renewed = identity.refresh(tokens.refresh_token, *NOWHERE)
+    before = identity.principal(tokens.access_token)
+    after = identity.principal(renewed.access_token)
+    assert renewed.refresh_token != tokens.refresh_token
+    assert after.token_id != before.token_id
+    assert (after.session_id, after.user_id) == (before.session_id, before.user_id)
+
+
+def test_a_spent_token_ends_the_session_for_both_holders(
+    identity: Identity, tokens: Tokens
+) -> None:
+    other = identity.login("trader", PASSWORD, *NOWHERE)
+    renewed = identity.refresh(tokens.refresh_token, *NOWHERE)
+    with pytest.raises(TokenReused) as caught:
+        identity.refresh(tokens.refresh_token, *NOWHERE)
+    assert caught.value.username == "trader"
+    for access_token in (tokens.access_token, renewed.access_token):
+        with pytest.raises(InvalidToken):
+            identity.principal(access_token)
+    with pytest.raises(InvalidToken):
+        identity.refresh(renewed.refresh_token, *NOWHERE)
+    assert identity.principal(other.access_token).username == "trader"
+    assert identity.refresh(other.refresh_token, *NOWHERE).user.username == "trader"
+
+
+@pytest.mark.parametrize("refresh_token", ["", "unknown", "x" * 100_000, "\x00", "\ud800", "' --"])
+def test_an_unknown_token_is_refused(identity: Identity, refresh_token: str) -> None:
+    with pytest.raises(InvalidToken) as refused:
+        identity.refresh(refresh_token, *NOWHERE)
+    assert refused.value.type == "invalid_token"
+
+
+def test_an_access_token_is_no_refresh_token_and_the_other_way_round(
+    identity: Identity, tokens: Tokens
+) -> None:
+    with pytest.raises(InvalidToken):
+        identity.refresh(tokens.access_token, *NOWHERE)
+    with pytest.raises(InvalidToken):
+        identity.principal(tokens.refresh_token)
+
+
+def test_an_expired_token_is_refused_and_a_refresh_prolongs(
+    identity: Identity, tokens: Tokens, settings: Settings
+) -> None:
+    life = settings.refresh_expiry
+    with time_machine.travel(time.time() + life - 5, tick=False):
+        renewed = identity.refresh(tokens.refresh_token, *NOWHERE)
+    with time_machine.travel(time.time() + 2 * life - 10, tick=False):
+        again = identity.refresh(renewed.refresh_token, *NOWHERE)
+    with (
+        time_machine.travel(time.time() + 3 * life, tick=False),
+        pytest.raises(TokenExpired),
+    ):
+        identity.refresh(again.refresh_token, *NOWHERE)
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_of_two_who_race_one_wins_and_the_session_ends(
+    identity: Identity, tokens: Tokens, attempt: int
+) -> None:
+    barrier = threading.Barrier(2)
+    outcomes: Counter[str] = Counter()
+    won: list[Tokens] = []
+
+    def refresh() -> None:
+        barrier.wait()
+        try:
+            won.append(identity.refresh(tokens.refresh_token, *NOWHERE))
+        except ApiError as error:
+            outcomes[error.type] += 1
+
+    threads = [threading.Thread(target=refresh) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert outcomes == {"token_reused": 1}
+    with pytest.raises(InvalidToken):
+        identity.principal(won[0].access_token)
+    with pytest.raises(InvalidToken):
+        identity.refresh(won[0].refresh_token, *NOWHERE)
+
+
+def test_requests_that_race_on_the_hub_are_held_to_the_same_rule(
+    settings: Settings, identity: Identity, tokens: Tokens
+) -> None:
+    host = GeventHost()
+    database = Database(settings, host)
+    on_hub = Identity(settings, database, host)
+    attempts = [gevent.spawn(on_hub.refresh, tokens.refresh_token, *NOWHERE) for _ in range(6)]
+    gevent.joinall(attempts)
+    outcomes = Counter(type(attempt.exception) for attempt in attempts)
+    assert outcomes == {type(None): 1, TokenReused: 5}
+    (won,) = [attempt.value for attempt in attempts if attempt.value]
+    with pytest.raises(InvalidToken):
+        on_hub.principal(won.access_token)
+    on_hub.close()
+    database.close()
+    host.close()
+
+
+def test_a_server_that_starts_anew_still_knows_spent_and_revoked_tokens(
+    start_identity: StartIdentity, identity: Identity, tokens: Tokens
+) -> None:
+    renewed = identity.refresh(tokens.refresh_token, *NOWHERE)
+    restarted = start_identity()
+    assert restarted.principal(renewed.access_token).username == "trader"
+    with pytest.raises(TokenReused):
+        restarted.refresh(tokens.refresh_token, *NOWHERE)
+    again = start_identity()
+    with pytest.raises(InvalidToken):
+        again.principal(renewed.access_token)
+    with pytest.raises(InvalidToken):
+        again.refresh(renewed.refresh_token, *NOWHERE)
+
+
+class Sessions(RuleBasedStateMachine):
+    """Any sequence of logins, refreshes and restarts against a model of what each must do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.home = tempfile.TemporaryDirectory()
+        self.settings = make_settings(Path(self.home.name))
+        self.database = Database(self.settings, ThreadHost())
+        self.database.upgrade()
+        self.identity = Identity(self.settings, self.database, ThreadHost())
+        self.identity.create_user("trader", PASSWORD, "trader")
+        self.chains: list[list[Tokens]] = []
+        self.over: set[int] = set()
+
+    def teardown(self) -> None:
+        self.identity.close()
+        self.database.close()
+        self.home.cleanup()
+
+    @initialize()
+    def begin(self) -> None:
+        self.log_in()
+
+    @rule()
+    def log_in(self) -> None:
+        self.chains.append([self.identity.login("trader", PASSWORD, *NOWHERE)])
+
+    @rule()
+    def restart(self) -> None:
+        self.identity.close()
+        self.identity = Identity(self.settings, self.database, ThreadHost())
+
+    @rule(choice=strategies.data())
+    def refresh(self, choice: strategies.DataObject) -> None:
+        number = choice.draw(strategies.integers(0, len(self.chains) - 1))
+        chain = self.chains[number]
+        place = choice.draw(strategies.integers(0, len(chain) - 1))
+        newest = place == len(chain) - 1
+        outcome = self.try_refresh(chain[place])
+        if isinstance(outcome, Tokens):
+            assert (newest, number in self.over) == (True, False)
+            chain.append(outcome)
+        elif outcome == "token_reused":
+            assert not newest
+            self.over.add(number)
+        else:
+            assert (outcome, newest, number in self.over) == ("invalid_token", True, True)
+
+    @invariant()
+    def tokens_are_as_alive_as_their_session(self) -> None:
+        for number, chain in enumerate(self.chains):
+            accepted = {self.is_accepted(tokens) for tokens in chain}
+            assert accepted == {number not in self.over}
+
+    def try_refresh(self, tokens: Tokens) -> Tokens | str:
+        try:
+            return self.identity.refresh(tokens.refresh_token, *NOWHERE)
+        except InvalidToken as error:
+            return error.type
+
+    def is_accepted(self, tokens: Tokens) -> bool:
+        try:
+            return self.identity.principal(tokens.access_token).username == "trader"
+        except InvalidToken:
+            return False
+
+
+Sessions.TestCase.settings = hypothesis_settings(
+    max_examples=10, stateful_step_count=15, deadline=None
+)
+TestSessions = Sessions.TestCase
