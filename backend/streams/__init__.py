@@ -1,1 +1,10 @@
-"""Events to clients: sequence, replay, fan-out, SSE; knows neither Flask nor OctoBot."""
+"""Events to clients: sequence, replay, fan-out. Knows no views and no bot."""
+
+from backend.streams.body import StreamBody
+from backend.streams.client import Holder
+from backend.streams.delivery import Pace
+from backend.streams.hub import Hub
+from backend.streams.log import Selection
+from backend.streams.tickets import TICKET_S, Tickets
+
+__all__ = ["TICKET_S", "Holder", "Hub", "Pace", "Selection", "StreamBody", "Tickets"]

@@ -1,0 +1,75 @@
+"""One stream as the hub sees it: whose it is, what it carries, how far it has got, its way out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backend.streams.frames import EndReason, EventId
+from backend.streams.log import Selection
+from backend.streams.outlets import Outlet
+from backend.streams.seats import Seat
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whoever opened a stream, and for how long they may keep it.
+
+    `expires_at` is in seconds since 1970. `is_active` is called every few
+    seconds by the hub's thread and must not wait for anything.
+    """
+
+    user_id: str
+    expires_at: float
+    is_active: Callable[[], bool]
+
+    def lost_access(self) -> EndReason | None:
+        """Say why the stream must end, or None while it may go on."""
+        if self.expires_at <= time.time():
+            return "token_expired"
+        return None if self.is_active() else "access_revoked"
+
+
+class Client:
+    """A stream and its place in the events.
+
+    A client in the wave has no place of its own: it has been sent all there is. One
+    that lags has `rest`, bytes that its outlet did not take, then what follows `sequence`.
+    """
+
+    __slots__ = (
+        "behind_since",
+        "ended_at",
+        "holder",
+        "is_open",
+        "last_words",
+        "outlet",
+        "place",
+        "rest",
+        "seat",
+        "selection",
+        "sequence",
+        "took_at",
+    )
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        selection: Selection,
+        holder: Holder,
+        seat: Seat,
+        place: EventId | None,
+    ) -> None:
+        self.outlet = outlet
+        self.selection = selection
+        self.holder = holder
+        self.seat = seat
+        self.place = place
+        self.is_open = False
+        self.sequence = 0
+        self.rest: bytes | memoryview = b""
+        self.behind_since = 0.0
+        self.took_at = 0.0
+        self.ended_at: float | None = None
+        self.last_words = b""

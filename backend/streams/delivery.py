@@ -1,0 +1,225 @@
+"""Who gets what and when: each event to its groups, each client from its place in the log.
+
+A wave sends all current clients of a group the same bytes. Whoever cannot take
+them leaves the wave, goes on alone from its place in the log as its outlet has
+room, and returns to the wave when nothing is left. Used by the hub's thread alone.
+"""
+
+from __future__ import annotations
+
+import selectors
+import time
+from dataclasses import dataclass
+
+from backend.schemas.events import Event, Topic
+from backend.streams.client import Client
+from backend.streams.fold import Fold
+from backend.streams.frames import (
+    HEARTBEAT,
+    OPENING,
+    EndReason,
+    end_frame,
+    event_frame,
+    reset_frame,
+)
+from backend.streams.groups import Groups
+from backend.streams.log import Change, Entry, Items, Log, Reload
+
+CHUNK_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What streams do by the clock, in seconds."""
+
+    heartbeat_s: float = 15.0
+    check_s: float = 2.0  # between looks at whether tokens are still good
+    slow_s: float = 1.0  # behind for so long: gets the newest prices only
+    stalled_s: float = 60.0  # took nothing for so long: closed
+    farewell_s: float = 1.0  # time for an ended stream to take its last event
+
+
+class Delivery:
+    """All streams and what they are sent."""
+
+    def __init__(self, log: Log, selector: selectors.BaseSelector, pace: Pace) -> None:
+        self._log = log
+        self._selector = selector
+        self._pace = pace
+        self._fold = Fold()
+        self._groups = Groups()
+        self._lagging: set[Client] = set()
+        self._next_heartbeat = time.monotonic() + pace.heartbeat_s
+        self._next_check = time.monotonic() + pace.check_s
+
+    def take(self, event: Event) -> None:
+        """Give an event its place; the next wave carries it."""
+        event_id = self._log.next_id()
+        self._fold.apply(event)
+        frame = event_frame(event_id, event.name, event.data)
+        self._note(Change(event_id, event.topic, event.key, event.symbol, frame))
+
+    def reload(self, topic: Topic, items: Items) -> None:
+        """Replace a topic; the next wave carries its snapshot."""
+        kept = self._fold.replace(topic, items)
+        self._note(Reload(self._log.next_id(), topic, kept))
+
+    def _note(self, entry: Entry) -> None:
+        self._log.append(entry)
+        self._groups.route(entry)
+
+    def send_wave(self) -> None:
+        """Send what was noted since the last wave."""
+        for group in self._groups.take_touched():
+            chunk = group.take_pending()
+            for client in tuple(group.wave):
+                self._send(client, chunk)
+
+    def attach(self, client: Client) -> None:
+        """Begin a stream: from the client's place if the log holds it, else with snapshots."""
+        self._groups.join(client)
+        client.is_open = True
+        client.outlet.open(self._selector, client)
+        client.rest = OPENING
+        if client.place is not None and self._log.holds(client.place, client.selection):
+            client.sequence = client.place.sequence
+        else:
+            client.rest += self._start_over(client, reset=client.place is not None)
+        self._start_lagging(client)
+        self.catch_up(client)
+
+    def catch_up(self, client: Client) -> None:
+        """Send a client that lags as much as it takes."""
+        try:
+            while client in self._lagging and self._send_rest(client):
+                self._find_more(client)
+        except OSError:
+            self.drop(client)
+
+    def end_all(self, reason: EndReason) -> None:
+        """End every stream."""
+        for client in self._groups.clients():
+            self._end(client, reason)
+
+    def clients(self) -> list[Client]:
+        """Return everyone who has a stream."""
+        return self._groups.clients()
+
+    def drop_all(self) -> None:
+        """Forget everyone without a word."""
+        for client in self._groups.clients():
+            self.drop(client)
+
+    def drop(self, client: Client) -> None:
+        """Forget a client and free all that it holds; the second call does nothing."""
+        if not client.is_open:
+            return
+        client.is_open = False
+        self._groups.leave(client)
+        client.rest = b""
+        self._lagging.discard(client)
+        client.outlet.close()
+        client.seat.give_back()
+
+    def keep_time(self) -> None:
+        """Do what is due: give up who takes nothing, end who lost access, send heartbeats."""
+        now = time.monotonic()
+        for client in list(self._lagging):
+            ended = client.ended_at is not None
+            patience_s = self._pace.farewell_s if ended else self._pace.stalled_s
+            if now - (client.ended_at or client.took_at) > patience_s:
+                self.drop(client)
+        if now >= self._next_check:
+            self._next_check = now + self._pace.check_s
+            self._check_access()
+        if now >= self._next_heartbeat:
+            self._next_heartbeat = now + self._pace.heartbeat_s
+            self._send_heartbeats()
+
+    def _check_access(self) -> None:
+        for client in self._groups.clients():
+            reason = client.holder.lost_access()
+            if reason is not None:
+                self._end(client, reason)
+
+    def _send_heartbeats(self) -> None:
+        for client in self._groups.clients():
+            if client not in self._lagging:
+                self._send(client, HEARTBEAT)
+
+    def _end(self, client: Client, reason: EndReason) -> None:
+        """End a stream with a last event that says why."""
+        if client.ended_at is not None:
+            return
+        client.last_words, client.ended_at = end_frame(reason), time.monotonic()
+        if client not in self._lagging:
+            self._leave_wave(client)
+        self.catch_up(client)
+
+    def _send(self, client: Client, chunk: bytes) -> None:
+        try:
+            sent = client.outlet.write(chunk)
+        except OSError:
+            self.drop(client)
+            return
+        if sent < len(chunk):
+            self._leave_wave(client)
+            client.rest = memoryview(chunk)[sent:]
+
+    def _leave_wave(self, client: Client) -> None:
+        client.sequence = self._log.head.sequence
+        self._start_lagging(client)
+
+    def _start_lagging(self, client: Client) -> None:
+        self._groups.leave_wave(client)
+        self._lagging.add(client)
+        client.behind_since = client.took_at = time.monotonic()
+        client.outlet.ask_for_room(True)
+
+    def _return_to_wave(self, client: Client) -> None:
+        client.outlet.ask_for_room(False)
+        self._lagging.discard(client)
+        self._groups.enter_wave(client)
+
+    def _send_rest(self, client: Client) -> bool:
+        """Send what the client's outlet refused before; True when nothing of it is left."""
+        if client.rest:
+            sent = client.outlet.write(client.rest)
+            if sent:
+                client.took_at = time.monotonic()
+            client.rest = memoryview(client.rest)[sent:] if sent < len(client.rest) else b""
+        return not client.rest
+
+    def _find_more(self, client: Client) -> None:
+        """Compose what comes next; who has had everything returns to the wave or, ended, goes."""
+        if client.last_words:
+            client.rest, client.last_words = client.last_words, b""
+        elif client.ended_at is not None:
+            self.drop(client)
+        elif client.sequence == self._log.head.sequence:
+            self._return_to_wave(client)
+        elif self._log.holds(self._log.head._replace(sequence=client.sequence), client.selection):
+            client.rest = self._next_chunk(client)
+        else:
+            client.rest = self._start_over(client, reset=True)
+
+    def _start_over(self, client: Client, *, reset: bool) -> bytes:
+        """Put the client at the head and spell snapshots of all its topics as of there."""
+        head = self._log.head
+        client.sequence = head.sequence
+        snapshots = self._fold.snapshots(head, client.selection)
+        return reset_frame(head) + snapshots if reset else snapshots
+
+    def _next_chunk(self, client: Client) -> bytes:
+        """Spell what follows the client's place, up to a bound, and move its place there."""
+        slow = time.monotonic() - client.behind_since > self._pace.slow_s
+        frames, size = [], 0
+        for entry in self._log.after(client.sequence, client.selection, conflate=slow):
+            frames.append(entry.spell(client.selection))
+            size += len(frames[-1])
+            if size >= CHUNK_BYTES:
+                client.sequence = entry.id.sequence
+                break
+        else:
+            client.sequence = self._log.head.sequence
+        return b"".join(frames)

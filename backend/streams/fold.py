@@ -1,0 +1,43 @@
+"""Each topic as it stands: the fold of its events, from which snapshots are made."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from backend.schemas.events import Event, Topic
+from backend.streams.frames import EventId, snapshot_frame
+from backend.streams.log import Items, Selection, chosen
+
+TRADES_SHOWN = 100
+
+
+class Fold:
+    """The state after all events so far. Trades, which never end, keep the newest hundred."""
+
+    def __init__(self) -> None:
+        self._topics: dict[Topic, dict[str, tuple[str | None, bytes]]] = {
+            topic: {} for topic in get_args(Topic)
+        }
+
+    def apply(self, event: Event) -> None:
+        """Take one event in."""
+        items = self._topics[event.topic]
+        if event.item is None:
+            items.pop(event.key, None)
+            return
+        items[event.key] = (event.symbol, event.item)
+        if event.topic == "trades" and len(items) > TRADES_SHOWN:
+            del items[next(iter(items))]
+
+    def replace(self, topic: Topic, items: Items) -> Items:
+        """Replace a topic's state and return what it now is."""
+        newest = list(items.items())
+        self._topics[topic] = dict(newest[-TRADES_SHOWN:] if topic == "trades" else newest)
+        return dict(self._topics[topic])
+
+    def snapshots(self, at: EventId, selection: Selection) -> bytes:
+        """Spell a snapshot of each topic of a selection, in one piece."""
+        return b"".join(
+            snapshot_frame(at, topic, chosen(self._topics[topic], selection))
+            for topic in selection.topics
+        )

@@ -1,0 +1,66 @@
+"""How a stream is spelled: server-sent events, their ids, and the comment that keeps it open."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+import orjson
+
+from backend.errors import MalformedRequest
+from backend.schemas.common import time_text, utc_now
+from backend.schemas.events import Topic
+
+EndReason = Literal["token_expired", "access_revoked", "server_stopping"]
+
+OPENING = b"retry: 2000\n\n"
+HEARTBEAT = b":\n\n"
+
+_SINGLE: frozenset[Topic] = frozenset({"portfolio", "bot"})
+_ID = re.compile(r"([0-9a-f]{1,16})-(\d{1,18})")
+
+
+class EventId(NamedTuple):
+    """A place in the events of one server start; what `id:` and `Last-Event-ID` hold."""
+
+    start: str
+    sequence: int
+
+    def __str__(self) -> str:
+        return f"{self.start}-{self.sequence}"
+
+
+def parse_event_id(text: str) -> EventId:
+    """Read an id; raises `MalformedRequest` when no server of ours can have given it out."""
+    found = _ID.fullmatch(text)
+    if found is None:
+        raise MalformedRequest("Last-Event-ID: an id that a stream of this server gave out")
+    return EventId(found[1], int(found[2]))
+
+
+def event_frame(event_id: EventId, name: str, data: bytes) -> bytes:
+    """Spell one event that has a place."""
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (str(event_id).encode(), name.encode(), data)
+
+
+def snapshot_frame(event_id: EventId, topic: Topic, items: Iterable[bytes]) -> bytes:
+    """Spell a topic as it stands: a list of its items, or for portfolio and bot the one object."""
+    data = next(iter(items), b"null") if topic in _SINGLE else b"[%b]" % b",".join(items)
+    body = b'{"topic":"%b","timestamp":"%b","data":%b}' % (topic.encode(), _now(), data)
+    return event_frame(event_id, "snapshot", body)
+
+
+def reset_frame(event_id: EventId) -> bytes:
+    """Spell the event that tells a client to forget what it knows: fresh snapshots follow."""
+    return event_frame(event_id, "reset", b'{"timestamp":"%b"}' % _now())
+
+
+def end_frame(reason: EndReason) -> bytes:
+    """Spell a stream's last event. It has no id: the client's place stays where it was."""
+    data = orjson.dumps({"reason": reason, "timestamp": _now().decode()})
+    return b"event: end\ndata: %b\n\n" % data
+
+
+def _now() -> bytes:
+    return time_text(utc_now()).encode()

@@ -1,0 +1,109 @@
+"""Clients that asked for the same thing, so that work is done once for all of them.
+
+An event finds its groups through an index of topics and symbols: neither
+clients nor groups that do not want it are looked at.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from backend.schemas.events import Topic
+from backend.streams.log import Entry, Selection
+
+if TYPE_CHECKING:
+    from backend.streams.client import Client
+
+_EVERY = "*every*"
+_ANY_SYMBOL = "*any*"
+
+
+class Group:
+    """The clients of one selection; those in the wave have been sent all there is."""
+
+    __slots__ = ("members", "pending", "selection", "wave")
+
+    def __init__(self, selection: Selection) -> None:
+        self.selection = selection
+        self.members: set[Client] = set()
+        self.wave: set[Client] = set()
+        self.pending: list[Entry] = []
+
+    def take_pending(self) -> bytes:
+        """Spell what came in since the last time, in one piece."""
+        chunk = b"".join([entry.spell(self.selection) for entry in self.pending])
+        self.pending.clear()
+        return chunk
+
+    def places(self) -> Iterator[tuple[Topic, str]]:
+        """Yield where the index has to hold this group."""
+        for topic in self.selection.topics:
+            yield topic, _EVERY
+            if self.selection.symbols is None:
+                yield topic, _ANY_SYMBOL
+            else:
+                for symbol in self.selection.symbols:
+                    yield topic, symbol
+
+
+class Groups:
+    """All groups, and which of them an event goes to."""
+
+    def __init__(self) -> None:
+        self._groups: dict[Selection, Group] = {}
+        self._index: defaultdict[tuple[Topic, str], dict[Group, None]] = defaultdict(dict)
+        self._touched: dict[Group, None] = {}
+
+    def join(self, client: Client) -> None:
+        """Put a client in the group of its selection, outside of the wave."""
+        group = self._groups.get(client.selection)
+        if group is None:
+            group = self._groups[client.selection] = Group(client.selection)
+            for place in group.places():
+                self._index[place][group] = None
+        group.members.add(client)
+
+    def leave(self, client: Client) -> None:
+        """Take a client out; a group goes with its last one."""
+        group = self._groups[client.selection]
+        group.members.discard(client)
+        group.wave.discard(client)
+        if not group.members:
+            del self._groups[client.selection]
+            for place in group.places():
+                del self._index[place][group]
+                if not self._index[place]:
+                    del self._index[place]
+
+    def enter_wave(self, client: Client) -> None:
+        """Count a client among those who have been sent all there is."""
+        self._groups[client.selection].wave.add(client)
+
+    def leave_wave(self, client: Client) -> None:
+        """Count a client among those who have not."""
+        self._groups[client.selection].wave.discard(client)
+
+    def route(self, entry: Entry) -> None:
+        """Note an entry for the groups that take it."""
+        if entry.symbol is None:
+            self._note(entry, (entry.topic, _EVERY))
+        else:
+            self._note(entry, (entry.topic, _ANY_SYMBOL))
+            self._note(entry, (entry.topic, entry.symbol))
+
+    def _note(self, entry: Entry, place: tuple[Topic, str]) -> None:
+        for group in self._index.get(place, ()):
+            group.pending.append(entry)
+            self._touched[group] = None
+
+    def take_touched(self) -> list[Group]:
+        """Return the groups for which something was noted since the last time."""
+        touched = list(self._touched)
+        self._touched.clear()
+        return touched
+
+    def clients(self) -> list[Client]:
+        """Return every client."""
+        return [client for group in self._groups.values() for client in group.members]

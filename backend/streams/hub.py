@@ -1,0 +1,163 @@
+"""The hub: one thread that takes the bot's events and brings them to every stream."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+
+import structlog
+
+from backend.concurrency import Host, Signal
+from backend.schemas.events import Event, Topic
+from backend.streams.body import StreamBody
+from backend.streams.client import Client, Holder
+from backend.streams.delivery import Delivery, Pace
+from backend.streams.frames import parse_event_id
+from backend.streams.log import Log, Selection
+from backend.streams.seats import Seats
+
+MOST_STREAMS = 10_000
+MOST_STREAMS_PER_USER = 100
+_TICK_S = 0.5
+_STOP_S = 1.0
+_log = structlog.get_logger(__name__)
+
+
+class Hub:
+    """Events in, streams out.
+
+    Whoever calls from outside only appends to a queue and, when the hub's thread
+    has not been told yet, nudges it. All else belongs to that thread: no locks.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        host: Host,
+        *,
+        pace: Pace | None = None,
+        most: int = MOST_STREAMS,
+        most_per_user: int = MOST_STREAMS_PER_USER,
+    ) -> None:
+        self._host = host
+        self._pace = pace or Pace()
+        self._seats = Seats(most, most_per_user)
+        self._selector = selectors.DefaultSelector()
+        start = f"{time.time_ns() // 1_000_000:x}"  # names this start in every event's id
+        self._delivery = Delivery(Log(start, capacity), self._selector, self._pace)
+        self._events: deque[Callable[[], None]] = deque()
+        self._requests: deque[Callable[[], None]] = deque()
+        self._next_tick = time.monotonic() + _TICK_S
+        self._nudged = self._closing = self._closed = False
+        self._ear, self._mouth = socket.socketpair()
+        self._ear.setblocking(False)
+        self._mouth.setblocking(False)
+        self._selector.register(self._ear, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
+        self._thread.start()
+
+    def publish(self, event: Event) -> None:
+        """Append one event; returns at once."""
+        self._events.append(partial(self._delivery.take, event))
+        self._nudge()
+
+    def load(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
+        """Replace a topic's snapshot, and send it to the streams that carry the topic."""
+        self._events.append(partial(self._delivery.reload, topic, dict(items)))
+        self._nudge()
+
+    def open(
+        self, selection: Selection, holder: Holder, last_event_id: str | None = None
+    ) -> StreamBody:
+        """Grant a stream; it goes on after `last_event_id`, or else begins with snapshots.
+
+        Raises `MalformedRequest` for an id that cannot be ours, `TooManyStreams` and
+        `StreamsFull` at the bounds.
+        """
+        place = parse_event_id(last_event_id) if last_event_id else None
+        seat = self._seats.take(holder.user_id)
+        new_client = partial(Client, selection=selection, holder=holder, seat=seat, place=place)
+        return StreamBody(self, new_client, self._pace.stalled_s)
+
+    def new_signal(self) -> Signal:
+        """Create what a request that iterates its stream waits for."""
+        return self._host.new_signal()
+
+    def attach(self, client: Client) -> None:
+        """Begin a stream that was granted."""
+        self._request(self._delivery.attach, client)
+        if self._closed:
+            client.outlet.close()
+
+    def catch_up(self, client: Client) -> None:
+        """Go on with a stream whose outlet has room again."""
+        self._request(self._delivery.catch_up, client)
+
+    def detach(self, client: Client) -> None:
+        """End a stream without a word."""
+        self._request(self._delivery.drop, client)
+
+    def close(self) -> None:
+        """End every stream, saying why, and stop; returns within about a second."""
+        self._closing = True
+        self._nudge()
+        self._thread.join()
+
+    def _request(self, act: Callable[[Client], None], client: Client) -> None:
+        self._requests.append(partial(act, client))
+        self._nudge()
+
+    def _nudge(self) -> None:
+        if not self._nudged:
+            self._nudged = True
+            with suppress(OSError):  # closed
+                self._mouth.send(b".")
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._try_turn()
+        self._delivery.end_all("server_stopping")
+        stop_at = time.monotonic() + _STOP_S
+        while self._delivery.clients() and time.monotonic() < stop_at:
+            self._try_turn()
+        self._closed = True
+        _call_all(self._requests)
+        self._delivery.drop_all()
+        self._selector.close()
+        self._ear.close()
+        self._mouth.close()
+
+    def _try_turn(self) -> None:
+        try:
+            self._turn()
+        except Exception:
+            # who was sent what is no longer certain: clients come back and resume exactly
+            _log.exception("streams failed and start over")
+            self._delivery.drop_all()
+
+    def _turn(self) -> None:
+        for key, mask in self._selector.select(_TICK_S):
+            if key.data is None:
+                self._ear.recv(16)
+                self._nudged = False
+            elif mask & selectors.EVENT_READ:
+                self._delivery.drop(key.data)  # all that a stream's client can say is good-bye
+            else:
+                self._delivery.catch_up(key.data)
+        _call_all(self._events)
+        self._delivery.send_wave()
+        _call_all(self._requests)
+        if time.monotonic() >= self._next_tick:
+            self._delivery.keep_time()
+            self._next_tick = time.monotonic() + _TICK_S
+
+
+def _call_all(calls: deque[Callable[[], None]]) -> None:
+    for _ in range(len(calls)):
+        calls.popleft()()

@@ -1,0 +1,142 @@
+"""The newest events in order: two rings, and the newest price and candle of each key.
+
+Prices and candles have a ring of their own, so that a flood of them never
+pushes out an order: a client's place is lost only when the ledger ring has
+dropped something after it that the client wants. Used by the pump's thread alone.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from operator import attrgetter
+
+from backend.schemas.events import Topic
+from backend.streams.frames import EventId, snapshot_frame
+
+Items = Mapping[str, tuple[str | None, bytes]]
+
+_LIVE: frozenset[Topic] = frozenset({"prices", "candles"})
+_sequence = attrgetter("id.sequence")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a stream carries: its topics and, unless None, only these symbols.
+
+    What has no symbol (portfolio, bot) passes every choice of symbols.
+    """
+
+    topics: tuple[Topic, ...]
+    symbols: frozenset[str] | None = None
+
+    def takes(self, topic: Topic, symbol: str | None) -> bool:
+        """Tell whether an event belongs to the stream."""
+        return topic in self.topics and self.takes_symbol(symbol)
+
+    def takes_symbol(self, symbol: str | None) -> bool:
+        """Tell whether the symbol is one of the chosen."""
+        return self.symbols is None or symbol is None or symbol in self.symbols
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One event in its place, spelled once for all clients."""
+
+    id: EventId
+    topic: Topic
+    key: str
+    symbol: str | None
+    frame: bytes
+
+    def spell(self, _selection: Selection) -> bytes:
+        """Return the event as the client gets it."""
+        return self.frame
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """A topic replaced as a whole, after the bot's start: a snapshot in its place."""
+
+    id: EventId
+    topic: Topic
+    items: Items
+    symbol: None = None
+
+    def spell(self, selection: Selection) -> bytes:
+        """Return the snapshot as a client of this selection gets it."""
+        return snapshot_frame(self.id, self.topic, chosen(self.items, selection))
+
+
+Entry = Change | Reload
+
+
+def chosen(items: Items, selection: Selection) -> Iterator[bytes]:
+    """Pick the items of a topic that a selection takes."""
+    return (item for symbol, item in items.values() if selection.takes_symbol(symbol))
+
+
+class Log:
+    """What can be replayed."""
+
+    def __init__(self, start: str, capacity: int) -> None:
+        self.head = EventId(start, 0)
+        self._ledger: deque[Entry] = deque(maxlen=capacity)
+        self._live: deque[Entry] = deque(maxlen=capacity)
+        self._lost: dict[Topic, int] = {}
+        self._live_lost = 0
+        self._newest: dict[tuple[Topic, str], Change] = {}
+
+    def next_id(self) -> EventId:
+        """Advance the head by one and return it."""
+        self.head = EventId(self.head.start, self.head.sequence + 1)
+        return self.head
+
+    def append(self, entry: Entry) -> None:
+        """Keep an entry; the oldest of its ring goes when the ring is full."""
+        if isinstance(entry, Change) and entry.topic in _LIVE:
+            self._newest[entry.topic, entry.key] = entry
+            if len(self._live) == self._live.maxlen:
+                self._live_lost = self._live[0].id.sequence
+            self._live.append(entry)
+            return
+        if isinstance(entry, Reload):
+            self._forget_newest(entry.topic)
+        if len(self._ledger) == self._ledger.maxlen:
+            oldest = self._ledger[0]
+            self._lost[oldest.topic] = oldest.id.sequence
+        self._ledger.append(entry)
+
+    def holds(self, place: EventId, selection: Selection) -> bool:
+        """Tell whether a client can go on from a place without missing what must not be lost."""
+        known = place.start == self.head.start and place.sequence <= self.head.sequence
+        return known and all(
+            place.sequence >= self._lost.get(topic, 0) for topic in selection.topics
+        )
+
+    def after(self, sequence: int, selection: Selection, *, conflate: bool) -> Iterator[Entry]:
+        """Yield in order what follows a place that the log holds.
+
+        Prices and candles come one by one; only the newest of each key, where it
+        stands, with `conflate` or when their ring no longer reaches back far enough.
+        """
+        live: Iterable[Entry]
+        if conflate or sequence < self._live_lost:
+            newer = (entry for entry in self._newest.values() if entry.id.sequence > sequence)
+            live = sorted(newer, key=_sequence)
+        else:
+            live = _after(self._live, sequence)
+        merged = heapq.merge(_after(self._ledger, sequence), live, key=_sequence)
+        return (entry for entry in merged if selection.takes(entry.topic, entry.symbol))
+
+    def _forget_newest(self, topic: Topic) -> None:
+        for place in [place for place in self._newest if place[0] == topic]:
+            del self._newest[place]
+
+
+def _after(ring: deque[Entry], sequence: int) -> Iterator[Entry]:
+    return islice(ring, bisect_right(ring, sequence, key=_sequence), None)

@@ -1,0 +1,140 @@
+"""The two ways out: a socket that the hub writes itself, and a pipe that a request iterates."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from backend.concurrency import Signal
+
+PIPE_BYTES = 64 * 1024
+_SEND_BUFFER_BYTES = 128 * 1024
+_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
+
+class Outlet(Protocol):
+    """Where a client's bytes go. The hub's thread calls it; nothing here waits."""
+
+    def open(self, selector: selectors.BaseSelector, owner: object) -> None:
+        """Start; what happens to a socket is then reported by the selector with `owner`."""
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Take as much as there is room for; raises OSError when the client is gone."""
+
+    def ask_for_room(self, wanted: bool) -> None:
+        """Report, or report no longer, that there is room."""
+
+    def close(self) -> None:
+        """End after what was taken."""
+
+
+class SocketOutlet:
+    """A client's own socket, taken over from the server.
+
+    Its send buffer is small, so that a slow client gets new prices and not a
+    megabyte of old ones. A client that vanished without a word is given up by
+    the kernel when it has acknowledged nothing for `vanished_s`.
+    """
+
+    def __init__(self, sock: socket.socket, vanished_s: float) -> None:
+        self._socket = sock
+        self._selector: selectors.BaseSelector | None = None
+        self._owner: object = None
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+                timeout_ms = int(vanished_s * 1000)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+
+    def open(self, selector: selectors.BaseSelector, owner: object) -> None:
+        """Watch for the client's end."""
+        selector.register(self._socket, _READ, owner)
+        self._selector, self._owner = selector, owner
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Send what the kernel takes."""
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+
+    def hear(self) -> None:
+        """Raise OSError: a stream's client has nothing more to say but that it is gone."""
+        self._socket.recv(1024)
+        raise ConnectionAbortedError
+
+    def ask_for_room(self, wanted: bool) -> None:
+        """Watch, or no longer watch, for the socket to become writable."""
+        if self._selector is not None:
+            events = _READ | _WRITE if wanted else _READ
+            self._selector.modify(self._socket, events, self._owner)
+
+    def close(self) -> None:
+        """Give the descriptor back; the kernel still delivers what it has taken."""
+        if self._selector is not None:
+            self._selector.unregister(self._socket)
+            self._selector = None
+        self._socket.close()
+
+
+class PipeOutlet:
+    """A bounded pipe between the hub's thread and the request that iterates it."""
+
+    def __init__(self, signal: Signal, report_room: Callable[[], None]) -> None:
+        self._signal = signal
+        self._report_room = report_room
+        self._lock = threading.Lock()  # held for a few instructions, so the hub greenlet may wait
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._refused = False
+        self._closed = False
+
+    def open(self, selector: selectors.BaseSelector, owner: object) -> None:
+        """Need nothing from the selector."""
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Take all of it while less than `PIPE_BYTES` wait, else nothing."""
+        with self._lock:
+            if self._size >= PIPE_BYTES:
+                self._refused = True
+                return 0
+            self._chunks.append(bytes(data))
+            self._size += len(data)
+        self._signal.set()
+        return len(data)
+
+    def ask_for_room(self, wanted: bool) -> None:
+        """Do nothing: a pipe that refused something reports by itself when it was emptied."""
+
+    def close(self) -> None:
+        """Let the iteration end."""
+        with self._lock:
+            self._closed = True
+        self._signal.set()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield all that waits in one piece, again and again; waits on the host in between."""
+        while True:
+            data, closed = self._take()
+            if data:
+                yield data
+            if closed:
+                return
+            if not data:
+                self._signal.wait()
+
+    def _take(self) -> tuple[bytes, bool]:
+        with self._lock:
+            self._signal.clear()
+            data, refused = b"".join(self._chunks), self._refused
+            self._chunks.clear()
+            self._size, self._refused = 0, False
+            closed = self._closed
+        if refused:
+            self._report_room()
+        return data, closed
