@@ -12,7 +12,7 @@ import structlog
 from flask import Flask, Response, current_app, g, request
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from backend.errors import ApiError, AuthenticationFailed
+from backend.errors import ApiError, AuthenticationFailed, InvalidToken
 from backend.identity import Principal
 from backend.logs import masked
 from backend.middleware.auth import rule_of
@@ -134,9 +134,7 @@ def _observe(response: Response) -> Response:
 
 def _matters(endpoint: str, status: int) -> bool:
     """Whether to keep this: every change and login, and refusals, each kind once a minute."""
-    if request.method in _SAFE and not (
-        status in (401, 403) and ("Authorization" in request.headers or "principal" in g)
-    ):
+    if request.method in _SAFE and status != 403 and not _was_token_refused():
         return False
     if not _is_refusal(endpoint, status):
         return True
@@ -144,6 +142,10 @@ def _matters(endpoint: str, status: int) -> bool:
     caller = principal.user_id if principal else request.remote_addr or ""
     recorder: Audit = current_app.extensions[_EXTENSION]
     return not recorder.is_repeat(caller, endpoint, status)
+
+
+def _was_token_refused() -> bool:
+    return isinstance(answered_error(request.environ), InvalidToken)
 
 
 def _is_refusal(endpoint: str, status: int) -> bool:

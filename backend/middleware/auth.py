@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from flask import Flask, current_app, g, request
 from werkzeug.routing import Rule
@@ -85,8 +86,13 @@ def check_every_route_has_a_rule(app: Flask) -> None:
 
 
 def _ruled(view: V, rule: AccessRule) -> V:
-    setattr(view, _RULE, rule)
-    return view
+    # a function of its own: another app in this process may give the view another rule
+    @functools.wraps(view)
+    def ruled_view(*args: object, **kwargs: object) -> object:
+        return view(*args, **kwargs)
+
+    setattr(ruled_view, _RULE, rule)
+    return cast(V, ruled_view)
 
 
 def _authorize() -> None:

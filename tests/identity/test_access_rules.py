@@ -10,11 +10,13 @@ from flask.testing import FlaskClient
 
 from backend.identity import Identity, Principal
 from backend.middleware.auth import (
+    AccessRule,
     authenticated,
     check_every_route_has_a_rule,
     current_principal,
     public,
     requires,
+    rule_of,
 )
 from tests.identity.conftest import NOWHERE, PASSWORD, bearer
 
@@ -184,6 +186,16 @@ def test_nobody_calls_a_public_route(
     client: FlaskClient, headers: dict[str, dict[str, str]]
 ) -> None:
     assert client.get("/confused", headers=headers["viewer"]).status_code == 401
+
+
+def test_two_apps_may_give_one_view_different_rules() -> None:
+    def show() -> str:
+        return "shown"
+
+    apps = [Flask("one"), Flask("other")]
+    for app, mark in zip(apps, (authenticated, public), strict=True):
+        app.add_url_rule("/shown", view_func=mark(show))
+    assert [rule_of(app, "show") for app in apps] == [AccessRule(), AccessRule(public=True)]
 
 
 def test_preflights_and_unknown_addresses_need_no_token(client: FlaskClient) -> None:

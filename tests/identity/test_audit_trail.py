@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
 from backend.concurrency import ThreadHost
+from backend.errors import InvalidToken
 from backend.identity import Identity
 from backend.middleware.audit import MOST_WAITING, Audit
 from backend.middleware.auth import public, requires
@@ -115,6 +116,19 @@ def test_refused_changes_and_missing_scopes_are_recorded(
         ("auth.logout", "viewer", "POST", 400, "validation_error"),
         ("break_down", None, "POST", 500, "internal_error"),
     ]
+
+
+def test_a_refused_ticket_is_recorded(
+    client: FlaskClient, app: Flask, recorder: Audit, database: Database
+) -> None:
+    def redeem() -> None:
+        raise InvalidToken("the ticket was spent")
+
+    app.add_url_rule("/stream", view_func=requires("stream:read", credentials=redeem)(list))
+    assert client.get("/stream?ticket=spent-long-ago").status_code == 401
+    (entry,) = trail(recorder, database)
+    assert summary(entry) == ("list", None, "GET", 401, "invalid_token")
+    assert entry.path == "/stream"
 
 
 def test_reading_leaves_no_trace(
