@@ -20,6 +20,7 @@ import octobot.logger
 import octobot.octobot
 import octobot_commons.configuration
 import octobot_commons.constants
+import octobot_tentacles_manager.api
 import octobot_trading.api
 from octobot_trading.exchange_channel import get_chan
 
@@ -79,6 +80,12 @@ class Bot:
             return
         self._loop.create_task(self._initialize())
         self._loop.run_forever()
+        left = asyncio.all_tasks(self._loop)
+        for task in left:  # pending ones crash Python 3.11 when it exits
+            task.cancel()
+        if left:
+            self._loop.run_until_complete(asyncio.wait(left, timeout=2))
+        self._loop.close()
 
     def _create(self) -> None:
         config = octobot_commons.configuration.Configuration(
@@ -90,6 +97,7 @@ class Bot:
         config.read()
         octobot.community.IdentifiersProvider.use_environment_from_config(config)
         octobot.logger.init_bot_channel_logger()
+        octobot_tentacles_manager.api.reload_tentacle_info()
         community = OfflineCommunity.create(config)
         self.octobot = octobot.octobot.OctoBot(config, community_authenticator=community)
         octobot.commands.set_global_bot_instance(self.octobot)
