@@ -29,7 +29,8 @@ CORE = [
     "prometheus-client>=0.22",
     "pydantic>=2.11",
     "pydantic-settings>=2.10",
-    "pyjwt>=2.10",
+    # before 2.10.1 a part of the issuer was taken for the issuer (CVE-2024-53861)
+    "pyjwt>=2.10.1",
     "pyotp>=2.9",
     "pyyaml>=6",
     "spectree[flask,pydantic,offline]>=3",
