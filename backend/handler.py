@@ -107,9 +107,9 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
             pass  # the client is gone
         finally:
             self.server.connections.discard(self)
+            self.rfile.close()  # while it is open, gevent keeps the connection open too
             if self.socket is not None:
                 self.socket.close()
-            self.__dict__.pop("rfile", None)
 
     def expire(self) -> None:
         """Give up: on reading, so that an answer can still be sent, or on a stalled answer."""
