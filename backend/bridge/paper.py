@@ -32,6 +32,7 @@ def _attend(order: Any, manager: Any, ledger: Ledger) -> None:
         price = last_price(manager, order.symbol) or order.origin_price
         if _is_covered(order, manager, price):
             order.filled_price = price
+            order.origin_price = price  # OctoBot takes the funds at this one
             await fill(*args, **kwargs)
         else:
             ledger.reject(order.order_id)

@@ -57,6 +57,7 @@ class Watcher:
 
     async def _on_order(self, *, exchange: str, order: dict[str, Any], **_: Any) -> None:
         self._ledger.record_order(order, exchange)
+        self._portfolios.announce()
 
     async def _on_trade(
         self, *, exchange: str, trade: dict[str, Any], old_trade: bool, **_: Any
