@@ -20,21 +20,23 @@ def test_they_log_in_trade_and_watch(server: LiveServer) -> None:
 
 def test_the_stream_comes_back_where_it_was_lost(server: LiveServer) -> None:
     first, second = code_blocks("docs/clients.md", "python", server)
-    # the connection is lost after each line that holds a price
-    lossy = second.replace(
-        "yield name, json.loads(value)",
+    watching = second[: second.index("for name, data in watch")]
+    told = watching.replace("yield name, json.loads(value)", "yield name, last_id")
+    # the connection is lost after each price
+    lossy = told.replace(
+        "yield name, last_id",
         "yield name, last_id\n"
         "                        if name == 'price_update':\n"
         "                            raise httpx.ReadError('lost')",
     )
-    printing = lossy[: lossy.index("for name, data in watch")]
-    program = f"{first}\n{printing}\nfor name, place in watch('prices'):\n    print(name, place)\n"
-    with lines_of([sys.executable, "-u", "-c", program]) as lines:
-        lines.wait_for_start("snapshot")
-        places = [_sequence(lines.wait_for_start("price_update")) for _ in range(4)]
-    assert places == list(range(places[0], places[0] + 4))
-    assert not [line for line in lines.seen if line.startswith("reset")]
+    with lines_of(_program(first, told)) as whole, lines_of(_program(first, lossy)) as broken:
+        whole.wait_for_start("snapshot")
+        got = [broken.wait_for_start("price_update") for _ in range(4)]
+        whole.wait_for(got[-1].__eq__, f"is {got[-1]}")
+    assert got == whole.seen[whole.seen.index(got[0]) :]
+    assert not [line for line in broken.seen if line.startswith("reset")]
 
 
-def _sequence(line: str) -> int:
-    return int(line.rpartition("-")[2])
+def _program(*blocks: str) -> list[str]:
+    printing = "for name, place in watch('prices'):\n    print(name, place)\n"
+    return [sys.executable, "-u", "-c", "\n".join([*blocks, printing])]
