@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
-from flask import Flask
+from flask import Flask, Request
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import MapAdapter
 
 from backend.blueprints.audit import audit
 from backend.blueprints.auth import auth
@@ -52,14 +54,28 @@ _RESOURCES = (
 )
 
 
-def create_app(settings: Settings, bridge: Bridge, hub: Hub, host: Host) -> Flask:
+class Backend(Flask):
+    """Flask without what no route here needs; both cost a fifth of an empty request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return it as it is: no view is async."""
+        return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Match by path alone: no route depends on the host."""
+        if request is None:
+            return None
+        return MapAdapter(self.url_map, "", "", "", "http", request.path, request.method)
+
+
+def create_app(
+    settings: Settings, bridge: Bridge, hub: Hub, host: Host, database: Database
+) -> Flask:
     """Build an app on a bridge and a hub, which stay the caller's; end it with `close_app`.
 
-    Brings the database up to date, and creates the first admin in an empty one.
+    All of these stay the caller's. Creates the first admin in an empty database.
     """
-    app = Flask("backend", static_folder=None)
-    database = Database(settings, host)
-    database.upgrade()
+    app = Backend("backend", static_folder=None)
     identity = Identity(settings, database, host)
     app.extensions["backend"] = Services(settings, host, database, identity, bridge, hub)
     install_errors(app)
@@ -70,7 +86,7 @@ def create_app(settings: Settings, bridge: Bridge, hub: Hub, host: Host) -> Flas
     register_routes(app, production=settings.env == "production")
     check_every_route_has_a_rule(app)
     _wrap(app, settings)
-    app.extensions["closers"] = (recorder.close, identity.close, database.close)
+    app.extensions["closers"] = (recorder.close, identity.close)
     _create_first_admin(identity, settings)
     return app
 

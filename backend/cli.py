@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import click
 
 from backend.settings import Settings, SettingsError, describe, load_settings
@@ -31,6 +34,10 @@ def run() -> None:
         _serve(settings)
     except START_ERRORS as error:
         raise Refusal(str(error)) from None
+    # OctoBot leaves tasks and threads behind; taking the interpreter apart under them crashes
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 @main.command()
@@ -43,12 +50,10 @@ def config() -> None:
 @main.command()
 def openapi() -> None:
     """Print the API contract as swagger.yaml holds it."""
-    from flask import Flask
-
-    from backend.app import register_routes
+    from backend.app import Backend, register_routes
     from backend.contract import contract_yaml
 
-    app = Flask("backend", static_folder=None)
+    app = Backend("backend", static_folder=None)
     register_routes(app, production=True)
     click.echo(contract_yaml(app), nl=False)
 

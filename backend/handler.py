@@ -217,7 +217,10 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         reading_deadline = self.deadline
         self.deadline = time.monotonic() + WRITE_S
         self._writing = True
-        super()._sendall(data)
+        sent = self.socket.send(data)
+        if sent < len(data):
+            self.socket.sendall(memoryview(data)[sent:])
+        self.response_length += len(data)
         self._writing = False
         self.deadline = reading_deadline
 

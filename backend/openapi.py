@@ -23,6 +23,7 @@ from werkzeug.http import parse_etags
 
 from backend import __version__
 from backend.errors import FieldError, MalformedRequest, UnsupportedMediaType, ValidationFailed
+from backend.middleware.headers import add_answer_headers
 from backend.schemas.common import Problem
 from backend.schemas.prepared import Prepared
 
@@ -30,6 +31,9 @@ M = TypeVar("M", bound=BaseModel)
 
 MOST_FIELDS_NAMED = 20
 _BEARER = "bearer"
+_JSON = "application/json"
+_NOT_STORED = ("Cache-Control", "no-store")
+_STORED_BY_CALLER = ("Cache-Control", "private, no-cache")
 _DESCRIPTION = """\
 Runs an OctoBot and serves it: portfolio, orders, trades, markets, configuration and live events.
 
@@ -125,23 +129,22 @@ def _shown(name: str) -> str:
 
 def _answer(result: object) -> Response:
     body, *rest = result if isinstance(result, tuple) else (result,)
-    if isinstance(body, BaseModel):
-        response = Response(body.__pydantic_serializer__.to_json(body), mimetype="application/json")
-        return make_response(response, *rest) if rest else response
     if isinstance(body, Prepared):
         return _prepared_answer(body)
-    return make_response(body, *rest)
+    if not isinstance(body, BaseModel):
+        return make_response(body, *rest)
+    add_answer_headers(request.environ, _NOT_STORED)
+    response = Response(body.__pydantic_serializer__.to_json(body), mimetype=_JSON)
+    return make_response(response, *rest) if rest else response
 
 
 def _prepared_answer(prepared: Prepared) -> Response:
-    known = request.environ.get("HTTP_IF_NONE_MATCH")
+    environ = request.environ
+    add_answer_headers(environ, ("ETag", prepared.etag), _STORED_BY_CALLER)
+    known = environ.get("HTTP_IF_NONE_MATCH")
     if known is not None and _names(known, prepared.etag):
-        response = Response(status=304)
-    else:
-        response = Response(prepared.body, mimetype="application/json")
-    response.headers["ETag"] = prepared.etag
-    response.headers["Cache-Control"] = "private, no-cache"
-    return response
+        return Response(status=304)
+    return Response(prepared.body, mimetype=_JSON)
 
 
 def _names(known: str, etag: str) -> bool:

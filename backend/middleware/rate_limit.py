@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import functools
 import math
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Literal, ParamSpec, Protocol, TypeVar, cast
 
 import structlog
 from flask import Flask, current_app, request
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
 from limits.storage import storage_from_string
-from limits.strategies import FixedWindowRateLimiter
 
-from backend.concurrency import Host, ThreadHost
+from backend.concurrency import Host
 from backend.errors import RateLimited
 from backend.middleware.auth import current_principal
 from backend.middleware.headers import add_answer_headers
@@ -27,64 +26,104 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _STORAGE_TIMEOUT_S = 1
+_MOST_WINDOWS = 10_000
 _EXTENSION = "rate_limits"
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """Where a caller stands in the present window."""
+class Counters(Protocol):
+    """Counts per key, each in a window that begins with its first count."""
 
-    within: bool
-    limit: int
-    remaining: int
-    reset_s: int
+    def incr(self, key: str, expiry: int) -> int:
+        """Count one in a window of `expiry` seconds; return how many it has."""
+
+    def get_expiry(self, key: str) -> float:
+        """Return when the key's window ends, in seconds since 1970."""
+
+
+class LocalCounters:
+    """Counters of this process.
+
+    Those of the limits library start a thread nearly every time they count.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._windows: dict[str, _Window] = {}
+
+    def incr(self, key: str, expiry: int) -> int:
+        """Count one in a window of `expiry` seconds; return how many it has."""
+        now = time.time()
+        with self._lock:
+            window = self._windows.get(key)
+            if window is None or window.ends_at <= now:
+                self._prune(now)
+                window = self._windows[key] = _Window(now + expiry)
+            window.count += 1
+            return window.count
+
+    def get_expiry(self, key: str) -> float:
+        """Return when the key's window ends, in seconds since 1970."""
+        return self._windows[key].ends_at
+
+    def _prune(self, now: float) -> None:
+        if len(self._windows) >= _MOST_WINDOWS:
+            self._windows = {key: kept for key, kept in self._windows.items() if kept.ends_at > now}
+
+
+class _Window:
+    __slots__ = ("count", "ends_at")
+
+    def __init__(self, ends_at: float) -> None:
+        self.count = 0
+        self.ends_at = ends_at
 
 
 class RateLimits:
-    """The counters of one app.
+    """The limits of one app.
 
-    flask-limiter's own decorator costs ten times as much per request; this
-    drives the library below it directly.
+    flask-limiter's decorator costs about 100 µs per request; the storages of
+    the library below it are all that is needed.
     """
 
     def __init__(self, settings: Settings, host: Host) -> None:
-        uri = settings.rate_limit_storage
-        in_memory = uri.startswith("memory")
-        self._host = ThreadHost() if in_memory else host
-        self._counters = _counters(uri)
-        self._spare = self._counters if in_memory else _counters("memory://")
         self._rates: dict[RateClass, RateLimitItem] = {
             "trade": parse(settings.rate_limit_trade),
             "query": parse(settings.rate_limit_query),
             "login": parse(settings.rate_limit_login),
         }
+        self._local = LocalCounters()
+        self._shared: Counters | None = None
+        if not settings.rate_limit_storage.startswith("memory"):
+            shared = storage_from_string(
+                settings.rate_limit_storage,
+                wrap_exceptions=True,
+                socket_timeout=_STORAGE_TIMEOUT_S,
+                socket_connect_timeout=_STORAGE_TIMEOUT_S,
+            )
+            self._shared = cast(Counters, shared)
+        self._host = host
 
-    def count(self, rate_class: RateClass, caller: str) -> Allowance:
-        """Count one request; the storage being away, count in this process alone."""
-        try:
-            return self._host.call_blocking(self._count, self._counters, rate_class, caller)
-        except StorageError:
-            _log.warning("rate limit storage does not answer")
-            return self._count(self._spare, rate_class, caller)
+    def count(self, rate_class: RateClass, caller: str) -> tuple[int, int, int]:
+        """Count one request; return the limit, the count and the seconds until the window ends.
 
-    def _count(
-        self, counters: FixedWindowRateLimiter, rate_class: RateClass, caller: str
-    ) -> Allowance:
+        When the shared storage is away, this process counts for itself.
+        """
         rate = self._rates[rate_class]
-        within = counters.hit(rate, rate_class, caller)
-        reset_at, remaining = counters.get_window_stats(rate, rate_class, caller)
-        return Allowance(within, rate.amount, remaining, max(1, math.ceil(reset_at - time.time())))
+        key, window_s = f"{rate_class}/{caller}", rate.get_expiry()
+        if self._shared is None:
+            count, ends_at = _count(self._local, key, window_s)
+        else:
+            try:
+                count, ends_at = self._host.call_blocking(_count, self._shared, key, window_s)
+            except StorageError:
+                _log.warning("rate limit storage does not answer")
+                count, ends_at = _count(self._local, key, window_s)
+        return rate.amount, count, max(1, math.ceil(ends_at - time.time()))
 
 
-def _counters(uri: str) -> FixedWindowRateLimiter:
-    options: dict[str, Any] = {}
-    if not uri.startswith("memory"):
-        options = {
-            "socket_timeout": _STORAGE_TIMEOUT_S,
-            "socket_connect_timeout": _STORAGE_TIMEOUT_S,
-        }
-    return FixedWindowRateLimiter(storage_from_string(uri, wrap_exceptions=True, **options))
+def _count(counters: Counters, key: str, window_s: int) -> tuple[int, float]:
+    return counters.incr(key, window_s), counters.get_expiry(key)
 
 
 def install_rate_limits(app: Flask, settings: Settings, host: Host) -> None:
@@ -103,7 +142,7 @@ def limited(rate_class: RateClass) -> Callable[[Callable[P, T]], Callable[P, T]]
         def limited_view(*args: P.args, **kwargs: P.kwargs) -> T:
             limits: RateLimits | None = current_app.extensions[_EXTENSION]
             if limits is not None:
-                _check(limits.count(rate_class, _caller(rate_class)))
+                _check(*limits.count(rate_class, _caller(rate_class)))
             return view(*args, **kwargs)
 
         limited_view.rate_class = rate_class  # type: ignore[attr-defined]
@@ -118,16 +157,15 @@ def _caller(rate_class: RateClass) -> str:
     return current_principal().user_id
 
 
-def _check(allowance: Allowance) -> None:
-    reset = str(allowance.reset_s)
+def _check(limit: int, count: int, reset_s: int) -> None:
     add_answer_headers(
         request.environ,
-        ("RateLimit-Limit", str(allowance.limit)),
-        ("RateLimit-Remaining", str(allowance.remaining)),
-        ("RateLimit-Reset", reset),
+        ("RateLimit-Limit", str(limit)),
+        ("RateLimit-Remaining", str(max(0, limit - count))),
+        ("RateLimit-Reset", str(reset_s)),
     )
-    if not allowance.within:
+    if count > limit:
         raise RateLimited(
-            f"at most {allowance.limit} requests of this kind; try again in {reset} s",
-            retry_after_s=allowance.reset_s,
+            f"at most {limit} requests of this kind; try again in {reset_s} s",
+            retry_after_s=reset_s,
         )
