@@ -29,9 +29,10 @@ def test_the_stream_comes_back_where_it_was_lost(server: LiveServer) -> None:
         "                        if name == 'price_update':\n"
         "                            raise httpx.ReadError('lost')",
     )
-    with lines_of(_program(first, told)) as whole, lines_of(_program(first, lossy)) as broken:
+    with lines_of(_program(first, told)) as whole:
         whole.wait_for_start("snapshot")
-        got = [broken.wait_for_start("price_update") for _ in range(4)]
+        with lines_of(_program(first, lossy)) as broken:
+            got = [broken.wait_for_start("price_update") for _ in range(4)]
         whole.wait_for(got[-1].__eq__, f"is {got[-1]}")
     assert got == whole.seen[whole.seen.index(got[0]) :]
     assert not [line for line in broken.seen if line.startswith("reset")]
