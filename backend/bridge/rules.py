@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 import ccxt
@@ -19,6 +19,9 @@ from backend.errors import (
 )
 from backend.schemas.common import decimal_text
 from backend.schemas.markets import Limits, Market
+
+# The default context has fewer digits than the product or quotient of two amounts may need.
+_EXACT = Context(prec=100)
 
 
 def read_rules(manager: Any, symbol: str) -> Market:
@@ -53,7 +56,7 @@ def check_quantity(rules: Market, quantity: Decimal) -> None:
         raise QuantityAboveMaximum(
             f"quantity: {_text(quantity)} {unit} is above the maximum {_text(rules.quantity.max)}"
         )
-    if rules.quantity_step is not None and quantity % rules.quantity_step:
+    if rules.quantity_step is not None and _EXACT.remainder(quantity, rules.quantity_step):
         raise QuantityOffStep(
             f"quantity: {_text(quantity)} is not a multiple of {_text(rules.quantity_step)} {unit}"
         )
@@ -66,7 +69,7 @@ def check_price(rules: Market, price: Decimal, field: str) -> None:
         raise PriceOutOfRange(
             f"{field}: {_text(price)} is not between {_text(low)} and {_text(high)} {rules.quote}"
         )
-    if rules.price_step is not None and price % rules.price_step:
+    if rules.price_step is not None and _EXACT.remainder(price, rules.price_step):
         raise PriceOffTick(
             f"{field}: {_text(price)} is not a multiple of {_text(rules.price_step)} {rules.quote}"
         )
@@ -74,7 +77,7 @@ def check_price(rules: Market, price: Decimal, field: str) -> None:
 
 def check_cost(rules: Market, quantity: Decimal, price: Decimal) -> None:
     """Raise the rule that quantity times price breaks."""
-    cost, unit = quantity * price, rules.quote
+    cost, unit = _EXACT.multiply(quantity, price), rules.quote
     if rules.cost.min is not None and cost < rules.cost.min:
         raise CostBelowMinimum(
             f"quantity: costs {_text(cost)} {unit}, the minimum is {_text(rules.cost.min)} {unit}"
