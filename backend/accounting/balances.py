@@ -1,0 +1,40 @@
+"""What executions do to balances: balances = start + Σ fills - Σ fees, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, localcontext
+
+from backend.accounting.exact import EXACT, ZERO
+from backend.schemas.trades import Trade
+
+
+def assets_of(symbol: str) -> tuple[str, str]:
+    """Return the base and the quote asset of a symbol."""
+    base, quote = symbol.split(":")[0].split("/")
+    return base, quote
+
+
+def changes_by(trade: Trade) -> dict[str, Decimal]:
+    """Return what a spot execution adds to each asset's total.
+
+    A buy adds the quantity and takes the cost, a sell the reverse; the fee is
+    taken in its own currency, whichever that is. A rebate is a negative fee.
+    """
+    base, quote = assets_of(trade.symbol)
+    sign = 1 if trade.side == "buy" else -1
+    changes = {base: sign * trade.quantity, quote: -sign * trade.cost}
+    if trade.fee is not None:
+        owed = changes.get(trade.fee.currency, ZERO)
+        changes[trade.fee.currency] = EXACT.subtract(owed, trade.fee.cost)
+    return changes
+
+
+def balances_after(start: Mapping[str, Decimal], trades: Iterable[Trade]) -> dict[str, Decimal]:
+    """Return the totals that spot executions leave of those at the start."""
+    totals = dict(start)
+    with localcontext(EXACT):
+        for trade in trades:
+            for asset, change in changes_by(trade).items():
+                totals[asset] = totals.get(asset, ZERO) + change
+    return totals
