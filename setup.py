@@ -62,6 +62,7 @@ DEV = [
     "schemathesis>=4",
     "time-machine>=2.16",
     "types-PyYAML>=6",
+    "types-jsonschema>=4.20",
 ]
 
 
