@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -49,11 +50,16 @@ class StoredOrder:
 
 @dataclass(frozen=True, slots=True)
 class StoredTrade:
-    """A trade and its place in the list."""
+    """A trade, its place in the list, and what it did to the account's totals.
+
+    `changes` (asset to signed amount) are added when the trade is first
+    recorded, and never again.
+    """
 
     place: int
     account: str
     trade: Trade
+    changes: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +75,20 @@ class JournalEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """A journalled event and its number: numbers grow in the order of commits, with gaps."""
+
+    sequence: int
+    event: JournalEvent
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What happened together; all of it is committed in one transaction, or nothing.
 
-    `balances` are changes of the account's totals (asset to signed amount).
+    `balances` are changes of the account's totals (asset to signed amount) that
+    come with no trade. `id` lets the journal know a batch again that is recorded
+    once more because nobody knows whether it was committed.
     """
 
     orders: Sequence[StoredOrder] = ()
@@ -81,6 +97,7 @@ class Batch:
     accepted: Sequence[str] = ()
     lost: Sequence[str] = ()
     events: Sequence[JournalEvent] = ()
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +152,7 @@ class OrderJournal(Protocol):
         """Return the intents whose outcome is not known."""
 
     def record(self, batch: Batch) -> None:
-        """Commit what happened."""
+        """Commit what happened; a batch that was committed before changes nothing."""
 
     def newest_orders(self, limit: int) -> Sequence[StoredOrder]:
         """Return the newest orders of all accounts, oldest first."""
@@ -166,3 +183,18 @@ class OrderJournal(Protocol):
 
     def find_trade(self, trade_id: str) -> StoredTrade | None:
         """Return one trade."""
+
+
+class EventJournal(Protocol):
+    """The journalled events as the streams see them; blocks, raises `JournalUnavailable`."""
+
+    def events_after(
+        self, sequence: int, topics: Collection[str], limit: int
+    ) -> Sequence[StoredEvent]:
+        """Return the events of some topics that follow a number, oldest first."""
+
+    def last_event_sequence(self) -> int:
+        """Return the number of the newest event, 0 if there never was one."""
+
+    def forget_events(self, before: datetime) -> None:
+        """Delete the events that were recorded before a time; the newest one always stays."""

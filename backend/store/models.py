@@ -1,15 +1,16 @@
-"""The tables: users, refresh families and their tokens, revoked access tokens, the audit."""
+"""The tables: users, refresh families, revoked access tokens, the audit, portfolio snapshots."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Integer, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from backend.schemas.auth import Role
-from backend.store.types import OutsideText, UtcDateTime
+from backend.store.types import ExactDecimal, OutsideText, UtcDateTime
 
 ID_LENGTH = 32
 DIGEST_LENGTH = 64
@@ -19,7 +20,7 @@ NAME_LENGTH = 64
 PATH_LENGTH = 300
 
 # SQLite numbers rows by itself only in a column that is exactly INTEGER
-_RowNumber = BigInteger().with_variant(Integer, "sqlite")
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 
 def new_id() -> str:
@@ -101,7 +102,7 @@ class AuditEntry(Base):
     __tablename__ = "audit_entries"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
-    id: Mapped[int] = mapped_column(_RowNumber, primary_key=True)
+    id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
     occurred_at: Mapped[datetime] = mapped_column(UtcDateTime)
     action: Mapped[str] = mapped_column(OutsideText(64))
     user_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
@@ -112,3 +113,15 @@ class AuditEntry(Base):
     status: Mapped[int]
     outcome: Mapped[str] = mapped_column(String(64))
     request_id: Mapped[str] = mapped_column(String(64))
+
+
+class PortfolioSnapshot(Base):
+    """What an account was worth at a moment, in the reference market of that moment."""
+
+    __tablename__ = "portfolio_snapshots"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    account: Mapped[str] = mapped_column(String, primary_key=True)
+    taken_at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    reference_market: Mapped[str] = mapped_column(String)
+    total_value: Mapped[Decimal] = mapped_column(ExactDecimal)

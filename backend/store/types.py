@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from decimal import Decimal
 
-from sqlalchemy import DateTime, Dialect, String
+from sqlalchemy import DateTime, Dialect, String, Text
 from sqlalchemy.types import TypeDecorator
+
+from backend.schemas.common import decimal_text
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -34,6 +37,28 @@ class UtcDateTime(TypeDecorator[datetime]):
         if dialect.name == "sqlite":
             return value.replace(tzinfo=timezone.utc)
         return value.astimezone(timezone.utc)
+
+
+class ExactDecimal(TypeDecorator[Decimal]):
+    """An amount of any length, kept digit for digit as text: SQLite's numbers are floats.
+
+    SQL can neither add nor compare such amounts.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
+        """Write an amount out in full."""
+        if value is None:
+            return None
+        if not value.is_finite():
+            raise ValueError("a stored amount must be finite")
+        return decimal_text(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:
+        """Read an amount."""
+        return None if value is None else Decimal(value)
 
 
 class OutsideText(TypeDecorator[str]):

@@ -65,7 +65,7 @@ def test_starters_that_race_leave_one_set_of_tables(settings: Settings) -> None:
     assert failures == []
     with databases[0].engine.connect() as connection:
         versions = connection.execute(text("SELECT version_num FROM alembic_version")).scalars()
-        assert versions.all() == ["0001"]
+        assert len(versions.all()) == 1
     for database in databases:
         database.close()
 

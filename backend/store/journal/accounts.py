@@ -1,0 +1,50 @@
+"""Accounts: what they began with, what they hold, and the value that profit is counted from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from sqlalchemy import Connection, insert, select, update
+
+from backend.schemas.common import utc_now
+from backend.schemas.journal import AccountState
+from backend.store.journal import lists
+from backend.store.journal.models import AccountRow, BalanceRow
+from backend.store.journal.upserts import unless_there
+
+_ADD = unless_there(AccountRow)
+
+
+def create(connection: Connection, account: str, balances: Mapping[str, Decimal]) -> None:
+    """Create an account with these balances, unless it is there."""
+    row = {"id": account, "baseline": None, "created_at": utc_now()}
+    if not connection.execute(_ADD[connection.dialect.name], [row]).rowcount:
+        return
+    rows = [
+        {"account": account, "asset": asset, "opened": amount, "total": amount}
+        for asset, amount in balances.items()
+    ]
+    if rows:
+        connection.execute(insert(BalanceRow), rows)
+
+
+def read(connection: Connection, account: str) -> AccountState:
+    """Return what an account comes back with."""
+    found = connection.execute(
+        select(BalanceRow.asset, BalanceRow.opened, BalanceRow.total)
+        .where(BalanceRow.account == account)
+        .order_by(BalanceRow.asset)
+    ).all()
+    baseline = select(AccountRow.baseline).where(AccountRow.id == account)
+    return AccountState(
+        opened={row.asset: row.opened for row in found if row.opened is not None},
+        balances={row.asset: row.total for row in found},
+        baseline=connection.execute(baseline).scalar_one(),
+        open_orders=lists.open_orders(connection, account),
+    )
+
+
+def set_baseline(connection: Connection, account: str, baseline: Decimal) -> None:
+    """Keep the value that profit is counted from."""
+    connection.execute(update(AccountRow).where(AccountRow.id == account).values(baseline=baseline))

@@ -1,0 +1,91 @@
+"""Intents as they are kept: a key stands for one order of its user, for a day."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Executable, bindparam, delete, insert, select, update
+
+from backend.schemas.journal import Intent, IntentTaken
+from backend.store.journal.models import IntentKeyRow, IntentRow
+from backend.store.journal.rows import as_json, intent_values, read_intent
+from backend.store.journal.upserts import Insert, for_each_database
+from backend.store.types import UtcDateTime
+
+KEYS_LAST = timedelta(hours=24)
+MOST_FORGOTTEN = 128
+
+
+def _claim(insert_key: Insert) -> Executable:
+    """Insert a key, or take it from an intent that is too old; returns a row if it could."""
+    new = insert_key.excluded
+    return insert_key.on_conflict_do_update(
+        index_elements=["user_id", "key"],
+        set_={"order_id": new.order_id, "created_at": new.created_at},
+        where=IntentKeyRow.created_at < bindparam("oldest", type_=UtcDateTime),
+    ).returning(IntentKeyRow.order_id)
+
+
+_INSERT = insert(IntentRow)
+_CLAIM = for_each_database(IntentKeyRow, _claim)
+_ALL = select(IntentRow.__table__)
+_HOLDER = _ALL.join_from(
+    IntentRow.__table__, IntentKeyRow, IntentKeyRow.order_id == IntentRow.order_id
+).where(IntentKeyRow.user_id == bindparam("user_id"), IntentKeyRow.key == bindparam("key"))
+_OPEN = _ALL.where(
+    IntentRow.account == bindparam("account"), IntentRow.state == "intended"
+).order_by(IntentRow.created_at, IntentRow.order_id)
+_SETTLE = (
+    update(IntentRow)
+    .where(IntentRow.order_id == bindparam("settled"), IntentRow.state != "accepted")
+    .values(state=bindparam("state"), answer=bindparam("answer"))
+)
+_OLDEST_SETTLED = (
+    select(IntentRow.order_id)
+    .where(IntentRow.created_at < bindparam("before", type_=UtcDateTime))
+    .where(IntentRow.state != "intended")
+    .order_by(IntentRow.created_at)
+    .limit(MOST_FORGOTTEN)
+)
+_FORGET = delete(IntentRow).where(IntentRow.order_id.in_(_OLDEST_SETTLED))
+
+
+def add(connection: Connection, intent: Intent) -> None:
+    """Write an intent and its keys; raises `IntentTaken` when one of them is still held."""
+    connection.execute(_INSERT, intent_values(intent))
+    claim = _CLAIM[connection.dialect.name]
+    for key in sorted(set(intent.keys)):
+        names = {"user_id": intent.user_id, "key": key, "order_id": intent.order_id}
+        times = {"created_at": intent.created_at, "oldest": intent.created_at - KEYS_LAST}
+        if connection.execute(claim, {**names, **times}).first() is None:
+            raise IntentTaken(read_intent(connection.execute(_HOLDER, names).one()))
+
+
+def settle(
+    connection: Connection,
+    order_ids: Collection[str],
+    state: str,
+    answer: Mapping[str, Any] | None = None,
+) -> None:
+    """Note the outcome of intents. That an order came to be is the last word on its intent."""
+    text = None if answer is None else as_json(answer)
+    rows = [{"settled": order_id, "state": state, "answer": text} for order_id in order_ids]
+    if rows:
+        connection.execute(_SETTLE, rows)
+
+
+def remove(connection: Connection, order_ids: Collection[str]) -> None:
+    """Delete intents, which gives their keys back."""
+    connection.execute(delete(IntentRow).where(IntentRow.order_id.in_(order_ids)))
+
+
+def forget_some(connection: Connection, before: datetime) -> None:
+    """Delete a few of the oldest intents that were settled and whose keys no longer count."""
+    connection.execute(_FORGET, {"before": before})
+
+
+def open_of(connection: Connection, account: str) -> Sequence[Intent]:
+    """Return an account's intents without an outcome, oldest first."""
+    return [read_intent(row) for row in connection.execute(_OPEN, {"account": account})]

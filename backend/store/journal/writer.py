@@ -1,0 +1,77 @@
+"""The journal's one writing connection, and what its failures are called."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from backend.schemas.journal import JournalUnavailable
+from backend.store.database import Database
+
+_TURN = text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=0x0C70B08)
+
+
+class Writer:
+    """Runs one transaction at a time, whichever thread or process asks.
+
+    SQLite's write lock keeps other processes out; PostgreSQL gets a lock of our
+    own, so that numbers grow in the order of commits there too.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+        self._closed = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Commit what is done inside, or nothing; raises `JournalUnavailable`."""
+        with self._lock, failures_named():
+            connection = self._connected()
+            try:
+                with connection.begin():
+                    if connection.dialect.name == "postgresql":
+                        connection.execute(_TURN)
+                    yield connection
+            except SQLAlchemyError:
+                self._disconnect()
+                raise
+
+    def close(self) -> None:
+        """Refuse all further transactions."""
+        with self._lock:
+            self._closed = True
+            self._disconnect()
+
+    def _connected(self) -> Connection:
+        if self._closed:
+            raise JournalUnavailable("the journal is closed")
+        if self._connection is None:
+            self._connection = self._database.open_writer()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        """Drop the connection: after a failure a new one is the surest to work."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(SQLAlchemyError):
+                connection.close()
+
+
+@contextmanager
+def failures_named() -> Iterator[None]:
+    """Turn every failure of the store, but not a defect of the data, into `JournalUnavailable`."""
+    try:
+        yield
+    except (IntegrityError, DataError):
+        raise
+    except (DBAPIError, PoolTimeout) as error:
+        raise JournalUnavailable(
+            str(error.orig if isinstance(error, DBAPIError) else error)
+        ) from error
