@@ -22,6 +22,7 @@ import octobot_commons.configuration
 import octobot_commons.constants
 import octobot_tentacles_manager.api
 import octobot_trading.api
+from octobot_commons.configuration import encrypt
 from octobot_trading.exchange_channel import get_chan
 
 from backend.bridge.quiet import OfflineCommunity
@@ -122,7 +123,7 @@ class Bot:
 
 
 def _write_folder(folder: Path, symbols: list[str], keys: tuple[str, str] | None) -> None:
-    api_key, secret = keys or ("", "")
+    api_key, secret = (encrypt(key).decode() for key in keys) if keys else ("", "")
     currencies: dict[str, Any] = {}
     for symbol in symbols:
         entry = currencies.setdefault(symbol.split("/")[0], {"enabled": True, "pairs": []})

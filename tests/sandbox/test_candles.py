@@ -7,8 +7,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from backend.bridge.sandbox.figures import TIME_FRAMES_MS, Candle
 from backend.bridge.sandbox.listings import LISTINGS, UnknownSymbol
-from backend.bridge.sandbox.market import TIME_FRAMES_MS, Candle, Market
+from backend.bridge.sandbox.market import Market
 from tests.sandbox.conftest import START, Clock
 
 PAIRS = [

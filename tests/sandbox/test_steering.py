@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.bridge.sandbox.figures import TIME_FRAMES_MS
 from backend.bridge.sandbox.listings import UnknownSymbol
-from backend.bridge.sandbox.market import TIME_FRAMES_MS, Market
+from backend.bridge.sandbox.market import Market
 from tests.sandbox.conftest import Clock
 from tests.sandbox.test_candles import aggregate
 

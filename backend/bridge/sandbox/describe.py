@@ -7,8 +7,8 @@ from typing import Any
 
 from ccxt.base.decimal_to_precision import DECIMAL_PLACES
 
+from backend.bridge.sandbox.figures import TIME_FRAMES_MS
 from backend.bridge.sandbox.listings import MAKER_FEE, TAKER_FEE, Listing
-from backend.bridge.sandbox.market import TIME_FRAMES_MS
 
 EXCHANGE_ID = "sandbox"
 _PUBLIC = (
@@ -26,6 +26,24 @@ _PUBLIC = (
     "watchOHLCV",
     "watchOrderBook",
 )
+_PRIVATE = (
+    "fetchBalance",
+    "createOrder",
+    "createLimitOrder",
+    "createMarketOrder",
+    "createStopLossOrder",
+    "createTakeProfitOrder",
+    "createTriggerOrder",
+    "editOrder",
+    "cancelOrder",
+    "cancelAllOrders",
+    "fetchOrder",
+    "fetchOrders",
+    "fetchOpenOrders",
+    "fetchClosedOrders",
+    "fetchCanceledOrders",
+    "fetchMyTrades",
+)
 
 
 def description(symbols: Iterable[str]) -> dict[str, Any]:
@@ -42,7 +60,7 @@ def description(symbols: Iterable[str]) -> dict[str, Any]:
         "countries": [],
         "rateLimit": 10,
         "precisionMode": DECIMAL_PLACES,
-        "has": {"CORS": None, "spot": True, "ws": True, **dict.fromkeys(_PUBLIC, True)},
+        "has": {"CORS": None, "spot": True, "ws": True, **dict.fromkeys(_PUBLIC + _PRIVATE, True)},
         "timeframes": {name: name for name in TIME_FRAMES_MS},
         "urls": {"api": address, "test": address, "www": "", "doc": []},
         "requiredCredentials": {"apiKey": True, "secret": True},
@@ -70,6 +88,7 @@ def market_row(listing: Listing) -> dict[str, Any]:
         "spot": True,
         "margin": False,
         "active": True,
+        "feeSide": "get",
         "maker": float(MAKER_FEE),
         "taker": float(TAKER_FEE),
         "precision": {"amount": listing.amount_digits, "price": listing.price_digits},

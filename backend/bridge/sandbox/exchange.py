@@ -10,7 +10,8 @@ from ccxt.base.errors import BadRequest, BadSymbol, NotSupported
 
 from backend.bridge.sandbox.book import Offer
 from backend.bridge.sandbox.describe import description, market_row
-from backend.bridge.sandbox.market import TIME_FRAMES_MS, Candle, Market, PublicTrade
+from backend.bridge.sandbox.figures import TIME_FRAMES_MS, Candle, PublicTrade
+from backend.bridge.sandbox.market import Market
 
 Row = dict[str, Any]
 _MAX_ROWS = 1000
@@ -33,12 +34,16 @@ class SandboxData(ccxt.async_support.Exchange):  # type: ignore[misc]  # ccxt is
         """Return the market's time."""
         return self.venue.now_ms()
 
+    async def _reach(self, endpoint: str) -> None:
+        """Get a request through to the exchange."""
+
     async def fetch(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse: there is nothing to reach."""
         raise NotSupported("the sandbox has no network")
 
     async def fetch_time(self, params: Row | None = None) -> int:
         """Return the market's time."""
+        await self._reach("fetch_time")
         return self.venue.now_ms()
 
     async def fetch_status(self, params: Row | None = None) -> Row:
@@ -48,6 +53,7 @@ class SandboxData(ccxt.async_support.Exchange):  # type: ignore[misc]  # ccxt is
 
     async def fetch_markets(self, params: Row | None = None) -> list[Row]:
         """Return all markets."""
+        await self._reach("fetch_markets")
         rows = map(market_row, self.venue.listings.values())
         return [self.safe_market_structure(row) for row in rows]
 
@@ -65,6 +71,7 @@ class SandboxData(ccxt.async_support.Exchange):  # type: ignore[misc]  # ccxt is
     async def fetch_ticker(self, symbol: str, params: Row | None = None) -> Row:
         """Return the figures of the last 24 hours."""
         await self.load_markets()
+        await self._reach("fetch_ticker")
         market = self.market(symbol)
         ticker = self.venue.ticker(market["symbol"])
         row: Row = self.safe_ticker(
@@ -104,6 +111,7 @@ class SandboxData(ccxt.async_support.Exchange):  # type: ignore[misc]  # ccxt is
     ) -> list[list[float]]:
         """Return candles, oldest first; the last one is running."""
         await self.load_markets()
+        await self._reach("fetch_ohlcv")
         if timeframe not in TIME_FRAMES_MS:
             raise BadRequest(f"the sandbox has no time frame {timeframe}")
         candles = self.venue.candles(
@@ -123,6 +131,7 @@ class SandboxData(ccxt.async_support.Exchange):  # type: ignore[misc]  # ccxt is
     ) -> list[Row]:
         """Return public trades, oldest first."""
         await self.load_markets()
+        await self._reach("fetch_trades")
         market = self.market(symbol)
         trades = self.venue.trades(
             market["symbol"], since_ms=since, limit=min(limit or _DEFAULT_TRADES, _MAX_ROWS)
@@ -134,6 +143,7 @@ class SandboxData(ccxt.async_support.Exchange):  # type: ignore[misc]  # ccxt is
     ) -> Row:
         """Return the order book."""
         await self.load_markets()
+        await self._reach("fetch_order_book")
         name = self.market(symbol)["symbol"]
         book = self.venue.book(name, min(limit or _DEFAULT_DEPTH, _MAX_ROWS))
         now_ms = self.venue.now_ms()

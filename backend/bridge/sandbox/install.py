@@ -9,24 +9,29 @@ import ccxt.async_support
 import ccxt.pro
 
 from backend.bridge.sandbox.describe import EXCHANGE_ID
-from backend.bridge.sandbox.exchange import SandboxData
+from backend.bridge.sandbox.desk import Desk
 from backend.bridge.sandbox.feed import SandboxFeed, SandboxStreams
 from backend.bridge.sandbox.market import Market
+from backend.bridge.sandbox.trading import SandboxExchange
 
 
-def install(market: Market) -> type[SandboxFeed]:
+def install(market: Market, desk: Desk | None = None) -> type[SandboxFeed]:
     """Register the market as ccxt exchange `sandbox`, in place of an earlier one.
 
-    Clients made before keep the market they were made with. Returns the
-    websocket connector that OctoBot will find.
+    Clients made before keep the market they were made with. Without a desk of
+    this market no API key is valid. Returns the websocket connector that
+    OctoBot will find.
     """
-    _register(ccxt, SandboxData, market)
-    _register(ccxt.async_support, SandboxData, market)
-    _register(ccxt.pro, SandboxStreams, market)
+    parts: dict[str, Market | Desk] = {"venue": market, "desk": desk or Desk(market)}
+    _register(ccxt, SandboxExchange, parts)
+    _register(ccxt.async_support, SandboxExchange, parts)
+    _register(ccxt.pro, SandboxStreams, parts)
     return SandboxFeed
 
 
-def _register(module: ModuleType, exchange: type[SandboxData], market: Market) -> None:
-    setattr(module, EXCHANGE_ID, type(EXCHANGE_ID, (exchange,), {"venue": market}))
+def _register(
+    module: ModuleType, exchange: type[SandboxExchange], parts: dict[str, Market | Desk]
+) -> None:
+    setattr(module, EXCHANGE_ID, type(EXCHANGE_ID, (exchange,), parts))
     if EXCHANGE_ID not in module.exchanges:
         module.exchanges.append(EXCHANGE_ID)

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import NamedTuple
 
 from backend.bridge.sandbox.book import Book, make_book
+from backend.bridge.sandbox.figures import (
+    DAY_MS,
+    MINUTE_MS,
+    TIME_FRAMES_MS,
+    Candle,
+    PublicTrade,
+    Ticker,
+)
 from backend.bridge.sandbox.listings import LISTINGS, Listing, UnknownSymbol
 from backend.bridge.sandbox.noise import Noise
 from backend.bridge.sandbox.path import TICK_MS, Bar
@@ -16,58 +24,6 @@ from backend.bridge.sandbox.ratio import Ratio
 from backend.bridge.sandbox.series import Series
 from backend.bridge.sandbox.steering import Steered
 from backend.bridge.sandbox.tree import CandleTree
-
-_MINUTE_MS = 60_000
-_DAY_MS = 86_400_000
-TIME_FRAMES_MS = {
-    "1m": _MINUTE_MS,
-    "3m": 3 * _MINUTE_MS,
-    "5m": 5 * _MINUTE_MS,
-    "15m": 15 * _MINUTE_MS,
-    "30m": 30 * _MINUTE_MS,
-    "1h": 60 * _MINUTE_MS,
-    "2h": 120 * _MINUTE_MS,
-    "4h": 240 * _MINUTE_MS,
-    "6h": 360 * _MINUTE_MS,
-    "8h": 480 * _MINUTE_MS,
-    "12h": 720 * _MINUTE_MS,
-    "1d": _DAY_MS,
-    "1w": 7 * _DAY_MS,
-}
-
-
-class Candle(NamedTuple):
-    """One candle; the last one of a series is still running."""
-
-    time_ms: int
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    volume: Decimal
-
-
-class Ticker(NamedTuple):
-    """What the last 1440 one-minute candles come to, and the best offers now."""
-
-    time_ms: int
-    bid: Decimal
-    ask: Decimal
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    volume: Decimal
-
-
-class PublicTrade(NamedTuple):
-    """One trade that anybody can see."""
-
-    id: str
-    time_ms: int
-    side: str
-    price: Decimal
-    amount: Decimal
 
 
 class Market:
@@ -91,6 +47,7 @@ class Market:
         self._speed = speed
         self._clock = clock
         self._lock = threading.RLock()
+        self._steered_ms = 0
         self._paths: dict[str, Steered] = {}
         self._crosses: list[Ratio] = []
         self._series: dict[tuple[str, int], Series] = {}
@@ -100,8 +57,8 @@ class Market:
             self._path(symbol)
 
     def now_ms(self) -> int:
-        """Return the market's time."""
-        return int(self._clock() * 1000)
+        """Return the market's time; steering takes a millisecond of it."""
+        return max(int(self._clock() * 1000), self._steered_ms)
 
     def listing(self, symbol: str) -> Listing:
         """Return a symbol's rules."""
@@ -116,9 +73,22 @@ class Market:
         return listing.price(self._path(symbol).price(self.now_ms() if at_ms is None else at_ms))
 
     def extremes(self, symbol: str, start_ms: int, end_ms: int) -> tuple[Decimal, Decimal]:
-        """Return the lowest and highest price of a stretch; its end is left out."""
+        """Return the lowest and highest price from start to before end."""
         listing, bar = self.listing(symbol), self._path(symbol).span(start_ms, end_ms)
         return listing.price(bar.low), listing.price(bar.high)
+
+    def crossing_ms(
+        self, symbol: str, start_ms: int, end_ms: int, price: Decimal, *, rising: bool
+    ) -> int | None:
+        """Return when the price first is at `price` or beyond it, from start to before end."""
+
+        def is_crossed_before(until_ms: int) -> bool:
+            low, high = self.extremes(symbol, start_ms, until_ms)
+            return high >= price if rising else low <= price
+
+        if start_ms >= end_ms or not is_crossed_before(end_ms):
+            return None
+        return start_ms + bisect_left(range(start_ms + 1, end_ms), True, key=is_crossed_before)
 
     def candles(
         self, symbol: str, time_frame: str, *, since_ms: int | None = None, limit: int = 100
@@ -140,7 +110,7 @@ class Market:
     def ticker(self, symbol: str) -> Ticker:
         """Return the figures of the last 24 hours, which begin on a full minute."""
         listing, now_ms = self.listing(symbol), self.now_ms()
-        start_ms = (now_ms // _MINUTE_MS + 1) * _MINUTE_MS - _DAY_MS
+        start_ms = (now_ms // MINUTE_MS + 1) * MINUTE_MS - DAY_MS
         bar = self._path(symbol).span(start_ms, now_ms + 1)
         book = self.book(symbol, 1)
         return Ticker(now_ms, book.bids[0].price, book.asks[0].price, *_rounded(listing, bar))
@@ -166,24 +136,24 @@ class Market:
             for trade in chosen
         ]
 
-    def book(self, symbol: str, depth: int = 20) -> Book:
-        """Return the order book, whose two sides enclose the last price."""
-        listing = self.listing(symbol)
-        noise, tick = self._book_noise[symbol], self.now_ms() // TICK_MS
-        return make_book(listing, self.price(symbol), noise, tick, depth)
+    def book(self, symbol: str, depth: int = 20, *, at_ms: int | None = None) -> Book:
+        """Return the order book, whose two sides enclose the last price, now or at an instant."""
+        listing, at_ms = self.listing(symbol), self.now_ms() if at_ms is None else at_ms
+        noise = self._book_noise[symbol]
+        return make_book(listing, self.price(symbol, at_ms), noise, at_ms // TICK_MS, depth)
 
     def pin(self, symbol: str, price: Decimal) -> None:
         """Hold a price from now on."""
-        self._steer(symbol, lambda path, now_ms: path.pin(now_ms, float(price)))
+        self._steer(symbol, lambda path, at_ms: path.pin(at_ms, float(price)))
 
     def move(self, symbol: str, price: Decimal) -> None:
         """Jump to a price, end a pin, and let the price go on from there."""
-        self._steer(symbol, lambda path, now_ms: path.move(now_ms, float(price)))
+        self._steer(symbol, lambda path, at_ms: path.move(at_ms, float(price)))
 
     def release(self, symbol: str) -> None:
         """End a pin: the price goes on from where it was held."""
         if self._path(symbol).is_pinned:
-            self._steer(symbol, lambda path, now_ms: path.move(now_ms, path.price(now_ms)))
+            self._steer(symbol, lambda path, at_ms: path.move(at_ms, path.price(at_ms)))
 
     def subscribe(self, listener: Callable[[str], None]) -> Callable[[], None]:
         """Call `listener(symbol)` in the steering thread at each pin, move and release.
@@ -202,10 +172,11 @@ class Market:
     def _steer(self, symbol: str, turn: Callable[[Steered, int], None]) -> None:
         self.listing(symbol)
         with self._lock:
-            now_ms = self.now_ms()
-            turn(self._path(symbol), now_ms)
+            at_ms = self.now_ms() + 1
+            turn(self._path(symbol), at_ms)
             for cross in self._crosses:
-                cross.forget(now_ms)
+                cross.forget(at_ms)
+            self._steered_ms = at_ms
             listeners = self._listeners
         for listener in listeners:
             listener(symbol)
@@ -216,7 +187,7 @@ class Market:
             if symbol not in self._paths:
                 listing = _listing(symbol)
                 tree = CandleTree(self._seed, listing, self._speed)
-                trade = int(listing.daily_volume / listing.amount_step) * TICK_MS // _DAY_MS
+                trade = int(listing.daily_volume / listing.amount_step) * TICK_MS // DAY_MS
                 natural = self._cross(listing, tree) if listing.is_cross else tree
                 self._paths[symbol] = Steered(natural, max(1, trade))
             return self._paths[symbol]

@@ -36,7 +36,8 @@ _NATURAL = Turn(-(2**62), 1, None)
 class Steered(Path):
     """Another path with turns in it, each beginning with a trade of `turn_volume` steps.
 
-    Turns are appended by one thread at a time; any thread may read meanwhile.
+    Turns are appended by one thread at a time, each later than the one before;
+    any thread may read meanwhile.
     """
 
     def __init__(self, natural: Path, turn_volume: int) -> None:
@@ -106,19 +107,12 @@ class Steered(Path):
         return turns[bisect_right(turns, at_ms, key=lambda turn: turn.start_ms) - 1]
 
     def _pieces(self, start_ms: int, end_ms: int) -> Iterator[Bar]:
-        """Yield the bars between turns; two turns at one instant leave a bar of no length."""
+        """Yield the bars between turns."""
         turns = self._turns
         ends = [*(turn.start_ms for turn in turns[1:]), end_ms]
         for turn, turn_end_ms in zip(turns, ends, strict=True):
-            if turn.start_ms >= end_ms or turn_end_ms < start_ms:
-                continue
             begin_ms, finish_ms = max(start_ms, turn.start_ms), min(end_ms, turn_end_ms)
-            begins_here = turn.start_ms == begin_ms
             if begin_ms < finish_ms:
                 bar = turn.bar(self._natural.span(begin_ms, finish_ms))
-            elif begins_here:
-                price = turn.price(self._natural.price(begin_ms))
-                bar = Bar(price, price, price, price, 0)
-            else:
-                continue
-            yield bar._replace(volume=bar.volume + self._turn_volume * begins_here)
+                opens = self._turn_volume if turn.start_ms == begin_ms else 0
+                yield bar._replace(volume=bar.volume + opens)

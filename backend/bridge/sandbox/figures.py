@@ -1,0 +1,58 @@
+"""What a market tells about itself: candles, tickers, trades."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+MINUTE_MS = 60_000
+DAY_MS = 86_400_000
+TIME_FRAMES_MS = {
+    "1m": MINUTE_MS,
+    "3m": 3 * MINUTE_MS,
+    "5m": 5 * MINUTE_MS,
+    "15m": 15 * MINUTE_MS,
+    "30m": 30 * MINUTE_MS,
+    "1h": 60 * MINUTE_MS,
+    "2h": 120 * MINUTE_MS,
+    "4h": 240 * MINUTE_MS,
+    "6h": 360 * MINUTE_MS,
+    "8h": 480 * MINUTE_MS,
+    "12h": 720 * MINUTE_MS,
+    "1d": DAY_MS,
+    "1w": 7 * DAY_MS,
+}
+
+
+class Candle(NamedTuple):
+    """One candle; the last one of a series is still running."""
+
+    time_ms: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+
+class Ticker(NamedTuple):
+    """What the last 1440 one-minute candles come to, and the best offers now."""
+
+    time_ms: int
+    bid: Decimal
+    ask: Decimal
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+
+class PublicTrade(NamedTuple):
+    """One trade that anybody can see."""
+
+    id: str
+    time_ms: int
+    side: str
+    price: Decimal
+    amount: Decimal
