@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from flask import Flask
 
+from backend.blueprints.idempotency import HEADER, PATTERN
 from backend.middleware.auth import AccessRule, rule_of
 from backend.openapi import api
 from backend.schemas.common import Problem
@@ -48,6 +49,13 @@ _HEADERS = {
     "RateLimit-Remaining": "Requests that are left in the window",
     "RateLimit-Reset": "Seconds until the window ends",
     "Retry-After": "Seconds to wait before trying again",
+}
+_IDEMPOTENCY_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Names this intent: the same key and body give the first answer again.",
+    "schema": {"type": "string", "pattern": PATTERN},
 }
 _RATE_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 
@@ -95,6 +103,8 @@ def _complete(operation: Json, app: Flask, endpoint: str) -> None:
         errors |= _BODY_ERRORS
     if rate_class is not None:
         errors |= _LIMIT_ERRORS
+    if getattr(app.view_functions[endpoint], "takes_idempotency_key", False):
+        operation["parameters"] = [*operation.get("parameters", ()), _IDEMPOTENCY_KEY]
     responses: Json = operation["responses"]
     for status in errors:
         responses.setdefault(str(status), {"content": _json_of(Problem.__name__)})

@@ -293,10 +293,46 @@ class StopPriceReached(OrderRefused):
     type = "stop_price_reached"
 
 
+class ExitOnWrongSide(OrderRefused):
+    """A take profit would lose, or a stop loss would win."""
+
+    type = "exit_on_wrong_side"
+
+
+class PriceWouldTakeAtOnce(OrderRefused):
+    """The new price would be taken by the market at once: that is another order."""
+
+    type = "price_would_take_at_once"
+
+
 class ReduceOnlyNotSupported(OrderRefused):
     """Only futures know orders that may reduce a position but not open one."""
 
     type = "reduce_only_not_supported"
+
+
+class RiskMaxOrderValue(OrderRefused):
+    """The order is worth more than the risk limit allows."""
+
+    type = "risk_max_order_value"
+
+
+class RiskMaxOpenOrders(OrderRefused):
+    """With the order more orders would be open than the risk limit allows."""
+
+    type = "risk_max_open_orders"
+
+
+class RiskSymbols(OrderRefused):
+    """The risk limit does not allow this symbol."""
+
+    type = "risk_symbols"
+
+
+class RiskMaxDailyLoss(OrderRefused):
+    """The day's loss has reached the risk limit: nothing is traded until resumed or midnight."""
+
+    type = "risk_max_daily_loss"
 
 
 class TradingPaused(BridgeError):
@@ -327,6 +363,16 @@ class BotNotReady(BridgeError):
     type = "bot_not_ready"
 
     def __init__(self, details: str | None = None, *, retry_after_s: int = 2) -> None:
+        super().__init__(details, retry_after_s=retry_after_s)
+
+
+class JournalDown(BridgeError):
+    """Orders cannot be written down, so none is sent."""
+
+    status = 503
+    type = "journal_unavailable"
+
+    def __init__(self, details: str | None = None, *, retry_after_s: int = 5) -> None:
         super().__init__(details, retry_after_s=retry_after_s)
 
 

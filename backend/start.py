@@ -9,11 +9,12 @@ from contextlib import ExitStack, closing, contextmanager
 from flask import Flask
 
 from backend.app import close_app, create_app
-from backend.bridge import Bridge, HomeLocked
+from backend.bridge import Bridge, HomeLock, HomeLocked
 from backend.concurrency import Host
 from backend.logs import Logs
 from backend.settings import Settings, SettingsError
-from backend.store import StoreError
+from backend.store import Database, StoreError
+from backend.store.journal import Journal
 from backend.streams import Hub, Pace
 
 START_ERRORS = (SettingsError, StoreError, HomeLocked)
@@ -25,6 +26,7 @@ def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
     """Start the bot and yield the app; at the end, stop all parts in order."""
     _refuse_patched_sockets()
     with ExitStack() as stack:
+        stack.enter_context(closing(HomeLock(settings.home)))
         stack.enter_context(closing(Logs(settings.home / "logs", sys.stderr)))
         hub = Hub(
             settings.stream_buffer,
@@ -34,8 +36,10 @@ def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
             most_per_user=settings.stream_clients_per_user,
         )
         stack.callback(hub.close)
-        bridge = stack.enter_context(closing(Bridge(settings, hub, host)))
-        app = create_app(settings, bridge, hub, host)
+        database = stack.enter_context(closing(Database(settings, host)))
+        database.upgrade()
+        bridge = stack.enter_context(closing(Bridge(settings, hub, host, Journal(database))))
+        app = create_app(settings, bridge, hub, host, database)
         stack.callback(close_app, app)
         bridge.boot()
         yield app

@@ -3,51 +3,59 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
 
+from backend.bridge.boot import take_stock
 from backend.bridge.configuration import Configuration
-from backend.bridge.control import BotControl, gate_trading
+from backend.bridge.control import BotControl
+from backend.bridge.deadman import DeadMan
+from backend.bridge.desk import Desk
 from backend.bridge.engine import Engine, Status
-from backend.bridge.ledger import Ledger, event_data
-from backend.bridge.lock import HomeLock
+from backend.bridge.intents import Intents
+from backend.bridge.ledger import KEPT, Ledger, event_data
 from backend.bridge.markets import Markets
 from backend.bridge.orders import Orders
-from backend.bridge.paper import make_realistic
 from backend.bridge.portfolio import Portfolios
 from backend.bridge.publishing import ReadModels
+from backend.bridge.recorder import Change, Recorder
 from backend.bridge.steering import SandboxPrices
 from backend.bridge.trades import Trades
 from backend.bridge.watch import Watcher
 from backend.concurrency import Host
 from backend.schemas.bot import Readiness
 from backend.schemas.events import Event, EventSink
+from backend.schemas.journal import OrderJournal
 from backend.settings import Settings
 
 
 class Bridge:
     """One OctoBot in this process, and everything that may be asked of it.
 
-    Taking it locks BACKEND_HOME: `HomeLocked` says who has it. `boot` starts
-    the bot and returns at once, `close` stops it and gives the lock back.
+    `boot` starts the bot and returns at once, `close` stops it. One process
+    owns a BACKEND_HOME: whoever makes a bridge holds its `HomeLock`.
     """
 
-    def __init__(self, settings: Settings, sink: EventSink, host: Host) -> None:
-        self._lock = HomeLock(settings.home)
-        self._lock.acquire()
-        self._settings = settings
-        self._sink = sink
+    def __init__(
+        self, settings: Settings, sink: EventSink, host: Host, journal: OrderJournal
+    ) -> None:
+        self._journal = journal
+        self._recorder = Recorder(journal, sink)
         start = secrets.token_hex(4)
         self._engine = Engine(settings, host, on_ready=self._on_ready, on_status=self._on_status)
         self._models = ReadModels(start)
-        self._ledger = Ledger(sink)
+        self._ledger = Ledger(self._recorder, settings.trading)
+        self._ledger.load(journal.newest_orders(KEPT), journal.newest_trades(KEPT))
         self.bot = BotControl(self._engine, settings, host)
         self.config = Configuration(settings, host)
-        self.portfolio = Portfolios(self._engine, self._models, self._ledger, sink)
-        self.orders = Orders(self._engine, self._ledger, self.portfolio, start)
-        self.trades = Trades(self._engine, self._ledger, start)
+        self.portfolio = Portfolios(self._engine, self._models, self._ledger, self._recorder)
+        self._desk = Desk(self._engine, self._ledger, self.portfolio)
+        intents = Intents(journal, self._recorder, self._ledger, host)
+        self.orders = Orders(self._engine, self._ledger, self._desk, intents, journal, host, start)
+        self.trades = Trades(self._engine, self._ledger, journal, host, start)
         self.markets = Markets(self._engine, settings.trading)
+        self.dead_man = DeadMan(self._engine, self.orders)
         self.sandbox = SandboxPrices(settings)
         self._watcher = Watcher(self._ledger, self.portfolio, sink)
+        self._settings = settings
 
     def boot(self) -> None:
         """Start the bot; its state tells how that goes."""
@@ -55,31 +63,28 @@ class Bridge:
 
     def readiness(self) -> Readiness:
         """Tell whether the bot can be used, and what is missing if not."""
-        return self.bot.readiness()
+        readiness = self.bot.readiness()
+        if self._recorder.healthy:
+            return readiness
+        missing = [*readiness.missing, "the order journal cannot be written"]
+        return readiness.model_copy(update={"ready": False, "missing": missing})
 
     def close(self) -> None:
-        """Stop the bot cleanly and give BACKEND_HOME back."""
+        """Stop the bot cleanly and finish the journal."""
         self._engine.stop()
-        self._lock.release()
+        self._recorder.close()
 
     # ---- on the bot's loop
 
     async def _on_ready(self) -> None:
-        """Take stock of what the bot came up with, then listen to what changes."""
-        held: list[tuple[dict[str, Any], str]] = []
-        for name, manager in self._engine.exchanges.items():
-            gate_trading(manager, self._engine)
-            if manager.is_trader_simulated:
-                make_realistic(manager, self._ledger)
-            await self._watcher.watch(manager)
-            personal = manager.exchange_personal_data
-            for trade in personal.trades_manager.trades.values():
-                self._ledger.record_trade(trade.to_dict(), name, old=True)
-            orders = personal.orders_manager.get_all_orders()
-            held.extend((order.to_dict(), name) for order in orders)
-        self._ledger.adopt(held)
-        self.portfolio.announce()
-        self.portfolio.refresh()
+        await take_stock(
+            self._engine,
+            self._settings,
+            self._journal,
+            self._ledger,
+            self.portfolio,
+            self._watcher,
+        )
         self.config.note_boot()
 
     # ---- from any thread
@@ -88,4 +93,5 @@ class Bridge:
         self.bot.note(status)
         json = self.bot.status().model_dump_json().encode()
         data = event_data(None, None, "bot", json)
-        self._sink.publish(Event("bot", "bot_status", "bot", None, data, json))
+        event = Event("bot", "bot_status", "bot", None, data, json)
+        self._recorder.put(Change(event=event))

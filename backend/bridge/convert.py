@@ -43,6 +43,7 @@ _STATUSES: dict[str, Status] = {
 _WITH_STOP_PRICE = frozenset(
     {"stop_loss", "stop_limit", "take_profit", "take_profit_limit", "trailing_stop"}
 )
+_ONLY_STOP_PRICE = frozenset({"stop_loss", "take_profit", "trailing_stop"})
 _WITH_LIMIT_PRICE = frozenset({"limit", "stop_limit", "take_profit_limit"})
 
 
@@ -60,11 +61,11 @@ def decimal_or_none(value: Any) -> Decimal | None:
 
 
 def order_from_dict(
-    raw: dict[str, Any], exchange: str, now: datetime, before: Order | None
+    raw: dict[str, Any], exchange: str, now: datetime, before: Order | None, *, paper: bool
 ) -> Order:
     """Build an order from what the Orders channel carries.
 
-    What was asked for (type, prices, client id) is taken from `before` where
+    What was asked for (type, client id, prices) is taken from `before` where
     known: OctoBot overwrites an order's price with its fill price.
     """
     kind = before.type if before else _TYPES.get(str(raw[Col.TYPE.value]), "limit")
@@ -72,6 +73,9 @@ def order_from_dict(
     quantity = _amount(raw[Col.AMOUNT.value])
     status = _STATUSES.get(str(raw[Col.STATUS.value]), "unknown")
     filled = quantity if status == "filled" else _amount(raw[Col.FILLED.value])
+    if status == "open" and filled:
+        # the simulator writes what an order is about to fill; an exchange, what has filled
+        filled, status = (ZERO, status) if paper else (filled, "partially_filled")
     cost = _amount(raw[Col.COST.value]) if filled else ZERO
     return Order(
         id=str(raw[Col.ID.value]),
@@ -84,11 +88,12 @@ def order_from_dict(
         quantity=quantity,
         filled=filled,
         remaining=quantity - filled,
-        price=before.price if before else (price if kind in _WITH_LIMIT_PRICE else None),
-        stop_price=before.stop_price if before else (price if kind in _WITH_STOP_PRICE else None),
+        price=_limit_price(raw, kind, price, before),
+        stop_price=_stop_price(raw, kind, price, before),
         average_price=cost / filled if filled and cost else (price if filled else None),
         cost=cost,
         fee=fee_from_dict(raw[Col.FEE.value]) if filled else None,
+        parent_order_id=before.parent_order_id if before else None,
         reduce_only=bool(raw[Col.REDUCE_ONLY.value]),
         tag=raw[Col.TAG.value],
         created_at=before.created_at if before else utc(raw[Col.TIMESTAMP.value]),
@@ -96,11 +101,31 @@ def order_from_dict(
     )
 
 
-def trade_from_dict(raw: dict[str, Any], exchange: str, client_order_id: str | None) -> Trade:
+def _limit_price(
+    raw: dict[str, Any], kind: Type, price: Decimal | None, before: Order | None
+) -> Decimal | None:
+    if before is None:
+        return price if kind in _WITH_LIMIT_PRICE else None
+    edited = kind == "limit" and raw[Col.TYPE.value] == "limit" and not raw[Col.FILLED.value]
+    return price if edited else before.price
+
+
+def _stop_price(
+    raw: dict[str, Any], kind: Type, price: Decimal | None, before: Order | None
+) -> Decimal | None:
+    if before is None:
+        return price if kind in _WITH_STOP_PRICE else None
+    edited = kind in _ONLY_STOP_PRICE and not raw[Col.FILLED.value]
+    return price if edited else before.stop_price
+
+
+def trade_from_dict(
+    raw: dict[str, Any], exchange: str, order_id: str, client_order_id: str | None
+) -> Trade:
     """Build a trade from what the Trades channel carries."""
     return Trade(
         id=str(raw[Col.ID.value]),
-        order_id=str(raw[Col.ORDER_ID.value]),
+        order_id=order_id,
         client_order_id=client_order_id,
         exchange=exchange,
         symbol=raw[Col.SYMBOL.value],

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -24,6 +24,7 @@ import octobot_services.api
 import octobot_tentacles_manager.api
 import octobot_trading.api as trading_api
 
+from backend.bridge.connections import failed_connections
 from backend.bridge.folder import prepare_folder, read_configuration
 from backend.concurrency import Host
 from backend.errors import BotNotReady, BotTimeout, Conflict, InvalidExchange, OrderStateUnknown
@@ -169,7 +170,7 @@ class Engine:
         self._set_status(Status("paused" if paused else "running"))
 
     @contextlib.contextmanager
-    def _exclusive(self) -> Any:
+    def _exclusive(self) -> Iterator[None]:
         if not self._lifecycle.acquire(timeout=0.05):
             raise Conflict("the bot is being started or stopped already")
         try:
@@ -266,7 +267,7 @@ class Engine:
     async def _wait_for_exchanges(self) -> None:
         names = trading_api.get_enabled_exchanges_names(self.bot.config)
         deadline = asyncio.get_running_loop().time() + _READY_TIMEOUT_S
-        with _failed_connections() as failed:
+        with failed_connections() as failed:
             while len(self._ready_exchanges()) < len(names):
                 if failed or asyncio.get_running_loop().time() > deadline:
                     missing = [name for name in names if name not in self._ready_exchanges()]
@@ -336,28 +337,3 @@ def _enter(folder: Path) -> None:
     os.chdir(folder)
     if (folder / "tentacles").is_dir() and str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
-
-
-class _ConnectionErrors(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.count = 0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if "No configured trading mode" not in record.getMessage():
-            self.count += 1
-
-    def __bool__(self) -> bool:
-        return self.count > 0
-
-
-@contextlib.contextmanager
-def _failed_connections() -> Any:
-    """Notice that OctoBot gave an exchange up: it only logs that, and raises nothing."""
-    logger = logging.getLogger("OctoBotChannelTradingConsumer")
-    handler = _ConnectionErrors()
-    logger.addHandler(handler)
-    try:
-        yield handler
-    finally:
-        logger.removeHandler(handler)

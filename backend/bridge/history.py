@@ -1,7 +1,8 @@
-"""An append-only list with stable places: written on the bot's loop, read from any thread."""
+"""The newest items of a list in memory: written by one thread, read from any."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -18,7 +19,7 @@ T = TypeVar("T", bound=HasId)
 
 
 class Entry(NamedTuple, Generic[T]):
-    """One item, its place, and its JSON, serialised once."""
+    """One item, its place in the whole list, and its JSON, serialised once."""
 
     place: int
     item: T
@@ -28,48 +29,57 @@ class Entry(NamedTuple, Generic[T]):
 class History(Generic[T]):
     """The newest `capacity` items at least, and at most half as many again.
 
-    One writer. Readers need no lock: they see whole entries, each as it was at
-    some moment since they began.
+    Places grow; they may have gaps. Readers need no lock: they see whole
+    entries, each as it was at some moment since they began.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._entries: tuple[int, list[Entry[T]]] = (0, [])
+        self._entries: list[Entry[T]] = []
         self._places: dict[str, int] = {}
+        self.complete = True
 
     def __len__(self) -> int:
-        return len(self._entries[1])
+        return len(self._entries)
 
-    def append(self, item: T, json: bytes) -> Entry[T]:
-        """Add an item at the newest end."""
-        base, entries = self._entries
-        entry = Entry(base + len(entries), item, json)
+    @property
+    def next_place(self) -> int:
+        """The place that the next item gets."""
+        return self._entries[-1].place + 1 if self._entries else 1
+
+    @property
+    def oldest_place(self) -> int:
+        """The place of the oldest item still kept."""
+        return self._entries[0].place if self._entries else self.next_place
+
+    def append(self, item: T, json: bytes, place: int | None = None) -> Entry[T]:
+        """Add an item at the newest end, or put a stored one at its place there."""
+        entry = Entry(self.next_place if place is None else place, item, json)
         self._places[item.id] = entry.place
-        entries.append(entry)
-        if len(entries) > self._capacity * 3 // 2:
-            self._drop_oldest(len(entries) - self._capacity)
+        self._entries.append(entry)
+        if len(self._entries) > self._capacity * 3 // 2:
+            self._drop_oldest()
         return entry
 
     def replace(self, item: T, json: bytes) -> Entry[T]:
         """Put a newer state of a known item into its old place."""
-        base, entries = self._entries
         entry = Entry(self._places[item.id], item, json)
-        entries[entry.place - base] = entry
+        entries = self._entries
+        entries[_index(entries, entry.place)] = entry
         return entry
 
     def get(self, item_id: str) -> Entry[T] | None:
         """Return the entry with this id, if it is still kept."""
-        place = self._places.get(item_id)
-        if place is None:
+        entries, place = self._entries, self._places.get(item_id)
+        if place is None or not entries or place < entries[0].place:
             return None
-        base, entries = self._entries
-        return entries[place - base] if place >= base else None
+        return entries[_index(entries, place)]
 
     def newest_first(self, before: int | None = None) -> Iterator[Entry[T]]:
-        """Walk from the newest, or from just before a place, to the oldest."""
-        base, entries = self._entries
-        start = len(entries) if before is None else min(before - base, len(entries))
-        for index in range(start - 1, -1, -1):
+        """Walk from the newest, or from just before a place, to the oldest kept."""
+        entries = self._entries
+        end = len(entries) if before is None else _index(entries, before)
+        for index in range(end - 1, -1, -1):
             yield entries[index]
 
     def page(
@@ -84,8 +94,14 @@ class History(Generic[T]):
                 found.append(entry)
         return found, None
 
-    def _drop_oldest(self, count: int) -> None:
-        base, entries = self._entries
-        for entry in entries[:count]:
+    def _drop_oldest(self) -> None:
+        """Begin a new list: readers of the old one are not disturbed."""
+        count = len(self._entries) - self._capacity
+        for entry in self._entries[:count]:
             del self._places[entry.item.id]
-        self._entries = (base + count, entries[count:])
+        self._entries = self._entries[count:]
+        self.complete = False
+
+
+def _index(entries: list[Entry[T]], place: int) -> int:
+    return bisect_left(entries, place, key=lambda entry: entry.place)

@@ -1,24 +1,27 @@
 """What the bot's orders and trades have come to: the truth that lists and streams show.
 
-Written on the bot's loop only; read from any thread.
+Written on the bot's loop only; read from any thread. Every change goes to the
+recorder, which commits it and then publishes its event.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 
-from backend.bridge.convert import is_execution, order_from_dict, trade_from_dict
+from backend.bridge.convert import ZERO, is_execution, order_from_dict, trade_from_dict
 from backend.bridge.history import Entry, History
+from backend.bridge.recorder import Change, Recorder
 from backend.schemas.common import time_text, utc_now
-from backend.schemas.events import Event, EventSink, Topic
-from backend.schemas.orders import NewOrder, Order
+from backend.schemas.events import Event
+from backend.schemas.journal import StoredOrder, StoredTrade
+from backend.schemas.orders import Order
 from backend.schemas.trades import Trade
 
-_KEPT = 20_000
+KEPT = 20_000
 OPEN_STATUSES = frozenset({"open", "partially_filled", "unknown"})
 _EVENT_NAMES = {
     "filled": "order_filled",
@@ -31,48 +34,59 @@ _EVENT_NAMES = {
 class Ledger:
     """Orders and trades, newest last, and the events that tell of each change."""
 
-    def __init__(self, sink: EventSink) -> None:
-        self._sink = sink
-        self._expected: dict[str, Order] = {}
+    def __init__(self, recorder: Recorder, mode: str) -> None:
+        self._recorder = recorder
+        self._mode = mode
+        self._expected: dict[str, tuple[Order, Mapping[str, Any]]] = {}
         self._held: dict[str, list[tuple[dict[str, Any], str]]] = {}
         self._open: dict[str, Entry[Order]] = {}
-        self.orders: History[Order] = History(_KEPT)
-        self.trades: History[Trade] = History(_KEPT)
-        self.open_orders: tuple[Entry[Order], ...] = ()
-        self.version = 0
+        self._rebuild: dict[str, Mapping[str, Any]] = {}
+        self._by_exchange_id: dict[str, str] = {}
+        self._by_client_id: dict[str, str] = {}
         self._untraded: set[str] = set()
         self._rejected: set[str] = set()
+        self.orders: History[Order] = History(KEPT)
+        self.trades: History[Trade] = History(KEPT)
+        self.open_orders: tuple[Entry[Order], ...] = ()
+        self.version = 0
 
     @property
     def awaits_trades(self) -> bool:
         """Tell whether an order has filled whose trade is still to come."""
         return bool(self._untraded)
 
-    def expect(self, order_id: str, asked: NewOrder, exchange: str) -> None:
-        """Note what was asked for, before the bot sees it; `forget` it when it is refused."""
-        now = utc_now()
-        zero = Decimal(0)
-        self._expected[order_id] = Order(
-            id=order_id,
-            client_order_id=asked.client_order_id,
-            exchange=exchange,
-            symbol=asked.symbol,
-            side=asked.side,
-            type=asked.type,
-            status="open",
-            quantity=asked.quantity,
-            filled=zero,
-            remaining=asked.quantity,
-            price=asked.price,
-            stop_price=asked.stop_price,
-            average_price=None,
-            cost=zero,
-            fee=None,
-            reduce_only=asked.reduce_only,
-            tag=asked.tag,
-            created_at=now,
-            updated_at=now,
-        )
+    def account(self, exchange: str) -> str:
+        """Name the account that orders on this exchange belong to."""
+        return f"{exchange}:{self._mode}"
+
+    def load(self, orders: Sequence[StoredOrder], trades: Sequence[StoredTrade]) -> None:
+        """Take in what an earlier process left, oldest first; before the first boot only."""
+        for stored in orders:
+            if stored.account == self.account(stored.order.exchange):
+                json = stored.order.model_dump_json().encode()
+                entry = self.orders.append(stored.order, json, stored.place)
+                self._index(entry, stored.rebuild)
+        for row in trades:
+            if row.account == self.account(row.trade.exchange):
+                self.trades.append(row.trade, row.trade.model_dump_json().encode(), row.place)
+        self.orders.complete = len(orders) < KEPT
+        self.trades.complete = len(trades) < KEPT
+        self._publish_open()
+
+    def find_client_id(self, client_order_id: str) -> Entry[Order] | None:
+        """Return the newest order with this client id, if it is still kept."""
+        order_id = self._by_client_id.get(client_order_id)
+        return None if order_id is None else self.orders.get(order_id)
+
+    def rebuild_of(self, order_id: str) -> Mapping[str, Any]:
+        """Return what was noted to rebuild an open order in the bot."""
+        return self._rebuild.get(order_id, {})
+
+    # ---- what is about to happen, on the bot's loop
+
+    def expect(self, order: Order, rebuild: Mapping[str, Any]) -> None:
+        """Note an order as it was asked for, before the bot sees it."""
+        self._expected[order.id] = (order, rebuild)
 
     def forget(self, order_id: str) -> None:
         """Drop an expected order that never came to be."""
@@ -82,99 +96,149 @@ class Ledger:
         """Let the coming end of an order count as a rejection, not as a cancel."""
         self._rejected.add(order_id)
 
+    # ---- what has happened, on the bot's loop
+
     def record_order(self, raw: dict[str, Any], exchange: str) -> Order:
         """Take in an order's present state and publish what changed."""
-        order_id = str(raw[Col.ID.value])
+        order_id = self._own_id(raw)
         known = self.orders.get(order_id)
         if known is None:
             known = self._create(order_id, raw, exchange)
         if known.item.status not in OPEN_STATUSES:
             return known.item
-        order = order_from_dict(raw, exchange, utc_now(), known.item)
+        order = order_from_dict(raw, exchange, utc_now(), known.item, paper=self._mode == "paper")
         if order.status == "canceled" and order_id in self._rejected:
             self._rejected.discard(order_id)
             order = order.model_copy(update={"status": "rejected"})
-        if order.model_copy(update={"updated_at": known.item.updated_at}) != known.item:
-            if order.status == "filled":
-                self._untraded.add(order.id)
-            self._store(order, _EVENT_NAMES.get(order.status, "order_updated"))
-            self._release_trades(order)
+        return self.update(order)
+
+    def update(self, order: Order, rebuild: Mapping[str, Any] | None = None) -> Order:
+        """Put an order's newer state in the place of the older one, if anything changed."""
+        before = self.orders.get(order.id)
+        if before is None or before.item.status not in OPEN_STATUSES:
+            return order if before is None else before.item
+        if rebuild is not None:
+            self._rebuild[order.id] = rebuild
+        unchanged = order.model_copy(update={"updated_at": before.item.updated_at}) == before.item
+        if unchanged and rebuild is None:
+            return before.item
+        if order.status == "filled":
+            self._untraded.add(order.id)
+        self._store(order, _EVENT_NAMES.get(order.status, "order_updated"))
+        self._release_trades(order)
         return order
+
+    def create(self, order: Order, rebuild: Mapping[str, Any]) -> Entry[Order]:
+        """Enter a new order of which the bot has not spoken itself."""
+        self._rebuild[order.id] = rebuild
+        return self._store(order, "order_created", new=True)
+
+    def lose(self, order: Order) -> None:
+        """Enter an order that was asked for and never placed."""
+        self.create(order, {})
+        self._recorder.put(Change(lost=order.id))
+        self.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
 
     def record_trade(self, raw: dict[str, Any], exchange: str, *, old: bool = False) -> None:
         """Take in a trade; it is published after the order that it filled."""
         if not is_execution(raw) or self.trades.get(str(raw[Col.ID.value])) is not None:
             return
-        order = self.orders.get(str(raw[Col.ORDER_ID.value]))
+        order_id = self._own_trade_order(raw)
+        order = self.orders.get(order_id)
         if order is not None and order.item.status in OPEN_STATUSES:
-            self._held.setdefault(order.item.id, []).append((raw, exchange))
+            self._held.setdefault(order_id, []).append((raw, exchange))
             return
-        self._untraded.discard(str(raw[Col.ORDER_ID.value]))
+        self._untraded.discard(order_id)
         client_id = order.item.client_order_id if order else None
-        trade = trade_from_dict(raw, exchange, client_id)
-        entry = self.trades.append(trade, trade.model_dump_json().encode())
+        trade = trade_from_dict(raw, exchange, order_id, client_id)
+        json = trade.model_dump_json().encode()
+        entry = self.trades.append(trade, json)
         self.version += 1
-        if not old:
-            self._publish(
-                "trades", "trade", trade.symbol, trade.exchange, "trade", trade.id, entry.json
-            )
+        data = event_data(exchange, trade.symbol, "trade", json)
+        event = Event("trades", "trade", trade.id, trade.symbol, data, json)
+        stored = StoredTrade(entry.place, self.account(exchange), trade)
+        balances = balance_changes(trade) if self._mode == "paper" else {}
+        self._recorder.put(Change(trade=stored, balances=balances, event=None if old else event))
 
     def adopt(self, open_orders: Iterable[tuple[dict[str, Any], str]]) -> None:
-        """Make the open orders those that the bot holds, after a boot."""
-        held = {str(raw[Col.ID.value]): (raw, exchange) for raw, exchange in open_orders}
-        for entry in list(self._open.values()):
-            if entry.item.id not in held:
-                self._store(
-                    entry.item.model_copy(update={"status": "canceled", "updated_at": utc_now()}),
-                    "order_canceled",
-                )
-        for raw, exchange in held.values():
+        """Take in the orders that the bot holds after a boot, and show what is open now."""
+        for raw, exchange in open_orders:
             self.record_order(raw, exchange)
-        self._sink.load("orders", {e.item.id: (e.item.symbol, e.json) for e in self._open.values()})
+        items = {e.item.id: (e.item.symbol, e.json) for e in self._open.values()}
+        self._recorder.put(Change(snapshot=("orders", items)))
+
+    def _own_id(self, raw: dict[str, Any]) -> str:
+        """Return our id of an order: OctoBot gives orders that it reloads new ids of its own."""
+        order_id = str(raw[Col.ID.value])
+        if self.orders.get(order_id) is None and order_id not in self._expected:
+            return self._by_exchange_id.get(str(raw.get(Col.EXCHANGE_ID.value)), order_id)
+        return order_id
+
+    def _own_trade_order(self, raw: dict[str, Any]) -> str:
+        order_id = str(raw[Col.ORDER_ID.value])
+        if self.orders.get(order_id) is None:
+            return self._by_exchange_id.get(str(raw.get(Col.EXCHANGE_ID.value)), order_id)
+        return order_id
 
     def _create(self, order_id: str, raw: dict[str, Any], exchange: str) -> Entry[Order]:
-        order = self._expected.pop(order_id, None)
-        if order is None:
-            order = order_from_dict(raw, exchange, utc_now(), None).model_copy(
-                update={"status": "open"}
-            )
-            order = _as_created(order)
-        return self._store(order, "order_created", new=True)
+        expected = self._expected.pop(order_id, None)
+        exchange_id = {"exchange_id": raw.get(Col.EXCHANGE_ID.value)}
+        if expected is not None:
+            order, rebuild = expected
+            quantity = raw[Col.AMOUNT.value]  # an exit is smaller than asked by its entry's fee
+            order = order.model_copy(update={"quantity": quantity, "remaining": quantity})
+            return self.create(order, {**rebuild, **exchange_id})
+        order = order_from_dict(raw, exchange, utc_now(), None, paper=self._mode == "paper")
+        return self.create(_before_any_fill(order), exchange_id)
 
     def _store(self, order: Order, event: str, *, new: bool = False) -> Entry[Order]:
         json = order.model_dump_json().encode()
         entry = self.orders.append(order, json) if new else self.orders.replace(order, json)
-        if order.status in OPEN_STATUSES:
-            self._open[order.id] = entry
-        else:
-            self._open.pop(order.id, None)
-        self.open_orders = tuple(sorted(self._open.values(), key=lambda e: -e.place))
-        self.version += 1
+        rebuild = self._rebuild.get(order.id, {})
+        self._index(entry, rebuild)
+        self._publish_open()
         ended = order.status not in OPEN_STATUSES
-        self._publish(
-            "orders", event, order.symbol, order.exchange, "order", order.id, json, ended=ended
+        data = event_data(order.exchange, order.symbol, "order", json)
+        self._recorder.put(
+            Change(
+                order=StoredOrder(entry.place, self.account(order.exchange), order, rebuild),
+                accepted=order.id if new else None,
+                event=Event("orders", event, order.id, order.symbol, data, None if ended else json),
+            )
         )
         return entry
+
+    def _index(self, entry: Entry[Order], rebuild: Mapping[str, Any]) -> None:
+        order = entry.item
+        if order.client_order_id is not None:
+            self._by_client_id[order.client_order_id] = order.id
+        if rebuild.get("exchange_id"):
+            self._by_exchange_id[str(rebuild["exchange_id"])] = order.id
+        if order.status in OPEN_STATUSES:
+            self._open[order.id] = entry
+            self._rebuild[order.id] = rebuild
+        else:
+            self._open.pop(order.id, None)
+            self._rebuild.pop(order.id, None)
+
+    def _publish_open(self) -> None:
+        self.open_orders = tuple(sorted(self._open.values(), key=lambda entry: -entry.place))
+        self.version += 1
 
     def _release_trades(self, order: Order) -> None:
         if order.status not in OPEN_STATUSES:
             for raw, exchange in self._held.pop(order.id, []):
                 self.record_trade(raw, exchange)
 
-    def _publish(
-        self,
-        topic: Topic,
-        name: str,
-        symbol: str,
-        exchange: str,
-        label: str,
-        key: str,
-        json: bytes,
-        *,
-        ended: bool = False,
-    ) -> None:
-        data = event_data(exchange, symbol, label, json)
-        self._sink.publish(Event(topic, name, key, symbol, data, None if ended else json))
+
+def balance_changes(trade: Trade) -> dict[str, Decimal]:
+    """Return what a spot trade does to the account's totals: quantity, cost and fee."""
+    base, quote = trade.symbol.split(":")[0].split("/")
+    sign = 1 if trade.side == "buy" else -1
+    changes = {base: sign * trade.quantity, quote: -sign * trade.cost}
+    if trade.fee is not None:
+        changes[trade.fee.currency] = changes.get(trade.fee.currency, ZERO) - trade.fee.cost
+    return changes
 
 
 def event_data(exchange: str | None, symbol: str | None, label: str, json: bytes) -> bytes:
@@ -191,14 +255,15 @@ def event_data(exchange: str | None, symbol: str | None, label: str, json: bytes
     )
 
 
-def _as_created(order: Order) -> Order:
-    """Return the order as it was before any fill, for orders first seen filled."""
+def _before_any_fill(order: Order) -> Order:
+    """Return the order as it was when it was created, for orders first seen filled."""
     return order.model_copy(
         update={
-            "filled": Decimal(0),
+            "status": "open",
+            "filled": ZERO,
             "remaining": order.quantity,
             "average_price": None,
-            "cost": Decimal(0),
+            "cost": ZERO,
             "fee": None,
         }
     )

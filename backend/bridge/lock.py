@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
-from typing import IO
 
 
 class HomeLocked(Exception):
@@ -13,33 +12,31 @@ class HomeLocked(Exception):
 
 
 class HomeLock:
-    """Hold `home/lock` until `release()` or the end of the process, even by kill -9."""
+    """Holds `home/lock` until `close()` or the end of the process, even by kill -9.
+
+    Raises `HomeLocked`, with one line for the user, when another process has it.
+    """
 
     def __init__(self, home: Path) -> None:
         home.mkdir(parents=True, exist_ok=True)
-        self._path = home / "lock"
-        self._file: IO[str] | None = None
-
-    def acquire(self) -> None:
-        """Take the lock; raises `HomeLocked` with one line for the user."""
-        file = open(self._path, "a+", encoding="ascii")  # noqa: SIM115 - held until release
+        self._file = open(home / "lock", "a+", encoding="ascii")  # noqa: SIM115 - held until close
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            file.seek(0)
-            owner = file.read(20).strip()
-            file.close()
-            who = f"process {owner}" if owner.isdigit() else "another process"
-            raise HomeLocked(
-                f"BACKEND_HOME {self._path.parent} is in use by {who}: stop it or choose another"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        self._file = file
-
-    def release(self) -> None:
-        """Give the lock back; harmless when it is not held."""
-        if self._file is not None:
+            owner = self._owner()
             self._file.close()
-            self._file = None
+            raise HomeLocked(
+                f"BACKEND_HOME {home} is in use by {owner}: stop it or choose another"
+            ) from None
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Give the lock back; harmless when it was given back before."""
+        self._file.close()
+
+    def _owner(self) -> str:
+        self._file.seek(0)
+        owner = self._file.read(20).strip()
+        return f"process {owner}" if owner.isdigit() else "another process"

@@ -1,64 +1,55 @@
-"""Orders: placed, listed, canceled."""
+"""Orders: placed, listed, changed, canceled. The public half of the trading desk."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Iterator
-from decimal import Decimal
-from typing import Any
-
-import octobot_trading.errors as trading_errors
-import octobot_trading.personal_data as personal_data
-from octobot_trading.enums import TradeOrderSide, TraderOrderType
-
 from backend.bridge.answers import prepare_page
-from backend.bridge.convert import ZERO, last_price
+from backend.bridge.desk import Desk
+from backend.bridge.editing import change_order
 from backend.bridge.engine import Engine
 from backend.bridge.history import Entry
+from backend.bridge.intents import Intents
 from backend.bridge.ledger import OPEN_STATUSES, Ledger
-from backend.bridge.portfolio import Portfolios
-from backend.bridge.rules import check_cost, check_price, check_quantity, read_rules
+from backend.bridge.preview import preview_order
+from backend.concurrency import Host
 from backend.cursors import decode_cursor, encode_cursor
-from backend.errors import (
-    BotNotReady,
-    BridgeError,
-    ExchangeRefused,
-    ExchangeUnreachable,
-    InsufficientFunds,
-    InvalidSymbol,
-    OrderNotFound,
-    OrderNotOpen,
-    ReduceOnlyNotSupported,
-    StopPriceReached,
-    TradingPaused,
+from backend.errors import ApiError, OrderNotFound, OrderNotOpen
+from backend.schemas.common import ProblemField
+from backend.schemas.journal import OrderJournal
+from backend.schemas.order_commands import (
+    CancelQuery,
+    ChangedOrder,
+    OrderBatch,
+    OrderChange,
+    OrderPreview,
+    OrderProblem,
+    OrderResult,
 )
 from backend.schemas.orders import NewOrder, Order, OrderQuery
 from backend.schemas.prepared import Prepared
 
-_PRICE_TIMEOUT_S = 5
-_TYPES = {
-    ("market", "buy"): TraderOrderType.BUY_MARKET,
-    ("market", "sell"): TraderOrderType.SELL_MARKET,
-    ("limit", "buy"): TraderOrderType.BUY_LIMIT,
-    ("limit", "sell"): TraderOrderType.SELL_LIMIT,
-    ("stop_loss", "buy"): TraderOrderType.STOP_LOSS,
-    ("stop_loss", "sell"): TraderOrderType.STOP_LOSS,
-    ("take_profit", "buy"): TraderOrderType.TAKE_PROFIT,
-    ("take_profit", "sell"): TraderOrderType.TAKE_PROFIT,
-}
-# A stop triggers when the price rises to it for these, and when it falls to it for the others.
-_TRIGGERS_ABOVE = {("stop_loss", "buy"), ("take_profit", "sell")}
-
 
 class Orders:
-    """Orders of every exchange; the public half runs on any thread."""
+    """Orders of every exchange; may be called from any thread."""
 
-    def __init__(self, engine: Engine, ledger: Ledger, portfolios: Portfolios, start: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        ledger: Ledger,
+        desk: Desk,
+        intents: Intents,
+        journal: OrderJournal,
+        host: Host,
+        start: str,
+    ) -> None:
         self._engine = engine
         self._ledger = ledger
-        self._portfolios = portfolios
+        self._desk = desk
+        self._intents = intents
+        self._journal = journal
+        self._host = host
         self._start = start
+
+    # ---- reads
 
     def page(self, query: OrderQuery) -> Prepared:
         """Return one page of orders, newest first; new ones do not shift later pages."""
@@ -69,39 +60,80 @@ class Orders:
             rows = [
                 entry
                 for entry in self._ledger.open_orders
-                if (query.symbol is None or entry.item.symbol == query.symbol)
-                and (before is None or entry.place < before)
+                if (before is None or entry.place < before) and _wanted(query, entry.item)
             ]
             found = rows[: query.limit]
             more = found[-1].place if len(rows) > query.limit else None
         else:
-            closed_only = query.status == "closed"
             found, more = self._ledger.orders.page(
-                query.limit,
-                before,
-                lambda order: (
-                    (query.symbol is None or order.symbol == query.symbol)
-                    and not (closed_only and order.status in OPEN_STATUSES)
-                ),
+                query.limit, before, lambda order: _wanted(query, order)
             )
-        tag = (
-            f'"{self._start}-orders-{version}-{query.status}-{query.symbol}-{query.limit}-{before}"'
-        )
+            if more is None and not self._ledger.orders.complete:
+                found, more = self._with_older(query, found, before)
+        filters = query.model_dump_json(exclude={"cursor"}).replace('"', "")
         cursor = None if more is None else encode_cursor("orders", more)
+        tag = f'"{self._start}-orders-{version}-{before}-{filters}"'
         return prepare_page((entry.json for entry in found), query.limit, cursor, tag)
 
     def get(self, order_id: str) -> Order:
         """Return one order, open or closed. Raises `OrderNotFound`."""
         self._engine.require_ready()
-        return self._known(order_id).item
+        entry = self._ledger.orders.get(order_id)
+        if entry is not None:
+            return entry.item
+        stored = self._host.call_blocking(self._journal.find_order, order_id=order_id)
+        if stored is None:
+            raise OrderNotFound("no order has this id")
+        return stored.order
 
-    def create(self, asked: NewOrder) -> Order:
+    def preview(self, asked: NewOrder) -> OrderPreview:
+        """Tell what would become of an order, without placing it."""
+        return self._engine.run(preview_order, self._engine, asked)
+
+    # ---- commands
+
+    def create(
+        self, asked: NewOrder, *, user_id: str = "", idempotency_key: str | None = None
+    ) -> Order:
         """Place an order and return it as it stands: market orders come back filled.
+
+        The same key (or client order id) and body of one user give the first
+        answer again for 24 hours; see `Intents.once`.
 
         Raises the `OrderRefused` that names the broken rule, `InvalidSymbol`,
         `InvalidExchange`, `TradingPaused`, or what the exchange answered.
         """
-        return self._engine.run_command(self._create, asked)
+        self._engine.require_ready()
+        exchange = asked.exchange or next(iter(self._engine.exchanges), "")
+        return self._intents.once(
+            asked,
+            user_id,
+            idempotency_key,
+            self._ledger.account(exchange),
+            lambda order_id: self._engine.run_command(self._desk.place, asked, order_id),
+        )
+
+    def create_many(
+        self, batch: OrderBatch, *, user_id: str = "", idempotency_key: str | None = None
+    ) -> list[OrderResult]:
+        """Place orders one after the other; each has its own outcome, in the batch's order."""
+        results = []
+        for index, asked in enumerate(batch.orders):
+            key = None if idempotency_key is None else f"{idempotency_key}#{index}"
+            try:
+                order = self.create(asked, user_id=user_id, idempotency_key=key)
+                results.append(OrderResult(id=order.id, order=order))
+            except ApiError as error:
+                results.append(OrderResult(problem=_problem(error)))
+        return results
+
+    def change(self, order_id: str, change: OrderChange) -> ChangedOrder:
+        """Change an open order; says whether the exchange edited or replaced it.
+
+        Raises `OrderNotFound`, `OrderNotOpen`, or the rule that the change breaks:
+        the order then stands as it was.
+        """
+        return self._engine.run_command(change_order, self._engine, self._desk, order_id, change)
 
     def cancel(self, order_id: str) -> Order:
         """Cancel one open order and return it as it ended.
@@ -112,141 +144,72 @@ class Orders:
         Raises `OrderNotFound` if there is no such order, `OrderNotOpen` if it
         had ended before.
         """
-        return self._engine.run_command(self._cancel, order_id)
+        return self._engine.run_command(self._desk.cancel, order_id)
 
-    # ---- on the bot's loop
+    def cancel_many(self, query: CancelQuery) -> list[OrderResult]:
+        """Cancel all open orders, or those of a symbol or side; each has its own outcome."""
+        return self._engine.run_command(self.cancel_many_on_loop, query)
 
-    async def _create(self, asked: NewOrder) -> Order:
-        manager = self._engine.exchange(asked.exchange)
-        if self._engine.status.state == "paused":
-            raise TradingPaused("resume the bot to place orders")
-        order = await self._build(manager, asked)
-        self._ledger.expect(order.order_id, asked, manager.exchange_name)
-        try:
-            with _refusals(asked):
-                created = await manager.trader.create_order(order, raise_all_creation_error=True)
-        except BridgeError:
-            _drop(manager, order)
-            raise
-        else:
-            return self._record(created, manager)
-        finally:
-            self._ledger.forget(order.order_id)
-            self._portfolios.refresh()
-
-    async def _build(self, manager: Any, asked: NewOrder) -> Any:
-        if asked.symbol not in manager.exchange_config.traded_symbol_pairs:
-            raise InvalidSymbol(f"{asked.symbol} is not traded on {manager.exchange_name}")
-        price = await self._price(manager, asked.symbol)
-        rules = read_rules(manager, asked.symbol)
-        check_quantity(rules, asked.quantity)
-        for field in ("price", "stop_price"):
-            value = getattr(asked, field)
-            if value is not None:
-                check_price(rules, value, field)
-        check_cost(rules, asked.quantity, asked.price or asked.stop_price or price)
-        if asked.stop_price is not None and (
-            price >= asked.stop_price
-            if (asked.type, asked.side) in _TRIGGERS_ABOVE
-            else price <= asked.stop_price
-        ):
-            raise StopPriceReached(f"stop_price: the price is {price} already")
-        if asked.reduce_only and not manager.is_future:
-            raise ReduceOnlyNotSupported(f"reduce_only: {manager.exchange_name} trades spot here")
-        marketable = (
-            asked.type == "limit"
-            and asked.price is not None
-            and (asked.price >= price if asked.side == "buy" else asked.price <= price)
-        )
-        # OctoBot's simulator fills a limit order that crosses the market at its limit price;
-        # an exchange fills it at the market's.
-        taken_at_once = marketable and manager.is_trader_simulated
-        return personal_data.create_order_instance(
-            manager.trader,
-            _TYPES["market" if taken_at_once else asked.type, asked.side],
-            asked.symbol,
-            price,
-            asked.quantity,
-            price=price if taken_at_once else asked.price or asked.stop_price or price,
-            stop_price=asked.stop_price or ZERO,
-            side=TradeOrderSide(asked.side) if asked.stop_price is not None else None,
-            tag=asked.tag,
-            reduce_only=asked.reduce_only,
-        )
-
-    async def _price(self, manager: Any, symbol: str) -> Decimal:
-        try:
-            mark_price = await personal_data.get_up_to_date_price(
-                manager, symbol, timeout=_PRICE_TIMEOUT_S
-            )
-        except asyncio.TimeoutError:
-            raise BotNotReady(f"no price of {symbol} has arrived yet") from None
-        except trading_errors.UnreachableExchange:
-            raise ExchangeUnreachable("the exchange does not answer") from None
-        return last_price(manager, symbol) or Decimal(str(mark_price))
-
-    async def _cancel(self, order_id: str) -> Order:
-        entry = self._known(order_id)
-        if entry.item.status not in OPEN_STATUSES:
-            raise OrderNotOpen(f"the order is {entry.item.status}")
-        manager = self._engine.exchange(entry.item.exchange)
-        order = _open_order(manager, order_id)
-        if order is not None:
+    async def cancel_many_on_loop(self, query: CancelQuery) -> list[OrderResult]:
+        """Do the same for a caller that is on the bot's loop already."""
+        results = []
+        for entry in self._ledger.open_orders:
+            order = entry.item
+            if query.symbol not in (None, order.symbol) or query.side not in (None, order.side):
+                continue
             try:
-                await manager.trader.cancel_order(order)
-            except trading_errors.UnexpectedExchangeSideOrderStateError:
-                pass  # it ended before the cancel arrived: the ledger says how
-            except trading_errors.OrderCancelError:
-                raise ExchangeRefused("the exchange did not cancel the order") from None
-            self._record(order, manager)
-            self._portfolios.refresh()
-        ended = self._known(order_id)
-        if ended.item.status in OPEN_STATUSES:
-            raise ExchangeRefused("the exchange did not cancel the order")
-        return ended.item
+                ended = await self._desk.cancel(order.id)
+                results.append(OrderResult(id=ended.id, order=ended))
+            except OrderNotOpen:  # another of these was its other half
+                ended = self._desk.known(order.id).item
+                results.append(OrderResult(id=ended.id, order=ended))
+            except ApiError as error:
+                results.append(OrderResult(id=order.id, problem=_problem(error)))
+        return results
 
-    def _known(self, order_id: str) -> Entry[Order]:
-        entry = self._ledger.orders.get(order_id)
-        if entry is None:
-            raise OrderNotFound("no order has this id")
-        return entry
-
-    def _record(self, order: Any, manager: Any) -> Order:
-        """Bring the ledger up to date before the caller reads it."""
-        return self._ledger.record_order(order.to_dict(), manager.exchange_name)
-
-
-@contextlib.contextmanager
-def _refusals(asked: NewOrder) -> Iterator[None]:
-    """Turn what OctoBot raises when an order is not taken into what clients are told."""
-    try:
-        yield
-    except (trading_errors.MissingFunds, trading_errors.PortfolioNegativeValueError):
-        raise InsufficientFunds(_funds_text(asked)) from None
-    except trading_errors.ExchangeCompliancyError:
-        raise ExchangeRefused("the exchange does not let this account trade that") from None
-    except trading_errors.AuthenticationError:
-        raise ExchangeRefused("the exchange refused the API key") from None
-    except trading_errors.OrderCreationError:
-        raise ExchangeRefused("the exchange refused the order") from None
-    except trading_errors.OctoBotExchangeError:
-        raise ExchangeUnreachable("the exchange did not answer") from None
+    def _with_older(
+        self, query: OrderQuery, found: list[Entry[Order]], before: int | None
+    ) -> tuple[list[Entry[Order]], int | None]:
+        """Go on in the journal where memory ends."""
+        place = self._ledger.orders.oldest_place
+        place = place if before is None else min(before, place)
+        missing = query.limit - len(found) + 1
+        rows = self._host.call_blocking(
+            self._journal.orders_before,
+            place,
+            missing,
+            symbol=query.symbol,
+            side=query.side,
+            status=query.status,
+        )
+        older = [
+            Entry(row.place, row.order, row.order.model_dump_json().encode())
+            for row in rows
+            if row.account == self._ledger.account(row.order.exchange) and _wanted(query, row.order)
+        ]
+        every = found + older
+        page = every[: query.limit]
+        more = len(every) > query.limit or len(rows) == missing
+        return page, (page[-1].place if page else rows[-1].place) if more else None
 
 
-def _drop(manager: Any, order: Any) -> None:
-    """Take a refused order out of the bot's books, should OctoBot have left it there."""
-    orders = manager.exchange_personal_data.orders_manager
-    if orders.has_order(order.order_id):
-        orders.remove_order_instance(order)
+def _wanted(query: OrderQuery, order: Order) -> bool:
+    return (
+        (query.status != "closed" or order.status not in OPEN_STATUSES)
+        and query.symbol in (None, order.symbol)
+        and query.side in (None, order.side)
+        and query.client_order_id in (None, order.client_order_id)
+        and (query.since is None or order.created_at >= query.since)
+        and (query.until is None or order.created_at < query.until)
+    )
 
 
-def _open_order(manager: Any, order_id: str) -> Any:
-    try:
-        return manager.exchange_personal_data.orders_manager.get_order(order_id)
-    except KeyError:
-        return None
-
-
-def _funds_text(asked: NewOrder) -> str:
-    base, quote = asked.symbol.split(":")[0].split("/")
-    return f"not enough {quote if asked.side == 'buy' else base} available for this order"
+def _problem(error: ApiError) -> OrderProblem:
+    fields = [ProblemField(field=f.field, message=f.message) for f in error.fields]
+    return OrderProblem(
+        code=error.status,
+        type=error.type,
+        error=error.title,
+        details=error.details,
+        fields=fields or None,
+    )

@@ -11,8 +11,9 @@ from pydantic import TypeAdapter
 from backend.bridge.engine import Engine
 from backend.bridge.ledger import Ledger, event_data
 from backend.bridge.publishing import ReadModels
+from backend.bridge.recorder import Change, Recorder
 from backend.errors import BotNotReady
-from backend.schemas.events import Event, EventSink
+from backend.schemas.events import Event
 from backend.schemas.portfolio import (
     Balance,
     ExchangeBalances,
@@ -34,15 +35,17 @@ _BALANCES = TypeAdapter(list[ExchangeBalances])
 class Portfolios:
     """Read models of the account; `mark` and `refresh` run on the bot's loop."""
 
-    def __init__(self, engine: Engine, models: ReadModels, ledger: Ledger, sink: EventSink) -> None:
+    def __init__(
+        self, engine: Engine, models: ReadModels, ledger: Ledger, recorder: Recorder
+    ) -> None:
         self._engine = engine
         self._ledger = ledger
         self._announcement: asyncio.Task[None] | None = None
         self._announced = b""
         self._models = models
-        self._sink = sink
+        self._recorder = recorder
+        self._baselines: dict[str, Decimal | None] = {}
         self._prices: dict[str, Decimal] = {}
-        self._baseline: Decimal | None = None
         models.define("portfolio", self._build_summary, interval_s=0.25)
         models.define("balances", self._build_balances, interval_s=0.25)
 
@@ -62,6 +65,12 @@ class Portfolios:
         return prepared
 
     # ---- on the bot's loop
+
+    def begin(self, baselines: dict[str, Decimal | None]) -> None:
+        """Start over on a new loop, counting profit from these values of each exchange."""
+        self._models.clear()
+        self._announcement = None
+        self._baselines = baselines
 
     def take_price(self, symbol: str, price: Decimal) -> None:
         """Note a price that balances are valued at."""
@@ -85,9 +94,8 @@ class Portfolios:
             self._announced = balances
             json = self._models.data("portfolio")
             data = event_data(None, None, "portfolio", json)
-            self._sink.publish(
-                Event("portfolio", "portfolio_updated", "portfolio", None, data, json)
-            )
+            event = Event("portfolio", "portfolio_updated", "portfolio", None, data, json)
+            self._recorder.put(Change(event=event))
 
     def refresh(self) -> None:
         """Rebuild both models now, for a caller who is about to read what it did."""
@@ -110,20 +118,27 @@ class Portfolios:
             name: [self._value(balance, reference) for balance in _balances(manager)]
             for name, manager in managers.items()
         }
-        every = [holding for rows in holdings.values() for holding in rows]
-        total = sum((holding.value for holding in every if holding.value is not None), ZERO)
-        if self._baseline is None and all(holding.value is not None for holding in every):
-            self._baseline = total
+        total = ZERO
+        for name, rows in holdings.items():
+            value = sum((row.value for row in rows if row.value is not None), ZERO)
+            total += value
+            if self._baselines.get(name) is None and all(row.value is not None for row in rows):
+                self._begin_counting(name, value)
         portfolio = Portfolio(
             reference_market=reference,
             total_value=total,
-            profitability=_profitability(total, self._baseline),
+            profitability=_profitability(total, list(self._baselines.values())),
             exchanges=[
                 ExchangeHoldings(exchange=name, balances=[_with_share(row, total) for row in rows])
                 for name, rows in holdings.items()
             ],
         )
         return portfolio.model_dump_json().encode()
+
+    def _begin_counting(self, exchange: str, value: Decimal) -> None:
+        """Keep the first known value of an account: profit is counted from it for good."""
+        self._baselines[exchange] = value
+        self._recorder.put(Change(baseline=(self._ledger.account(exchange), value)))
 
     def _reference_market(self) -> str:
         manager = next(iter(self._engine.exchanges.values()))
@@ -178,8 +193,9 @@ def _with_share(holding: Holding, total: Decimal) -> Holding:
     return holding.model_copy(update={"share": (holding.value / total).quantize(_CENTS)})
 
 
-def _profitability(total: Decimal, baseline: Decimal | None) -> Profitability:
-    if not baseline:
+def _profitability(total: Decimal, baselines: list[Decimal | None]) -> Profitability:
+    baseline = sum((value for value in baselines if value is not None), ZERO)
+    if not baseline or None in baselines:
         return Profitability(value=ZERO, percent=ZERO)
     gain = total - baseline
     return Profitability(value=gain, percent=(gain / baseline * 100).quantize(Decimal("1E-4")))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from backend.bridge.answers import prepare_page
 from backend.bridge.engine import Engine
+from backend.bridge.history import Entry
 from backend.bridge.ledger import Ledger
+from backend.concurrency import Host
 from backend.cursors import decode_cursor, encode_cursor
 from backend.errors import TradeNotFound
+from backend.schemas.journal import OrderJournal
 from backend.schemas.prepared import Prepared
 from backend.schemas.trades import Trade, TradeQuery
 
@@ -14,9 +17,13 @@ from backend.schemas.trades import Trade, TradeQuery
 class Trades:
     """Executions on every exchange."""
 
-    def __init__(self, engine: Engine, ledger: Ledger, start: str) -> None:
+    def __init__(
+        self, engine: Engine, ledger: Ledger, journal: OrderJournal, host: Host, start: str
+    ) -> None:
         self._engine = engine
         self._ledger = ledger
+        self._journal = journal
+        self._host = host
         self._start = start
 
     def page(self, query: TradeQuery) -> Prepared:
@@ -33,6 +40,8 @@ class Trades:
 
         version = self._ledger.version
         found, more = self._ledger.trades.page(query.limit, before, wanted)
+        if more is None and not self._ledger.trades.complete:
+            found, more = self._with_older(query, found, before)
         cursor = None if more is None else encode_cursor("trades", more)
         tag = (
             f'"{self._start}-trades-{version}-{query.symbol}-{query.since}-{query.until}'
@@ -46,6 +55,34 @@ class Trades:
         """Return one trade. Raises `TradeNotFound`."""
         self._engine.require_ready()
         entry = self._ledger.trades.get(trade_id)
-        if entry is None:
+        if entry is not None:
+            return entry.item
+        stored = self._host.call_blocking(self._journal.find_trade, trade_id)
+        if stored is None:
             raise TradeNotFound("no trade has this id")
-        return entry.item
+        return stored.trade
+
+    def _with_older(
+        self, query: TradeQuery, found: list[Entry[Trade]], before: int | None
+    ) -> tuple[list[Entry[Trade]], int | None]:
+        """Go on in the journal where memory ends."""
+        place = self._ledger.trades.oldest_place
+        place = place if before is None else min(before, place)
+        missing = query.limit - len(found) + 1
+        rows = self._host.call_blocking(
+            self._journal.trades_before,
+            place,
+            missing,
+            symbol=query.symbol,
+            since=query.since,
+            until=query.until,
+        )
+        older = [
+            Entry(row.place, row.trade, row.trade.model_dump_json().encode())
+            for row in rows
+            if row.account == self._ledger.account(row.trade.exchange)
+        ]
+        every = found + older
+        page = every[: query.limit]
+        more = len(every) > query.limit or len(rows) == missing
+        return page, (page[-1].place if page else rows[-1].place) if more else None

@@ -16,6 +16,7 @@ from octobot_trading.constants import (
 
 from backend.bridge.convert import last_price
 from backend.bridge.ledger import Ledger, event_data
+from backend.bridge.paper import move_stop, trail
 from backend.bridge.portfolio import Portfolios
 from backend.schemas.common import decimal_text
 from backend.schemas.events import Event, EventSink
@@ -54,6 +55,9 @@ class Watcher:
             Event("prices", "price_update", f"{exchange} {symbol}", symbol, data, data)
         )
         self._portfolios.take_price(symbol, price)
+        manager = self._managers[exchange]
+        for order, stop in trail(manager, self._ledger, symbol, price):
+            await move_stop(manager, self._ledger, order, stop)
 
     async def _on_order(self, *, exchange: str, order: dict[str, Any], **_: Any) -> None:
         self._ledger.record_order(order, exchange)

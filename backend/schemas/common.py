@@ -93,7 +93,7 @@ PositiveMoney = Annotated[
     PlainSerializer(decimal_text, return_type=str, when_used="json"),
     WithJsonSchema(_DECIMAL_INPUT_SCHEMA),
 ]
-"""An amount in a request: a string or JSON number, above zero, at most 30 digits and 18 decimals."""
+"""An amount in a request: string or number, above zero, at most 30 digits and 18 decimals."""
 
 UtcTime = Annotated[
     datetime,
@@ -110,6 +110,16 @@ Symbol = Annotated[
     WithJsonSchema({"type": "string", "maxLength": 60, "examples": ["BTC/USDT"]}),
 ]
 """A market's symbol: `BTC/USDT` or `BTC-USDT` on the way in, `BTC/USDT` on the way out."""
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("an RFC 3339 time with its offset, such as 2026-01-20T10:00:00Z")
+    return value
+
+
+AwareTime = Annotated[datetime, AfterValidator(_aware)]
+"""A time in a request: RFC 3339 with an offset."""
 
 
 class Model(BaseModel):

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from backend.schemas.common import (
+    AwareTime,
     Model,
     Money,
     PageQuery,
@@ -26,14 +27,30 @@ OrderType = Literal[
     "take_profit_limit",
     "trailing_stop",
 ]
-NewOrderType = Literal["market", "limit", "stop_loss", "take_profit"]
 OrderStatus = Literal[
     "open", "partially_filled", "filled", "canceled", "rejected", "expired", "unknown"
 ]
 
 _CLIENT_ID = r"^[A-Za-z0-9_.:\-]{1,64}$"
-_NEEDS_PRICE = frozenset({"limit"})
-_NEEDS_STOP = frozenset({"stop_loss", "take_profit"})
+_NEEDS_PRICE = frozenset({"limit", "stop_limit", "take_profit_limit"})
+_NEEDS_STOP = frozenset(
+    {"stop_loss", "stop_limit", "take_profit", "take_profit_limit", "trailing_stop"}
+)
+
+
+class StopLossExit(RequestModel):
+    """Where to leave with a loss once the order has filled."""
+
+    stop_price: PositiveMoney = Field(description="Trigger price, in the quote asset.")
+    price: PositiveMoney | None = Field(
+        None, description="Limit price after the trigger; a market order if left out."
+    )
+
+
+class TakeProfitExit(RequestModel):
+    """Where to leave with a profit once the order has filled."""
+
+    price: PositiveMoney = Field(description="Limit price of the exit, in the quote asset.")
 
 
 class NewOrder(RequestModel):
@@ -55,13 +72,15 @@ class NewOrder(RequestModel):
 
     symbol: Symbol
     side: Side
-    type: NewOrderType
+    type: OrderType
     quantity: PositiveMoney = Field(description="Amount of the base asset.")
     price: PositiveMoney | None = Field(
-        None, description="Limit price, in the quote asset; for `limit`."
+        None, description="Limit price, in the quote asset; for the limit types."
     )
     stop_price: PositiveMoney | None = Field(
-        None, description="Trigger price, in the quote asset; for `stop_loss` and `take_profit`."
+        None,
+        description="Trigger price, in the quote asset; for stops and take profits. A trailing"
+        " stop starts here and keeps its distance to the best price since.",
     )
     exchange: str | None = Field(
         None,
@@ -71,11 +90,19 @@ class NewOrder(RequestModel):
     reduce_only: bool = False
     client_order_id: str | None = Field(None, pattern=_CLIENT_ID)
     tag: str | None = Field(None, pattern=r"^[A-Za-z0-9_.:\- ]{1,64}$")
+    take_profit: TakeProfitExit | None = Field(
+        None, description="Exit to place on this order's fill; its own fill cancels `stop_loss`."
+    )
+    stop_loss: StopLossExit | None = Field(
+        None, description="Exit to place on this order's fill; its own fill cancels `take_profit`."
+    )
 
     @model_validator(mode="after")
     def _prices_fit_the_type(self) -> NewOrder:
         _check("price", self.price is not None, self.type in _NEEDS_PRICE, self.type)
         _check("stop_price", self.stop_price is not None, self.type in _NEEDS_STOP, self.type)
+        if self.reduce_only and (self.take_profit or self.stop_loss):
+            raise ValueError("reduce_only: an order that only reduces takes no exits")
         return self
 
 
@@ -91,6 +118,10 @@ class OrderQuery(PageQuery):
 
     status: Literal["open", "closed", "all"] = "open"
     symbol: Symbol | None = None
+    side: Side | None = None
+    since: AwareTime | None = Field(None, description="Created at or after this time.")
+    until: AwareTime | None = Field(None, description="Created before this time.")
+    client_order_id: str | None = Field(None, pattern=_CLIENT_ID)
 
 
 class Fee(Model):
@@ -118,6 +149,9 @@ class Order(Model):
     average_price: Money | None
     cost: Money
     fee: Fee | None
+    parent_order_id: str | None = Field(
+        default=None, description="The order whose fill placed this one: its take profit or stop loss."
+    )
     reduce_only: bool
     tag: str | None
     created_at: UtcTime

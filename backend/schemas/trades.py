@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from backend.schemas.common import Model, Money, PageQuery, Symbol, UtcTime
+from backend.schemas.common import AwareTime, Model, Money, PageQuery, Symbol, UtcTime
 from backend.schemas.orders import Fee, Side
-
-
-def _aware(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise ValueError("an RFC 3339 time with its offset, such as 2026-01-20T10:00:00Z")
-    return value
-
-
-AwareTime = Annotated[datetime, AfterValidator(_aware)]
-"""A time in a request: RFC 3339 with an offset."""
 
 
 class TradeQuery(PageQuery):

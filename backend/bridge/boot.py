@@ -1,0 +1,75 @@
+"""What happens between a booted bot and a ready one: accounts, open orders, lost intents."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from decimal import Decimal
+from typing import Any
+
+from backend.bridge.control import gate_trading
+from backend.bridge.convert import last_price
+from backend.bridge.engine import Engine
+from backend.bridge.ledger import Ledger
+from backend.bridge.paper import make_realistic, restore_balances, restore_orders
+from backend.bridge.portfolio import Portfolios
+from backend.bridge.reconcile import settle_intents
+from backend.bridge.watch import Watcher
+from backend.schemas.journal import OrderJournal
+from backend.settings import Settings
+
+_PRICE_WAIT_S = 5
+
+log = logging.getLogger(__name__)
+
+
+async def take_stock(
+    engine: Engine,
+    settings: Settings,
+    journal: OrderJournal,
+    ledger: Ledger,
+    portfolios: Portfolios,
+    watcher: Watcher,
+) -> None:
+    """Bring bot, journal and ledger to one state, then listen to what changes."""
+    held: list[tuple[dict[str, Any], str]] = []
+    baselines: dict[str, Decimal | None] = {}
+    portfolios.begin(baselines)
+    for name, manager in engine.exchanges.items():
+        gate_trading(manager, engine)
+        await _wait_for_prices(manager, portfolios)
+        state = await asyncio.to_thread(
+            journal.open_account, ledger.account(name), settings.paper_balance
+        )
+        baselines[name] = state.baseline
+        if manager.is_trader_simulated:
+            make_realistic(manager, ledger)
+            restore_balances(manager, state.balances)
+        await watcher.watch(manager)
+        if manager.is_trader_simulated:
+            await restore_orders(manager, ledger)
+        personal = manager.exchange_personal_data
+        for trade in personal.trades_manager.trades.values():
+            ledger.record_trade(trade.to_dict(), name, old=True)
+        held.extend((o.to_dict(), name) for o in personal.orders_manager.get_all_orders())
+        await settle_intents(manager, journal, ledger)
+    ledger.adopt(held)
+    portfolios.announce()
+    portfolios.refresh()
+
+
+async def _wait_for_prices(manager: Any, portfolios: Portfolios) -> None:
+    """Wait a moment for the first price of each symbol, so that balances have a value."""
+    symbols = manager.exchange_config.traded_symbol_pairs
+    data = manager.exchange_symbols_data
+    waits = [
+        data.get_exchange_symbol_data(symbol).prices_manager.get_mark_price(timeout=_PRICE_WAIT_S)
+        for symbol in symbols
+    ]
+    await asyncio.gather(*waits, return_exceptions=True)
+    for symbol in symbols:
+        price = last_price(manager, symbol)
+        if price is None:
+            log.warning("no price of %s has arrived from %s yet", symbol, manager.exchange_name)
+        else:
+            portfolios.take_price(symbol, price)

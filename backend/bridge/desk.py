@@ -1,0 +1,202 @@
+"""The trading desk: places, changes and cancels orders on the bot's loop."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import octobot_trading.errors as trading_errors
+import octobot_trading.personal_data as personal_data
+
+from backend.bridge.engine import Engine
+from backend.bridge.history import Entry
+from backend.bridge.ledger import OPEN_STATUSES, Ledger
+from backend.bridge.placing import build, exits_of, new_order, price_of, refusals
+from backend.bridge.portfolio import Portfolios
+from backend.errors import (
+    BridgeError,
+    ExchangeRefused,
+    ExchangeUnreachable,
+    InsufficientFunds,
+    OrderNotFound,
+    OrderNotOpen,
+    TradingPaused,
+)
+from backend.schemas.common import utc_now
+from backend.schemas.orders import NewOrder, Order
+
+_UNSETTLED = (
+    trading_errors.UnexpectedExchangeSideOrderStateError,
+    trading_errors.OrderNotFoundOnCancelError,
+)
+
+
+class Desk:
+    """Everything here is a coroutine of the bot's loop, and sees OctoBot's objects."""
+
+    def __init__(self, engine: Engine, ledger: Ledger, portfolios: Portfolios) -> None:
+        self._engine = engine
+        self._ledger = ledger
+        self._portfolios = portfolios
+
+    async def place(self, asked: NewOrder, order_id: str) -> Order:
+        """Place an order under this id, with its exits, and return it as it stands."""
+        manager = self._engine.exchange(asked.exchange)
+        if self._engine.status.state == "paused":
+            raise TradingPaused("resume the bot to place orders")
+        price = await price_of(manager, asked.symbol)
+        broken = refusals(manager, asked, price)
+        if broken:
+            raise broken[0]
+        entry = new_order(asked, order_id, manager.exchange_name)
+        exits = exits_of(asked, entry)
+        instance = build(manager, entry, price)
+        await chain_exits(manager, instance, exits, self._ledger)
+        try:
+            await self._submit(manager, instance, entry, rebuild_notes(entry, exits, price))
+        except BridgeError:
+            for order in exits:
+                self._ledger.forget(order.id)
+            raise
+        return self.known(order_id).item
+
+    async def cancel(self, order_id: str) -> Order:
+        """Cancel an open order and return it as it ended."""
+        order = self.known(order_id).item
+        if order.status not in OPEN_STATUSES:
+            raise OrderNotOpen(f"the order is {order.status}")
+        manager = self._engine.exchange(order.exchange)
+        instance = self.instance_of(order)
+        if instance is not None:
+            with contextlib.suppress(*_UNSETTLED):  # it ended before: the ledger says how
+                await self._cancel_at(manager, instance)
+            self._ledger.record_order(instance.to_dict(), manager.exchange_name)
+            self._portfolios.refresh()
+        ended = self.known(order_id).item
+        if ended.status in OPEN_STATUSES:
+            raise ExchangeRefused("the exchange did not cancel the order")
+        return ended
+
+    def known(self, order_id: str) -> Entry[Order]:
+        """Return an order of the ledger. Raises `OrderNotFound`."""
+        entry = self._ledger.orders.get(order_id)
+        if entry is None:
+            raise OrderNotFound("no order has this id")
+        return entry
+
+    def instance_of(self, order: Order) -> Any:
+        """Return the OctoBot order that an open order of ours is, or None."""
+        orders = self._engine.exchange(order.exchange).exchange_personal_data.orders_manager
+        with contextlib.suppress(KeyError):
+            return orders.get_order(order.id)
+        exchange_id = self._ledger.rebuild_of(order.id).get("exchange_id")
+        with contextlib.suppress(KeyError):
+            return orders.get_order(None, exchange_order_id=exchange_id) if exchange_id else None
+        return None
+
+    def note_change(self, order_id: str, asked: NewOrder, instance: Any) -> Order:
+        """Enter an order's new quantity and prices into the ledger."""
+        order = self.known(order_id).item
+        notes = dict(self._ledger.rebuild_of(order_id))
+        notes["exchange_id"] = instance.exchange_order_id
+        self._portfolios.refresh()
+        return self._ledger.update(
+            order.model_copy(
+                update={
+                    "quantity": asked.quantity,
+                    "remaining": asked.quantity - order.filled,
+                    "price": asked.price,
+                    "stop_price": asked.stop_price,
+                    "updated_at": utc_now(),
+                }
+            ),
+            notes,
+        )
+
+    async def _cancel_at(self, manager: Any, instance: Any) -> None:
+        try:
+            await manager.trader.cancel_order(instance)
+        except trading_errors.OrderCancelError:
+            raise ExchangeRefused("the exchange did not cancel the order") from None
+        except trading_errors.OctoBotExchangeError:
+            raise ExchangeUnreachable("the exchange did not answer") from None
+
+    async def _submit(
+        self, manager: Any, instance: Any, order: Order, notes: Mapping[str, Any]
+    ) -> None:
+        self._ledger.expect(order, notes)
+        try:
+            with telling_refusals(order.symbol, order.side):
+                created = await manager.trader.create_order(
+                    instance,
+                    params=_exchange_params(manager, order),
+                    raise_all_creation_error=True,
+                )
+                if created is None:
+                    raise ExchangeRefused("the exchange refused the order")
+        except BridgeError:
+            drop(manager, instance)
+            raise
+        else:
+            self._ledger.record_order(created.to_dict(), manager.exchange_name)
+        finally:
+            self._ledger.forget(order.id)
+            self._portfolios.refresh()
+
+
+async def chain_exits(manager: Any, entry: Any, exits: list[Order], ledger: Ledger) -> None:
+    """Have OctoBot place the exits when the entry fills; one cancels the other."""
+    if not exits:
+        return
+    orders = manager.exchange_personal_data.orders_manager
+    group = orders.get_or_create_group(personal_data.OneCancelsTheOtherOrderGroup, entry.order_id)
+    for order in exits:
+        instance = build(manager, order, entry.created_last_price)
+        instance.add_to_order_group(group)
+        ledger.expect(order, {"group": entry.order_id})
+        # an exit sells what the entry brought: its fee may have taken a part
+        await manager.trader.chain_order(
+            entry, instance, update_with_triggering_order_fees=True, is_bundled=False
+        )
+
+
+def rebuild_notes(order: Order, exits: list[Order], price: Any) -> dict[str, Any]:
+    """Note what a restart needs to rebuild an order in the bot."""
+    notes: dict[str, Any] = {}
+    if exits:
+        notes["exits"] = [exit_.model_dump(mode="json") for exit_ in exits]
+    if order.type == "trailing_stop" and order.stop_price is not None:
+        notes["distance"] = str(abs(price - order.stop_price))
+    return notes
+
+
+@contextlib.contextmanager
+def telling_refusals(symbol: str, side: str) -> Iterator[None]:
+    """Turn what OctoBot raises when an order is not taken into what clients are told."""
+    try:
+        yield
+    except (trading_errors.MissingFunds, trading_errors.PortfolioNegativeValueError):
+        base, quote = symbol.split(":")[0].split("/")
+        asset = quote if side == "buy" else base
+        raise InsufficientFunds(f"not enough {asset} available for this order") from None
+    except trading_errors.ExchangeCompliancyError:
+        raise ExchangeRefused("the exchange does not let this account trade that") from None
+    except trading_errors.AuthenticationError:
+        raise ExchangeRefused("the exchange refused the API key") from None
+    except trading_errors.OrderCreationError:
+        raise ExchangeRefused("the exchange refused the order") from None
+    except trading_errors.OctoBotExchangeError:
+        raise ExchangeUnreachable("the exchange did not answer") from None
+
+
+def drop(manager: Any, instance: Any) -> None:
+    """Take a refused order out of the bot's books, should OctoBot have left it there."""
+    orders = manager.exchange_personal_data.orders_manager
+    if orders.has_order(instance.order_id):
+        orders.remove_order_instance(instance)
+
+
+def _exchange_params(manager: Any, order: Order) -> dict[str, Any]:
+    """Give real exchanges our id, so that the order can be found when an answer is lost."""
+    return {} if manager.is_trader_simulated else {"clientOrderId": order.id}

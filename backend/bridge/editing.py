@@ -1,0 +1,102 @@
+"""Changes to an open order: checked first, so that a refused change leaves it as it was."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import octobot_trading.errors as trading_errors
+
+from backend.bridge.convert import ZERO
+from backend.bridge.desk import Desk, telling_refusals
+from backend.bridge.engine import Engine
+from backend.bridge.ledger import OPEN_STATUSES
+from backend.bridge.placing import is_marketable, price_of, refusals
+from backend.bridge.preview import expected_fee
+from backend.errors import (
+    FieldError,
+    InsufficientFunds,
+    OrderNotOpen,
+    PriceWouldTakeAtOnce,
+    ValidationFailed,
+)
+from backend.schemas.order_commands import ChangedOrder, OrderChange
+from backend.schemas.orders import NewOrder, Order
+
+
+async def change_order(
+    engine: Engine, desk: Desk, order_id: str, change: OrderChange
+) -> ChangedOrder:
+    """Change an open order on the bot's loop."""
+    order = desk.known(order_id).item
+    if order.status not in OPEN_STATUSES:
+        raise OrderNotOpen(f"the order is {order.status}")
+    manager = engine.exchange(order.exchange)
+    asked = _as_asked(order, change)
+    price = await price_of(manager, order.symbol)
+    broken = refusals(manager, asked, price)
+    if broken:
+        raise broken[0]
+    _check_taker(asked, price)
+    instance = desk.instance_of(order)
+    if instance is None or not instance.can_be_edited():
+        raise OrderNotOpen("the order cannot be changed any more")
+    if manager.is_trader_simulated:
+        _check_funds(manager, order, asked)
+    exchange_id = instance.exchange_order_id
+    try:
+        with telling_refusals(order.symbol, order.side):
+            await manager.trader.edit_order(
+                instance,
+                edited_quantity=change.quantity,
+                edited_price=change.price or change.stop_price,
+                edited_stop_price=change.stop_price,
+            )
+    except trading_errors.OrderEditError:
+        raise OrderNotOpen("the order cannot be changed any more") from None
+    method = "edited" if instance.exchange_order_id == exchange_id else "replaced"
+    return ChangedOrder.model_validate(
+        {"order": desk.note_change(order_id, asked, instance), "method": method}
+    )
+
+
+def _as_asked(order: Order, change: OrderChange) -> NewOrder:
+    """Return the order as if it were asked for anew with the change."""
+    wrong = [
+        FieldError(field, f"is not taken by a {order.type} order")
+        for field in ("price", "stop_price")
+        if getattr(change, field) is not None and getattr(order, field) is None
+    ]
+    if order.type == "trailing_stop" and change.stop_price is not None:
+        wrong.append(FieldError("stop_price", "a trailing stop moves by itself"))
+    if wrong:
+        raise ValidationFailed(fields=wrong)
+    given = change.model_dump(exclude_none=True)
+    kept = order.model_dump(include={"symbol", "side", "type", "quantity", "price", "stop_price"})
+    return NewOrder.model_validate({**kept, **given})
+
+
+def _check_taker(asked: NewOrder, price: Decimal) -> None:
+    if asked.type == "limit" and asked.price and is_marketable(asked.side, asked.price, price):
+        raise PriceWouldTakeAtOnce("price: the market is there already; cancel and place anew")
+
+
+def _check_funds(manager: Any, order: Order, asked: NewOrder) -> None:
+    if order.type != "limit" or order.price is None or asked.price is None:
+        return
+    base, quote = order.symbol.split(":")[0].split("/")
+    portfolio = manager.exchange_personal_data.portfolio_manager.portfolio
+    if order.side == "sell":
+        more, asset = asked.quantity - order.quantity, base
+    else:
+        more = _locked(manager, asked, asked.quantity, asked.price) - _locked(
+            manager, asked, order.quantity, order.price
+        )
+        asset = quote
+    if more > portfolio.get_currency_portfolio(asset).available:
+        raise InsufficientFunds(f"not enough {asset} available for this change")
+
+
+def _locked(manager: Any, asked: NewOrder, quantity: Decimal, price: Decimal) -> Decimal:
+    fee = expected_fee(manager, asked, quantity, price)
+    return quantity * price + (fee.cost if fee is not None else ZERO)

@@ -1,0 +1,188 @@
+"""Exactly one order per intent: keys, twins, and the journal's word before the bot's."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from backend.bridge.ledger import Ledger
+from backend.bridge.recorder import Recorder
+from backend.concurrency import Host
+from backend.errors import (
+    ApiError,
+    BotNotReady,
+    DuplicateOrder,
+    FieldError,
+    JournalDown,
+    OrderStateUnknown,
+    TradingPaused,
+)
+from backend.schemas.common import utc_now
+from backend.schemas.journal import Intent, IntentTaken, JournalUnavailable, OrderJournal
+from backend.schemas.orders import NewOrder, Order
+
+_WAIT_S = 60.0
+# These say that nothing was tried: the same key may be used again.
+_NOT_TRIED = (BotNotReady, TradingPaused, JournalDown)
+
+log = logging.getLogger(__name__)
+
+
+class EarlierRefusal(ApiError):
+    """The refusal that the same intent met the first time."""
+
+    def __init__(self, answer: Mapping[str, Any]) -> None:
+        fields = [FieldError(*field) for field in answer.get("fields", ())]
+        super().__init__(answer.get("details"), fields=fields)
+        self.status = int(answer["status"])
+        self.type = str(answer["type"])
+
+
+class Intents:
+    """Places each intent once; the public half runs on any thread."""
+
+    def __init__(
+        self, journal: OrderJournal, recorder: Recorder, ledger: Ledger, host: Host
+    ) -> None:
+        self._journal = journal
+        self._recorder = recorder
+        self._ledger = ledger
+        self._host = host
+        self._lock = threading.Lock()
+        self._running: dict[tuple[str, str], tuple[str, concurrent.futures.Future[Order]]] = {}
+
+    def once(
+        self,
+        asked: NewOrder,
+        user_id: str,
+        idempotency_key: str | None,
+        account: str,
+        place: Callable[[str], Order],
+    ) -> Order:
+        """Place an order, or give what the same intent was answered the first time.
+
+        `place(order_id)` is called at most once per intent, after the intent is
+        in the journal. Twins that arrive meanwhile wait for the first.
+
+        Raises `DuplicateOrder` when a key stands for another order, `JournalDown`
+        when nothing can be written (nothing is sent then), and what `place` raises.
+        """
+        keys = _keys(asked, idempotency_key)
+        fingerprint = _fingerprint(asked)
+        mine: concurrent.futures.Future[Order] = concurrent.futures.Future()
+        with self._lock:
+            twin = next(
+                (self._running[user_id, k] for k in keys if (user_id, k) in self._running), None
+            )
+            if twin is None:
+                self._running.update({(user_id, key): (fingerprint, mine) for key in keys})
+        if twin is not None:
+            return self._await_twin(twin, fingerprint)
+        try:
+            order = self._first(asked, user_id, keys, fingerprint, account, place)
+            mine.set_result(order)
+            return order
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        finally:
+            with self._lock:
+                for key in keys:
+                    self._running.pop((user_id, key), None)
+
+    def _await_twin(
+        self, twin: tuple[str, concurrent.futures.Future[Order]], fingerprint: str
+    ) -> Order:
+        if twin[0] != fingerprint:
+            raise DuplicateOrder("the key stands for another order")
+        try:
+            return self._host.wait(twin[1], _WAIT_S)
+        except TimeoutError:
+            raise OrderStateUnknown("the first request with this key is still running") from None
+
+    def _first(
+        self,
+        asked: NewOrder,
+        user_id: str,
+        keys: tuple[str, ...],
+        fingerprint: str,
+        account: str,
+        place: Callable[[str], Order],
+    ) -> Order:
+        order_id = str(uuid.uuid4())
+        content = asked.model_dump(mode="json", exclude_none=True)
+        intent = Intent(order_id, user_id, keys, fingerprint, content, account, utc_now())
+        try:
+            self._write(self._journal.intend, intent)
+        except IntentTaken as taken:
+            return self._answer_again(taken.earlier, fingerprint)
+        try:
+            order = place(order_id)
+        except OrderStateUnknown:
+            raise  # the intent stays open: reconciliation settles it
+        except _NOT_TRIED:
+            self._write(self._journal.withdraw, order_id)
+            raise
+        except ApiError as error:
+            self._write(self._journal.refuse, order_id, _answer(error))
+            raise
+        self._wait_until_durable()
+        return order
+
+    def _answer_again(self, earlier: Intent, fingerprint: str) -> Order:
+        if earlier.fingerprint != fingerprint:
+            raise DuplicateOrder("the key stands for another order")
+        if earlier.state == "refused" and earlier.answer is not None:
+            raise EarlierRefusal(earlier.answer)
+        entry = self._ledger.orders.get(earlier.order_id)
+        if entry is not None:
+            return entry.item
+        stored = self._host.call_blocking(self._journal.find_order, order_id=earlier.order_id)
+        if stored is None:
+            raise OrderStateUnknown("what became of the first request is not known yet")
+        return stored.order
+
+    def _wait_until_durable(self) -> None:
+        try:
+            self._host.wait(self._recorder.durable(), _WAIT_S)
+        except TimeoutError:
+            raise OrderStateUnknown("the journal cannot be written: the order may stand") from None
+
+    def _write(self, write: Callable[..., None], *args: Any) -> None:
+        if not self._recorder.healthy:
+            raise JournalDown("orders are refused until the journal can be written again")
+        try:
+            self._host.call_blocking(write, *args)
+        except JournalUnavailable:
+            log.exception("the order journal cannot be written")
+            raise JournalDown("orders are refused until the journal can be written") from None
+
+
+def _keys(asked: NewOrder, idempotency_key: str | None) -> tuple[str, ...]:
+    keys = []
+    if idempotency_key is not None:
+        keys.append(f"header:{idempotency_key}")
+    if asked.client_order_id is not None:
+        keys.append(f"client:{asked.client_order_id}")
+    return tuple(keys)
+
+
+def _fingerprint(asked: NewOrder) -> str:
+    content = asked.model_dump(mode="json")
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _answer(error: ApiError) -> dict[str, Any]:
+    return {
+        "status": error.status,
+        "type": error.type,
+        "details": error.details,
+        "fields": [list(field) for field in error.fields],
+    }

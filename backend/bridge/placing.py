@@ -1,0 +1,228 @@
+"""From an order as it was asked for to an OctoBot order, checked against every rule."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import octobot_trading.errors as trading_errors
+import octobot_trading.personal_data as personal_data
+from octobot_trading.enums import TradeOrderSide, TraderOrderType
+
+from backend.bridge.convert import ZERO, last_price
+from backend.bridge.rules import check_cost, check_price, check_quantity, read_rules
+from backend.errors import (
+    BotNotReady,
+    ExchangeUnreachable,
+    ExitOnWrongSide,
+    InvalidSymbol,
+    OrderRefused,
+    ReduceOnlyNotSupported,
+    StopPriceReached,
+)
+from backend.schemas.common import decimal_text, utc_now
+from backend.schemas.markets import Market
+from backend.schemas.orders import NewOrder, Order
+
+_PRICE_TIMEOUT_S = 5
+# A stop triggers when the price rises to it for these, and when it falls to it for the others.
+_TRIGGERS_ABOVE = {
+    ("stop_loss", "buy"),
+    ("stop_limit", "buy"),
+    ("trailing_stop", "buy"),
+    ("take_profit", "sell"),
+    ("take_profit_limit", "sell"),
+}
+_STOPS = frozenset({"stop_loss", "stop_limit", "trailing_stop"})
+
+
+async def price_of(manager: Any, symbol: str) -> Decimal:
+    """Return the newest price, waiting a moment for the first one after a boot.
+
+    Raises `InvalidSymbol` when the bot does not follow the symbol.
+    """
+    if symbol not in manager.exchange_config.traded_symbol_pairs:
+        raise InvalidSymbol(f"{symbol} is not traded on {manager.exchange_name}")
+    try:
+        mark_price = await personal_data.get_up_to_date_price(
+            manager, symbol, timeout=_PRICE_TIMEOUT_S
+        )
+    except asyncio.TimeoutError:
+        raise BotNotReady(f"no price of {symbol} has arrived yet") from None
+    except trading_errors.UnreachableExchange:
+        raise ExchangeUnreachable("the exchange does not answer") from None
+    return last_price(manager, symbol) or Decimal(str(mark_price))
+
+
+def refusals(manager: Any, asked: NewOrder, price: Decimal) -> list[OrderRefused]:
+    """Return each rule that the order breaks at this price; funds are not looked at."""
+    rules = read_rules(manager, asked.symbol)
+    checks: list[Callable[[], None]] = [
+        lambda: check_quantity(rules, asked.quantity),
+        lambda: _check_prices(rules, asked),
+        lambda: check_cost(rules, asked.quantity, asked.price or asked.stop_price or price),
+        lambda: _check_trigger(asked, price),
+        lambda: _check_exits(asked, price),
+        lambda: _check_reduce_only(manager, asked),
+    ]
+    broken = []
+    for check in checks:
+        try:
+            check()
+        except OrderRefused as refusal:
+            broken.append(refusal)
+    return broken
+
+
+def is_marketable(side: str, limit: Decimal, price: Decimal) -> bool:
+    """Tell whether a limit order would be taken at once at this price."""
+    return limit >= price if side == "buy" else limit <= price
+
+
+def build(manager: Any, order: Order, price: Decimal, *, resting: bool = False) -> Any:
+    """Build the OctoBot order, not yet placed, under the id of ours.
+
+    `resting` puts a limit order on the book wherever the market stands.
+    """
+    limit = None if resting else order.price
+    at_once = (
+        limit is not None and order.type == "limit" and is_marketable(order.side, limit, price)
+    )
+    # OctoBot's simulator fills a limit order that crosses the market at its limit
+    # price; an exchange fills it at the market's.
+    as_market = order.type == "market" or (at_once and manager.is_trader_simulated)
+    return personal_data.create_order_instance(
+        manager.trader,
+        TraderOrderType.BUY_MARKET
+        if as_market and order.side == "buy"
+        else TraderOrderType.SELL_MARKET
+        if as_market
+        else _kind(manager, order),
+        order.symbol,
+        price,
+        order.quantity,
+        price=price if as_market else _octobot_price(manager, order, price),
+        stop_price=order.stop_price or ZERO,
+        order_id=order.id,
+        side=TradeOrderSide(order.side) if order.stop_price is not None else None,
+        tag=order.tag,
+        reduce_only=order.reduce_only,
+    )
+
+
+def new_order(asked: NewOrder, order_id: str, exchange: str) -> Order:
+    """Return an order as it is before anything has happened to it."""
+    return _order(
+        order_id,
+        exchange,
+        {
+            **asked.model_dump(include={"symbol", "side", "type", "quantity", "price"}),
+            **asked.model_dump(include={"stop_price", "reduce_only", "client_order_id", "tag"}),
+        },
+    )
+
+
+def exits_of(asked: NewOrder, entry: Order) -> list[Order]:
+    """Return the take profit and the stop loss that the entry's fill will place."""
+    side = "sell" if entry.side == "buy" else "buy"
+    common = {"symbol": entry.symbol, "side": side, "quantity": entry.quantity, "tag": entry.tag}
+    exits = []
+    if asked.take_profit is not None:
+        exits.append({**common, "type": "limit", "price": asked.take_profit.price})
+    if asked.stop_loss is not None:
+        kind = "stop_loss" if asked.stop_loss.price is None else "stop_limit"
+        exits.append({**common, "type": kind, **asked.stop_loss.model_dump()})
+    return [
+        _order(str(uuid.uuid4()), entry.exchange, {**fields, "parent_order_id": entry.id})
+        for fields in exits
+    ]
+
+
+def _order(order_id: str, exchange: str, fields: Mapping[str, Any]) -> Order:
+    now = utc_now()
+    start = {
+        "client_order_id": None,
+        "status": "open",
+        "filled": ZERO,
+        "remaining": fields["quantity"],
+        "price": None,
+        "stop_price": None,
+        "average_price": None,
+        "cost": ZERO,
+        "fee": None,
+        "reduce_only": False,
+        "tag": None,
+    }
+    return Order.model_validate(
+        {
+            **start,
+            **fields,
+            "id": order_id,
+            "exchange": exchange,
+            "created_at": now,
+            "updated_at": now,
+        }
+    )
+
+
+def _kind(manager: Any, order: Order) -> TraderOrderType:
+    if order.type == "limit":
+        buy = order.side == "buy"
+        return TraderOrderType.BUY_LIMIT if buy else TraderOrderType.SELL_LIMIT
+    if manager.is_trader_simulated:
+        # the limit forms are ours: see paper.py
+        is_stop = order.type in _STOPS
+        return TraderOrderType.STOP_LOSS if is_stop else TraderOrderType.TAKE_PROFIT
+    return {
+        "stop_loss": TraderOrderType.STOP_LOSS,
+        "stop_limit": TraderOrderType.STOP_LOSS_LIMIT,
+        "trailing_stop": TraderOrderType.STOP_LOSS,
+        "take_profit": TraderOrderType.TAKE_PROFIT,
+        "take_profit_limit": TraderOrderType.TAKE_PROFIT_LIMIT,
+    }[order.type]
+
+
+def _octobot_price(manager: Any, order: Order, price: Decimal) -> Decimal:
+    if manager.is_trader_simulated:
+        return order.stop_price or order.price or price
+    return order.price or order.stop_price or price
+
+
+def _check_prices(rules: Market, asked: NewOrder) -> None:
+    prices = {
+        "price": asked.price,
+        "stop_price": asked.stop_price,
+        "take_profit.price": asked.take_profit.price if asked.take_profit else None,
+        "stop_loss.stop_price": asked.stop_loss.stop_price if asked.stop_loss else None,
+        "stop_loss.price": asked.stop_loss.price if asked.stop_loss else None,
+    }
+    for field, value in prices.items():
+        if value is not None:
+            check_price(rules, value, field)
+
+
+def _check_trigger(asked: NewOrder, price: Decimal) -> None:
+    stop = asked.stop_price
+    if stop is None:
+        return
+    above = (asked.type, asked.side) in _TRIGGERS_ABOVE
+    if price >= stop if above else price <= stop:
+        raise StopPriceReached(f"stop_price: the price is {decimal_text(price)} already")
+
+
+def _check_exits(asked: NewOrder, price: Decimal) -> None:
+    """A take profit lies on the good side of the entry, a stop loss on the other."""
+    entry = asked.price or asked.stop_price or price
+    sign = 1 if asked.side == "buy" else -1
+    if asked.take_profit is not None and (asked.take_profit.price - entry) * sign <= 0:
+        raise ExitOnWrongSide(f"take_profit.price: the entry is at {decimal_text(entry)}")
+    if asked.stop_loss is not None and (asked.stop_loss.stop_price - entry) * sign >= 0:
+        raise ExitOnWrongSide(f"stop_loss.stop_price: the entry is at {decimal_text(entry)}")
+
+
+def _check_reduce_only(manager: Any, asked: NewOrder) -> None:
+    if asked.reduce_only and not manager.is_future:
+        raise ReduceOnlyNotSupported(f"reduce_only: {manager.exchange_name} trades spot here")

@@ -1,0 +1,159 @@
+"""One thread that commits what happened to the journal and then tells the streams, in order.
+
+Nothing is shown to a client before it would survive a kill of the process.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+import queue
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from backend.schemas.events import Event, EventSink, Topic
+from backend.schemas.journal import (
+    Batch,
+    JournalEvent,
+    JournalUnavailable,
+    OrderJournal,
+    StoredOrder,
+    StoredTrade,
+)
+
+_MOST_AT_ONCE = 500
+_RETRY_S = 0.5
+_JOURNALLED: frozenset[Topic] = frozenset({"orders", "trades", "positions"})
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of the ledger: rows to commit, then an event to publish or a snapshot to load."""
+
+    order: StoredOrder | None = None
+    trade: StoredTrade | None = None
+    balances: Mapping[str, Decimal] = field(default_factory=dict)
+    accepted: str | None = None
+    lost: str | None = None
+    baseline: tuple[str, Decimal] | None = None
+    event: Event | None = None
+    snapshot: tuple[Topic, Mapping[str, tuple[str | None, bytes]]] | None = None
+    done: concurrent.futures.Future[None] | None = None
+
+
+class Recorder:
+    """Takes changes from any thread without waiting; commits them in groups."""
+
+    def __init__(self, journal: OrderJournal, sink: EventSink) -> None:
+        self._journal = journal
+        self._sink = sink
+        self._queue: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._closing = threading.Event()
+        self.healthy = True
+        self._thread.start()
+
+    def put(self, change: Change) -> None:
+        """Queue one change."""
+        self._queue.put(change)
+
+    def durable(self) -> concurrent.futures.Future[None]:
+        """Return a future that is done when everything queued so far is committed."""
+        done: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._queue.put(Change(done=done))
+        return done
+
+    def close(self) -> None:
+        """Commit what waits and end the thread."""
+        self._closing.set()
+        self._queue.put(None)
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        open_ = True
+        while open_:
+            first = self._queue.get()
+            changes, open_ = self._take(first)
+            self._commit(changes)
+            for change in changes:
+                self._tell(change)
+
+    def _take(self, first: Change | None) -> tuple[list[Change], bool]:
+        changes: list[Change] = []
+        item = first
+        while item is not None:
+            changes.append(item)
+            if len(changes) == _MOST_AT_ONCE:
+                return changes, True
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return changes, True
+        return changes, False
+
+    def _commit(self, changes: Sequence[Change]) -> None:
+        batch = _batch(changes)
+        baselines = [change.baseline for change in changes if change.baseline is not None]
+        while batch is not None or baselines:
+            try:
+                if batch is not None:
+                    self._journal.record(batch)
+                for account, value in baselines:
+                    self._journal.set_baseline(account, value)
+            except JournalUnavailable:
+                if self.healthy:
+                    log.exception("the order journal cannot be written")
+                self.healthy = False
+                if self._closing.is_set():
+                    return
+                time.sleep(_RETRY_S)
+            else:
+                self.healthy = True
+                return
+
+    def _tell(self, change: Change) -> None:
+        try:
+            if change.snapshot is not None:
+                self._sink.load(*change.snapshot)
+            if change.event is not None:
+                self._sink.publish(change.event)
+        except Exception:
+            log.exception("an event could not be published")
+        if change.done is not None:
+            change.done.set_result(None)
+
+
+def _batch(changes: Iterable[Change]) -> Batch | None:
+    """Merge changes: an order's last state wins, balance changes add up."""
+    orders: dict[str, StoredOrder] = {}
+    trades: list[StoredTrade] = []
+    balances: dict[str, dict[str, Decimal]] = {}
+    events: list[JournalEvent] = []
+    accepted, lost = [], []
+    for change in changes:
+        if change.order is not None:
+            orders[change.order.order.id] = change.order
+        if change.trade is not None:
+            trades.append(change.trade)
+            totals = balances.setdefault(change.trade.account, {})
+            for asset, amount in change.balances.items():
+                totals[asset] = totals.get(asset, Decimal(0)) + amount
+        if change.accepted is not None:
+            accepted.append(change.accepted)
+        if change.lost is not None:
+            lost.append(change.lost)
+        event = change.event
+        if event is not None and event.topic in _JOURNALLED:
+            events.append(
+                JournalEvent(
+                    event.topic, event.name, event.key, event.symbol, event.data, event.item is None
+                )
+            )
+    if not (orders or trades or accepted or lost or events):
+        return None
+    return Batch(tuple(orders.values()), trades, balances, accepted, lost, events)

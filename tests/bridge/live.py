@@ -1,0 +1,209 @@
+"""A bridge with a real OctoBot on the sandbox exchange, and what tests ask of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from backend.bridge import Bridge
+from backend.concurrency import ThreadHost
+from backend.schemas.events import Event, Topic
+from backend.schemas.orders import NewOrder, Order, OrderQuery
+from backend.schemas.prepared import Prepared
+from backend.schemas.trades import TradeQuery
+from backend.settings import Settings
+from backend.store import Database
+from backend.store.journal import Journal
+
+BTC, ETH, CROSS = "BTC/USDT", "ETH/USDT", "ETH/BTC"
+SYMBOLS = (BTC, ETH, CROSS)
+PRICES = {BTC: Decimal(40_000), ETH: Decimal(2_000), CROSS: Decimal("0.05")}
+START = {"USDT": Decimal(1_000_000), "BTC": Decimal(100), "ETH": Decimal(100)}
+FEE = Decimal("0.001")
+TIMEOUT_S = 15
+
+
+def make_settings(home: Path, **overrides: object) -> Settings:
+    """Settings of a bot with three markets and plenty of paper money."""
+    return Settings(
+        _env_file=None, home=home, **{"symbols": SYMBOLS, "paper_balance": START, **overrides}
+    )
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float = TIMEOUT_S) -> bool:
+    """Return whether the condition came true in time."""
+    deadline = time.monotonic() + timeout_s
+    while not (met := bool(condition())) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    return met
+
+
+def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
+    """Make all calls at the same moment, each in a thread; return results and exceptions."""
+    outcomes: list[Any] = [None] * len(calls)
+    barrier = threading.Barrier(len(calls))
+
+    def run(index: int) -> None:
+        barrier.wait()
+        try:
+            outcomes[index] = calls[index]()
+        except Exception as error:
+            outcomes[index] = error
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(TIMEOUT_S * 2)
+    assert not any(thread.is_alive() for thread in threads)
+    return outcomes
+
+
+class Sink:
+    """Keeps every event and snapshot, in order of arrival."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.loads: list[tuple[Topic, dict[str, tuple[str | None, bytes]]]] = []
+
+    def publish(self, event: Event) -> None:
+        self.events.append(event)
+
+    def load(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
+        self.loads.append((topic, dict(items)))
+
+    def mark(self) -> int:
+        """Name the present moment."""
+        return len(self.events)
+
+    def since(self, mark: int, *topics: Topic) -> list[Event]:
+        """Return what came since, of these topics; prices only when asked for."""
+        wanted = topics or ("orders", "trades", "portfolio", "bot")
+        return [event for event in self.events[mark:] if event.topic in wanted]
+
+    def names(self, mark: int, *topics: Topic) -> list[str]:
+        """Return the names of what came since."""
+        return [event.name for event in self.since(mark, *topics)]
+
+    def await_name(self, mark: int, name: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
+        """Wait for an event of this name and return its data."""
+
+        def found() -> list[Event]:
+            return [event for event in self.events[mark:] if event.name == name]
+
+        assert wait_until(found, timeout_s), f"no {name}: {self.names(mark)}"
+        data: dict[str, Any] = orjson.loads(found()[0].data)
+        return data
+
+
+class Amount(NamedTuple):
+    """What is held of an asset."""
+
+    total: Decimal
+    available: Decimal
+
+
+def content(prepared: Prepared) -> Any:
+    """Return the data of a prepared answer."""
+    return orjson.loads(prepared.body)["data"]
+
+
+class Live:
+    """A bridge, the events that it published, and short ways to ask it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.sink = Sink()
+        self.database = Database(settings, ThreadHost())
+        self.database.upgrade()
+        self.bridge = Bridge(settings, self.sink, ThreadHost(), Journal(self.database))
+
+    def boot(self) -> Live:
+        self.bridge.boot()
+        return self.ready()
+
+    def ready(self) -> Live:
+        """Wait until the bot runs."""
+        assert wait_until(lambda: self.state not in ("starting", "stopped")), self.state
+        assert self.state == "running", self.bridge.bot.status()
+        return self
+
+    @property
+    def state(self) -> str:
+        return self.bridge.bot.status().state
+
+    def price(self, symbol: str) -> Decimal | None:
+        """Return the price that the bot has last told."""
+        for event in reversed(self.sink.events):
+            if event.name == "price_update" and event.symbol == symbol:
+                return Decimal(orjson.loads(event.data)["price"])
+        return None
+
+    def pin(self, symbol: str, price: Decimal | str | int) -> None:
+        """Hold a price, and wait until the bot knows it."""
+        self.bridge.sandbox.pin(symbol, Decimal(price))
+        assert wait_until(lambda: self.price(symbol) == Decimal(price), 3)
+
+    def pin_all(self) -> None:
+        for symbol, price in PRICES.items():
+            self.bridge.sandbox.pin(symbol, price)
+        for symbol, price in PRICES.items():
+            self.pin(symbol, price)
+
+    def settle(self) -> None:
+        """Wait until nothing more follows from what was done."""
+        mark = self.sink.mark()
+        while time.sleep(0.05) or self.sink.since(mark):
+            mark = self.sink.mark()
+
+    def balances(self) -> dict[str, Amount]:
+        (exchange,) = content(self.bridge.portfolio.balances())
+        return {
+            row["asset"]: Amount(Decimal(row["total"]), Decimal(row["available"]))
+            for row in exchange["balances"]
+        }
+
+    def totals(self) -> dict[str, Decimal]:
+        return {asset: amount.total for asset, amount in self.balances().items()}
+
+    def locked(self) -> dict[str, Decimal]:
+        """Return what is locked, by asset; nothing where nothing is."""
+        return {
+            asset: amount.total - amount.available
+            for asset, amount in self.balances().items()
+            if amount.total != amount.available
+        }
+
+    def orders(self, **query: Any) -> list[dict[str, Any]]:
+        orders: list[dict[str, Any]] = content(self.bridge.orders.page(OrderQuery(**query)))
+        return orders
+
+    def trades(self, **query: Any) -> list[dict[str, Any]]:
+        trades: list[dict[str, Any]] = content(self.bridge.trades.page(TradeQuery(**query)))
+        return trades
+
+    def place(self, **fields: Any) -> Order:
+        return self.bridge.orders.create(new_order(**fields))
+
+    def settled(self, order_id: str, status: str = "filled", timeout_s: float = 3) -> Order:
+        """Wait until an order stands so, and return it."""
+        orders = self.bridge.orders
+        assert wait_until(lambda: orders.get(order_id).status == status, timeout_s), orders.get(
+            order_id
+        )
+        return orders.get(order_id)
+
+    def cancel_all(self) -> None:
+        for order in self.orders(limit=500):
+            self.bridge.orders.cancel(order["id"])
+
+
+def new_order(**fields: Any) -> NewOrder:
+    """A small market buy, unless told otherwise."""
+    return NewOrder(**{"symbol": BTC, "side": "buy", "type": "market", "quantity": "0.01", **fields})
