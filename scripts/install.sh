@@ -17,4 +17,5 @@ if ! "$folder/bin/python" -m pip --version >/dev/null 2>&1; then
 fi
 
 echo "Installing into $folder; the first time this takes a minute or three"
-"$folder/bin/python" -m pip install --quiet --disable-pip-version-check -e ".${extra:+[$extra]}"
+# Without the warnings: setuptools has a long one about every editable installation.
+PYTHONWARNINGS=ignore "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -e ".${extra:+[$extra]}"
