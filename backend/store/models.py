@@ -1,4 +1,4 @@
-"""The tables: users, refresh families, revoked access tokens, the audit, portfolio snapshots."""
+"""The tables: users, refresh families, revoked access tokens, the audit, values, risk limits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Integer, MetaData, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Integer, MetaData, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from backend.schemas.auth import Role
@@ -125,3 +125,25 @@ class PortfolioSnapshot(Base):
     taken_at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
     reference_market: Mapped[str] = mapped_column(String)
     total_value: Mapped[Decimal] = mapped_column(ExactDecimal)
+
+
+class OpeningPrice(Base):
+    """The first known price of an asset that an account began with, in the reference market."""
+
+    __tablename__ = "opening_prices"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    account: Mapped[str] = mapped_column(String, primary_key=True)
+    asset: Mapped[str] = mapped_column(String, primary_key=True)
+    reference_market: Mapped[str] = mapped_column(String, primary_key=True)
+    price: Mapped[Decimal] = mapped_column(ExactDecimal)
+
+
+class RiskLimit(Base):
+    """A risk limit that an admin set in the place of the setting; `value` is JSON."""
+
+    __tablename__ = "risk_limits"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)

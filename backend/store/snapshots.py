@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import delete, extract, func, insert, select
+from sqlalchemy import ColumnElement, delete, extract, func, insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from backend.store.models import PortfolioSnapshot
@@ -50,12 +50,76 @@ def of_account(
         query = query.where(at >= since)
     if until is not None:
         query = query.where(at < until)
-    number = func.floor(extract("epoch", at) / int(interval.total_seconds()))
-    last = query.with_only_columns(func.max(at)).group_by(number)
+    last = query.with_only_columns(func.max(at)).group_by(_number_of(interval))
     rows = session.execute(query.where(at.in_(last)).order_by(at.desc()).limit(limit))
     return [Snapshot(*row) for row in rows]
+
+
+def values_of(
+    session: Session,
+    account: str,
+    reference_market: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[tuple[datetime, Decimal]]:
+    """Return all values of an account in one reference market, oldest first, with their times."""
+    at = PortfolioSnapshot.taken_at
+    query = select(at, PortfolioSnapshot.total_value).where(
+        PortfolioSnapshot.account == account, PortfolioSnapshot.reference_market == reference_market
+    )
+    if since is not None:
+        query = query.where(at >= since)
+    if until is not None:
+        query = query.where(at < until)
+    return [(moment, value) for moment, value in session.execute(query.order_by(at))]
+
+
+def first_since(
+    session: Session, account: str, reference_market: str, since: datetime
+) -> Snapshot | None:
+    """Return the first snapshot of an account in one reference market at or after a time."""
+    at = PortfolioSnapshot.taken_at
+    query = select(*_COLUMNS).where(
+        PortfolioSnapshot.account == account,
+        PortfolioSnapshot.reference_market == reference_market,
+        at >= since,
+    )
+    row = session.execute(query.order_by(at).limit(1)).first()
+    return None if row is None else Snapshot(*row)
+
+
+def newest(session: Session, trading: str) -> Snapshot | None:
+    """Return the newest snapshot of any account that trades in this mode: paper or real."""
+    query = select(*_COLUMNS).where(PortfolioSnapshot.account.endswith(f":{trading}"))
+    row = session.execute(query.order_by(PortfolioSnapshot.taken_at.desc()).limit(1)).first()
+    return None if row is None else Snapshot(*row)
+
+
+def thin(
+    session: Session, interval: timedelta, *, until: datetime, since: datetime | None = None
+) -> None:
+    """Of the snapshots from `since` to just before `until` keep the last of each interval."""
+    at = PortfolioSnapshot.taken_at
+    aged = at < until if since is None else (at >= since) & (at < until)
+    kept = (
+        select(PortfolioSnapshot.account, func.max(at))
+        .where(aged)
+        .group_by(PortfolioSnapshot.account, _number_of(interval))
+    )
+    session.execute(
+        delete(PortfolioSnapshot).where(
+            aged, tuple_(PortfolioSnapshot.account, at).not_in(kept.subquery().select())
+        )
+    )
 
 
 def forget(session: Session, before: datetime) -> None:
     """Delete the snapshots that were taken before a time."""
     session.execute(delete(PortfolioSnapshot).where(PortfolioSnapshot.taken_at < before))
+
+
+def _number_of(interval: timedelta) -> ColumnElement[int]:
+    """Number a snapshot's interval from 1970 on."""
+    seconds = int(interval.total_seconds())
+    return func.floor(extract("epoch", PortfolioSnapshot.taken_at) / seconds)
