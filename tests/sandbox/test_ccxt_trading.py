@@ -108,7 +108,10 @@ def test_an_edit_keeps_the_id(client):
         ((BTC, "market", "buy", 100), ccxt.InsufficientFunds),
         (("BTC/EUR", "market", "buy", 1), ccxt.BadSymbol),
         ((BTC, "market", "sell", 1, None, {"trailingPercent": 1}), ccxt.NotSupported),
-        ((BTC, "market", "sell", 1, None, {"stopLossPrice": 50_001}), ccxt.OrderImmediatelyFillable),
+        (
+            (BTC, "market", "sell", 1, None, {"stopLossPrice": 50_001}),
+            ccxt.OrderImmediatelyFillable,
+        ),
     ],
 )
 def test_bad_orders_raise_as_exchanges_do(client, arguments, error):

@@ -16,14 +16,14 @@ from tests.sandbox.conftest import SYMBOLS, wait_until
 BTC = "BTC/USDT"
 
 
-async def place(manager, order_type, share_of_price):
+async def place(manager, order_type, share_of_price, params=None):
     _, _, _, price, market = await pd.get_pre_order_data(manager, BTC, 10)
     adapted = pd.decimal_check_and_adapt_order_details_if_necessary(
         Decimal("0.0123456789"), price * Decimal(share_of_price), market
     )
     [(quantity, limit)] = adapted
     order = pd.create_order_instance(manager.trader, order_type, BTC, price, quantity, price=limit)
-    return await manager.trader.create_order(order)
+    return await manager.trader.create_order(order, params=params)
 
 
 def test_mark_prices_arrive_at_least_twice_a_second_for_each_symbol(paper_bot):

@@ -90,7 +90,7 @@ def test_a_cross_follows_when_a_leg_is_steered(market):
     assert market.candles("ETH/BTC", "1m")[-1].close == market.price("ETH/BTC")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(turns, st.sampled_from([("5m", "1m"), ("1h", "5m"), ("1d", "1h")]))
 def test_steered_candles_still_agree_with_each_other(steps, pair):
     clock = Clock()

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+
+import pytest
+from octobot_trading import api as trading_api
+from octobot_trading.enums import TraderOrderType
+
+from backend.bridge.sandbox import Desk, Fault, Market, install
+from tests.sandbox.boot import Bot
+from tests.sandbox.conftest import wait_until
+from tests.sandbox.test_octobot_paper import place
+
+KEY = "key"
+FUNDS = {KEY: {"USDT": Decimal(100_000), "BTC": Decimal(1)}}
+
+
+@pytest.fixture
+def market():
+    return Market(seed=11)
+
+
+@pytest.fixture
+def desk(market, tmp_path):
+    desk = Desk(market, FUNDS, file=tmp_path / "desk.json")
+    install(market, desk)
+    return desk
+
+
+@pytest.fixture
+def boot(desk, tmp_path):
+    return lambda: Bot(tmp_path, ["BTC/USDT"], keys=(KEY, "secret"))
+
+
+def holdings(bot):
+    assets = trading_api.get_portfolio(bot.manager)
+    return {asset: (value.available, value.total) for asset, value in assets.items()}
+
+
+def at_desk(desk):
+    balances = desk.account(KEY).balances
+    return {
+        asset: (balance.free, balance.free + balance.locked) for asset, balance in balances.items()
+    }
+
+
+def test_a_real_trader_trades_end_to_end(boot, desk, market):
+    with boot() as bot:
+        assert not bot.manager.trader.simulate
+        assert wait_until(lambda: holdings(bot) == at_desk(desk), 3)
+        order = bot.run(place(bot.manager, TraderOrderType.BUY_LIMIT, "0.9"))
+        assert holdings(bot) == at_desk(desk)
+        market.move("BTC/USDT", order.origin_price * Decimal("0.99"))
+        assert wait_until(order.is_filled, 2)
+        sold = bot.run(place(bot.manager, TraderOrderType.SELL_MARKET, "1"))
+        assert wait_until(sold.is_filled, 2)
+        assert wait_until(lambda: holdings(bot) == at_desk(desk), 8)
+        kept = bot.run(place(bot.manager, TraderOrderType.SELL_LIMIT, "1.2"))
+        bot.run(bot.manager.trader.cancel_order(kept))
+        assert desk.order(KEY, kept.exchange_order_id).status == "canceled"
+
+
+def test_open_orders_are_there_again_after_a_restart(boot, desk):
+    with boot() as bot:
+        order = bot.run(place(bot.manager, TraderOrderType.BUY_LIMIT, "0.8"))
+        exchange_id = order.exchange_order_id
+    with boot() as bot:
+
+        def found():
+            orders = trading_api.get_open_orders(bot.manager)
+            return [order.exchange_order_id for order in orders] == [exchange_id]
+
+        assert wait_until(found, 5)
+
+
+def test_an_order_whose_answer_got_lost_is_found_by_its_client_order_id(boot, desk):
+    client_order_id = uuid.uuid4().hex
+    with boot() as bot:
+        desk.faults.arm(Fault.TIMEOUT_AFTER, "create_order", times=1)
+        params = {"clientOrderId": client_order_id}
+        answer = bot.run(place(bot.manager, TraderOrderType.BUY_LIMIT, "0.8", params))
+    assert answer is None
+    assert desk.order_of_client(KEY, client_order_id).status == "open"
