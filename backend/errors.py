@@ -349,6 +349,13 @@ class ExchangeRefused(BridgeError):
     type = "exchange_refused"
 
 
+class ExchangeRateLimited(BridgeError):
+    """The exchange takes no more requests from this account for now; nothing was sent."""
+
+    status = 502
+    type = "exchange_rate_limited"
+
+
 class ExchangeUnreachable(BridgeError):
     """The exchange does not answer."""
 

@@ -10,10 +10,11 @@ from typing import Any
 from backend.bridge.control import gate_trading
 from backend.bridge.convert import last_price
 from backend.bridge.engine import Engine
+from backend.bridge.failures import note_failures
 from backend.bridge.ledger import Ledger
 from backend.bridge.paper import make_realistic, restore_balances, restore_orders
 from backend.bridge.portfolio import Portfolios
-from backend.bridge.reconcile import settle_intents
+from backend.bridge.reconcile import keep_settling, settle_intents
 from backend.bridge.watch import Watcher
 from backend.schemas.journal import OrderJournal
 from backend.settings import Settings
@@ -45,6 +46,8 @@ async def take_stock(
         if manager.is_trader_simulated:
             make_realistic(manager, ledger)
             restore_balances(manager, state.balances)
+        else:
+            note_failures(manager)
         await watcher.watch(manager)
         if manager.is_trader_simulated:
             await restore_orders(manager, ledger)
@@ -53,6 +56,8 @@ async def take_stock(
             ledger.record_trade(trade.to_dict(), name, old=True)
         held.extend((o.to_dict(), name) for o in personal.orders_manager.get_all_orders())
         await settle_intents(manager, journal, ledger)
+        if not manager.is_trader_simulated:
+            engine.keep(keep_settling(manager, ledger))
     ledger.adopt(held)
     portfolios.announce()
     portfolios.refresh()

@@ -17,8 +17,8 @@ from backend.bridge.orders import Orders
 from backend.bridge.portfolio import Portfolios
 from backend.bridge.publishing import ReadModels
 from backend.bridge.recorder import Change, Recorder
-from backend.bridge.steering import SandboxPrices
 from backend.bridge.trades import Trades
+from backend.bridge.venue import SandboxVenue
 from backend.bridge.watch import Watcher
 from backend.concurrency import Host
 from backend.schemas.bot import Readiness
@@ -53,7 +53,7 @@ class Bridge:
         self.trades = Trades(self._engine, self._ledger, journal, host, start)
         self.markets = Markets(self._engine, settings.trading)
         self.dead_man = DeadMan(self._engine, self.orders)
-        self.sandbox = SandboxPrices(settings)
+        self.sandbox = SandboxVenue(settings)
         self._watcher = Watcher(self._ledger, self.portfolio, sink)
         self._settings = settings
 

@@ -75,7 +75,8 @@ def order_from_dict(
     filled = quantity if status == "filled" else _amount(raw[Col.FILLED.value])
     if status == "open" and filled:
         # the simulator writes what an order is about to fill; an exchange, what has filled
-        filled, status = (ZERO, status) if paper else (filled, "partially_filled")
+        done: Status = "filled" if filled >= quantity else "partially_filled"
+        filled, status = (ZERO, status) if paper else (filled, done)
     cost = _amount(raw[Col.COST.value]) if filled else ZERO
     return Order(
         id=str(raw[Col.ID.value]),

@@ -10,6 +10,7 @@ import octobot_trading.errors as trading_errors
 import octobot_trading.personal_data as personal_data
 
 from backend.bridge.engine import Engine
+from backend.bridge.failures import listening
 from backend.bridge.history import Entry
 from backend.bridge.ledger import OPEN_STATUSES, Ledger
 from backend.bridge.placing import build, exits_of, new_order, price_of, refusals
@@ -21,11 +22,13 @@ from backend.errors import (
     InsufficientFunds,
     OrderNotFound,
     OrderNotOpen,
+    OrderStateUnknown,
     TradingPaused,
 )
 from backend.schemas.common import utc_now
 from backend.schemas.orders import NewOrder, Order
 
+_NO_ANSWER = "the exchange did not answer"
 _UNSETTLED = (
     trading_errors.UnexpectedExchangeSideOrderStateError,
     trading_errors.OrderNotFoundOnCancelError,
@@ -115,26 +118,25 @@ class Desk:
         )
 
     async def _cancel_at(self, manager: Any, instance: Any) -> None:
-        try:
-            await manager.trader.cancel_order(instance)
-        except trading_errors.OrderCancelError:
-            raise ExchangeRefused("the exchange did not cancel the order") from None
-        except trading_errors.OctoBotExchangeError:
-            raise ExchangeUnreachable("the exchange did not answer") from None
+        with listening() as failures:
+            try:
+                canceled = await manager.trader.cancel_order(instance)
+            except trading_errors.OrderCancelError:
+                canceled = False
+            except trading_errors.OctoBotExchangeError:
+                raise failures.as_error() or ExchangeUnreachable(_NO_ANSWER) from None
+        if not canceled and failures.is_ambiguous:
+            raise failures.as_error() or ExchangeUnreachable(_NO_ANSWER)
 
     async def _submit(
         self, manager: Any, instance: Any, order: Order, notes: Mapping[str, Any]
     ) -> None:
         self._ledger.expect(order, notes)
         try:
-            with telling_refusals(order.symbol, order.side):
-                created = await manager.trader.create_order(
-                    instance,
-                    params=_exchange_params(manager, order),
-                    raise_all_creation_error=True,
-                )
-                if created is None:
-                    raise ExchangeRefused("the exchange refused the order")
+            created = await self._create(manager, instance, order)
+        except OrderStateUnknown:
+            self._ledger.create(order.model_copy(update={"status": "unknown"}), notes)
+            raise
         except BridgeError:
             drop(manager, instance)
             raise
@@ -143,6 +145,21 @@ class Desk:
         finally:
             self._ledger.forget(order.id)
             self._portfolios.refresh()
+
+    async def _create(self, manager: Any, instance: Any, order: Order) -> Any:
+        with listening() as failures:
+            try:
+                with telling_refusals(order.symbol, order.side):
+                    created = await manager.trader.create_order(
+                        instance,
+                        params=_exchange_params(manager, order),
+                        raise_all_creation_error=True,
+                    )
+            except BridgeError as error:
+                raise failures.as_error() or error from None
+            if created is None:
+                raise failures.as_error() or ExchangeRefused("the exchange refused the order")
+        return created
 
 
 async def chain_exits(manager: Any, entry: Any, exits: list[Order], ledger: Ledger) -> None:
@@ -187,7 +204,7 @@ def telling_refusals(symbol: str, side: str) -> Iterator[None]:
     except trading_errors.OrderCreationError:
         raise ExchangeRefused("the exchange refused the order") from None
     except trading_errors.OctoBotExchangeError:
-        raise ExchangeUnreachable("the exchange did not answer") from None
+        raise ExchangeUnreachable(_NO_ANSWER) from None
 
 
 def drop(manager: Any, instance: Any) -> None:

@@ -77,6 +77,7 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._retry: threading.Timer | None = None
         self._failures = 0
+        self._kept: set[asyncio.Task[None]] = set()
         self.bot: Any = None
         self.exchanges: dict[str, Any] = {}
 
@@ -134,6 +135,12 @@ class Engine:
         if name not in self.exchanges:
             raise InvalidExchange(f"exchange: one of {', '.join(self.exchanges)}")
         return self.exchanges[name]
+
+    def keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let work go on for as long as this run of the bot. Loop only."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
 
     def require_ready(self) -> None:
         """Raise `BotNotReady` unless the bot runs or is paused."""
@@ -307,6 +314,8 @@ class Engine:
 
     async def _stop_bot(self) -> None:
         self.exchanges = {}  # nothing of ours may look at a bot that is being taken apart
+        for task in self._kept:
+            task.cancel()
         tools = self.bot.task_manager
         if tools.tools_task_group is not None:
             tools.tools_task_group.cancel()

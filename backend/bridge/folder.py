@@ -11,6 +11,7 @@ import octobot_commons.configuration as commons_configuration
 import octobot_commons.constants as commons_constants
 from octobot_commons.configuration import Configuration
 
+from backend.bridge.venue import SANDBOX, SANDBOX_KEY
 from backend.settings import Settings
 
 PROFILE_ID = "backend"
@@ -54,15 +55,19 @@ def read_configuration(settings: Settings) -> Configuration:
         octobot_constants.PROFILE_FILE_SCHEMA,
     )
     configuration.read()
-    apply_trading_setting(configuration.config, settings)
+    _apply_trading_setting(configuration.config, settings)
     return configuration
 
 
-def apply_trading_setting(config: dict[str, Any], settings: Settings) -> None:
-    """Switch the trader or its simulator on, never both."""
+def _apply_trading_setting(config: dict[str, Any], settings: Settings) -> None:
+    """Switch the trader or its simulator on, never both; the sandbox's key is known here."""
     real = settings.trading == "real"
     config[commons_constants.CONFIG_TRADER][commons_constants.CONFIG_ENABLED_OPTION] = real
     config[commons_constants.CONFIG_SIMULATOR][commons_constants.CONFIG_ENABLED_OPTION] = not real
+    exchanges = config[commons_constants.CONFIG_EXCHANGES]
+    if real and SANDBOX in exchanges:
+        key = commons_configuration.encrypt(SANDBOX_KEY).decode()
+        exchanges[SANDBOX] = {**exchanges[SANDBOX], "api-key": key, "api-secret": key}
 
 
 def reference_market(settings: Settings) -> str:

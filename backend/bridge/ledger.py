@@ -128,6 +128,11 @@ class Ledger:
         self._release_trades(order)
         return order
 
+    def bind(self, order_id: str, exchange_id: str) -> None:
+        """Note which order of the exchange is ours."""
+        self._by_exchange_id[exchange_id] = order_id
+        self._rebuild[order_id] = {**self._rebuild.get(order_id, {}), "exchange_id": exchange_id}
+
     def create(self, order: Order, rebuild: Mapping[str, Any]) -> Entry[Order]:
         """Enter a new order of which the bot has not spoken itself."""
         self._rebuild[order.id] = rebuild
@@ -170,9 +175,24 @@ class Ledger:
     def _own_id(self, raw: dict[str, Any]) -> str:
         """Return our id of an order: OctoBot gives orders that it reloads new ids of its own."""
         order_id = str(raw[Col.ID.value])
-        if self.orders.get(order_id) is None and order_id not in self._expected:
-            return self._by_exchange_id.get(str(raw.get(Col.EXCHANGE_ID.value)), order_id)
-        return order_id
+        if self.orders.get(order_id) is not None or order_id in self._expected:
+            return order_id
+        exchange_id = str(raw.get(Col.EXCHANGE_ID.value))
+        return self._by_exchange_id.get(exchange_id) or self._lost_one(raw) or order_id
+
+    def _lost_one(self, raw: dict[str, Any]) -> str | None:
+        """Return the order whose answer got lost and that this one must be."""
+        for entry in self.open_orders:
+            order = entry.item
+            if (
+                order.status == "unknown"
+                and (order.symbol, order.side) == (raw[Col.SYMBOL.value], raw[Col.SIDE.value])
+                and order.quantity == raw[Col.AMOUNT.value]
+                and order.price in (None, raw[Col.PRICE.value])
+            ):
+                self._by_exchange_id[str(raw.get(Col.EXCHANGE_ID.value))] = order.id
+                return order.id
+        return None
 
     def _own_trade_order(self, raw: dict[str, Any]) -> str:
         order_id = str(raw[Col.ORDER_ID.value])

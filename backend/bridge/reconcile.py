@@ -1,24 +1,36 @@
-"""Settles the intents that an earlier process, or a lost answer, left without an outcome."""
+"""Settles the orders whose outcome nobody told: after a crash, or after a lost answer."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+import time
 from typing import Any
 
-import octobot_trading.errors as trading_errors
+import ccxt
 
+from backend.bridge.convert import decimal_or_none
 from backend.bridge.ledger import Ledger
 from backend.bridge.placing import new_order
+from backend.schemas.common import utc_now
 from backend.schemas.journal import Intent, OrderJournal
 from backend.schemas.orders import NewOrder, Order
+
+_EVERY_S = 1.0
+_GIVE_UP_AFTER_S = 30.0
+_STATUSES = {
+    "open": "open",
+    "closed": "filled",
+    "canceled": "canceled",
+    "expired": "expired",
+    "rejected": "rejected",
+}
 
 log = logging.getLogger(__name__)
 
 
 async def settle_intents(manager: Any, journal: OrderJournal, ledger: Ledger) -> None:
-    """Find each open intent again, or mark it as never placed; none is sent again."""
+    """Enter what earlier processes left open as unknown or never placed; send nothing again."""
     account = ledger.account(manager.exchange_name)
     for intent in await asyncio.to_thread(journal.open_intents, account):
         if ledger.orders.get(intent.order_id) is not None:
@@ -28,34 +40,74 @@ async def settle_intents(manager: Any, journal: OrderJournal, ledger: Ledger) ->
             # the simulator's state is ours: what it did not tell us never happened
             ledger.lose(order)
         else:
-            await _look_up(manager, ledger, order)
+            ledger.create(order.model_copy(update={"status": "unknown"}), {})
+
+
+async def keep_settling(manager: Any, ledger: Ledger) -> None:
+    """Look unknown orders up at the exchange until it says what became of them.
+
+    One that a working exchange has not known for half a minute was never placed.
+    """
+    missing_since: dict[str, float] = {}
+    while True:
+        for entry in ledger.open_orders:
+            order = entry.item
+            if order.status == "unknown" and order.exchange == manager.exchange_name:
+                await _settle(manager, ledger, order, missing_since)
+        await asyncio.sleep(_EVERY_S)
+
+
+async def _settle(
+    manager: Any, ledger: Ledger, order: Order, missing_since: dict[str, float]
+) -> None:
+    try:
+        raw = await _find(manager, order)
+    except ccxt.BaseError as error:
+        log.warning("order %s cannot be looked up: %s", order.id, type(error).__name__)
+        missing_since.pop(order.id, None)
+        return
+    now = time.monotonic()
+    if raw is not None:
+        ledger.bind(order.id, str(raw["id"]))
+        ledger.update(_as_found(order, raw))
+    elif now - missing_since.setdefault(order.id, now) > _GIVE_UP_AFTER_S:
+        ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
+
+
+async def _find(manager: Any, order: Order) -> dict[str, Any] | None:
+    """Return ccxt's order that bears our id as its client order id."""
+    client = manager.exchange.connector.client
+    for ability, fetch in (
+        ("fetchOpenOrders", "fetch_open_orders"),
+        ("fetchClosedOrders", "fetch_closed_orders"),
+        ("fetchCanceledOrders", "fetch_canceled_orders"),
+        ("fetchOrders", "fetch_orders"),
+    ):
+        if client.has.get(ability):
+            for raw in await getattr(client, fetch)(order.symbol) or ():
+                if raw.get("clientOrderId") == order.id:
+                    return dict(raw)
+    return None
+
+
+def _as_found(order: Order, raw: dict[str, Any]) -> Order:
+    filled = decimal_or_none(raw.get("filled")) or order.filled
+    status = _STATUSES.get(str(raw.get("status")), "open")
+    if status == "open" and filled:
+        status = "partially_filled"
+    return order.model_copy(
+        update={
+            "status": status,
+            "filled": filled,
+            "remaining": order.quantity - filled,
+            "average_price": decimal_or_none(raw.get("average")) if filled else None,
+            "cost": decimal_or_none(raw.get("cost")) or order.cost,
+            "updated_at": utc_now(),
+        }
+    )
 
 
 def _as_it_was_asked(intent: Intent, exchange: str) -> Order:
     asked = NewOrder.model_validate(dict(intent.asked))
     order = new_order(asked, intent.order_id, exchange)
     return order.model_copy(update={"created_at": intent.created_at})
-
-
-async def _look_up(manager: Any, ledger: Ledger, order: Order) -> None:
-    """Ask the exchange for an order that bears our id as its client id."""
-    try:
-        raw = await _find_on_exchange(manager, order)
-    except trading_errors.OctoBotExchangeError:
-        log.warning("order %s cannot be looked up: the exchange does not answer", order.id)
-        ledger.create(order.model_copy(update={"status": "unknown"}), {"lookup": True})
-        return
-    if raw is None:
-        ledger.lose(order)
-    else:
-        ledger.create(order, {"exchange_id": raw["id"]})
-
-
-async def _find_on_exchange(manager: Any, order: Order) -> dict[str, Any] | None:
-    exchange = manager.exchange
-    for fetch in (exchange.get_open_orders, exchange.get_closed_orders):
-        with contextlib.suppress(trading_errors.NotSupported):
-            for raw in await fetch(symbol=order.symbol, limit=500) or ():
-                if order.id in (raw.get("clientOrderId"), raw.get("client_order_id")):
-                    return dict(raw)
-    return None

@@ -1,26 +1,43 @@
-"""The sandbox exchange's market, and the hand on its prices."""
+"""The sandbox exchange as this process runs it: market, account, the hand on its prices."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
 from backend.bridge.sandbox import install
+from backend.bridge.sandbox.desk import Desk
+from backend.bridge.sandbox.faults import Faults
 from backend.bridge.sandbox.listings import UnknownSymbol
 from backend.bridge.sandbox.market import Market
 from backend.errors import InvalidSymbol, NotFound
 from backend.settings import Settings
 
 SANDBOX = "sandbox"
+SANDBOX_KEY = "sandbox"
+"""API key and secret of the one account at the sandbox; it opens with BACKEND_PAPER_BALANCE."""
 
 
-class SandboxPrices:
-    """Sets sandbox prices, for people who test their clients and for our tests."""
+class SandboxVenue:
+    """Sets sandbox prices and faults, for people who test their clients and for our tests."""
 
     def __init__(self, settings: Settings) -> None:
         self._market: Market | None = None
+        self._desk: Desk | None = None
         if SANDBOX in settings.exchange:
             self._market = Market(seed=settings.sandbox_seed, speed=settings.sandbox_speed)
-            install(self._market)
+            self._desk = Desk(
+                self._market,
+                {SANDBOX_KEY: settings.paper_balance},
+                file=settings.home / "sandbox.json" if settings.trading == "real" else None,
+            )
+            install(self._market, self._desk)
+
+    @property
+    def faults(self) -> Faults:
+        """What can be made to go wrong at the sandbox; in-process only."""
+        if self._desk is None:
+            raise NotFound("the sandbox exchange is not in use")
+        return self._desk.faults
 
     def pin(self, symbol: str, price: Decimal) -> None:
         """Hold a symbol at this price until it is moved or released."""

@@ -1,0 +1,99 @@
+"""What an exchange's client raised underneath OctoBot, which logs it and goes on with None."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Awaitable, Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import ccxt
+
+from backend.errors import (
+    BridgeError,
+    ExchangeRateLimited,
+    ExchangeRefused,
+    InsufficientFunds,
+    OrderStateUnknown,
+)
+
+_COMMANDS = ("create_order", "edit_order", "cancel_order")
+# These say for certain that the exchange did not carry the command out.
+_NOT_CARRIED_OUT = (
+    ccxt.ExchangeError,
+    ccxt.DDoSProtection,
+    ccxt.RateLimitExceeded,
+    ccxt.InvalidNonce,
+)
+
+_heard: ContextVar[list[Exception] | None] = ContextVar("exchange_failures", default=None)
+
+
+def note_failures(manager: Any) -> None:
+    """Have the exchange's client note what its commands raise, for `listening`."""
+    client = manager.exchange.connector.client
+    for name in _COMMANDS:
+        setattr(client, name, _noting(getattr(client, name)))
+
+
+class Failures:
+    """The failures heard while listening, newest last."""
+
+    def __init__(self, heard: list[Exception]) -> None:
+        self._heard = heard
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Tell whether a command may have been carried out though it raised."""
+        return any(
+            isinstance(error, ccxt.NetworkError) and not isinstance(error, _NOT_CARRIED_OUT)
+            for error in self._heard
+        )
+
+    def as_error(self) -> BridgeError | None:
+        """Return what clients are told, None when nothing was raised."""
+        if not self._heard:
+            return None
+        if self.is_ambiguous:
+            return OrderStateUnknown(
+                "the exchange did not answer; the order shows what became of it"
+            )
+        error = self._heard[-1]
+        if isinstance(error, ccxt.InsufficientFunds):
+            return InsufficientFunds("the exchange says that the balance does not cover the order")
+        if isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):
+            return ExchangeRateLimited("the exchange takes no more requests for now")
+        if isinstance(error, ccxt.InvalidNonce):
+            return ExchangeRefused("the exchange refused the time of the request: check the clock")
+        if isinstance(error, ccxt.AuthenticationError):
+            return ExchangeRefused("the exchange refused the API key")
+        return ExchangeRefused("the exchange refused the order")
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[Failures]:
+    """Hear what the client raises in this task until the end of the block."""
+    heard: list[Exception] = []
+    token = _heard.set(heard)
+    try:
+        yield Failures(heard)
+    finally:
+        _heard.reset(token)
+
+
+def _noting(command: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(command)
+    async def noted(*args: Any, **kwargs: Any) -> Any:
+        heard = _heard.get()
+        try:
+            answer = await command(*args, **kwargs)
+        except Exception as error:
+            if heard is not None:
+                heard.append(error)
+            raise
+        if heard is not None:
+            heard.clear()  # OctoBot tried again, and now it is done
+        return answer
+
+    return noted
