@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote_to_bytes
@@ -14,9 +16,9 @@ import gevent
 import structlog
 from gevent.pywsgi import Input, WSGIHandler
 
-from backend.errors import ApiError, InternalError, MalformedRequest
+from backend.errors import ApiError, BodyTooLarge, InternalError, MalformedRequest
 from backend.handover import SocketTaker, offer_socket, socket_taker
-from backend.middleware.access_log import log_access
+from backend.middleware.access_log import access_log, log_access
 from backend.middleware.errors import MAX_BODY_BYTES, HttpError, problem, problem_headers
 from backend.middleware.headers import SECURITY_HEADERS, new_request_id
 from backend.wire import MAX_LINE_BYTES, Head, read_head
@@ -26,27 +28,42 @@ if TYPE_CHECKING:
 
     from backend.server import Server
 
-IDLE_S = 75.0
-HEAD_S = 10.0
-BODY_S = 30.0
-WRITE_S = 60.0
-_LINGER_S = 2.0
 _ONE_SEND_BYTES = 64 * 1024
 _NEVER = float("inf")
+_CLIENT_IS_GONE = (
+    errno.EPIPE,
+    errno.ECONNRESET,
+    errno.ECONNABORTED,
+    errno.ETIMEDOUT,
+    errno.EHOSTUNREACH,
+)
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a connection may take for each thing, in seconds; looked at every `sweep_s`."""
+
+    head_s: float = 10.0
+    body_s: float = 30.0
+    write_s: float = 60.0
+    idle_s: float = 75.0
+    linger_s: float = 2.0
+    sweep_s: float = 1.0
 
 
 class Body(Input):  # type: ignore[misc]  # gevent is untyped
     """A request's body; whatever leaves its end in doubt also ends the connection."""
 
-    __slots__ = ("_handler",)
+    __slots__ = ("_handler", "_taken")
 
     def __init__(self, handler: Handler, head: Head) -> None:
         expects = head.headers.get("HTTP_EXPECT", "").lower() == "100-continue"
         sock = handler.socket if expects else None
         super().__init__(handler.rfile, head.content_length, sock, head.chunked)
         self._handler = handler
+        self._taken = 0
 
     def read(self, length: int | None = None) -> bytes:
         """Read up to `length` bytes."""
@@ -58,12 +75,17 @@ class Body(Input):  # type: ignore[misc]  # gevent is untyped
 
     def _guarded(self, read: Callable[[int | None], bytes], size: int | None) -> bytes:
         try:
-            return read(size)
+            data = read(size)
         except (OSError, ValueError):
             self._handler.close_connection = True
             if self._handler.expired:
                 raise HttpError(408, "the body did not arrive in time") from None
             raise OSError("the body is cut short or wrongly chunked") from None
+        self._taken += len(data)
+        if self._taken > MAX_BODY_BYTES:
+            self._handler.close_connection = True
+            raise BodyTooLarge(f"a body has at most {MAX_BODY_BYTES} bytes")
+        return data
 
     def _discard(self) -> None:
         """Skip what the view left unread, as far as that is less work than a new connection."""
@@ -72,10 +94,9 @@ class Body(Input):  # type: ignore[misc]  # gevent is untyped
         if self.socket is not None:  # the client still waits for "100 Continue"
             self._handler.close_connection = True
             return
-        budget = MAX_BODY_BYTES
-        while budget > 0 and (data := self.read(16384)):
-            budget -= len(data)
-        self._handler.close_connection = budget <= 0
+        with contextlib.suppress(ApiError, OSError):  # what is wrong ends the connection
+            while self.read(16384):
+                pass
 
 
 class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
@@ -85,13 +106,15 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
     `expired` whether it has.
     """
 
+    ignored_socket_errors = _CLIENT_IS_GONE
     socket: Any
     rfile: BinaryIO
     response_headers: list[tuple[bytes, bytes]]
 
     def __init__(self, sock: Any, address: Any, server: Server) -> None:  # noqa: ANN401 - gevent's
         super().__init__(sock, address, server)
-        self.deadline = time.monotonic() + HEAD_S
+        self._patience = server.patience
+        self.deadline = time.monotonic() + self._patience.head_s
         self.expired = False
         self.idle = True
         self._writing = False
@@ -117,14 +140,15 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         self.deadline = _NEVER
         how = socket.SHUT_RDWR if self._writing else socket.SHUT_RD
         with contextlib.suppress(OSError):
-            self.socket.shutdown(how)
+            # gevent's own shutdown raises in whoever waits for the socket
+            self.socket._sock.shutdown(how)
 
     def _serve_one(self) -> bool:
         line = self._read_line()
         if not line:
             return False
         self.idle = False
-        self.deadline = time.monotonic() + HEAD_S
+        self.deadline = time.monotonic() + self._patience.head_s
         try:
             head = read_head(line, self.rfile)
         except ApiError as error:
@@ -133,8 +157,8 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         self._take(head)
         self.handle_one_response()
         self.idle = True
-        self.deadline = time.monotonic() + IDLE_S
-        return not self.close_connection and not self.server.stopping
+        self.deadline = time.monotonic() + self._patience.idle_s
+        return not self.close_connection
 
     def _read_line(self) -> bytes:
         line = self.rfile.readline(MAX_LINE_BYTES + 1)
@@ -146,7 +170,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         self.close_connection = not head.keep_alive
         self.wsgi_input = Body(self, head)
         has_body = head.chunked or head.content_length
-        self.deadline = time.monotonic() + BODY_S if has_body else _NEVER
+        self.deadline = time.monotonic() + self._patience.body_s if has_body else _NEVER
         self.environ = self._environ(head)
         self.application = self.server.application
 
@@ -192,6 +216,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
 
     def finalize_headers(self) -> None:
         """Complete the answer's head."""
+        self.close_connection = self.close_connection or self.server.stopping
         super().finalize_headers()
         if self.command == "HEAD":
             self.response_use_chunked = False
@@ -215,7 +240,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
 
     def _sendall(self, data: bytes) -> None:
         reading_deadline = self.deadline
-        self.deadline = time.monotonic() + WRITE_S
+        self.deadline = time.monotonic() + self._patience.write_s
         self._writing = True
         sent = self.socket.send(data)
         if sent < len(data):
@@ -239,10 +264,9 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         ]
         status = HTTPStatus(error.status)
         lines = [f"HTTP/1.1 {status.value} {status.phrase}", *map(": ".join, headers), "", ""]
-        self.headers_sent = True
-        self._sendall("\r\n".join(lines).encode() + body)
         method, _, target = request_line.decode("latin-1").partition(" ")
         log_access(
+            access_log(),
             {
                 "REQUEST_METHOD": method[:20],
                 "PATH_INFO": target.partition("?")[0][:200].strip(),
@@ -253,12 +277,15 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
             status.value,
             0.0,
         )
+        self.headers_sent = True
+        self._sendall("\r\n".join(lines).encode() + body)
         self._linger()
 
     def _linger(self) -> None:
         """Let the client read the answer before unread bytes of its own reset the connection."""
+        self.idle = True
         self.socket.shutdown(socket.SHUT_WR)
-        self.deadline = time.monotonic() + _LINGER_S
+        self.deadline = time.monotonic() + self._patience.linger_s
         budget = 4 * MAX_BODY_BYTES
         while budget > 0 and (data := self.socket.recv(65536)):
             budget -= len(data)

@@ -230,7 +230,6 @@ class Logs:
         structlog.configure(
             wrapper_class=EventLogger,
             logger_factory=lambda name="backend": functools.partial(sinks.take, name),
-            cache_logger_on_first_use=True,
         )
 
     def close(self) -> None:

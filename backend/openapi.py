@@ -22,7 +22,14 @@ from spectree.plugins.flask_plugin import FlaskPlugin
 from werkzeug.http import parse_etags
 
 from backend import __version__
-from backend.errors import FieldError, MalformedRequest, UnsupportedMediaType, ValidationFailed
+from backend.errors import (
+    BodyTooLarge,
+    FieldError,
+    MalformedRequest,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from backend.middleware.errors import MAX_BODY_BYTES
 from backend.middleware.headers import add_answer_headers
 from backend.schemas.common import Problem
 from backend.schemas.prepared import Prepared
@@ -92,6 +99,8 @@ def _refuse_query(incoming: Request) -> None:
 
 def _read_json(model: type[M], incoming: Request) -> M:
     body = incoming.get_data(cache=False)
+    if len(body) > MAX_BODY_BYTES:
+        raise BodyTooLarge(f"a body has at most {MAX_BODY_BYTES} bytes")
     if not incoming.is_json and (body or incoming.mimetype):
         raise UnsupportedMediaType("the body must be application/json")
     try:

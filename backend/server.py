@@ -16,14 +16,13 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 
-from backend.handler import Handler
+from backend.handler import Handler, Patience
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 MAX_CONNECTIONS = 10_000
 _BACKLOG = 1024
-_SWEEP_S = 1.0
 _GRACE_S = 10.0
 
 _log = structlog.get_logger(__name__)
@@ -34,13 +33,19 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
 
     handler_class = Handler
 
-    def __init__(self, listener: socket.socket, application: WSGIApplication) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        application: WSGIApplication,
+        patience: Patience | None = None,
+    ) -> None:
         # without a name given, gevent asks the resolver for one
         environ = {"SERVER_NAME": listener.getsockname()[0], "SERVER_SOFTWARE": "octobot-backend"}
         pool = Pool(MAX_CONNECTIONS)
         super().__init__(
             listener, application, spawn=pool, log=None, error_log=None, environ=environ
         )
+        self.patience = patience or Patience()
         self.connections: set[Handler] = set()
         self.stopping = False
 
@@ -60,7 +65,7 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
 
     def _sweep_forever(self) -> None:
         while True:
-            gevent.sleep(_SWEEP_S)
+            gevent.sleep(self.patience.sweep_s)
             now = time.monotonic()
             for connection in list(self.connections):
                 if connection.deadline < now:

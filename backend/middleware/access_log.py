@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from backend.logs import ACCESS, masked
 from backend.middleware.headers import ExcInfo, Header, request_id
@@ -14,17 +15,17 @@ from backend.middleware.headers import ExcInfo, Header, request_id
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_log = structlog.get_logger(ACCESS)
-
 
 def with_access_log(application: WSGIApplication) -> WSGIApplication:
     """Wrap an application so that each answer is logged as it starts to leave."""
+
+    log = access_log().bind()  # once: finding the configuration anew costs as much as the line
 
     def logged(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
 
         def start(status: str, headers: list[Header], exc_info: ExcInfo | None = None) -> object:
-            log_access(environ, int(status[:3]), time.perf_counter() - started)
+            log_access(log, environ, int(status[:3]), time.perf_counter() - started)
             return start_response(status, headers, exc_info)
 
         return application(environ, start)  # type: ignore[arg-type]
@@ -32,9 +33,17 @@ def with_access_log(application: WSGIApplication) -> WSGIApplication:
     return logged
 
 
-def log_access(environ: WSGIEnvironment, status: int, taken_s: float) -> None:
+def access_log() -> FilteringBoundLogger:
+    """Return the log that requests go to."""
+    log: FilteringBoundLogger = structlog.get_logger(ACCESS)
+    return log
+
+
+def log_access(
+    log: FilteringBoundLogger, environ: WSGIEnvironment, status: int, taken_s: float
+) -> None:
     """Write the line; never the query string, which may hold a stream ticket."""
-    _log.info(
+    log.info(
         "request",
         method=environ["REQUEST_METHOD"],
         path=masked(environ["PATH_INFO"]),
