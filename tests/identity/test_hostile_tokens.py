@@ -197,9 +197,9 @@ def test_garbage_is_refused(identity: Identity, token: str) -> None:
 
 def test_a_huge_token_costs_nothing(identity: Identity, tokens: Tokens) -> None:
     huge = tokens.access_token + "x" * 50_000_000
-    started = time.perf_counter()
+    started = time.process_time()
     refused(identity, huge)
-    assert time.perf_counter() - started < 0.01
+    assert time.process_time() - started < 0.02
 
 
 @given(text=strategies.text(strategies.characters(), max_size=300))

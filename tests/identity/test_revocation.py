@@ -274,8 +274,8 @@ def test_asking_whether_a_principal_is_active_is_cheap(
             ),
             None,
         )
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(1000):
         identity.is_active(principal)
         identity.principal(tokens.access_token)
-    assert (time.perf_counter() - started) / 1000 < 0.0001
+    assert (time.process_time() - started) / 1000 < 0.00002
