@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 from flask import Flask
 
-from backend.blueprints.idempotency import HEADER, PATTERN
 from backend.middleware.auth import AccessRule, rule_of
+from backend.middleware.idempotency import HEADER, PATTERN
 from backend.openapi import api
 from backend.schemas.common import Problem
 

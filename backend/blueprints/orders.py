@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint
 from spectree import Response
 
-from backend.blueprints.idempotency import idempotency_key, idempotent
 from backend.middleware.auth import current_principal, requires
+from backend.middleware.idempotency import idempotency_key, idempotent
 from backend.middleware.rate_limit import limited
 from backend.openapi import api
 from backend.schemas.common import Envelope, Page, Problem
