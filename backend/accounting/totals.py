@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal, localcontext
+from typing import NamedTuple
 
 from backend.accounting.books import Booked
 from backend.accounting.exact import EXACT, ZERO
 
 
+class FeeSum(NamedTuple):
+    """Fees in one currency; `value` in the quote asset, None for a currency that is not traded."""
+
+    cost: Decimal
+    value: Decimal | None
+
+
 class Totals:
     """What some of a book's executions add up to, in its quote asset.
 
-    `fees` are by currency; `fee_value` is the part of them that is in base or
-    quote, each at its execution's own price, and `other_fees` the rest.
+    `fees` are by currency; one in base or quote is valued at its execution's own price.
     """
 
     def __init__(self, booked: Iterable[Booked] = ()) -> None:
         self.trades = 0
         self.realized = ZERO
         self.unmatched = ZERO
-        self.fee_value = ZERO
-        self.fees: dict[str, Decimal] = {}
-        self.other_fees: dict[str, Decimal] = {}
+        self.fees: dict[str, FeeSum] = {}
         self._nets: dict[str, Decimal] = {}
         with localcontext(EXACT):
             for row in booked:
@@ -50,12 +55,7 @@ class Totals:
             self.realized += row.realized
             self._nets[row.order_id] = self._nets.get(row.order_id, ZERO) + row.net
         if row.fee is not None:
-            _note(self.fees, row.fee.currency, row.fee.cost)
-        if row.fee_value is not None:
-            self.fee_value += row.fee_value
-        elif row.fee is not None:
-            _note(self.other_fees, row.fee.currency, row.fee.cost)
-
-
-def _note(sums: dict[str, Decimal], currency: str, cost: Decimal) -> None:
-    sums[currency] = sums.get(currency, ZERO) + cost
+            cost, value = self.fees.get(row.fee.currency, (ZERO, ZERO))
+            if value is not None:
+                value = None if row.fee_value is None else value + row.fee_value
+            self.fees[row.fee.currency] = FeeSum(cost + row.fee.cost, value)

@@ -115,11 +115,14 @@ Symbol = Annotated[
 def _aware(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("an RFC 3339 time with its offset, such as 2026-01-20T10:00:00Z")
-    return value
+    try:
+        return value.astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError("a time between the years 1 and 9999 in UTC") from None
 
 
 AwareTime = Annotated[datetime, AfterValidator(_aware)]
-"""A time in a request: RFC 3339 with an offset."""
+"""A time in a request: RFC 3339 with an offset; in UTC from there on."""
 
 
 class Model(BaseModel):

@@ -57,9 +57,11 @@ def test_the_hand_written_ledger_costs_what_was_worked_out(book: Book) -> None:
     totals = Totals(book.booked)
     assert totals.trades == 6
     assert totals.realized == D("1601.5")
-    assert totals.fees == {"USDT": D("30.2"), "BTC": D("0.003"), "BNB": D("0.05")}
-    assert totals.fee_value == D("93.2")
-    assert totals.other_fees == {"BNB": D("0.05")}
+    assert totals.fees == {
+        "USDT": (D("30.2"), D("30.2")),
+        "BTC": (D("0.003"), D(63)),
+        "BNB": (D("0.05"), None),
+    }
 
 
 def test_the_hand_written_ledger_wins_two_of_three(book: Book) -> None:
@@ -154,7 +156,7 @@ def test_a_sale_pays_its_base_fee_out_of_the_lots() -> None:
     totals = Totals(book.booked)
     assert book.quantity == D("0.4")
     assert totals.realized == 12  # 0.6 x 20
-    assert totals.fee_value == 12  # 0.1 x 120
+    assert totals.fees == {"BTC": (D("0.1"), D(12))}
 
 
 def test_a_rebate_is_a_negative_fee() -> None:
@@ -164,7 +166,7 @@ def test_a_rebate_is_a_negative_fee() -> None:
     totals = Totals(book.booked)
     assert book.quantity == 0
     assert totals.realized == 0
-    assert totals.fee_value == -2
+    assert totals.fees == {"BTC": (D("-0.01"), D(-1)), "USDT": (D(-1), D(-1))}
 
 
 def test_a_fee_larger_than_what_was_bought_is_taken_from_the_lots() -> None:
@@ -173,7 +175,7 @@ def test_a_fee_larger_than_what_was_bought_is_taken_from_the_lots() -> None:
     book.add(trade("buy", "0.1", "110", fee=("0.3", "BTC")))
     assert book.quantity == D("0.8")
     assert Totals(book.booked).realized == 2  # 0.2 x 10
-    assert Totals(book.booked).fee_value == 33
+    assert Totals(book.booked).fees == {"BTC": (D("0.3"), D(33))}
 
 
 def test_an_average_price_that_was_rounded_loses_no_money() -> None:
@@ -213,5 +215,5 @@ def test_inverse_contracts_are_counted_and_not_computed() -> None:
     book.add(trade("sell", "100", "30000", symbol="BTC/USD:BTC"))
     totals = Totals(book.booked)
     assert (totals.realized, totals.closings, totals.unmatched) == (0, 0, 200)
-    assert totals.fees == {"BTC": D("0.00001")}
+    assert totals.fees["BTC"].cost == D("0.00001")
     assert book.quantity == 0

@@ -1,0 +1,115 @@
+"""The risk limits in force and the day's loss, in memory: asked before each order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+from backend.accounting.exact import EXACT, ZERO
+from backend.accounting.limits import Limits, Risked, broken_limits, check_order
+from backend.errors import OrderRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What the day's loss is counted from, the newest value, and the lowest between them."""
+
+    counted_since: datetime
+    opening_value: Decimal
+    value: Decimal
+    lowest_value: Decimal
+
+    @property
+    def loss(self) -> Decimal:
+        """How far the value is below the day's first; 0 when it has grown."""
+        return max(ZERO, EXACT.subtract(self.opening_value, self.value))
+
+    @property
+    def worst_loss(self) -> Decimal:
+        """How far the lowest value was below the day's first."""
+        return max(ZERO, EXACT.subtract(self.opening_value, self.lowest_value))
+
+
+class RiskLimits:
+    """Limits from the settings, of which some were changed since; all methods from any thread.
+
+    Reading takes no lock: limits and day are immutable and replaced as a whole.
+    A day begins with its first value after midnight UTC. A loss that has reached
+    the limit counts until `resume` or the next day, whatever the value does.
+    """
+
+    def __init__(self, settings: Limits) -> None:
+        self._settings = settings
+        self._changed: Mapping[str, Any] = {}
+        self._limits = settings
+        self._day: Day | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def day(self) -> Day | None:
+        """The present day; None until a value was noted."""
+        return self._day
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """The names of the limits that are not those of the settings."""
+        return frozenset(self._changed)
+
+    @property
+    def loss_limit_reached(self) -> bool:
+        """Whether nothing may be traded until `resume` or the next day."""
+        limit, day = self._limits.max_daily_loss, self._day
+        return limit is not None and day is not None and day.worst_loss >= limit
+
+    def current(self) -> Limits:
+        """Return the limits in force."""
+        return self._limits
+
+    def change(self, changed: Mapping[str, Any]) -> None:
+        """Put limits in the place of the settings'; those that are not named are the settings'."""
+        with self._lock:
+            self._changed = dict(changed)
+            self._limits = replace(self._settings, **changed)
+
+    def broken(self, order: Risked) -> list[OrderRefused]:
+        """Return each limit that an order would break, as the error that names it."""
+        return list(broken_limits(self._limits, order, self._worst_loss()))
+
+    def check(self, order: Risked) -> None:
+        """Raise the error that names the first limit that an order would break."""
+        check_order(self._limits, order, self._worst_loss())
+
+    def note_value(self, value: Decimal, at: datetime) -> None:
+        """Take in the account's value in the reference market."""
+        with self._lock:
+            day = self._day
+            if day is None or _utc_date(at) > _utc_date(day.counted_since):
+                self._day = Day(at, value, value, value)
+            else:
+                self._day = replace(day, value=value, lowest_value=min(value, day.lowest_value))
+
+    def open_day(self, value: Decimal, at: datetime) -> None:
+        """Count the day's loss from an earlier value of the same day, known from before a start."""
+        with self._lock:
+            day = self._day
+            if day is None:
+                self._day = Day(at, value, value, value)
+            elif at < day.counted_since and _utc_date(at) == _utc_date(day.counted_since):
+                self._day = replace(day, counted_since=at, opening_value=value)
+
+    def resume(self, at: datetime) -> None:
+        """Count the loss anew from here: somebody has seen it and lets trading go on."""
+        with self._lock:
+            if self._day is not None:
+                self._day = Day(at, self._day.value, self._day.value, self._day.value)
+
+    def _worst_loss(self) -> Decimal:
+        return ZERO if self._day is None else self._day.worst_loss
+
+
+def _utc_date(at: datetime) -> date:
+    return at.astimezone(timezone.utc).date()
