@@ -9,9 +9,10 @@ from backend.bridge.configuration import Configuration
 from backend.bridge.control import BotControl
 from backend.bridge.deadman import DeadMan
 from backend.bridge.desk import Desk
+from backend.bridge.effects import event_data
 from backend.bridge.engine import Engine, Status
 from backend.bridge.intents import Intents
-from backend.bridge.ledger import KEPT, Ledger, event_data
+from backend.bridge.ledger import KEPT, Ledger
 from backend.bridge.markets import Markets
 from backend.bridge.orders import Orders
 from backend.bridge.portfolio import Portfolios
@@ -94,4 +95,4 @@ class Bridge:
         json = self.bot.status().model_dump_json().encode()
         data = event_data(None, None, "bot", json)
         event = Event("bot", "bot_status", "bot", None, data, json)
-        self._recorder.put(Change(event=event))
+        self._recorder.put(Change(events=(event,)))

@@ -140,6 +140,24 @@ def trade_from_dict(
     )
 
 
+def trade_of_fill(raw: dict[str, Any], order: Order) -> Trade:
+    """Build the one trade that fills a paper order, from what the Orders channel carries."""
+    return Trade(
+        id=order.id,
+        order_id=order.id,
+        client_order_id=order.client_order_id,
+        exchange=order.exchange,
+        symbol=order.symbol,
+        side=order.side,
+        price=order.average_price or ZERO,
+        quantity=order.filled,
+        cost=order.cost,
+        fee=order.fee,
+        liquidity=raw[Col.TAKER_OR_MAKER.value],
+        executed_at=order.updated_at,
+    )
+
+
 def is_execution(raw_trade: dict[str, Any]) -> bool:
     """Tell a fill from the trade that OctoBot also keeps for a canceled order."""
     return raw_trade[Col.STATUS.value] in (

@@ -7,15 +7,22 @@ recorder, which commits it and then publishes its event.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from dataclasses import replace
 from typing import Any
 
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 
-from backend.bridge.convert import ZERO, is_execution, order_from_dict, trade_from_dict
+from backend.bridge.convert import (
+    ZERO,
+    is_execution,
+    order_from_dict,
+    trade_from_dict,
+    trade_of_fill,
+)
+from backend.bridge.effects import balance_changes, event_data
 from backend.bridge.history import Entry, History
 from backend.bridge.recorder import Change, Recorder
-from backend.schemas.common import time_text, utc_now
+from backend.schemas.common import utc_now
 from backend.schemas.events import Event
 from backend.schemas.journal import StoredOrder, StoredTrade
 from backend.schemas.orders import Order
@@ -42,9 +49,9 @@ class Ledger:
         self._open: dict[str, Entry[Order]] = {}
         self._rebuild: dict[str, Mapping[str, Any]] = {}
         self._by_exchange_id: dict[str, str] = {}
-        self._by_client_id: dict[str, str] = {}
         self._untraded: set[str] = set()
         self._rejected: set[str] = set()
+        self._filled_with_exits: dict[str, Mapping[str, Any]] = {}
         self.orders: History[Order] = History(KEPT)
         self.trades: History[Trade] = History(KEPT)
         self.open_orders: tuple[Entry[Order], ...] = ()
@@ -66,6 +73,8 @@ class Ledger:
                 json = stored.order.model_dump_json().encode()
                 entry = self.orders.append(stored.order, json, stored.place)
                 self._index(entry, stored.rebuild)
+                if stored.order.status == "filled" and stored.rebuild.get("exits"):
+                    self._filled_with_exits[stored.order.id] = stored.rebuild
         for row in trades:
             if row.account == self.account(row.trade.exchange):
                 self.trades.append(row.trade, row.trade.model_dump_json().encode(), row.place)
@@ -73,10 +82,16 @@ class Ledger:
         self.trades.complete = len(trades) < KEPT
         self._publish_open()
 
-    def find_client_id(self, client_order_id: str) -> Entry[Order] | None:
-        """Return the newest order with this client id, if it is still kept."""
-        order_id = self._by_client_id.get(client_order_id)
-        return None if order_id is None else self.orders.get(order_id)
+    def unplaced_exits(self) -> list[Order]:
+        """Enter the exits of filled entries that a crash kept from being placed; return them."""
+        unplaced = []
+        for entry_id, notes in self._filled_with_exits.items():
+            for raw in notes["exits"]:
+                order = Order.model_validate(raw)
+                if self.orders.get(order.id) is None:
+                    unplaced.append(self.create(order, {"group": entry_id}).item)
+        self._filled_with_exits.clear()
+        return unplaced
 
     def rebuild_of(self, order_id: str) -> Mapping[str, Any]:
         """Return what was noted to rebuild an open order in the bot."""
@@ -91,6 +106,17 @@ class Ledger:
     def forget(self, order_id: str) -> None:
         """Drop an expected order that never came to be."""
         self._expected.pop(order_id, None)
+
+    def refuse_exit(self, order_id: str) -> None:
+        """Enter an exit that could not be placed when its entry filled."""
+        expected = self._expected.pop(order_id, None)
+        if expected is not None:
+            order, rebuild = expected
+            self.create(order, rebuild)
+        entry = self.orders.get(order_id)
+        if entry is not None:
+            ended = {"status": "rejected", "updated_at": utc_now()}
+            self.update(entry.item.model_copy(update=ended))
 
     def reject(self, order_id: str) -> None:
         """Let the coming end of an order count as a rejection, not as a cancel."""
@@ -110,10 +136,19 @@ class Ledger:
         if order.status == "canceled" and order_id in self._rejected:
             self._rejected.discard(order_id)
             order = order.model_copy(update={"status": "rejected"})
-        return self.update(order)
+        at_once = order.status == "filled" and self._mode == "paper"
+        return self.update(order, trade=trade_of_fill(raw, order) if at_once else None)
 
-    def update(self, order: Order, rebuild: Mapping[str, Any] | None = None) -> Order:
-        """Put an order's newer state in the place of the older one, if anything changed."""
+    def update(
+        self,
+        order: Order,
+        rebuild: Mapping[str, Any] | None = None,
+        trade: Trade | None = None,
+    ) -> Order:
+        """Put an order's newer state in the place of the older one, if anything changed.
+
+        `trade` is what filled it, when that is known: both are committed as one.
+        """
         before = self.orders.get(order.id)
         if before is None or before.item.status not in OPEN_STATUSES:
             return order if before is None else before.item
@@ -122,9 +157,9 @@ class Ledger:
         unchanged = order.model_copy(update={"updated_at": before.item.updated_at}) == before.item
         if unchanged and rebuild is None:
             return before.item
-        if order.status == "filled":
+        if order.status == "filled" and trade is None:
             self._untraded.add(order.id)
-        self._store(order, _EVENT_NAMES.get(order.status, "order_updated"))
+        self._store(order, _EVENT_NAMES.get(order.status, "order_updated"), trade=trade)
         self._release_trades(order)
         return order
 
@@ -155,15 +190,21 @@ class Ledger:
             return
         self._untraded.discard(order_id)
         client_id = order.item.client_order_id if order else None
-        trade = trade_from_dict(raw, exchange, order_id, client_id)
+        self._recorder.put(self._enter(trade_from_dict(raw, exchange, order_id, client_id), old))
+
+    def _enter(self, trade: Trade, old: bool = False) -> Change:
+        """Append a trade, and return what is to be committed and told of it."""
         json = trade.model_dump_json().encode()
         entry = self.trades.append(trade, json)
         self.version += 1
-        data = event_data(exchange, trade.symbol, "trade", json)
+        account = self.account(trade.exchange)
+        data = event_data(trade.exchange, trade.symbol, "trade", json)
         event = Event("trades", "trade", trade.id, trade.symbol, data, json)
-        stored = StoredTrade(entry.place, self.account(exchange), trade)
-        balances = balance_changes(trade) if self._mode == "paper" else {}
-        self._recorder.put(Change(trade=stored, balances=balances, event=None if old else event))
+        return Change(
+            trade=StoredTrade(entry.place, account, trade),
+            balances=balance_changes(trade) if self._mode == "paper" else {},
+            events=() if old else (event,),
+        )
 
     def adopt(self, open_orders: Iterable[tuple[dict[str, Any], str]]) -> None:
         """Take in the orders that the bot holds after a boot, and show what is open now."""
@@ -211,7 +252,9 @@ class Ledger:
         order = order_from_dict(raw, exchange, utc_now(), None, paper=self._mode == "paper")
         return self.create(_before_any_fill(order), exchange_id)
 
-    def _store(self, order: Order, event: str, *, new: bool = False) -> Entry[Order]:
+    def _store(
+        self, order: Order, event: str, *, new: bool = False, trade: Trade | None = None
+    ) -> Entry[Order]:
         json = order.model_dump_json().encode()
         entry = self.orders.append(order, json) if new else self.orders.replace(order, json)
         rebuild = self._rebuild.get(order.id, {})
@@ -219,19 +262,20 @@ class Ledger:
         self._publish_open()
         ended = order.status not in OPEN_STATUSES
         data = event_data(order.exchange, order.symbol, "order", json)
+        told = Event("orders", event, order.id, order.symbol, data, None if ended else json)
+        filled_by = Change() if trade is None else self._enter(trade)
         self._recorder.put(
-            Change(
+            replace(
+                filled_by,
                 order=StoredOrder(entry.place, self.account(order.exchange), order, rebuild),
                 accepted=order.id if new else None,
-                event=Event("orders", event, order.id, order.symbol, data, None if ended else json),
+                events=(told, *filled_by.events),
             )
         )
         return entry
 
     def _index(self, entry: Entry[Order], rebuild: Mapping[str, Any]) -> None:
         order = entry.item
-        if order.client_order_id is not None:
-            self._by_client_id[order.client_order_id] = order.id
         if rebuild.get("exchange_id"):
             self._by_exchange_id[str(rebuild["exchange_id"])] = order.id
         if order.status in OPEN_STATUSES:
@@ -249,30 +293,6 @@ class Ledger:
         if order.status not in OPEN_STATUSES:
             for raw, exchange in self._held.pop(order.id, []):
                 self.record_trade(raw, exchange)
-
-
-def balance_changes(trade: Trade) -> dict[str, Decimal]:
-    """Return what a spot trade does to the account's totals: quantity, cost and fee."""
-    base, quote = trade.symbol.split(":")[0].split("/")
-    sign = 1 if trade.side == "buy" else -1
-    changes = {base: sign * trade.quantity, quote: -sign * trade.cost}
-    if trade.fee is not None:
-        changes[trade.fee.currency] = changes.get(trade.fee.currency, ZERO) - trade.fee.cost
-    return changes
-
-
-def event_data(exchange: str | None, symbol: str | None, label: str, json: bytes) -> bytes:
-    """Write an event's data line: where, what, when, and the thing under its name."""
-    where = b"null" if exchange is None else b'"%b"' % exchange.encode()
-    what = b"null" if symbol is None else b'"%b"' % symbol.encode()
-    when = time_text(utc_now()).encode()
-    return b'{"exchange":%b,"symbol":%b,"timestamp":"%b","%b":%b}' % (
-        where,
-        what,
-        when,
-        label.encode(),
-        json,
-    )
 
 
 def _before_any_fill(order: Order) -> Order:

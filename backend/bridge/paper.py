@@ -30,7 +30,12 @@ def make_realistic(manager: Any, ledger: Ledger) -> None:
     async def create_attended(order: Any, *args: Any, **kwargs: Any) -> Any:
         if not order.is_counted_in_available_funds():
             _attend(order, manager, ledger)
-        return await create(order, *args, **kwargs)
+        try:
+            return await create(order, *args, **kwargs)
+        except Exception:
+            if order.triggered_by is not None:
+                ledger.refuse_exit(order.order_id)
+            raise
 
     manager.trader.create_order = create_attended
 
@@ -46,12 +51,24 @@ def restore_balances(manager: Any, balances: Mapping[str, Decimal]) -> None:
 async def restore_orders(manager: Any, ledger: Ledger) -> None:
     """Place again in the simulator what was open when the last process ended."""
     mine = [entry.item for entry in reversed(ledger.open_orders)]
+    mine += [_less_fee(manager, ledger, order) for order in ledger.unplaced_exits()]
     for order in (order for order in mine if order.exchange == manager.exchange_name):
         notes = ledger.rebuild_of(order.id)
         price = last_price(manager, order.symbol) or order.stop_price or order.price
         exits = [Order.model_validate(raw) for raw in notes.get("exits", ())]
         if price is None or not await _place_again(manager, ledger, order, price, notes, exits):
             ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
+
+
+def _less_fee(manager: Any, ledger: Ledger, order: Order) -> Order:
+    """Shrink an exit by what its entry's fee took, as OctoBot does when the entry fills."""
+    entry = ledger.orders.get(order.parent_order_id or "")
+    base = order.symbol.split("/")[0]
+    if entry is None or entry.item.fee is None or entry.item.fee.currency != base:
+        return order
+    rules = manager.exchange.get_market_status(order.symbol, with_fixer=False)
+    quantity = personal_data.decimal_adapt_quantity(rules, order.quantity - entry.item.fee.cost)
+    return ledger.update(order.model_copy(update={"quantity": quantity, "remaining": quantity}))
 
 
 async def _place_again(

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from backend.bridge.effects import event_data
 from backend.bridge.engine import Engine
-from backend.bridge.ledger import Ledger, event_data
+from backend.bridge.ledger import Ledger
 from backend.bridge.publishing import ReadModels
 from backend.bridge.recorder import Change, Recorder
 from backend.errors import BotNotReady
@@ -95,7 +96,7 @@ class Portfolios:
             json = self._models.data("portfolio")
             data = event_data(None, None, "portfolio", json)
             event = Event("portfolio", "portfolio_updated", "portfolio", None, data, json)
-            self._recorder.put(Change(event=event))
+            self._recorder.put(Change(events=(event,)))
 
     def refresh(self) -> None:
         """Rebuild both models now, for a caller who is about to read what it did."""

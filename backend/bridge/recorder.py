@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step of the ledger: rows to commit, then an event to publish or a snapshot to load."""
+    """One step of the ledger: rows to commit, then events to publish or a snapshot to load."""
 
     order: StoredOrder | None = None
     trade: StoredTrade | None = None
@@ -41,7 +41,7 @@ class Change:
     accepted: str | None = None
     lost: str | None = None
     baseline: tuple[str, Decimal] | None = None
-    event: Event | None = None
+    events: tuple[Event, ...] = ()
     snapshot: tuple[Topic, Mapping[str, tuple[str | None, bytes]]] | None = None
     done: concurrent.futures.Future[None] | None = None
 
@@ -120,8 +120,8 @@ class Recorder:
         try:
             if change.snapshot is not None:
                 self._sink.load(*change.snapshot)
-            if change.event is not None:
-                self._sink.publish(change.event)
+            for event in change.events:
+                self._sink.publish(event)
         except Exception:
             log.exception("an event could not be published")
         if change.done is not None:
@@ -147,13 +147,11 @@ def _batch(changes: Iterable[Change]) -> Batch | None:
             accepted.append(change.accepted)
         if change.lost is not None:
             lost.append(change.lost)
-        event = change.event
-        if event is not None and event.topic in _JOURNALLED:
-            events.append(
-                JournalEvent(
-                    event.topic, event.name, event.key, event.symbol, event.data, event.item is None
-                )
-            )
+        events.extend(
+            JournalEvent(e.topic, e.name, e.key, e.symbol, e.data, e.item is None)
+            for e in change.events
+            if e.topic in _JOURNALLED
+        )
     if not (orders or trades or accepted or lost or events):
         return None
     return Batch(tuple(orders.values()), trades, balances, accepted, lost, events)

@@ -15,7 +15,8 @@ from octobot_trading.constants import (
 )
 
 from backend.bridge.convert import last_price
-from backend.bridge.ledger import Ledger, event_data
+from backend.bridge.effects import event_data
+from backend.bridge.ledger import Ledger
 from backend.bridge.paper import move_stop, trail
 from backend.bridge.portfolio import Portfolios
 from backend.schemas.common import decimal_text
