@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
@@ -30,7 +31,14 @@ def desk(market, tmp_path):
 
 @pytest.fixture
 def boot(desk, tmp_path):
-    return lambda: Bot(tmp_path, ["BTC/USDT"], keys=(KEY, "secret"))
+    @contextmanager
+    def boot():
+        with Bot(tmp_path, ["BTC/USDT"], keys=(KEY, "secret")) as bot:
+            # OctoBot 2.1.1 is ready before it knows its balances.
+            assert wait_until(lambda: holdings(bot) == at_desk(desk), 5)
+            yield bot
+
+    return boot
 
 
 def holdings(bot):
@@ -48,7 +56,6 @@ def at_desk(desk):
 def test_a_real_trader_trades_end_to_end(boot, desk, market):
     with boot() as bot:
         assert not bot.manager.trader.simulate
-        assert wait_until(lambda: holdings(bot) == at_desk(desk), 3)
         order = bot.run(place(bot.manager, TraderOrderType.BUY_LIMIT, "0.9"))
         assert holdings(bot) == at_desk(desk)
         market.move("BTC/USDT", order.origin_price * Decimal("0.99"))
