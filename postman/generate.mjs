@@ -22,9 +22,17 @@ const ENVIRONMENT = {
   orderId: "",
   tradeId: "",
 };
+const MEDIA_TYPES = new Set(["Accept", "Content-Type"]);
 const SKIP_UNDER_A_RUNNER = [
   "// A stream does not end: a runner, which sets `runner`, would wait forever.",
   'if (pm.environment.get("runner")) pm.execution.skipRequest();',
+];
+const WAIT_UNDER_A_RUNNER = [
+  "// A runner, which sets `runner`, waits where a person would be stopped by the rate limit.",
+  "const { headers } = pm.response;",
+  'if (pm.environment.get("runner") && headers.get("RateLimit-Remaining") === "0") {',
+  '  setTimeout(() => {}, (Number(headers.get("RateLimit-Reset")) + 1) * 1000);',
+  "}",
 ];
 const SECRET = new Set(["password", "accessToken", "refreshToken"]);
 
@@ -50,13 +58,13 @@ function buildRequest(step, { request, response }) {
     name: step.name ?? request.name.replace(/\.$/, ""),
     request: {
       method,
-      header,
+      header: header.map((parameter) => buildHeader(step, parameter)),
       description,
       url: {
         raw: `{{baseUrl}}/${url.path.join("/")}`,
         host: ["{{baseUrl}}"],
         path: url.path,
-        query: url.query.map(({ key, value, description }) => buildQuery(step, key, description)),
+        query: url.query.map((parameter) => buildParameter(parameter, step.query)),
         variable: url.variable.map(({ key }) => ({ key, value: step.path[key] })),
       },
       ...(step.body && buildBody(step.body)),
@@ -67,9 +75,13 @@ function buildRequest(step, { request, response }) {
 }
 
 // Parameters that the step does not use stay in the request, switched off.
-function buildQuery(step, key, description) {
-  const value = step.query?.[key];
-  return { key, value: value ?? "", description, disabled: value === undefined };
+function buildParameter({ key, description }, used = {}) {
+  return { key, value: used[key] ?? "", description, disabled: !(key in used) };
+}
+
+function buildHeader(step, parameter) {
+  const { key, value } = parameter;
+  return MEDIA_TYPES.has(key) ? { key, value } : buildParameter(parameter, step.header);
 }
 
 function buildBody(body) {
@@ -90,8 +102,11 @@ function buildScripts(step, success) {
     ),
     ...(step.after ? [step.after] : []),
   ];
-  const script = (listen, exec) => ({ listen, script: { type: "text/javascript", exec } });
-  return [...(before.length ? [script("prerequest", before)] : []), script("test", after)];
+  return [...(before.length ? [buildScript("prerequest", before)] : []), buildScript("test", after)];
+}
+
+function buildScript(listen, exec) {
+  return { listen, script: { type: "text/javascript", exec } };
 }
 
 function access(root, path) {
@@ -112,6 +127,7 @@ function buildCollection({ info }, requests) {
   return {
     info: { name: info.name, description: info.description, schema: info.schema },
     auth: { type: "bearer", bearer: [{ key: "token", value: "{{accessToken}}", type: "string" }] },
+    event: [buildScript("test", WAIT_UNDER_A_RUNNER)],
     item,
   };
 }

@@ -1,10 +1,10 @@
 // What the collection does, in order: each step names a route of swagger.yaml and what to send.
 //
-// body, query, path   replace what the converter made up
-// anybody             needs no login
-// keep                values of the answer to remember, by dotted path
-// after               a script line to run on the answer
-// endless             an event stream: runs in Postman, is skipped by a runner
+// body, query, path, header   what to send; parameters that are not named are switched off
+// anybody                     needs no login
+// keep                        values of the answer to remember, by dotted path
+// after                       a script line to run on the answer
+// endless                     an event stream: runs in Postman, is skipped by a runner
 
 const API = "/api/v1";
 
@@ -20,6 +20,16 @@ const login = {
 // Far enough from the market to rest, on the price step, above the smallest cost.
 const keepRestingPrice =
   'pm.environment.set("restingPrice", String(Math.floor(Number(pm.response.json().data.price) * 0.9)));';
+
+const restingOrder = {
+  symbol: "BTC/USDT",
+  side: "buy",
+  type: "limit",
+  quantity: "0.001",
+  price: "{{restingPrice}}",
+};
+
+const marketOrder = { symbol: "BTC/USDT", side: "buy", type: "market", quantity: "0.001" };
 
 export const journey = [
   {
@@ -83,25 +93,29 @@ export const journey = [
   {
     folder: "Orders",
     steps: [
+      { call: `POST ${API}/orders/preview`, body: restingOrder },
       {
         call: `POST ${API}/orders`,
-        body: {
-          symbol: "BTC/USDT",
-          side: "buy",
-          type: "limit",
-          quantity: "0.001",
-          price: "{{restingPrice}}",
-        },
+        header: { "Idempotency-Key": "{{$guid}}" },
+        body: restingOrder,
         keep: { orderId: "data.id" },
       },
       { call: `GET ${API}/orders`, query: { status: "open" } },
       { call: `GET ${API}/orders/:order_id`, path: { order_id: "{{orderId}}" } },
-      { call: `DELETE ${API}/orders/:order_id`, path: { order_id: "{{orderId}}" } },
       {
-        call: `POST ${API}/orders`,
-        name: "Place a market order",
-        body: { symbol: "BTC/USDT", side: "buy", type: "market", quantity: "0.001" },
+        call: `PATCH ${API}/orders/:order_id`,
+        path: { order_id: "{{orderId}}" },
+        body: { quantity: "0.002" },
+        keep: { orderId: "data.order.id" },
       },
+      { call: `DELETE ${API}/orders/:order_id`, path: { order_id: "{{orderId}}" } },
+      { call: `POST ${API}/orders`, name: "Place a market order", body: marketOrder },
+      {
+        call: `POST ${API}/orders/batch`,
+        body: { orders: [restingOrder, { ...restingOrder, quantity: "0.002" }] },
+      },
+      { call: `DELETE ${API}/orders`, query: { symbol: "BTC-USDT" } },
+      { call: `POST ${API}/orders/cancel-all-after`, body: { timeout_s: 0 } },
     ],
   },
   {

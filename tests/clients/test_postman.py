@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.live import LiveServer
+from benchmarks.live import LiveServer, live_server
 from tests.clients.snippets import ROOT
 
 POSTMAN = ROOT / "postman"
 NEWMAN = POSTMAN / "node_modules" / "newman" / "bin" / "newman.js"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[LiveServer]:
+    """A server whose limit the collection does not reach, since it would wait for a minute."""
+    with live_server(tmp_path, rate_limit_trade="100/minute") as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
