@@ -53,5 +53,6 @@ class Draw:
 
     def integer(self, part: int) -> Ints:
         """Return even integers from 0 to 4095."""
-        chosen: NDArray[np.uint64] = self._bits >> np.uint64(_BITS * part)
-        return (chosen & np.uint64(2**_BITS - 1)).astype(np.int64)
+        shifted = self._bits >> np.uint64(_BITS * part)
+        chosen: Ints = (shifted & np.uint64(2**_BITS - 1)).astype(np.int64)
+        return chosen
