@@ -1,6 +1,6 @@
 """The only package that imports OctoBot and ccxt: everything else sees `Bridge`."""
 
-import backend.arithmetic  # noqa: F401 - before OctoBot starts its threads
+import backend.arithmetic  # before OctoBot starts its threads
 import backend.bridge.quiet  # noqa: F401 - before OctoBot reads the environment
 from backend.bridge.bridge import Bridge
 from backend.bridge.lock import HomeLock, HomeLocked
