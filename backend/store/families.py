@@ -106,7 +106,7 @@ def prune(session: Session, before: datetime) -> None:
     """Forget tokens that expired before a time, and the families that are left without any."""
     session.execute(delete(RefreshToken).where(RefreshToken.expires_at < before))
     has_tokens = exists().where(RefreshToken.family_id == RefreshFamily.id)
-    session.execute(delete(RefreshFamily).where(RefreshFamily.created_at < before, ~has_tokens))
+    session.execute(delete(RefreshFamily).where(~has_tokens))
 
 
 def _append(session: Session, family_id: str, token: NewToken) -> None:
