@@ -9,8 +9,9 @@ from typing import Any
 
 from backend.bridge.control import gate_trading
 from backend.bridge.convert import last_price
-from backend.bridge.engine import Engine
+from backend.bridge.engine import BootFailed, Engine
 from backend.bridge.failures import note_failures
+from backend.bridge.guard import Guard
 from backend.bridge.ledger import Ledger
 from backend.bridge.paper import make_realistic, restore_balances, restore_orders
 from backend.bridge.portfolio import Portfolios
@@ -20,6 +21,8 @@ from backend.schemas.journal import OrderJournal
 from backend.settings import Settings
 
 _PRICE_WAIT_S = 5
+_ACCOUNT_WAIT_S = 20
+_POLL_S = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +34,14 @@ async def take_stock(
     ledger: Ledger,
     portfolios: Portfolios,
     watcher: Watcher,
+    guard: Guard,
 ) -> None:
     """Bring bot, journal and ledger to one state, then listen to what changes."""
     held: list[tuple[dict[str, Any], str]] = []
     baselines: dict[str, Decimal | None] = {}
     portfolios.begin(baselines)
     for name, manager in engine.exchanges.items():
-        gate_trading(manager, engine)
+        gate_trading(manager, engine, guard)
         await _wait_for_prices(manager, portfolios)
         state = await asyncio.to_thread(
             journal.open_account, ledger.account(name), settings.paper_balance
@@ -48,6 +52,7 @@ async def take_stock(
             restore_balances(manager, state.balances)
         else:
             note_failures(manager)
+            await _wait_for_account(manager)
         await watcher.watch(manager)
         if manager.is_trader_simulated:
             await restore_orders(manager, ledger)
@@ -61,6 +66,17 @@ async def take_stock(
     ledger.adopt(held)
     portfolios.announce()
     portfolios.refresh()
+
+
+async def _wait_for_account(manager: Any) -> None:
+    """Wait until the exchange has told balances and open orders: OctoBot is ready before."""
+    personal = manager.exchange_personal_data
+    for _ in range(int(_ACCOUNT_WAIT_S / _POLL_S)):
+        known = personal.portfolio_manager.portfolio.portfolio
+        if known and personal.orders_manager.are_exchange_orders_initialized:
+            return
+        await asyncio.sleep(_POLL_S)
+    raise BootFailed(f"{manager.exchange_name} does not tell the account's balances")
 
 
 async def _wait_for_prices(manager: Any, portfolios: Portfolios) -> None:

@@ -172,9 +172,9 @@ class Engine:
             self._stop()
             self._start()
 
-    def set_paused(self, paused: bool) -> None:
+    def set_paused(self, paused: bool, reason: str | None = None) -> None:
         """Note on the loop that trading is paused or goes on."""
-        self._set_status(Status("paused" if paused else "running"))
+        self._set_status(Status("paused" if paused else "running", reason))
 
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
@@ -243,6 +243,7 @@ class Engine:
     def _create_bot(self, configuration: Any) -> asyncio.AbstractEventLoop:
         octobot.community.IdentifiersProvider.use_environment_from_config(configuration)
         octobot.logger.init_bot_channel_logger()
+        octobot_tentacles_manager.api.reload_tentacle_info()  # or its first use fails, unheard
         if Path("tentacles").is_dir():
             octobot_tentacles_manager.api.load_tentacles(verbose=False)
             for interface in ("web", "telegram"):
