@@ -80,6 +80,22 @@ class Settings(BaseSettings):
     bot_timeout: float = Field(
         10.0, gt=0, le=120, description="seconds a request waits for the bot"
     )
+    snapshot_interval: float = Field(
+        60.0, gt=0, le=86_400, description="seconds between the portfolio's kept values"
+    )
+    snapshot_retention: int = Field(
+        365, ge=1, le=36_500, description="days that these are kept; older ones get sparser"
+    )
+    risk_max_order_value: Decimal | None = Field(
+        None, gt=0, allow_inf_nan=False, description="largest order, in the reference market"
+    )
+    risk_max_open_orders: int | None = Field(None, ge=0, description="most orders open at once")
+    risk_symbols: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="the only symbols that may be traded; all if unset"
+    )
+    risk_max_daily_loss: Decimal | None = Field(
+        None, gt=0, allow_inf_nan=False, description="loss of a day (UTC) that pauses trading"
+    )
     octobot_community: bool = Field(False, description="let OctoBot contact its own servers")
 
     @field_validator("home")
@@ -87,7 +103,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()  # OctoBot needs a working directory of its own
 
-    @field_validator("exchange", "symbols", "cors_origins", mode="before")
+    @field_validator("exchange", "symbols", "risk_symbols", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -102,7 +118,14 @@ class Settings(BaseSettings):
                 raise ValueError("ccxt exchange ids, comma-separated")
         return value
 
-    @field_validator("symbols")
+    @field_validator(
+        "risk_max_order_value", "risk_max_open_orders", "risk_max_daily_loss", mode="before"
+    )
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("symbols", "risk_symbols")
     @classmethod
     def _symbols(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(parse_symbol(symbol) for symbol in value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from backend.accounting.risk import RiskLimits
 from backend.bridge.boot import take_stock
 from backend.bridge.configuration import Configuration
 from backend.bridge.control import BotControl
@@ -11,6 +12,7 @@ from backend.bridge.deadman import DeadMan
 from backend.bridge.desk import Desk
 from backend.bridge.effects import event_data
 from backend.bridge.engine import Engine, Status
+from backend.bridge.guard import Guard, limits_from
 from backend.bridge.intents import Intents
 from backend.bridge.ledger import KEPT, Ledger
 from backend.bridge.markets import Markets
@@ -25,6 +27,7 @@ from backend.concurrency import Host
 from backend.schemas.bot import Readiness
 from backend.schemas.events import Event, EventSink
 from backend.schemas.journal import OrderJournal
+from backend.schemas.worth import Worth
 from backend.settings import Settings
 
 
@@ -47,10 +50,16 @@ class Bridge:
         self._ledger.load(journal.newest_orders(KEPT), journal.newest_trades(KEPT))
         self.bot = BotControl(self._engine, settings, host)
         self.config = Configuration(settings, host)
-        self.portfolio = Portfolios(self._engine, self._models, self._ledger, self._recorder)
-        self._desk = Desk(self._engine, self._ledger, self.portfolio)
+        self.portfolio = Portfolios(
+            self._engine, self._models, self._ledger, self._recorder, self._on_worth
+        )
+        self.risk = RiskLimits(limits_from(settings))
+        self._guard = Guard(self._engine, self._ledger, self.portfolio, self.risk)
+        self._desk = Desk(self._engine, self._ledger, self.portfolio, self._guard)
         intents = Intents(journal, self._recorder, self._ledger, host)
-        self.orders = Orders(self._engine, self._ledger, self._desk, intents, journal, host, start)
+        self.orders = Orders(
+            self._engine, self._ledger, self._desk, self._guard, intents, journal, host, start
+        )
         self.trades = Trades(self._engine, self._ledger, journal, host, start)
         self.markets = Markets(self._engine, settings.trading)
         self.dead_man = DeadMan(self._engine, self.orders)
@@ -85,13 +94,19 @@ class Bridge:
             self._ledger,
             self.portfolio,
             self._watcher,
+            self._guard,
         )
+        self._guard.begin()
         self.config.note_boot()
+
+    def _on_worth(self, worth: Worth) -> None:
+        self._guard.take_worth(worth)
 
     # ---- from any thread
 
     def _on_status(self, status: Status) -> None:
         self.bot.note(status)
+        self._guard.note(status)
         json = self.bot.status().model_dump_json().encode()
         data = event_data(None, None, "bot", json)
         event = Event("bot", "bot_status", "bot", None, data, json)

@@ -11,6 +11,7 @@ import octobot_trading.errors as trading_errors
 
 from backend import __version__
 from backend.bridge.engine import Engine, Status
+from backend.bridge.guard import Guard
 from backend.concurrency import Host
 from backend.errors import BotNotReady, Conflict
 from backend.schemas.bot import Bot, ExchangeReadiness, Readiness, Versions
@@ -107,17 +108,21 @@ class BotControl:
             self._started_at = None
 
 
-def gate_trading(manager: Any, engine: Engine) -> None:
-    """Let a paused bot's strategies create no orders; protective orders of a fill still pass.
+def gate_trading(manager: Any, engine: Engine, guard: Guard) -> None:
+    """Let strategies create no orders while the bot is paused, nor any that breaks a risk limit.
+
+    Protective orders of a fill still pass.
 
     OctoBot's own switch, `trader.is_enabled`, would also stop it from counting fills.
     """
     create = manager.trader.create_order
 
-    async def create_unless_paused(order: Any, *args: Any, **kwargs: Any) -> Any:
+    async def create_if_allowed(order: Any, *args: Any, **kwargs: Any) -> Any:
         loaded = kwargs.get("loaded") or (args and args[0])
-        if engine.status.state == "paused" and not loaded and order.triggered_by is None:
-            raise trading_errors.OrderCreationError("trading is paused")
+        if not loaded and order.triggered_by is None:
+            guard.admit_own(order)
+            if engine.status.state == "paused":
+                raise trading_errors.OrderCreationError("trading is paused")
         return await create(order, *args, **kwargs)
 
-    manager.trader.create_order = create_unless_paused
+    manager.trader.create_order = create_if_allowed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 import octobot_trading.errors as trading_errors
@@ -11,6 +12,7 @@ import octobot_trading.personal_data as personal_data
 
 from backend.bridge.engine import Engine
 from backend.bridge.failures import listening
+from backend.bridge.guard import Guard
 from backend.bridge.history import Entry
 from backend.bridge.ledger import OPEN_STATUSES, Ledger
 from backend.bridge.placing import build, exits_of, new_order, price_of, refusals
@@ -38,20 +40,27 @@ _UNSETTLED = (
 class Desk:
     """Everything here is a coroutine of the bot's loop, and sees OctoBot's objects."""
 
-    def __init__(self, engine: Engine, ledger: Ledger, portfolios: Portfolios) -> None:
+    def __init__(
+        self, engine: Engine, ledger: Ledger, portfolios: Portfolios, guard: Guard
+    ) -> None:
         self._engine = engine
         self._ledger = ledger
         self._portfolios = portfolios
+        self._guard = guard
 
     async def place(self, asked: NewOrder, order_id: str) -> Order:
         """Place an order under this id, with its exits, and return it as it stands."""
         manager = self._engine.exchange(asked.exchange)
-        if self._engine.status.state == "paused":
-            raise TradingPaused("resume the bot to place orders")
         price = await price_of(manager, asked.symbol)
-        broken = refusals(manager, asked, price)
-        if broken:
-            raise broken[0]
+        with self._guard.admit(asked, price, order_id):
+            if self._engine.status.state == "paused":
+                raise TradingPaused("resume the bot to place orders")
+            broken = refusals(manager, asked, price)
+            if broken:
+                raise broken[0]
+            return await self._place(manager, asked, order_id, price)
+
+    async def _place(self, manager: Any, asked: NewOrder, order_id: str, price: Decimal) -> Order:
         entry = new_order(asked, order_id, manager.exchange_name)
         exits = exits_of(asked, entry)
         instance = build(manager, entry, price)

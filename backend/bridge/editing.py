@@ -10,6 +10,7 @@ import octobot_trading.errors as trading_errors
 from backend.bridge.convert import ZERO
 from backend.bridge.desk import Desk, telling_refusals
 from backend.bridge.engine import Engine
+from backend.bridge.guard import Guard
 from backend.bridge.ledger import OPEN_STATUSES
 from backend.bridge.placing import is_marketable, price_of, refusals
 from backend.bridge.preview import expected_fee
@@ -25,7 +26,7 @@ from backend.schemas.orders import NewOrder, Order
 
 
 async def change_order(
-    engine: Engine, desk: Desk, order_id: str, change: OrderChange
+    engine: Engine, desk: Desk, guard: Guard, order_id: str, change: OrderChange
 ) -> ChangedOrder:
     """Change an open order on the bot's loop."""
     order = desk.known(order_id).item
@@ -34,7 +35,7 @@ async def change_order(
     manager = engine.exchange(order.exchange)
     asked = _as_asked(order, change)
     price = await price_of(manager, order.symbol)
-    broken = refusals(manager, asked, price)
+    broken = [*guard.broken_by_change(asked, price), *refusals(manager, asked, price)]
     if broken:
         raise broken[0]
     _check_taker(asked, price)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import octobot_trading.errors as trading_errors
+from octobot_trading.enums import TraderOrderType
 
 from backend.accounting.balances import assets_of
-from backend.accounting.limits import Risked
+from backend.accounting.limits import Limits, Risked
 from backend.accounting.risk import RiskLimits
 from backend.bridge.engine import Engine, Status
 from backend.bridge.ledger import Ledger
@@ -20,6 +22,10 @@ from backend.errors import OrderRefused
 from backend.schemas.common import utc_now
 from backend.schemas.orders import NewOrder
 from backend.schemas.worth import Worth
+from backend.settings import Settings
+
+_REASON = "the day's loss has reached the risk limit"
+_MARKET = (TraderOrderType.BUY_MARKET, TraderOrderType.SELL_MARKET)
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +45,17 @@ class Guard:
         self._portfolios = portfolios
         self._limits = limits
         self._placing: dict[str, int] = {}
+        self._is_watching = False
         self._has_paused = False
         self._state = engine.status.state
 
     def broken(self, asked: NewOrder, price: Decimal) -> list[OrderRefused]:
         """Return each limit that an order would break at this price."""
         return self._limits.broken(self._risked(asked, price))
+
+    def broken_by_change(self, asked: NewOrder, price: Decimal) -> list[OrderRefused]:
+        """Return each limit that an open order would break with new values; it is counted as is."""
+        return self._limits.broken(replace(self._risked(asked, price), open_orders=0))
 
     @contextlib.contextmanager
     def admit(self, asked: NewOrder, price: Decimal, order_id: str) -> Iterator[None]:
@@ -59,38 +70,78 @@ class Guard:
     def admit_own(self, order: Any) -> None:
         """Raise OctoBot's own error when a strategy's new order breaks a limit.
 
-        What is placed through `admit`, put back after a restart or brought
-        about by another order passes.
+        What is being placed through `admit`, or put back after a restart, passes.
         """
         if order.order_id in self._placing or self._ledger.orders.get(order.order_id) is not None:
             return
-        rests = not order.is_filled() and "market" not in str(order.order_type.value)
-        value = self._portfolios.value_of(
-            order.symbol, order.origin_quantity * (order.origin_price or order.created_last_price)
-        )
-        broken = self._limits.broken(
-            Risked(order.symbol, value, self._open_orders(1) if rests else 0)
-        )
+        cost = order.origin_quantity * (order.origin_price or order.created_last_price)
+        count = 0 if order.order_type in _MARKET else 1
+        broken = self._limits.broken(self._at_risk(order.symbol, cost, count))
         if broken:
             raise trading_errors.OrderCreationError(f"risk limit: {broken[0].details}")
 
+    def begin(self) -> None:
+        """Watch the account from now on: what was told before was told while it was restored."""
+        self._is_watching = True
+        self._portfolios.refresh()
+
     def take_worth(self, worth: Worth) -> None:
         """Note what the account is worth; pause the bot, or end the pause, as the limit says."""
+        if not self._is_watching:
+            return
         if worth.complete:
             self._limits.note_value(worth.total_value, utc_now())
         state = self._engine.status.state
         if self._limits.loss_limit_reached and state == "running":
-            log.warning("trading is paused: the day's loss has reached its limit")
+            log.warning("trading is paused: %s", _REASON)
             self._has_paused = True
-            self._engine.set_paused(True)
+            self._engine.set_paused(True, _REASON)
         elif not self._limits.loss_limit_reached and self._has_paused and state == "paused":
             self._engine.set_paused(False)
 
     def note(self, status: Status) -> None:
         """Take a resumption for the permission to go on; called at each change of state."""
         before, self._state = self._state, status.state
+        if status.state not in ("running", "paused"):
+            self._is_watching = False
         if status.state == "paused":
             return
-        if before == "paused" and status.state == "running":
+        if before == "paused" and status.state == "running" and self._limits.loss_limit_reached:
             self._limits.resume(utc_now())
         self._has_paused = False
+
+    def _risked(self, asked: NewOrder, price: Decimal) -> Risked:
+        """Value an order at the most that it may bring or cost: the market fills at its price."""
+        begins = asked.stop_price or price
+        if asked.price is None:
+            unit = begins
+        else:
+            unit = asked.price if asked.side == "buy" else max(asked.price, begins)
+        return self._at_risk(asked.symbol, asked.quantity * unit, _count(asked))
+
+    def _at_risk(self, symbol: str, cost: Decimal, count: int) -> Risked:
+        _, quote = assets_of(symbol)
+        rate = self._portfolios.price_of(quote)
+        known = self._ledger.orders
+        placing = sum(n for order_id, n in self._placing.items() if known.get(order_id) is None)
+        return Risked(
+            symbol,
+            None if rate is None else cost * rate,
+            len(self._ledger.open_orders) + placing + count if count else 0,
+        )
+
+
+def limits_from(settings: Settings) -> Limits:
+    """Return the limits that the settings ask for."""
+    return Limits(
+        max_order_value=settings.risk_max_order_value,
+        max_open_orders=settings.risk_max_open_orders,
+        symbols=frozenset(settings.risk_symbols) or None,
+        max_daily_loss=settings.risk_max_daily_loss,
+    )
+
+
+def _count(asked: NewOrder) -> int:
+    """Return how many orders an order may leave open: itself, or its exits."""
+    exits = (asked.take_profit is not None) + (asked.stop_loss is not None)
+    return max(exits, 0 if asked.type == "market" else 1)

@@ -6,6 +6,7 @@ from backend.bridge.answers import prepare_page
 from backend.bridge.desk import Desk
 from backend.bridge.editing import change_order
 from backend.bridge.engine import Engine
+from backend.bridge.guard import Guard
 from backend.bridge.history import Entry
 from backend.bridge.intents import Intents
 from backend.bridge.ledger import OPEN_STATUSES, Ledger
@@ -36,6 +37,7 @@ class Orders:
         engine: Engine,
         ledger: Ledger,
         desk: Desk,
+        guard: Guard,
         intents: Intents,
         journal: OrderJournal,
         host: Host,
@@ -44,6 +46,7 @@ class Orders:
         self._engine = engine
         self._ledger = ledger
         self._desk = desk
+        self._guard = guard
         self._intents = intents
         self._journal = journal
         self._host = host
@@ -88,7 +91,7 @@ class Orders:
 
     def preview(self, asked: NewOrder) -> OrderPreview:
         """Tell what would become of an order, without placing it."""
-        return self._engine.run(preview_order, self._engine, asked)
+        return self._engine.run(preview_order, self._engine, self._guard, asked)
 
     # ---- commands
 
@@ -133,7 +136,9 @@ class Orders:
         Raises `OrderNotFound`, `OrderNotOpen`, or the rule that the change breaks:
         the order then stands as it was.
         """
-        return self._engine.run_command(change_order, self._engine, self._desk, order_id, change)
+        return self._engine.run_command(
+            change_order, self._engine, self._desk, self._guard, order_id, change
+        )
 
     def cancel(self, order_id: str) -> Order:
         """Cancel one open order and return it as it ended.

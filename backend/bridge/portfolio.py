@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import octobot_trading.api as trading_api
+import octobot_trading.errors as trading_errors
 from pydantic import TypeAdapter
 
+from backend.accounting.balances import assets_of
+from backend.accounting.prices import price_of
 from backend.bridge.effects import event_data
 from backend.bridge.engine import Engine
 from backend.bridge.ledger import Ledger
 from backend.bridge.publishing import ReadModels
 from backend.bridge.recorder import Change, Recorder
-from backend.errors import BotNotReady
+from backend.errors import BotNotReady, ExchangeRefused, ExchangeUnreachable
 from backend.schemas.events import Event
 from backend.schemas.portfolio import (
     Balance,
@@ -24,9 +29,9 @@ from backend.schemas.portfolio import (
     Profitability,
 )
 from backend.schemas.prepared import Prepared
+from backend.schemas.worth import Worth
 
 ZERO = Decimal(0)
-ONE = Decimal(1)
 _TRADE_WAIT_S = 0.03
 _TRADE_WAITS = 30
 _CENTS = Decimal("1E-8")
@@ -34,10 +39,18 @@ _BALANCES = TypeAdapter(list[ExchangeBalances])
 
 
 class Portfolios:
-    """Read models of the account; `mark` and `refresh` run on the bot's loop."""
+    """Read models of the account; `mark` and `refresh` run on the bot's loop.
+
+    `on_worth` is called there each time the account was valued.
+    """
 
     def __init__(
-        self, engine: Engine, models: ReadModels, ledger: Ledger, recorder: Recorder
+        self,
+        engine: Engine,
+        models: ReadModels,
+        ledger: Ledger,
+        recorder: Recorder,
+        on_worth: Callable[[Worth], None],
     ) -> None:
         self._engine = engine
         self._ledger = ledger
@@ -47,6 +60,9 @@ class Portfolios:
         self._recorder = recorder
         self._baselines: dict[str, Decimal | None] = {}
         self._prices: dict[str, Decimal] = {}
+        self._on_worth = on_worth
+        self._worth: Worth | None = None
+        self._portfolio: Portfolio | None = None
         models.define("portfolio", self._build_summary, interval_s=0.25)
         models.define("balances", self._build_balances, interval_s=0.25)
 
@@ -57,6 +73,21 @@ class Portfolios:
     def balances(self) -> Prepared:
         """Return the balances of every exchange."""
         return self._read("balances")
+
+    def worth(self) -> Worth | None:
+        """Return what the account is worth; None while the bot does not run or that is unknown."""
+        return self._worth if self._engine.status.state in ("running", "paused") else None
+
+    def prices(self) -> dict[str, Decimal]:
+        """Return the newest price of each symbol."""
+        return self._prices.copy()
+
+    def reload(self) -> Portfolio:
+        """Ask real exchanges for the balances, value everything anew and return it.
+
+        Raises `ExchangeUnreachable` or `ExchangeRefused` when one does not tell.
+        """
+        return self._engine.run(self._reload)
 
     def _read(self, name: str) -> Prepared:
         self._engine.require_ready()
@@ -98,6 +129,23 @@ class Portfolios:
             event = Event("portfolio", "portfolio_updated", "portfolio", None, data, json)
             self._recorder.put(Change(events=(event,)))
 
+    def price_of(self, asset: str) -> Decimal | None:
+        """Price one unit of an asset in the reference market."""
+        return price_of(self._prices, asset, self._reference_market())
+
+    async def _reload(self) -> Portfolio:
+        for name, manager in self._engine.exchanges.items():
+            try:
+                await trading_api.refresh_real_trader_portfolio(manager)
+            except trading_errors.AuthenticationError:
+                raise ExchangeRefused(f"{name} refused the API key") from None
+            except trading_errors.OctoBotExchangeError:
+                raise ExchangeUnreachable(f"{name} does not tell the balances") from None
+        self.refresh()
+        if self._portfolio is None:
+            raise BotNotReady("the portfolio is not known yet")
+        return self._portfolio
+
     def refresh(self) -> None:
         """Rebuild both models now, for a caller who is about to read what it did."""
         self._models.refresh("balances")
@@ -134,7 +182,23 @@ class Portfolios:
                 for name, rows in holdings.items()
             ],
         )
+        self._portfolio = portfolio
+        self._worth = self._sum_up(portfolio)
+        self._on_worth(self._worth)
         return portfolio.model_dump_json().encode()
+
+    def _sum_up(self, portfolio: Portfolio) -> Worth:
+        managers = self._engine.exchanges.values()
+        symbols = {symbol for m in managers for symbol in m.exchange_config.traded_symbol_pairs}
+        followed = {asset for symbol in symbols for asset in assets_of(symbol)}
+        rows = [row for exchange in portfolio.exchanges for row in exchange.balances]
+        return Worth(
+            portfolio.reference_market,
+            portfolio.total_value,
+            {row.exchange: self._ledger.account(row.exchange) for row in portfolio.exchanges},
+            {row.asset: row.price for row in rows if row.price is not None},
+            all(row.price is not None or row.asset not in followed for row in rows),
+        )
 
     def _begin_counting(self, exchange: str, value: Decimal) -> None:
         """Keep the first known value of an account: profit is counted from it for good."""
@@ -146,32 +210,9 @@ class Portfolios:
         return str(manager.exchange_personal_data.portfolio_manager.reference_market)
 
     def _value(self, balance: Balance, reference: str) -> Holding:
-        price = self.price_of(balance.asset, reference)
+        price = price_of(self._prices, balance.asset, reference)
         value = None if price is None else (balance.total * price).quantize(_CENTS)
         return Holding(**balance.model_dump(), price=price, value=value, share=None)
-
-    def price_of(self, asset: str, reference: str) -> Decimal | None:
-        """Price one unit of an asset: directly, inversely, or through one market between."""
-        if asset == reference:
-            return ONE
-        direct = self._rate(asset, reference)
-        if direct is not None:
-            return direct
-        for symbol in self._prices:
-            base, quote = symbol.split(":")[0].split("/")
-            between = quote if base == asset else base if quote == asset else None
-            if between is not None:
-                first, second = self._rate(asset, between), self._rate(between, reference)
-                if first is not None and second is not None:
-                    return (first * second).quantize(_CENTS)
-        return None
-
-    def _rate(self, base: str, quote: str) -> Decimal | None:
-        price = self._prices.get(f"{base}/{quote}")
-        if price is not None:
-            return price
-        inverse = self._prices.get(f"{quote}/{base}")
-        return (ONE / inverse).quantize(_CENTS) if inverse else None
 
 
 def _balances(manager: Any) -> list[Balance]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from backend.bridge.convert import ZERO, decimal_or_none
 from backend.bridge.engine import Engine
+from backend.bridge.guard import Guard
 from backend.bridge.placing import is_marketable, price_of, refusals
 from backend.bridge.rules import read_rules
 from backend.errors import InsufficientFunds, OrderRefused
@@ -14,8 +15,8 @@ from backend.schemas.order_commands import FundsAfter, OrderPreview, Refusal
 from backend.schemas.orders import Fee, NewOrder
 
 
-async def preview_order(engine: Engine, asked: NewOrder) -> OrderPreview:
-    """Round, price and check an order against the rules and the funds; on the bot's loop."""
+async def preview_order(engine: Engine, guard: Guard, asked: NewOrder) -> OrderPreview:
+    """Round, price and check an order against rules, limits and funds; on the bot's loop."""
     manager = engine.exchange(asked.exchange)
     price = await price_of(manager, asked.symbol)
     rules = read_rules(manager, asked.symbol)
@@ -23,7 +24,7 @@ async def preview_order(engine: Engine, asked: NewOrder) -> OrderPreview:
     fill_price = _rounded(_fill_price(asked, price), rules.price_step, ROUND_HALF_EVEN)
     fee = expected_fee(manager, asked, quantity, fill_price)
     funds = _funds(manager, asked, quantity, quantity * fill_price, fee)
-    broken: list[OrderRefused] = refusals(manager, asked, price)
+    broken: list[OrderRefused] = [*guard.broken(asked, price), *refusals(manager, asked, price)]
     if any(row.after_filling < ZERO for row in funds):
         broken.append(InsufficientFunds("not enough available for this order"))
     return OrderPreview(
