@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import octobot_trading.errors as trading_errors
@@ -119,7 +120,7 @@ class Markets:
             high=number["high"],
             low=number["low"],
             volume=number["baseVolume"],
-            change_percent=number["percentage"],
+            change_percent=_rounded_percent(number["percentage"]),
             timestamp=utc(_seconds(timestamp) if timestamp else time.time()),
         )
 
@@ -194,6 +195,11 @@ def _levels(rows: list[list[Any]], limit: int) -> list[BookLevel]:
         BookLevel(price=decimal_or_none(row[0]) or ZERO, quantity=decimal_or_none(row[1]) or ZERO)
         for row in rows[:limit]
     ]
+
+
+def _rounded_percent(value: Decimal | None) -> Decimal | None:
+    """Return a percentage with the digits that mean something: exchanges send a float's."""
+    return None if value is None else value.quantize(Decimal("1E-4"))
 
 
 def _interval_minutes(interval: str) -> int:
