@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from flask import Flask
@@ -17,31 +17,37 @@ from backend.schemas.common import Problem
 
 Json = dict[str, Any]
 
-_OWN_ERRORS = {
-    400: "The request is malformed or a field is refused; `fields` names each",
-    500: "A defect of the server; its log has more under the request id",
+
+class _Error(NamedTuple):
+    """An error answer that many operations share."""
+
+    name: str
+    description: str
+    headers: tuple[str, ...] = ()
+
+
+_ERRORS = {
+    400: _Error("BadRequest", "The request is malformed or a field is refused"),
+    401: _Error("Unauthorized", "Nobody is logged in, or no longer", ("WWW-Authenticate",)),
+    403: _Error("Forbidden", "The caller's role lacks the scope"),
+    404: _Error("NotFound", "Nothing has this address or id"),
+    409: _Error("Conflict", "The request contradicts the present state"),
+    413: _Error("BodyTooLarge", "The body is larger than 1 MiB"),
+    415: _Error("UnsupportedMediaType", "The body is not JSON"),
+    422: _Error("Refused", "Understood and refused; `type` names the rule"),
+    429: _Error("TooManyRequests", "Too many requests of this kind", ("Retry-After",)),
+    500: _Error("Defect", "A defect; the server's log has more under the request id"),
+    502: _Error("ExchangeError", "The exchange refused or did not answer"),
+    503: _Error("NotReady", "The bot is not ready", ("Retry-After",)),
+    504: _Error("Timeout", "The bot or the exchange did not answer in time"),
 }
-_AUTH_ERRORS = {401: "Nobody is logged in: the token is missing, expired or revoked"}
-_SCOPE_ERRORS = {403: "The caller's role lacks the scope"}
-_BODY_ERRORS = {413: "The body is larger than 1 MiB", 415: "The body is not JSON"}
-_LIMIT_ERRORS = {429: "Too many requests of this kind; see Retry-After"}
-_DESCRIPTIONS = {
+_SUCCESSES = {
     200: "Success",
     201: "Created",
     202: "Accepted",
-    304: "Not changed since the answer that had the ETag in If-None-Match",
-    404: "Not found",
-    409: "The request contradicts the present state",
-    422: "Understood and refused; `type` names the rule",
-    502: "The exchange refused or did not answer",
-    503: "The bot is not ready; see Retry-After",
-    504: "The bot or the exchange did not answer in time",
-    **_OWN_ERRORS,
-    **_AUTH_ERRORS,
-    **_SCOPE_ERRORS,
-    **_BODY_ERRORS,
-    **_LIMIT_ERRORS,
+    304: "Not changed since the answer whose ETag came in If-None-Match",
 }
+_RATE_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 _HEADERS = {
     "ETag": "Names this state of the resource; send it as If-None-Match",
     "Location": "The address of what was created",
@@ -49,6 +55,7 @@ _HEADERS = {
     "RateLimit-Remaining": "Requests that are left in the window",
     "RateLimit-Reset": "Seconds until the window ends",
     "Retry-After": "Seconds to wait before trying again",
+    "WWW-Authenticate": "`Bearer`",
 }
 _IDEMPOTENCY_KEY = {
     "name": HEADER,
@@ -57,7 +64,7 @@ _IDEMPOTENCY_KEY = {
     "description": "Names this intent: the same key and body give the first answer again.",
     "schema": {"type": "string", "pattern": PATTERN},
 }
-_RATE_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+_SYMBOL_EXAMPLE = "BTC-USDT"
 
 
 def contract(app: Flask) -> Json:
@@ -68,15 +75,37 @@ def contract(app: Flask) -> Json:
         document: Json = json.loads(json.dumps(own.spec))
         for path, method, endpoint in _operations(app):
             _complete(document["paths"][path][method], app, endpoint)
+    components = document["components"]
+    _tell_optional_bodies(document)
+    components["responses"] = {error.name: _error_answer(error) for error in _ERRORS.values()}
+    components["headers"] = {
+        name: {"description": text, "schema": {"type": "string"}} for name, text in _HEADERS.items()
+    }
     _tidy(document["paths"])
-    _tidy(document["components"])
-    _drop_unused(document["components"]["schemas"], document)
+    _tidy(components)
+    for kind in ("responses", "headers", "schemas"):
+        _drop_unused(components[kind], kind, document)
     return document
 
 
 def contract_yaml(app: Flask) -> str:
     """Write the contract as swagger.yaml holds it."""
-    return str(yaml.safe_dump(contract(app), sort_keys=False, allow_unicode=True, width=100))
+    return str(yaml.dump(contract(app), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as such, and repeats what is the same instead of linking it."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _write_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _write_text)
 
 
 def _operations(app: Flask) -> Iterator[tuple[str, str, str]]:
@@ -88,80 +117,110 @@ def _operations(app: Flask) -> Iterator[tuple[str, str, str]]:
 
 
 def _complete(operation: Json, app: Flask, endpoint: str) -> None:
-    """Add what no view has to say: the errors of the layers around it, headers, media types."""
+    """Add what no view has to say: the answers of the layers around it, headers, media types."""
+    view = app.view_functions[endpoint]
     rule = rule_of(app, endpoint) or AccessRule()
-    rate_class = getattr(app.view_functions[endpoint], "rate_class", None)
-    errors = dict(_OWN_ERRORS)
+    limited = hasattr(view, "rate_class")
     if rule.public:
         operation["security"] = []
-    else:
-        errors |= _AUTH_ERRORS
+    elif rule.credentials is not None:
+        operation["security"] = [{"bearer": []}, {"ticket": []}]
     if rule.scope is not None:
-        errors |= _SCOPE_ERRORS
         operation["description"] += f"\n\nScope: `{rule.scope}`."
+    if getattr(view, "takes_idempotency_key", False):
+        operation["parameters"].append(_IDEMPOTENCY_KEY)
+    for parameter in operation["parameters"]:
+        if parameter["name"] == "symbol" and parameter["in"] == "path":
+            parameter["schema"] = {"type": "string", "examples": [_SYMBOL_EXAMPLE]}
+    answers = set(map(int, operation["responses"])) | set(_errors_around(operation, rule, limited))
+    operation["responses"] = {
+        str(status): _answer(operation["responses"], status, limited) for status in sorted(answers)
+    }
+
+
+def _tell_optional_bodies(document: Json) -> None:
+    """Say where a body may be left out: an empty one is read as an object without fields."""
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            if "requestBody" in operation:
+                schema = operation["requestBody"]["content"]["application/json"]["schema"]
+                model = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+                operation["requestBody"]["required"] = "required" in model
+
+
+def _errors_around(operation: Json, rule: AccessRule, limited: bool) -> Iterator[int]:
+    yield from (400, 500)
+    if not rule.public:
+        yield 401
+    if rule.scope is not None:
+        yield 403
     if "requestBody" in operation:
-        errors |= _BODY_ERRORS
-    if rate_class is not None:
-        errors |= _LIMIT_ERRORS
-    if getattr(app.view_functions[endpoint], "takes_idempotency_key", False):
-        operation["parameters"] = [*operation.get("parameters", ()), _IDEMPOTENCY_KEY]
-    responses: Json = operation["responses"]
-    for status in errors:
-        responses.setdefault(str(status), {"content": _json_of(Problem.__name__)})
-    for code in responses:
-        responses[code]["description"] = _DESCRIPTIONS[int(code)]
-    _add_headers(responses, limited=rate_class is not None)
-    if "content" not in responses.get("200", {"content": None}):
-        responses["200"]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
-    operation["responses"] = dict(sorted(responses.items()))
+        yield from (413, 415)
+    if limited:
+        yield 429
 
 
-def _json_of(component: str) -> Json:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{component}"}}}
+def _answer(described: Json, status: int, limited: bool) -> Json:
+    if status in _ERRORS:
+        return {"$ref": f"#/components/responses/{_ERRORS[status].name}"}
+    answer: Json = {**described[str(status)], "description": _SUCCESSES[status]}
+    if status == 200 and "content" not in answer:
+        answer["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+    names = [*_RATE_HEADERS] if limited else []
+    names += ["ETag"] if status in (200, 304) and "304" in described else []
+    names += ["Location"] if status == 201 else []
+    if names:
+        answer["headers"] = _header_references(names)
+    return answer
 
 
-def _add_headers(responses: Json, *, limited: bool) -> None:
-    for code, response in responses.items():
-        names = list(_RATE_HEADERS) if limited and code[0] == "2" else []
-        names += ["ETag"] if code == "200" and "304" in responses else []
-        names += ["Location"] if code == "201" else []
-        names += ["Retry-After"] if code in ("429", "503") else []
-        if names:
-            response["headers"] = {
-                name: {"description": _HEADERS[name], "schema": {"type": "string"}}
-                for name in names
-            }
+def _error_answer(error: _Error) -> Json:
+    schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
+    answer: Json = {
+        "description": error.description,
+        "content": {"application/json": {"schema": schema}},
+    }
+    if error.headers:
+        answer["headers"] = _header_references(error.headers)
+    return answer
+
+
+def _header_references(names: tuple[str, ...] | list[str]) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _tidy(node: Any) -> None:  # noqa: ANN401 - any JSON
-    """Drop pydantic's titles, which repeat the names, and empty descriptions."""
+    """Drop pydantic's titles, which repeat the names, and empty descriptions and parameters."""
     if isinstance(node, dict):
-        for key in ("title", "description"):
-            if isinstance(node.get(key), str) and (key == "title" or not node[key].strip()):
-                del node[key]
-        if "description" in node and isinstance(node["description"], str):
+        if isinstance(node.get("title"), str):
+            del node["title"]
+        if isinstance(node.get("description"), str):
             node["description"] = node["description"].strip()
+        for key in [key for key in ("description", "parameters") if node.get(key) in ("", [])]:
+            del node[key]
     for child in node.values() if isinstance(node, dict) else node:
         if isinstance(child, dict | list):
             _tidy(child)
 
 
-def _drop_unused(schemas: Json, document: Json) -> None:
-    """Drop the models of query parameters, which nothing refers to, and what only they use."""
+def _drop_unused(components: Json, kind: str, document: Json) -> None:
+    """Drop the models of query parameters and the answers that nothing refers to."""
     used: set[str] = set()
-    pending = list(_references(document["paths"]))
+    pending = [document["paths"]] + [
+        part for other, part in document["components"].items() if other != kind
+    ]
     while pending:
-        name = pending.pop()
-        if name not in used:
-            used.add(name)
-            pending += _references(schemas[name])
-    for name in set(schemas) - used:
-        del schemas[name]
+        for name in _references(pending.pop(), f"#/components/{kind}/"):
+            if name not in used:
+                used.add(name)
+                pending.append(components[name])
+    for name in set(components) - used:
+        del components[name]
 
 
-def _references(node: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
-    if isinstance(node, dict) and isinstance(node.get("$ref"), str):
-        yield node["$ref"].rpartition("/")[2]
+def _references(node: Any, prefix: str) -> Iterator[str]:  # noqa: ANN401 - any JSON
+    if isinstance(node, dict) and str(node.get("$ref", "")).startswith(prefix):
+        yield node["$ref"].removeprefix(prefix)
     for child in node.values() if isinstance(node, dict) else node:
         if isinstance(child, dict | list):
-            yield from _references(child)
+            yield from _references(child, prefix)

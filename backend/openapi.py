@@ -17,7 +17,7 @@ import orjson
 from flask import Request, Response, make_response, request
 from pydantic import BaseModel, ValidationError
 from spectree import SecurityScheme, SpecTree
-from spectree.models import SecureType, SecuritySchemeData
+from spectree.models import InType, SecureType, SecuritySchemeData
 from spectree.plugins.flask_plugin import FlaskPlugin
 from werkzeug.http import parse_etags
 
@@ -37,7 +37,6 @@ from backend.schemas.prepared import Prepared
 M = TypeVar("M", bound=BaseModel)
 
 MOST_FIELDS_NAMED = 20
-_BEARER = "bearer"
 _JSON = "application/json"
 _NOT_STORED = ("Cache-Control", "no-store")
 _STORED_BY_CALLER = ("Cache-Control", "private, no-cache")
@@ -80,12 +79,12 @@ def _read_query(model: type[M], incoming: Request) -> M:
     found = {
         name: values[0] if len(values) == 1 else values for name, values in incoming.args.lists()
     }
-    return _validated(model, found)
+    return _validated(lambda: model.model_validate(found))
 
 
 @functools.cache
 def _without_query(model: type[BaseModel]) -> BaseModel:
-    return _validated(model, {})
+    return _validated(model)
 
 
 def _refuse_query(incoming: Request) -> None:
@@ -104,15 +103,15 @@ def _read_json(model: type[M], incoming: Request) -> M:
     if not incoming.is_json and (body or incoming.mimetype):
         raise UnsupportedMediaType("the body must be application/json")
     try:
-        found = orjson.loads(body) if body else {}
+        orjson.loads(body or b"{}")  # as strict as JSON is: no NaN, no broken text
     except orjson.JSONDecodeError as error:
         raise MalformedRequest(f"the body is not JSON: {error.msg}") from None
-    return _validated(model, found)
+    return _validated(lambda: model.model_validate_json(body or b"{}", strict=True))
 
 
-def _validated(model: type[M], found: object) -> M:
+def _validated(validate: Callable[[], M]) -> M:
     try:
-        return model.model_validate(found)
+        return validate()
     except ValidationError as error:
         raise ValidationFailed(fields=_fields(error)) from None
 
@@ -182,9 +181,13 @@ api = SpecTree(
     nested_naming_strategy=_nested_name,
     security_schemes=[
         SecurityScheme(
-            name=_BEARER,
+            name="bearer",
             data=SecuritySchemeData(type=SecureType.HTTP, scheme="bearer", bearer_format="JWT"),
-        )
+        ),
+        SecurityScheme(
+            name="ticket",
+            data=SecuritySchemeData(type=SecureType.API_KEY, name="ticket", field_in=InType.QUERY),
+        ),
     ],
-    security={_BEARER: []},
+    security={"bearer": []},
 )

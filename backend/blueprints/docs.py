@@ -11,6 +11,7 @@ from backend.contract import contract
 from backend.errors import NotFound
 from backend.middleware.auth import authenticated, public
 
+_CONTRACT = "contract"
 _FILES = {
     "swagger_bundle.js": "text/javascript",
     "swagger_preset.js": "text/javascript",
@@ -59,7 +60,10 @@ def docs_blueprint(*, production: bool) -> Blueprint:
 
 
 def _show_contract() -> Response:
-    return Response(orjson.dumps(contract(current_app)), mimetype="application/json")
+    body: bytes | None = current_app.extensions.get(_CONTRACT)
+    if body is None:
+        body = current_app.extensions[_CONTRACT] = orjson.dumps(contract(current_app))
+    return Response(body, mimetype="application/json")
 
 
 def _show_page() -> Response:

@@ -24,6 +24,7 @@ MAX_DECIMALS = 18
 MAX_PAGE = 500
 DEFAULT_PAGE = 100
 
+_TIME_WANTED = "an RFC 3339 time with its offset, such as 2026-01-20T10:00:00Z"
 _SYMBOL = re.compile(r"[A-Z0-9]{1,20}/[A-Z0-9]{1,20}(:[A-Z0-9]{1,20}(-[A-Z0-9]{1,12}){0,3})?")
 
 
@@ -66,7 +67,7 @@ def _decimal_in(value: object) -> object:
     ):
         raise ValueError("a decimal number or a string holding one")
     # repr gives the shortest text that reads back as the same float: what the client wrote
-    return repr(value) if isinstance(value, float) else value
+    return Decimal(repr(value) if isinstance(value, float) else value)
 
 
 _DECIMAL_SCHEMA = {"type": "string", "format": "decimal", "examples": ["0.015"]}
@@ -112,16 +113,23 @@ Symbol = Annotated[
 """A market's symbol: `BTC/USDT` or `BTC-USDT` on the way in, `BTC/USDT` on the way out."""
 
 
+def _time_in(value: object) -> object:
+    # pydantic would take bare numbers too, for seconds since 1970
+    if not isinstance(value, datetime) and not re.match(r"\d{4}-\d\d-\d\d[Tt ]", str(value)):
+        raise ValueError(_TIME_WANTED)
+    return value
+
+
 def _aware(value: datetime) -> datetime:
     if value.tzinfo is None:
-        raise ValueError("an RFC 3339 time with its offset, such as 2026-01-20T10:00:00Z")
+        raise ValueError(_TIME_WANTED)
     try:
         return value.astimezone(timezone.utc)
     except OverflowError:
         raise ValueError("a time between the years 1 and 9999 in UTC") from None
 
 
-AwareTime = Annotated[datetime, AfterValidator(_aware)]
+AwareTime = Annotated[datetime, BeforeValidator(_time_in), AfterValidator(_aware)]
 """A time in a request: RFC 3339 with an offset; in UTC from there on."""
 
 

@@ -1,0 +1,89 @@
+"""A client of the whole API, as the tests use it: ask, check the status, get the data."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from backend.identity import Identity
+from backend.schemas.auth import Role
+
+PASSWORD = "correct horse battery staple"
+READY_WITHIN_S = 60
+
+
+class ApiClient:
+    """Asks an app as one user, or as nobody."""
+
+    def __init__(self, app: Flask, token: str | None = None) -> None:
+        self.app = app
+        self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+
+    def as_viewer(self) -> ApiClient:
+        return self._as("viewer")
+
+    def as_trader(self) -> ApiClient:
+        return self._as("trader")
+
+    def as_admin(self) -> ApiClient:
+        return self._as("admin")
+
+    def get(self, path: str, *, expect: int = 200, **options: Any) -> Any:
+        return self._ask("GET", path, expect, options)
+
+    def post(self, path: str, *, expect: int = 200, **options: Any) -> Any:
+        return self._ask("POST", path, expect, options)
+
+    def put(self, path: str, *, expect: int = 200, **options: Any) -> Any:
+        return self._ask("PUT", path, expect, options)
+
+    def patch(self, path: str, *, expect: int = 200, **options: Any) -> Any:
+        return self._ask("PATCH", path, expect, options)
+
+    def delete(self, path: str, *, expect: int = 200, **options: Any) -> Any:
+        return self._ask("DELETE", path, expect, options)
+
+    def send(
+        self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
+    ) -> TestResponse:
+        """Send to a path below the base, or to a whole one, and return the bare response."""
+        whole = (
+            path if path.startswith(("/api", "/healthz", "/readyz", "/docs", "/openapi")) else ""
+        )
+        return self.app.test_client().open(
+            whole or f"/api/v1{path}",
+            method=method,
+            headers=self.headers | (headers or {}),
+            **options,
+        )
+
+    def _ask(self, method: str, path: str, expect: int, options: dict[str, Any]) -> Any:
+        """Return an answer's `data`, or the whole problem when one was expected."""
+        response = self.send(method, path, **options)
+        assert response.status_code == expect, response.get_data(as_text=True)
+        return response.get_json() if expect >= 400 else response.get_json()["data"]
+
+    def _as(self, role: Role) -> ApiClient:
+        identity: Identity = self.app.extensions["backend"].identity
+        return ApiClient(
+            self.app, identity.login(role, PASSWORD, "127.0.0.1", "tests").access_token
+        )
+
+
+def add_users(app: Flask) -> None:
+    """Create a user of each role, named after it; the first admin stands already."""
+    identity: Identity = app.extensions["backend"].identity
+    identity.create_user("viewer", PASSWORD, "viewer")
+    identity.create_user("trader", PASSWORD, "trader")
+
+
+def wait_until_ready(app: Flask) -> None:
+    """Wait for the bot."""
+    bridge = app.extensions["backend"].bridge
+    deadline = time.monotonic() + READY_WITHIN_S
+    while not bridge.readiness().ready:
+        assert time.monotonic() < deadline, bridge.readiness()
+        time.sleep(0.02)

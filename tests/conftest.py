@@ -1,0 +1,45 @@
+"""The whole backend with a real bot on the sandbox exchange, for tests that ask its API."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import pytest_socket
+from flask import Flask
+
+from backend.concurrency import ThreadHost
+from tests.api import PASSWORD, ApiClient, add_users, wait_until_ready
+from tests.databases import make_settings
+
+
+def pytest_runtest_setup() -> None:
+    """Shut every way out of this machine."""
+    pytest_socket.socket_allow_hosts(["127.0.0.1", "::1"], allow_unix_socket=True)
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """Everything put together as at a start of the server; the tests of a file share it."""
+    with warnings.catch_warnings():  # OctoBot's own imports warn
+        warnings.simplefilter("ignore")
+        from backend.start import running_app
+
+    left = Path.cwd()
+    settings = make_settings(
+        tmp_path_factory.mktemp("home"), admin_password=PASSWORD, rate_limit_enabled=False
+    )
+    with running_app(settings, ThreadHost()) as app:
+        add_users(app)
+        wait_until_ready(app)
+        yield app
+    os.chdir(left)
+
+
+@pytest.fixture
+def client(app: Flask) -> ApiClient:
+    """A client that is not logged in; `as_trader()` and its like return one that is."""
+    return ApiClient(app)

@@ -1,0 +1,124 @@
+"""The command as a user types it: wrong settings, taken ports and homes, start and stop."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from benchmarks.live import free_port
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(home: Path, **settings: object) -> dict[str, str]:
+    """The variables of a process whose settings are these and no others."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("BACKEND_")}
+    ours = {f"BACKEND_{name.upper()}": str(value) for name, value in settings.items()}
+    return inherited | {"BACKEND_HOME": str(home)} | ours
+
+
+def wait_until_ready(url: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{url}/readyz").status_code == httpx.codes.OK:
+                return
+        time.sleep(0.1)
+    raise AssertionError("not ready in time")
+
+
+def run(home: Path, *command: str, **settings: object) -> subprocess.CompletedProcess[str]:
+    """Run a command that should end by itself."""
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=environment(home, **settings),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+def test_the_settings_are_printed_without_secrets(tmp_path: Path) -> None:
+    finished = run(tmp_path, "-m", "backend.cli", "config", admin_password="a secret password")
+    lines = finished.stdout.splitlines()
+    assert finished.returncode == 0
+    assert f"BACKEND_HOME={tmp_path}" in lines
+    assert "BACKEND_ADMIN_PASSWORD=********" in lines
+
+
+@pytest.mark.parametrize("command", [["-m", "backend.cli", "config"], ["wsgi.py"]])
+def test_a_wrong_setting_is_one_line(tmp_path: Path, command: list[str]) -> None:
+    finished = run(tmp_path, *command, port="seventy")
+    assert finished.returncode == 2
+    (line,) = finished.stderr.splitlines()
+    assert "BACKEND_PORT" in line
+
+
+def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        finished = run(tmp_path, "-m", "backend.cli", port=port)
+    assert finished.returncode == 2
+    (line,) = finished.stderr.splitlines()
+    assert f"127.0.0.1:{port}" in line
+
+
+def test_a_home_in_use_is_one_line(tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("w") as lock:
+        lock.write(str(os.getpid()))
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        finished = run(tmp_path, "-m", "backend.cli", port=0)
+    assert finished.returncode == 2
+    (line,) = finished.stderr.splitlines()
+    assert f"process {os.getpid()}" in line
+
+
+def test_an_unusable_database_is_one_line(tmp_path: Path) -> None:
+    finished = run(tmp_path, "-m", "backend.cli", port=0, database_url="sqlite:////proc/no/where")
+    assert finished.returncode == 2
+    (line,) = finished.stderr.splitlines()
+    assert "/proc/no/where" in line
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_starts_serves_and_stops(tmp_path: Path, number: signal.Signals) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "backend.cli"],
+        cwd=ROOT,
+        env=environment(tmp_path, port=port),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            wait_until_ready(url)
+            assert httpx.get(f"{url}/healthz").json()["data"] == {"status": "ok"}
+            process.send_signal(number)
+            _, output = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    lines = output.splitlines()
+    password = re.fullmatch(r"First start: log in as admin with the password (\S{12,})", lines[0])
+    assert password is not None
+    assert f"OctoBot backend on {url}" in lines
+    assert f"Documentation on {url}/docs" in lines
+    assert output.count(password[1]) == 1
+    assert "Traceback" not in output
+    assert password[1] not in (tmp_path / "logs" / "backend.log").read_text()

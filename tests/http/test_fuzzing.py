@@ -1,0 +1,66 @@
+"""schemathesis drives the routes of swagger.yaml: no 5xx, no answer that the contract lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import HealthCheck, settings
+from schemathesis.specs.openapi.checks import allow_header_conformance, positive_data_acceptance
+
+from tests.api import ApiClient
+from tests.http.test_contract import SWAGGER
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+# streams do not end, a stopped bot answers 503 as it should, and a logout ends the token
+NOT_HERE = r"^/api/v1/(stream(/prices|/orders)?|bot/\w+|auth/logout)$"
+BEYOND_THE_CONTRACT = [
+    # a symbol or exchange may be well-formed and not be traded here
+    positive_data_acceptance,
+    # Werkzeug lists the methods of /orders/{order_id} for /orders/preview too
+    allow_header_conformance,
+]
+
+
+class LateApp:
+    """The contract until there is an app: tests are collected before fixtures are made."""
+
+    app: Flask | None = None
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if self.app is not None:
+            return self.app(environ, start_response)
+        start_response("200 OK", [("Content-Type", "application/yaml")])
+        return [SWAGGER.read_bytes()]
+
+
+LATE_APP = LateApp()
+CONTRACT = schemathesis.openapi.from_wsgi("/swagger.yaml", LATE_APP)
+
+
+@pytest.fixture(scope="module")
+def admin(app: Flask) -> dict[str, str]:
+    LATE_APP.app = app
+    return ApiClient(app).as_admin().headers
+
+
+@CONTRACT.exclude(path_regex=NOT_HERE).parametrize()
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_input_gets_an_answer_that_the_contract_lacks(
+    case: schemathesis.Case, admin: dict[str, str]
+) -> None:
+    case.call_and_validate(headers=admin, excluded_checks=BEYOND_THE_CONTRACT)
+
+
+@CONTRACT.include(path_regex=NOT_HERE).parametrize()
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_stranger_gets_an_answer_that_the_contract_lacks(
+    case: schemathesis.Case, admin: dict[str, str]
+) -> None:
+    response = case.call_and_validate(excluded_checks=BEYOND_THE_CONTRACT)
+    assert 400 <= response.status_code < 500 or response.request.method == "OPTIONS"
