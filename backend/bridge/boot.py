@@ -9,9 +9,10 @@ from typing import Any
 
 from backend.bridge.control import gate_trading
 from backend.bridge.convert import last_price
-from backend.bridge.engine import BootFailed, Engine
+from backend.bridge.engine import Engine
 from backend.bridge.failures import note_failures
 from backend.bridge.guard import Guard
+from backend.bridge.instance import BootFailed
 from backend.bridge.ledger import Ledger
 from backend.bridge.paper import make_realistic, restore_balances, restore_orders
 from backend.bridge.portfolio import Portfolios

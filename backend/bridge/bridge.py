@@ -81,7 +81,7 @@ class Bridge:
 
     def close(self) -> None:
         """Stop the bot cleanly and finish the journal."""
-        self._engine.stop()
+        self._engine.close()
         self._recorder.close()
 
     # ---- on the bot's loop

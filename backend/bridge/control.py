@@ -13,7 +13,7 @@ from backend import __version__
 from backend.bridge.engine import Engine, Status
 from backend.bridge.guard import Guard
 from backend.concurrency import Host
-from backend.errors import BotNotReady, Conflict
+from backend.errors import Conflict
 from backend.schemas.bot import Bot, ExchangeReadiness, Readiness, Versions
 from backend.schemas.common import utc_now
 from backend.settings import Settings
@@ -62,7 +62,7 @@ class BotControl:
         """Start a stopped or failed bot; returns while it starts."""
         if self._engine.status.state in ("running", "paused", "starting"):
             raise Conflict(f"the bot is {self._engine.status.state}")
-        self._engine.start()
+        self._host.call_blocking(self._engine.start)
         return self.status()
 
     def stop(self) -> Bot:
@@ -90,8 +90,6 @@ class BotControl:
         state = self._engine.status.state
         if state == wanted:
             raise Conflict(f"the bot is {state}")
-        if state not in ("running", "paused"):
-            raise BotNotReady(f"the bot is {state}")
         self._engine.run(self._switch, paused)
         return self.status()
 

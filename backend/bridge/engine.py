@@ -1,4 +1,4 @@
-"""The bot's thread: boots an OctoBot on a loop of its own, runs work there, stops it cleanly."""
+"""The bot's thread: runs an OctoBot on a loop of its own, takes work there, stops it cleanly."""
 
 from __future__ import annotations
 
@@ -6,26 +6,12 @@ import asyncio
 import concurrent.futures
 import contextlib
 import logging
-import os
-import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from backend.bridge.quiet import OfflineCommunity  # first: it silences what is imported below
-
-# ruff: isort: split
-import octobot.commands
-import octobot.community
-import octobot.logger
-import octobot.octobot
-import octobot_services.api
-import octobot_tentacles_manager.api
-import octobot_trading.api as trading_api
-
-from backend.bridge.connections import failed_connections
-from backend.bridge.folder import prepare_folder, read_configuration
+from backend.bridge.crossings import Crossings, LoopEnded
+from backend.bridge.instance import BootFailed, create_octobot, take_apart, wait_for_exchanges
 from backend.concurrency import Host
 from backend.errors import BotNotReady, BotTimeout, Conflict, InvalidExchange, OrderStateUnknown
 from backend.schemas.bot import BotState
@@ -34,8 +20,8 @@ from backend.settings import Settings
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_READY_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
+_LEFT_TIMEOUT_S = 2.0
 _RETRY_AFTER_S = (5, 10, 30, 60)
 
 log = logging.getLogger(__name__)
@@ -46,10 +32,6 @@ class Status(NamedTuple):
 
     state: BotState
     reason: str | None = None
-
-
-class BootFailed(Exception):
-    """The bot did not become ready; the text may be shown to users."""
 
 
 class Engine:
@@ -73,8 +55,10 @@ class Engine:
         self._on_status = on_status
         self._status = Status("stopped")
         self._lifecycle = threading.Lock()
+        self._closed = False
         self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._halt: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._crossings: Crossings | None = None
         self._retry: threading.Timer | None = None
         self._failures = 0
         self._kept: set[asyncio.Task[None]] = set()
@@ -99,8 +83,7 @@ class Engine:
         Raises `BotNotReady` unless the bot runs (or is paused), `BotTimeout`
         when it takes longer than the settings allow; the work is then canceled.
         """
-        loop = self._require_loop()
-        future = asyncio.run_coroutine_threadsafe(function(*args, **kwargs), loop)
+        future = self._cross(function, *args, **kwargs)
         try:
             return self._host.wait(future, self._settings.bot_timeout)
         except TimeoutError:
@@ -117,8 +100,7 @@ class Engine:
         When it takes too long it goes on, and `OrderStateUnknown` is raised:
         what became of it shows in the order list.
         """
-        loop = self._require_loop()
-        future = asyncio.run_coroutine_threadsafe(function(*args, **kwargs), loop)
+        future = self._cross(function, *args, **kwargs)
         try:
             return self._host.wait(future, self._settings.bot_timeout)
         except TimeoutError:
@@ -144,20 +126,29 @@ class Engine:
 
     def require_ready(self) -> None:
         """Raise `BotNotReady` unless the bot runs or is paused."""
-        self._require_loop()
+        self._require_crossings()
 
-    def _require_loop(self) -> asyncio.AbstractEventLoop:
-        status, loop = self.status, self._loop
-        if status.state not in ("running", "paused") or loop is None:
+    def _require_crossings(self) -> Crossings:
+        status, crossings = self.status, self._crossings
+        if status.state not in ("running", "paused") or crossings is None:
             raise BotNotReady(
                 f"the bot is {status.state}" + (f": {status.reason}" if status.reason else "")
             )
-        return loop
+        return crossings
 
-    # ---- lifecycle, from any thread
+    def _cross(
+        self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> concurrent.futures.Future[T]:
+        crossings = self._require_crossings()
+        try:
+            return crossings.submit(function(*args, **kwargs))
+        except LoopEnded:
+            raise BotNotReady("the bot was stopped meanwhile") from None
+
+    # ---- lifecycle, from any thread; all but `close` raise Conflict while another is at work
 
     def start(self) -> None:
-        """Start the bot's thread and return at once; nothing happens when it runs."""
+        """Start the bot's thread; nothing happens when it runs. May wait for a failed one's end."""
         with self._exclusive():
             self._start()
 
@@ -172,13 +163,19 @@ class Engine:
             self._stop()
             self._start()
 
+    def close(self) -> None:
+        """Stop the bot for good, after whoever starts or stops it now."""
+        self._closed = True
+        with self._exclusive(wait_s=-1):
+            self._stop()
+
     def set_paused(self, paused: bool, reason: str | None = None) -> None:
         """Note on the loop that trading is paused or goes on."""
         self._set_status(Status("paused" if paused else "running", reason))
 
     @contextlib.contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        if not self._lifecycle.acquire(timeout=0.05):
+    def _exclusive(self, wait_s: float = 0.05) -> Iterator[None]:
+        if not self._lifecycle.acquire(timeout=wait_s):
             raise Conflict("the bot is being started or stopped already")
         try:
             yield
@@ -186,164 +183,136 @@ class Engine:
             self._lifecycle.release()
 
     def _start(self) -> None:
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
-        if self._thread is not None and self._thread.is_alive():
+        self._cancel_retry()
+        if self._closed or (self._is_alive() and self._status.state != "failed"):
+            return
+        if not self._join():
             return
         self._set_status(Status("starting"))
+        self._halt = concurrent.futures.Future()
         self._thread = threading.Thread(target=self._main, name="octobot", daemon=True)
         self._thread.start()
 
     def _stop(self) -> None:
         self._failures = 0
+        self._cancel_retry()
+        if self._is_alive():
+            self._set_status(Status("stopping"))
+            self._end(self._halt)
+        if self._join():
+            self._set_status(Status("stopped"))
+
+    def _is_alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _join(self) -> bool:
+        """Wait for the end of the thread, if there is one."""
+        if self._thread is not None:
+            self._thread.join(_STOP_TIMEOUT_S + 5)
+            if self._thread.is_alive():
+                self._set_status(Status("failed", "the bot did not stop in time"))
+                return False
+            self._thread = None
+        return True
+
+    def _cancel_retry(self) -> None:
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
-        thread, loop = self._thread, self._loop
-        if thread is not None and thread.is_alive():
-            self._set_status(Status("stopping"))
-            if loop is not None:
-                with contextlib.suppress(RuntimeError):  # the loop closed itself meanwhile
-                    asyncio.run_coroutine_threadsafe(self._shut_down(), loop)
-            thread.join(_STOP_TIMEOUT_S + 5)
-            if thread.is_alive():
-                self._set_status(Status("failed", "the bot did not stop in time"))
-                return
-        self._thread = None
-        self._set_status(Status("stopped"))
 
     def _set_status(self, status: Status) -> None:
         if status != self._status:
             self._status = status
             self._on_status(status)
 
+    @staticmethod
+    def _end(halt: concurrent.futures.Future[None]) -> None:
+        with contextlib.suppress(concurrent.futures.InvalidStateError):  # ended before
+            halt.set_result(None)
+
     # ---- on the bot's thread
 
     def _main(self) -> None:
+        loop = None
         try:
-            configuration = self._configure()
-            loop = self._create_bot(configuration)
-            self._loop = loop
-            loop.create_task(self._boot())
-            loop.run_forever()
+            self.bot = create_octobot(self._settings)
+            loop = self.bot.task_manager.async_loop
+            asyncio.set_event_loop(loop)
+            self._crossings = Crossings(loop)
+            loop.run_until_complete(self._live(self._halt))
         except BaseException as error:
             log.exception("the bot's thread failed")
-            self._set_status(Status("failed", f"boot failed ({type(error).__name__}), see the log"))
+            starting = self._status.state == "starting"
+            self._fail(_boot_failure(error) if starting else "the bot's thread has ended")
         finally:
-            self._close_loop()
-            if self._status.state in ("starting", "running", "paused"):
-                self._set_status(Status("failed", "the bot's thread has ended"))
+            if loop is not None:
+                self._close_loop(loop)
 
-    def _configure(self) -> Any:
-        folder = prepare_folder(self._settings)
-        _enter(folder)
-        return read_configuration(self._settings)
+    async def _live(self, halt: concurrent.futures.Future[None]) -> None:
+        """Boot, run until the halt, take the bot apart."""
+        boot = asyncio.ensure_future(self._boot(halt))
+        try:
+            await asyncio.wrap_future(halt)
+        finally:
+            self.exchanges = {}  # nothing of ours may look at a bot that is being taken apart
+            for task in (boot, *self._kept):
+                task.cancel()
+            await asyncio.wait([boot], timeout=_LEFT_TIMEOUT_S)
+            try:
+                await asyncio.wait_for(take_apart(self.bot), _STOP_TIMEOUT_S)
+            except Exception:
+                log.exception("the bot did not stop cleanly")
 
-    def _create_bot(self, configuration: Any) -> asyncio.AbstractEventLoop:
-        octobot.community.IdentifiersProvider.use_environment_from_config(configuration)
-        octobot.logger.init_bot_channel_logger()
-        octobot_tentacles_manager.api.reload_tentacle_info()  # or its first use fails, unheard
-        if Path("tentacles").is_dir():
-            octobot_tentacles_manager.api.load_tentacles(verbose=False)
-            for interface in ("web", "telegram"):
-                octobot_services.api.disable_interfaces(interface)
-        community = None
-        if not self._settings.octobot_community:
-            community = OfflineCommunity.create(configuration)
-        self.bot = octobot.octobot.OctoBot(configuration, community_authenticator=community)
-        octobot.commands.set_global_bot_instance(self.bot)
-        self.bot.task_manager.init_async_loop()
-        loop: asyncio.AbstractEventLoop = self.bot.task_manager.async_loop
-        asyncio.set_event_loop(loop)
-        return loop
-
-    async def _boot(self) -> None:
+    async def _boot(self, halt: concurrent.futures.Future[None]) -> None:
         try:
             await self.bot.initialize()
-            await self._wait_for_exchanges()
+            self.exchanges = await wait_for_exchanges(self.bot)
             await self._on_ready()
         except BootFailed as failure:
-            await self._give_up(str(failure), retry=True)
+            self._fail(str(failure))
+            self._retry_later()
+            self._end(halt)
         except Exception as error:
             log.exception("the bot could not boot")
-            await self._give_up(f"boot failed ({type(error).__name__}), see the log", retry=False)
+            self._fail(_boot_failure(error))
+            self._end(halt)
         else:
             self._failures = 0
             self._set_status(Status("running"))
 
-    async def _wait_for_exchanges(self) -> None:
-        names = trading_api.get_enabled_exchanges_names(self.bot.config)
-        deadline = asyncio.get_running_loop().time() + _READY_TIMEOUT_S
-        with failed_connections() as failed:
-            while len(self._ready_exchanges()) < len(names):
-                if failed or asyncio.get_running_loop().time() > deadline:
-                    missing = [name for name in names if name not in self._ready_exchanges()]
-                    raise BootFailed(f"cannot connect to {', '.join(missing)}")
-                await asyncio.sleep(0.02)
-        self.exchanges = self._ready_exchanges()
+    def _fail(self, reason: str) -> None:
+        if self._status.state not in ("stopping", "failed"):
+            log.error("the bot failed: %s", reason)
+            self._set_status(Status("failed", reason))
 
-    def _ready_exchanges(self) -> dict[str, Any]:
-        managers = trading_api.get_exchange_managers_from_exchange_ids(
-            self.bot.exchange_producer.exchange_manager_ids
-        )
-        return {manager.exchange_name: manager for manager in managers if manager.is_ready}
-
-    async def _give_up(self, reason: str, *, retry: bool) -> None:
-        self._set_status(Status("failed", reason))
-        log.error("the bot failed: %s", reason)
-        if retry:
-            delay_s = _RETRY_AFTER_S[min(self._failures, len(_RETRY_AFTER_S) - 1)]
-            self._failures += 1
-            self._retry = threading.Timer(delay_s, self._start_again)
-            self._retry.daemon = True
-            self._retry.start()
-        await self._shut_down()
+    def _retry_later(self) -> None:
+        delay_s = _RETRY_AFTER_S[min(self._failures, len(_RETRY_AFTER_S) - 1)]
+        self._failures += 1
+        self._retry = threading.Timer(delay_s, self._start_again)
+        self._retry.daemon = True
+        self._retry.start()
 
     def _start_again(self) -> None:
         with contextlib.suppress(Conflict):  # someone starts or stops it by hand
             self.start()
 
-    async def _shut_down(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            await asyncio.wait_for(self._stop_bot(), _STOP_TIMEOUT_S)
-        except Exception:
-            log.exception("the bot did not stop cleanly")
-        finally:
-            loop.stop()
-
-    async def _stop_bot(self) -> None:
-        self.exchanges = {}  # nothing of ours may look at a bot that is being taken apart
-        for task in self._kept:
-            task.cancel()
-        tools = self.bot.task_manager
-        if tools.tools_task_group is not None:
-            tools.tools_task_group.cancel()
-        if self.bot.global_consumer is not None and self.bot.exchange_producer is not None:
-            await self.bot.stop()
-        if self.bot.community_handler is not None:
-            await self.bot.community_handler.stop_task()
-        if tools.executors is not None:
-            tools.executors.shutdown(wait=False)
-
-    def _close_loop(self) -> None:
-        loop, self._loop = self._loop, None
-        self.exchanges = {}
-        if loop is None:
-            return
+    def _close_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End all that is left on the loop, and whoever waits for it."""
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()
         if left:
-            loop.run_until_complete(asyncio.wait(left, timeout=2))
+            loop.run_until_complete(asyncio.wait(left, timeout=_STOP_TIMEOUT_S))
         loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        # OctoBot's handler logs, which crashes Python when it ends with a failed task unheard
+        loop.set_exception_handler(lambda _loop, _context: None)
         loop.close()
         asyncio.set_event_loop(None)
+        if self._crossings is not None:
+            self._crossings.abandon()
+            self._crossings = None
 
 
-def _enter(folder: Path) -> None:
-    """Make the bot's folder the working directory: OctoBot's paths are relative to it."""
-    os.chdir(folder)
-    if (folder / "tentacles").is_dir() and str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+def _boot_failure(error: BaseException) -> str:
+    return f"boot failed ({type(error).__name__}), see the log"

@@ -1,0 +1,92 @@
+"""One OctoBot object: made from its folder, waited for, taken apart again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from backend.bridge.quiet import OfflineCommunity  # first: it silences what is imported below
+
+# ruff: isort: split
+import octobot.commands
+import octobot.community
+import octobot.logger
+import octobot.octobot
+import octobot_services.api
+import octobot_tentacles_manager.api
+import octobot_trading.api as trading_api
+
+from backend.bridge.connections import failed_connections
+from backend.bridge.folder import prepare_folder, read_configuration
+from backend.settings import Settings
+
+_READY_TIMEOUT_S = 60.0
+_POLL_S = 0.02
+
+
+class BootFailed(Exception):
+    """The bot did not become ready; the text may be shown to users."""
+
+
+def create_octobot(settings: Settings) -> Any:
+    """Create the bot of the settings' folder, with a loop of its own that does not run yet."""
+    _enter(prepare_folder(settings))
+    configuration = read_configuration(settings)
+    octobot.community.IdentifiersProvider.use_environment_from_config(configuration)
+    octobot.logger.init_bot_channel_logger()
+    octobot_tentacles_manager.api.reload_tentacle_info()  # or its first use fails, unheard
+    if Path("tentacles").is_dir():
+        octobot_tentacles_manager.api.load_tentacles(verbose=False)
+        for interface in ("web", "telegram"):
+            octobot_services.api.disable_interfaces(interface)
+    community = None if settings.octobot_community else OfflineCommunity.create(configuration)
+    bot = octobot.octobot.OctoBot(configuration, community_authenticator=community)
+    octobot.commands.set_global_bot_instance(bot)
+    bot.task_manager.init_async_loop()
+    return bot
+
+
+async def wait_for_exchanges(bot: Any) -> dict[str, Any]:
+    """Return the managers of all configured exchanges once they are ready.
+
+    Raises `BootFailed` when the bot gives one up or takes too long.
+    """
+    names = trading_api.get_enabled_exchanges_names(bot.config)
+    deadline = asyncio.get_running_loop().time() + _READY_TIMEOUT_S
+    with failed_connections() as failed:
+        while len(ready := _ready_exchanges(bot)) < len(names):
+            if failed or asyncio.get_running_loop().time() > deadline:
+                missing = [name for name in names if name not in ready]
+                raise BootFailed(f"cannot connect to {', '.join(missing)}")
+            await asyncio.sleep(_POLL_S)
+    return ready
+
+
+async def take_apart(bot: Any) -> None:
+    """Stop whatever of the bot runs, however far its boot had come."""
+    tools = bot.task_manager
+    if tools.tools_task_group is not None:
+        tools.tools_task_group.cancel()
+    if bot.global_consumer is not None and bot.exchange_producer is not None:
+        await bot.stop()
+    if bot.community_handler is not None:
+        await bot.community_handler.stop_task()
+    if tools.executors is not None:
+        tools.executors.shutdown(wait=False)
+
+
+def _enter(folder: Path) -> None:
+    """Make the bot's folder the working directory: OctoBot's paths are relative to it."""
+    os.chdir(folder)
+    if (folder / "tentacles").is_dir() and str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def _ready_exchanges(bot: Any) -> dict[str, Any]:
+    managers = trading_api.get_exchange_managers_from_exchange_ids(
+        bot.exchange_producer.exchange_manager_ids
+    )
+    return {manager.exchange_name: manager for manager in managers if manager.is_ready}
