@@ -32,7 +32,7 @@ class Passwords:
     def __init__(self, host: Host) -> None:
         # OWASP's second choice for argon2id: 19 MiB, two passes, one lane
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-        self._dummy = self._hasher.hash(secrets.token_bytes())
+        self._dummy = self._hasher.hash(secrets.token_bytes())  # fits nothing that can be typed
         self._host = host
         workers = max(1, min(2, (os.cpu_count() or 1) // 2))
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="passwords")
@@ -48,8 +48,7 @@ class Passwords:
         Without a hash the answer is no, after the same work, so that the time
         that it takes does not tell which names exist.
         """
-        fits = self._run(lambda: self._fits(known or self._dummy, password))
-        return fits and known is not None
+        return self._run(lambda: self._fits(known or self._dummy, password))
 
     def is_outdated(self, known: str) -> bool:
         """Whether a hash was made with other parameters than new ones are."""

@@ -58,7 +58,7 @@ class Identity:
         """Open a session; raises `InvalidCredentials`, after the same work whatever was wrong."""
         user = self._find(username)
         fits = self._passwords.verify(user.password_hash if user else None, password)
-        if user is None or not fits or user.disabled_at is not None:
+        if user is None or not fits:
             raise InvalidCredentials(username=user.username if user else _hidden(username))
         rehashed = None
         if self._passwords.is_outdated(user.password_hash):
