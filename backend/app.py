@@ -19,6 +19,7 @@ from backend.blueprints.health import health
 from backend.blueprints.markets import markets
 from backend.blueprints.orders import orders
 from backend.blueprints.portfolio import portfolio
+from backend.blueprints.risk import risk
 from backend.blueprints.sandbox import sandbox
 from backend.blueprints.streams import streams
 from backend.blueprints.trades import trades
@@ -31,6 +32,7 @@ from backend.middleware.cors import install_cors
 from backend.middleware.errors import install_errors
 from backend.middleware.headers import with_answer_headers
 from backend.middleware.rate_limit import install_rate_limits
+from backend.reports import Reports
 from backend.services import Services
 from backend.store import Database
 
@@ -48,6 +50,7 @@ _RESOURCES = (
     markets,
     configuration,
     bot,
+    risk,
     streams,
     audit,
     sandbox,
@@ -77,7 +80,8 @@ def create_app(
     """
     app = Backend("backend", static_folder=None)
     identity = Identity(settings, database, host)
-    app.extensions["backend"] = Services(settings, host, database, identity, bridge, hub)
+    reports = Reports(settings, database, host, bridge)
+    app.extensions["backend"] = Services(settings, host, database, identity, bridge, hub, reports)
     install_errors(app)
     install_auth(app)
     install_rate_limits(app, settings, host)
@@ -86,7 +90,7 @@ def create_app(
     register_routes(app, production=settings.env == "production")
     check_every_route_has_a_rule(app)
     _wrap(app, settings)
-    app.extensions["closers"] = (recorder.close, identity.close)
+    app.extensions["closers"] = (recorder.close, reports.close, identity.close)
     _create_first_admin(identity, settings)
     return app
 

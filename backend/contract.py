@@ -136,6 +136,8 @@ def _complete(operation: Json, app: Flask, endpoint: str) -> None:
     operation["responses"] = {
         str(status): _answer(operation["responses"], status, limited) for status in sorted(answers)
     }
+    for media_type in getattr(view, "other_media_types", ()):
+        operation["responses"]["200"]["content"][media_type] = {"schema": {"type": "string"}}
 
 
 def _tell_optional_bodies(document: Json) -> None:

@@ -35,6 +35,7 @@ from backend.schemas.common import Problem
 from backend.schemas.prepared import Prepared
 
 M = TypeVar("M", bound=BaseModel)
+V = TypeVar("V", bound=Callable[..., object])
 
 MOST_FIELDS_NAMED = 20
 _JSON = "application/json"
@@ -71,6 +72,16 @@ class JsonPlugin(FlaskPlugin):
         if json is not None:
             kwargs["json"] = _read_json(json, request)
         return _answer(func(**kwargs))
+
+
+def also_answers(*media_types: str) -> Callable[[V], V]:
+    """Say in the contract that a view may answer with other media types than JSON."""
+
+    def decorate(view: V) -> V:
+        view.other_media_types = media_types  # type: ignore[attr-defined]
+        return view
+
+    return decorate
 
 
 def _read_query(model: type[M], incoming: Request) -> M:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from backend.bridge import Bridge
     from backend.concurrency import Host
     from backend.identity import Identity
+    from backend.reports import Reports
     from backend.settings import Settings
     from backend.store import Database
     from backend.streams import Hub
@@ -26,6 +27,7 @@ class Services:
     identity: Identity
     bridge: Bridge
     hub: Hub
+    reports: Reports
 
 
 def services() -> Services:

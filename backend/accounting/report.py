@@ -13,7 +13,7 @@ from backend.accounting.prices import price_of
 from backend.accounting.totals import FeeSum, Totals
 from backend.schemas.accounting import Drawdown, FeeTotal, Pnl, PnlQuery, SymbolPnl
 
-_RATIO = Decimal("1E-6")
+_RATIO = Decimal("1E-8")
 
 BookKey = tuple[str, str]
 """Exchange and symbol."""

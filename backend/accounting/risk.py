@@ -13,11 +13,19 @@ from backend.accounting.exact import EXACT, ZERO
 from backend.accounting.limits import Limits, Risked, broken_limits, check_order
 from backend.errors import OrderRefused
 
+Series = tuple[str, str]
+"""The accounts together, and the reference market."""
+
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What the day's loss is counted from, the newest value, and the lowest between them."""
+    """What the day's loss is counted from, the newest value, and the lowest between them.
 
+    `series` is whose values these are, in which reference market; those of
+    different ones cannot be compared.
+    """
+
+    series: Series
     counted_since: datetime
     opening_value: Decimal
     value: Decimal
@@ -38,8 +46,9 @@ class RiskLimits:
     """Limits from the settings, of which some were changed since; all methods from any thread.
 
     Reading takes no lock: limits and day are immutable and replaced as a whole.
-    A day begins with its first value after midnight UTC. A loss that has reached
-    the limit counts until `resume` or the next day, whatever the value does.
+    A day begins with its first value after midnight UTC, or of another series. A
+    loss that has reached the limit counts until `resume` or the next day,
+    whatever the value does.
     """
 
     def __init__(self, settings: Limits) -> None:
@@ -83,33 +92,25 @@ class RiskLimits:
         """Raise the error that names the first limit that an order would break."""
         check_order(self._limits, order, self._worst_loss())
 
-    def note_value(self, value: Decimal, at: datetime) -> None:
+    def note_value(self, series: Series, value: Decimal, at: datetime) -> None:
         """Take in the account's value in the reference market."""
         with self._lock:
             day = self._day
-            if day is None or _utc_date(at) > _utc_date(day.counted_since):
-                self._day = Day(at, value, value, value)
+            if day is None or day.series != series or _date(at) > _date(day.counted_since):
+                self._day = Day(series, at, value, value, value)
             else:
                 self._day = replace(day, value=value, lowest_value=min(value, day.lowest_value))
-
-    def open_day(self, value: Decimal, at: datetime) -> None:
-        """Count the day's loss from an earlier value of the same day, known from before a start."""
-        with self._lock:
-            day = self._day
-            if day is None:
-                self._day = Day(at, value, value, value)
-            elif at < day.counted_since and _utc_date(at) == _utc_date(day.counted_since):
-                self._day = replace(day, counted_since=at, opening_value=value)
 
     def resume(self, at: datetime) -> None:
         """Count the loss anew from here: somebody has seen it and lets trading go on."""
         with self._lock:
             if self._day is not None:
-                self._day = Day(at, self._day.value, self._day.value, self._day.value)
+                value = self._day.value
+                self._day = Day(self._day.series, at, value, value, value)
 
     def _worst_loss(self) -> Decimal:
         return ZERO if self._day is None else self._day.worst_loss
 
 
-def _utc_date(at: datetime) -> date:
+def _date(at: datetime) -> date:
     return at.astimezone(timezone.utc).date()

@@ -90,7 +90,8 @@ class Guard:
         if not self._is_watching:
             return
         if worth.complete:
-            self._limits.note_value(worth.total_value, utc_now())
+            series = (worth.account, worth.reference_market)
+            self._limits.note_value(series, worth.total_value, utc_now())
         state = self._engine.status.state
         if self._limits.loss_limit_reached and state == "running":
             log.warning("trading is paused: %s", _REASON)

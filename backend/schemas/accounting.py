@@ -16,7 +16,7 @@ from backend.schemas.common import (
     UtcTime,
 )
 
-HistoryInterval = Literal["1m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d", "1w"]
+HistoryInterval = Literal["1m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d"]
 
 
 class PnlQuery(RequestModel):

@@ -16,6 +16,9 @@ class TradeQuery(PageQuery):
     symbol: Symbol | None = None
     since: AwareTime | None = Field(None, description="Executed at or after this time.")
     until: AwareTime | None = Field(None, description="Executed before this time.")
+    format: Literal["json", "csv"] = Field(
+        "json", description="`csv` is all of them in one file; `limit` does not apply to it."
+    )
 
 
 class Trade(Model):

@@ -23,6 +23,6 @@ class Worth:
     complete: bool
 
     @property
-    def series(self) -> str:
-        """Name what the value is of: values of the same accounts can be compared."""
+    def account(self) -> str:
+        """Name all accounts together: values of the same ones can be compared."""
         return "+".join(sorted(self.accounts.values()))

@@ -135,7 +135,7 @@ def test_a_drawdown_is_told_with_its_moments() -> None:
     drawdown = told(fall=Fall(D(30000), at(1), D(20000), at(5))).max_drawdown
     assert drawdown.model_dump() == {
         "value": D(10000),
-        "ratio": D("0.333333"),
+        "ratio": D("0.33333333"),
         "peak_at": at(1),
         "trough_at": at(5),
     }
@@ -149,7 +149,7 @@ def test_answers_have_at_most_18_decimals() -> None:
     assert '"entry_price":"33.333333333333333333"' in pnl.model_dump_json()
 
 
-@pytest.mark.parametrize(("wins", "rate"), [(1, "0.333333"), (2, "0.666667")])
+@pytest.mark.parametrize(("wins", "rate"), [(1, "0.33333333"), (2, "0.66666667")])
 def test_the_win_rate_is_a_part_of_one(wins: int, rate: str) -> None:
     executions = [trade("buy", "3", "100")]
     executions += [trade("sell", "1", "101" if number < wins else "99") for number in range(3)]

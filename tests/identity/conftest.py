@@ -27,6 +27,7 @@ from tests.databases import make_settings
 
 if TYPE_CHECKING:
     from backend.bridge import Bridge
+    from backend.reports import Reports
     from backend.streams import Hub
 
 PASSWORD = "correct horse battery staple"
@@ -84,9 +85,15 @@ def tokens(identity: Identity) -> Tokens:
 def app(settings: Settings, database: Database, identity: Identity) -> Iterator[Flask]:
     app = Flask("tests", static_folder=None)
     host = ThreadHost()
-    # neither bot nor streams have a part in this
+    # neither bot nor streams nor reports have a part in this
     app.extensions["backend"] = Services(
-        settings, host, database, identity, cast("Bridge", None), cast("Hub", None)
+        settings,
+        host,
+        database,
+        identity,
+        cast("Bridge", None),
+        cast("Hub", None),
+        cast("Reports", None),
     )
     install_errors(app)
     install_auth(app)
