@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import hashlib
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -29,6 +31,7 @@ from backend.schemas.journal import Intent, IntentTaken, JournalUnavailable, Ord
 from backend.schemas.orders import NewOrder, Order
 
 _WAIT_S = 60.0
+_LOOK_S = 0.5
 # These say that nothing was tried: the same key may be used again.
 _NOT_TRIED = (BotNotReady, TradingPaused, JournalDown)
 
@@ -97,6 +100,18 @@ class Intents:
                 for key in keys:
                     self._running.pop((user_id, key), None)
 
+    def wait_until_durable(self) -> None:
+        """Wait until what was done so far would survive a kill of the process.
+
+        Raises `OrderStateUnknown` when the journal cannot be written: it was done all the same.
+        """
+        done = self._recorder.durable()
+        deadline = time.monotonic() + _WAIT_S
+        while self._recorder.healthy and time.monotonic() < deadline:
+            with contextlib.suppress(TimeoutError):
+                return self._host.wait(done, _LOOK_S)
+        raise OrderStateUnknown("it was done, but the journal cannot be written")
+
     def _await_twin(
         self, twin: tuple[str, concurrent.futures.Future[Order]], fingerprint: str
     ) -> Order:
@@ -133,7 +148,7 @@ class Intents:
         except ApiError as error:
             self._write(self._journal.refuse, order_id, _answer(error))
             raise
-        self._wait_until_durable()
+        self.wait_until_durable()
         return order
 
     def _answer_again(self, earlier: Intent, fingerprint: str) -> Order:
@@ -148,12 +163,6 @@ class Intents:
         if stored is None:
             raise OrderStateUnknown("what became of the first request is not known yet")
         return stored.order
-
-    def _wait_until_durable(self) -> None:
-        try:
-            self._host.wait(self._recorder.durable(), _WAIT_S)
-        except TimeoutError:
-            raise OrderStateUnknown("the journal cannot be written: the order may stand") from None
 
     def _write(self, write: Callable[..., None], *args: Any) -> None:
         if not self._recorder.healthy:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
+
 from backend.bridge.answers import prepare_page
 from backend.bridge.desk import Desk
 from backend.bridge.editing import change_order
@@ -27,6 +30,9 @@ from backend.schemas.order_commands import (
 )
 from backend.schemas.orders import NewOrder, Order, OrderQuery
 from backend.schemas.prepared import Prepared
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Orders:
@@ -136,9 +142,7 @@ class Orders:
         Raises `OrderNotFound`, `OrderNotOpen`, or the rule that the change breaks:
         the order then stands as it was.
         """
-        return self._engine.run_command(
-            change_order, self._engine, self._desk, self._guard, order_id, change
-        )
+        return self._durably(change_order, self._engine, self._desk, self._guard, order_id, change)
 
     def cancel(self, order_id: str) -> Order:
         """Cancel one open order and return it as it ended.
@@ -149,11 +153,11 @@ class Orders:
         Raises `OrderNotFound` if there is no such order, `OrderNotOpen` if it
         had ended before.
         """
-        return self._engine.run_command(self._desk.cancel, order_id)
+        return self._durably(self._desk.cancel, order_id)
 
     def cancel_many(self, query: CancelQuery) -> list[OrderResult]:
         """Cancel all open orders, or those of a symbol or side; each has its own outcome."""
-        return self._engine.run_command(self.cancel_many_on_loop, query)
+        return self._durably(self.cancel_many_on_loop, query)
 
     async def cancel_many_on_loop(self, query: CancelQuery) -> list[OrderResult]:
         """Do the same for a caller that is on the bot's loop already."""
@@ -171,6 +175,14 @@ class Orders:
             except ApiError as error:
                 results.append(OrderResult(id=order.id, problem=_problem(error)))
         return results
+
+    def _durably(
+        self, command: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Carry out a command, and answer what a crash will not take back."""
+        outcome = self._engine.run_command(command, *args, **kwargs)
+        self._intents.wait_until_durable()
+        return outcome
 
     def _with_older(
         self, query: OrderQuery, found: list[Entry[Order]], before: int | None
