@@ -5,8 +5,10 @@ VENV := .venv
 # The user's own pytest arguments, as in: make test ARGS="-k orders"
 ARGS :=
 
+CHECKS := check-format check-style check-types check-imports check-contract
+
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench openapi postman clean
+.PHONY: help run test lint format bench openapi postman clean $(CHECKS)
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -18,10 +20,21 @@ test: $(VENV)/.installed-dev postman/node_modules/.installed ## Run all tests, o
 	+@scripts/run_tests.sh $(VENV) $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check format, style, types, imports and swagger.yaml
+	@$(MAKE) --no-print-directory --keep-going $(CHECKS)
+
+check-format:
 	$(VENV)/bin/ruff format --check .
+
+check-style:
 	$(VENV)/bin/ruff check .
+
+check-types:
 	$(VENV)/bin/mypy
+
+check-imports:
 	$(VENV)/bin/lint-imports --no-logo
+
+check-contract:
 	$(VENV)/bin/octobot-backend openapi | diff -u swagger.yaml -
 
 format: $(VENV)/.installed-dev ## Format the code and repair what can be repaired
