@@ -122,6 +122,8 @@ def _stream(query: TopicStreamQuery, topics: tuple[Topic, ...]) -> Response:
 
 def _check_scopes(principal: Principal, topics: tuple[Topic, ...]) -> None:
     missing = {_SCOPES[topic] for topic in topics} - principal.scopes
+    if not topics:
+        raise Forbidden("the caller may read none of the topics")
     if missing:
         raise Forbidden(f"these topics take the scopes {', '.join(sorted(missing))}")
 

@@ -34,8 +34,8 @@ class Holder:
 class Client:
     """A stream and its place in the events.
 
-    A client in the wave has no place of its own: it has been sent all there is. One
-    that lags has `rest`, bytes that its outlet did not take, then what follows `sequence`.
+    A current client has no place of its own: it has been sent all there is. One that
+    lags is still to get `rest`, which its outlet did not take, and what follows `sequence`.
     """
 
     __slots__ = (

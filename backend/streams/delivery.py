@@ -1,8 +1,8 @@
 """Who gets what and when: each event to its groups, each client from its place in the log.
 
 A wave sends all current clients of a group the same bytes. Whoever cannot take
-them leaves the wave, goes on alone from its place in the log as its outlet has
-room, and returns to the wave when nothing is left. Used by the hub's thread alone.
+them lags: it goes on alone from its place in the log as its outlet has room,
+until nothing is left and it is current again. Used by the hub's thread alone.
 """
 
 from __future__ import annotations
@@ -71,21 +71,26 @@ class Delivery:
     def send_wave(self) -> None:
         """Send what was noted since the last wave."""
         for group in self._groups.take_touched():
-            chunk = group.take_pending()
-            for client in tuple(group.wave):
-                self._send(client, chunk)
+            wave = group.take_wave()
+            for client in tuple(group.current):
+                sent = self._write(client, wave.data)
+                if sent is not None and sent < len(wave.data):
+                    self._start_lagging(client, *wave.split(sent))
 
     def attach(self, client: Client) -> None:
         """Begin a stream: from the client's place if the log holds it, else with snapshots."""
         self._groups.join(client)
         client.is_open = True
-        client.outlet.open(self._selector, client)
-        client.rest = OPENING
+        try:
+            client.outlet.open(self._selector, client)
+        except OSError:
+            self.drop(client)
+            return
         if client.place is not None and self._log.holds(client.place, client.selection):
-            client.sequence = client.place.sequence
+            self._start_lagging(client, client.place.sequence, OPENING)
         else:
-            client.rest += self._start_over(client, reset=client.place is not None)
-        self._start_lagging(client)
+            beginning = self._spell_beginning(client, reset=client.place is not None)
+            self._start_lagging(client, self._log.head.sequence, OPENING + beginning)
         self.catch_up(client)
 
     def catch_up(self, client: Client) -> None:
@@ -145,7 +150,9 @@ class Delivery:
     def _send_heartbeats(self) -> None:
         for client in self._groups.clients():
             if client not in self._lagging:
-                self._send(client, HEARTBEAT)
+                sent = self._write(client, HEARTBEAT)
+                if sent is not None and sent < len(HEARTBEAT):
+                    self._start_lagging(client, self._log.head.sequence, HEARTBEAT[sent:])
 
     def _end(self, client: Client, reason: EndReason) -> None:
         """End a stream with a last event that says why."""
@@ -153,33 +160,28 @@ class Delivery:
             return
         client.last_words, client.ended_at = end_frame(reason), time.monotonic()
         if client not in self._lagging:
-            self._leave_wave(client)
+            self._start_lagging(client, self._log.head.sequence, b"")
         self.catch_up(client)
 
-    def _send(self, client: Client, chunk: bytes) -> None:
+    def _write(self, client: Client, data: bytes) -> int | None:
+        """Return how much the client took; None when it is gone, and then dropped."""
         try:
-            sent = client.outlet.write(chunk)
+            return client.outlet.write(data)
         except OSError:
             self.drop(client)
-            return
-        if sent < len(chunk):
-            self._leave_wave(client)
-            client.rest = memoryview(chunk)[sent:]
+            return None
 
-    def _leave_wave(self, client: Client) -> None:
-        client.sequence = self._log.head.sequence
-        self._start_lagging(client)
-
-    def _start_lagging(self, client: Client) -> None:
-        self._groups.leave_wave(client)
-        self._lagging.add(client)
+    def _start_lagging(self, client: Client, sequence: int, rest: bytes) -> None:
+        client.sequence, client.rest = sequence, rest
         client.behind_since = client.took_at = time.monotonic()
+        self._groups.mark_lagging(client)
+        self._lagging.add(client)
         client.outlet.ask_for_room(True)
 
-    def _return_to_wave(self, client: Client) -> None:
+    def _stop_lagging(self, client: Client) -> None:
         client.outlet.ask_for_room(False)
         self._lagging.discard(client)
-        self._groups.enter_wave(client)
+        self._groups.mark_current(client)
 
     def _send_rest(self, client: Client) -> bool:
         """Send what the client's outlet refused before; True when nothing of it is left."""
@@ -191,24 +193,23 @@ class Delivery:
         return not client.rest
 
     def _find_more(self, client: Client) -> None:
-        """Compose what comes next; who has had everything returns to the wave or, ended, goes."""
+        """Compose what comes next; who has had everything is current again or, ended, goes."""
         if client.last_words:
             client.rest, client.last_words = client.last_words, b""
         elif client.ended_at is not None:
             self.drop(client)
         elif client.sequence == self._log.head.sequence:
-            self._return_to_wave(client)
+            self._stop_lagging(client)
         elif self._log.holds(self._log.head._replace(sequence=client.sequence), client.selection):
             client.rest = self._next_chunk(client)
         else:
-            client.rest = self._start_over(client, reset=True)
+            client.rest = self._spell_beginning(client, reset=True)
+            client.sequence = self._log.head.sequence
 
-    def _start_over(self, client: Client, *, reset: bool) -> bytes:
-        """Put the client at the head and spell snapshots of all its topics as of there."""
-        head = self._log.head
-        client.sequence = head.sequence
-        snapshots = self._fold.snapshots(head, client.selection)
-        return reset_frame(head) + snapshots if reset else snapshots
+    def _spell_beginning(self, client: Client, *, reset: bool) -> bytes:
+        """Spell all topics of a client as they stand at the head."""
+        snapshots = self._fold.snapshots(self._log.head, client.selection)
+        return reset_frame() + snapshots if reset else snapshots
 
     def _next_chunk(self, client: Client) -> bytes:
         """Spell what follows the client's place, up to a bound, and move its place there."""

@@ -36,8 +36,15 @@ class Fold:
         return dict(self._topics[topic])
 
     def snapshots(self, at: EventId, selection: Selection) -> bytes:
-        """Spell a snapshot of each topic of a selection, in one piece."""
+        """Spell a snapshot of each topic of a selection, in one piece.
+
+        Only the last bears the id: who loses the connection before it arrives has
+        no place yet that leaves out the others.
+        """
+        last = selection.topics[-1]
         return b"".join(
-            snapshot_frame(at, topic, chosen(self._topics[topic], selection))
+            snapshot_frame(
+                at if topic == last else None, topic, chosen(self._topics[topic], selection)
+            )
             for topic in selection.topics
         )

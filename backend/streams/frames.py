@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-import orjson
-
 from backend.errors import MalformedRequest
 from backend.schemas.common import time_text, utc_now
 from backend.schemas.events import Topic
@@ -39,27 +37,28 @@ def parse_event_id(text: str) -> EventId:
     return EventId(found[1], int(found[2]))
 
 
-def event_frame(event_id: EventId, name: str, data: bytes) -> bytes:
-    """Spell one event that has a place."""
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (str(event_id).encode(), name.encode(), data)
+def event_frame(event_id: EventId | None, name: str, data: bytes) -> bytes:
+    """Spell one event; without an id, the client's place stays where it was."""
+    place = b"" if event_id is None else b"id: %b\n" % str(event_id).encode()
+    return b"%bevent: %b\ndata: %b\n\n" % (place, name.encode(), data)
 
 
-def snapshot_frame(event_id: EventId, topic: Topic, items: Iterable[bytes]) -> bytes:
+def snapshot_frame(event_id: EventId | None, topic: Topic, items: Iterable[bytes]) -> bytes:
     """Spell a topic as it stands: a list of its items, or for portfolio and bot the one object."""
     data = next(iter(items), b"null") if topic in _SINGLE else b"[%b]" % b",".join(items)
     body = b'{"topic":"%b","timestamp":"%b","data":%b}' % (topic.encode(), _now(), data)
     return event_frame(event_id, "snapshot", body)
 
 
-def reset_frame(event_id: EventId) -> bytes:
+def reset_frame() -> bytes:
     """Spell the event that tells a client to forget what it knows: fresh snapshots follow."""
-    return event_frame(event_id, "reset", b'{"timestamp":"%b"}' % _now())
+    return event_frame(None, "reset", b'{"timestamp":"%b"}' % _now())
 
 
 def end_frame(reason: EndReason) -> bytes:
-    """Spell a stream's last event. It has no id: the client's place stays where it was."""
-    data = orjson.dumps({"reason": reason, "timestamp": _now().decode()})
-    return b"event: end\ndata: %b\n\n" % data
+    """Spell a stream's last event."""
+    data = b'{"reason":"%b","timestamp":"%b"}' % (reason.encode(), _now())
+    return event_frame(None, "end", data)
 
 
 def _now() -> bytes:

@@ -20,22 +20,44 @@ _EVERY = "*every*"
 _ANY_SYMBOL = "*any*"
 
 
-class Group:
-    """The clients of one selection; those in the wave have been sent all there is."""
+class Wave:
+    """What all current clients of a group are sent at once."""
 
-    __slots__ = ("members", "pending", "selection", "wave")
+    def __init__(self, entries: list[Entry], selection: Selection) -> None:
+        self._entries = entries
+        self._frames = [entry.spell(selection) for entry in entries]
+        self.data = b"".join(self._frames)
+
+    def split(self, sent: int) -> tuple[int, bytes]:
+        """Say how far a client has got that took only so many bytes.
+
+        Returns the sequence of the last event that it has begun to take, and
+        what is missing of that event.
+        """
+        sequence, rest = self._entries[0].id.sequence - 1, b""
+        for entry, frame in zip(self._entries, self._frames, strict=True):
+            if sent <= 0:
+                break
+            sequence, rest = entry.id.sequence, frame[sent:]
+            sent -= len(frame)
+        return sequence, rest
+
+
+class Group:
+    """The clients of one selection; `current` are those who have been sent all there is."""
+
+    __slots__ = ("current", "members", "pending", "selection")
 
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
         self.members: set[Client] = set()
-        self.wave: set[Client] = set()
+        self.current: set[Client] = set()
         self.pending: list[Entry] = []
 
-    def take_pending(self) -> bytes:
-        """Spell what came in since the last time, in one piece."""
-        chunk = b"".join([entry.spell(self.selection) for entry in self.pending])
-        self.pending.clear()
-        return chunk
+    def take_wave(self) -> Wave:
+        """Spell what came in since the last time."""
+        entries, self.pending = self.pending, []
+        return Wave(entries, self.selection)
 
     def places(self) -> Iterator[tuple[Topic, str]]:
         """Yield where the index has to hold this group."""
@@ -57,7 +79,7 @@ class Groups:
         self._touched: dict[Group, None] = {}
 
     def join(self, client: Client) -> None:
-        """Put a client in the group of its selection, outside of the wave."""
+        """Put a client in the group of its selection, as one who lags."""
         group = self._groups.get(client.selection)
         if group is None:
             group = self._groups[client.selection] = Group(client.selection)
@@ -69,7 +91,7 @@ class Groups:
         """Take a client out; a group goes with its last one."""
         group = self._groups[client.selection]
         group.members.discard(client)
-        group.wave.discard(client)
+        group.current.discard(client)
         if not group.members:
             del self._groups[client.selection]
             for place in group.places():
@@ -77,13 +99,13 @@ class Groups:
                 if not self._index[place]:
                     del self._index[place]
 
-    def enter_wave(self, client: Client) -> None:
+    def mark_current(self, client: Client) -> None:
         """Count a client among those who have been sent all there is."""
-        self._groups[client.selection].wave.add(client)
+        self._groups[client.selection].current.add(client)
 
-    def leave_wave(self, client: Client) -> None:
+    def mark_lagging(self, client: Client) -> None:
         """Count a client among those who have not."""
-        self._groups[client.selection].wave.discard(client)
+        self._groups[client.selection].current.discard(client)
 
     def route(self, entry: Entry) -> None:
         """Note an entry for the groups that take it."""

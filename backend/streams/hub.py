@@ -64,13 +64,11 @@ class Hub:
 
     def publish(self, event: Event) -> None:
         """Append one event; returns at once."""
-        self._events.append(partial(self._delivery.take, event))
-        self._nudge()
+        self._post(self._events, partial(self._delivery.take, event))
 
     def load(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
         """Replace a topic's snapshot, and send it to the streams that carry the topic."""
-        self._events.append(partial(self._delivery.reload, topic, dict(items)))
-        self._nudge()
+        self._post(self._events, partial(self._delivery.reload, topic, dict(items)))
 
     def open(
         self, selection: Selection, holder: Holder, last_event_id: str | None = None
@@ -91,17 +89,17 @@ class Hub:
 
     def attach(self, client: Client) -> None:
         """Begin a stream that was granted."""
-        self._request(self._delivery.attach, client)
+        self._post(self._requests, partial(self._delivery.attach, client))
         if self._closed:
             client.outlet.close()
 
     def catch_up(self, client: Client) -> None:
         """Go on with a stream whose outlet has room again."""
-        self._request(self._delivery.catch_up, client)
+        self._post(self._requests, partial(self._delivery.catch_up, client))
 
     def detach(self, client: Client) -> None:
         """End a stream without a word."""
-        self._request(self._delivery.drop, client)
+        self._post(self._requests, partial(self._delivery.drop, client))
 
     def close(self) -> None:
         """End every stream, saying why, and stop; returns within about a second."""
@@ -109,9 +107,10 @@ class Hub:
         self._nudge()
         self._thread.join()
 
-    def _request(self, act: Callable[[Client], None], client: Client) -> None:
-        self._requests.append(partial(act, client))
-        self._nudge()
+    def _post(self, queue: deque[Callable[[], None]], call: Callable[[], None]) -> None:
+        if not self._closed:
+            queue.append(call)
+            self._nudge()
 
     def _nudge(self) -> None:
         if not self._nudged:

@@ -104,8 +104,6 @@ class Log:
                 self._live_lost = self._live[0].id.sequence
             self._live.append(entry)
             return
-        if isinstance(entry, Reload):
-            self._forget_newest(entry.topic)
         if len(self._ledger) == self._ledger.maxlen:
             oldest = self._ledger[0]
             self._lost[oldest.topic] = oldest.id.sequence
@@ -132,10 +130,6 @@ class Log:
             live = _after(self._live, sequence)
         merged = heapq.merge(_after(self._ledger, sequence), live, key=_sequence)
         return (entry for entry in merged if selection.takes(entry.topic, entry.symbol))
-
-    def _forget_newest(self, topic: Topic) -> None:
-        for place in [place for place in self._newest if place[0] == topic]:
-            del self._newest[place]
 
 
 def _after(ring: deque[Entry], sequence: int) -> Iterator[Entry]:

@@ -1,0 +1,89 @@
+"""How streams end: with a last event that says why, and soon."""
+
+from __future__ import annotations
+
+import time
+
+from backend.streams import Pace
+from tests.streams.conftest import StartLive
+from tests.streams.live import Live
+from tests.streams.sse import wait_until
+
+PROMISED_S = 5.0
+
+
+def test_an_expired_token_ends_the_stream(any_live: Live) -> None:
+    client = any_live.open("topics=orders&life=0.5")
+    client.take(1)
+    started = time.monotonic()
+    [end] = client.rest()
+    assert (end.name, end.id, end.data["reason"]) == ("end", None, "token_expired")
+    assert time.monotonic() - started < PROMISED_S
+
+
+def test_revoked_access_ends_the_users_streams_and_no_other(any_live: Live) -> None:
+    gone = [any_live.open("topics=orders&user=gone") for _ in range(3)]
+    stays = any_live.open("topics=orders&user=stays")
+    for client in (*gone, stays):
+        client.take(1)
+    any_live.revoked.add("gone")
+    started = time.monotonic()
+    ends = [client.rest() for client in gone]
+    taken_s = time.monotonic() - started
+    any_live.publish("orders", "a", 1)
+    assert [[event.data["reason"] for event in end] for end in ends] == [["access_revoked"]] * 3
+    assert taken_s < PROMISED_S
+    assert stays.take(1)[0].data["value"] == 1
+
+
+def test_nothing_is_sent_after_access_was_lost(start_live: StartLive) -> None:
+    live = start_live(pace=Pace(check_s=0.1))
+    client = live.open("topics=orders&user=gone")
+    client.take(1)
+    live.revoked.add("gone")
+    end = client.until("end")[-1]
+    live.publish("orders", "a", 1)
+    assert end.data["reason"] == "access_revoked"
+    assert client.next() is None
+
+
+def test_a_client_that_reads_nothing_loses_its_stream_as_well(start_live: StartLive) -> None:
+    live = start_live(most_per_user=1)
+    client = live.open("topics=orders&user=gone", receive_buffer=4096)
+    client.take(1)
+    for number in range(1000):
+        live.publish("orders", f"o{number % 5}", number, pad=3000)
+    live.revoked.add("gone")
+    wait_until(lambda: live.open("topics=orders&user=gone").status == 200, PROMISED_S)
+    client.close()
+
+
+def test_a_stopping_server_ends_all_streams_promptly(any_live: Live) -> None:
+    clients = [any_live.open("topics=orders") for _ in range(20)]
+    for client in clients:
+        client.take(1)
+    started = time.monotonic()
+    any_live.stop_serving()
+    ends = [client.rest() for client in clients]
+    assert time.monotonic() - started < 2
+    assert {event.data["reason"] for end in ends for event in end} == {"server_stopping"}
+    assert [len(end) for end in ends] == [1] * 20
+
+
+def test_a_stalled_client_does_not_hold_up_the_stop(live: Live) -> None:
+    client = live.open("topics=orders", receive_buffer=4096)
+    client.take(1)
+    for number in range(1000):
+        live.publish("orders", f"o{number % 5}", number, pad=3000)
+    time.sleep(0.2)
+    started = time.monotonic()
+    live.hub.close()
+    assert time.monotonic() - started < 2
+
+
+def test_events_after_the_stop_go_nowhere(live: Live) -> None:
+    live.hub.close()
+    for number in range(100):
+        live.publish("orders", "a", number)
+    live.load("orders", {"a": 1})
+    assert live.open("topics=orders").rest() == []

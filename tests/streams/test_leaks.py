@@ -1,0 +1,88 @@
+"""Crowds that come and go leave nothing behind and disturb nobody."""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+import struct
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from backend.handler import Handler
+from backend.streams import Pace, StreamBody
+from backend.streams.client import Client
+from backend.streams.groups import Group
+from backend.streams.seats import Seat
+from tests.streams.conftest import StartLive
+from tests.streams.live import Live, WayOut
+from tests.streams.sse import SseClient, wait_until
+
+OURS = (Client, Seat, StreamBody, Group, Handler)
+CROWD = 200
+
+
+def leave_politely(client: SseClient) -> None:
+    client.take(1)
+    client.close()
+
+
+def leave_at_once(client: SseClient) -> None:
+    client.close()
+
+
+def break_off(client: SseClient) -> None:
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+def held() -> Counter[str]:
+    """Count open descriptors and our objects."""
+    gc.collect()
+    found = Counter(type(thing).__name__ for thing in gc.get_objects() if isinstance(thing, OURS))
+    return found + Counter(descriptors=len(os.listdir("/proc/self/fd")))
+
+
+@pytest.mark.parametrize("leave", [leave_politely, leave_at_once, break_off])
+@pytest.mark.parametrize("way_out", ["handed over", "greenlets"])
+def test_a_crowd_leaves_nothing_behind(
+    start_live: StartLive, way_out: WayOut, leave: Callable[[SseClient], None]
+) -> None:
+    live = start_live(way_out, most_per_user=10 * CROWD, pace=Pace(heartbeat_s=0.1))
+    resident = live.open("topics=orders")
+    resident.take(1)
+    before = held()
+    for number in range(CROWD):
+        leave(SseClient(live.port, "/?topics=orders,prices"))
+        live.publish("orders", "a", number)
+    wait_until(lambda: held() <= before)
+    events = resident.take(CROWD)
+    assert [event.data["value"] for event in events] == list(range(CROWD))
+
+
+def test_streams_that_stall_are_freed_when_they_end(start_live: StartLive) -> None:
+    live = start_live(capacity=100, most_per_user=10 * CROWD)
+    before = held()
+    crowd = [SseClient(live.port, "/?topics=orders", receive_buffer=4096) for _ in range(50)]
+    for client in crowd:
+        client.take(1)
+    for number in range(600):
+        live.publish("orders", f"o{number % 5}", number, pad=3000)
+    for client in crowd:
+        client.close()
+    wait_until(lambda: held() <= before)
+
+
+def test_the_end_of_a_hub_frees_all(live: Live) -> None:
+    before = held()
+    clients = [SseClient(live.port, "/?topics=orders") for _ in range(50)]
+    for client in clients:
+        client.take(1)
+    live.hub.close()
+    ends = [client.rest() for client in clients]
+    for client in clients:
+        client.close()
+    wait_until(lambda: held() <= before)
+    assert all(end[0].name == "end" for end in ends)

@@ -1,0 +1,145 @@
+"""Clients that read slowly or not at all: what they get, and that nobody else notices."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from backend.streams import Pace
+from backend.streams.outlets import SocketOutlet
+from tests.streams.conftest import StartLive
+from tests.streams.live import Live
+from tests.streams.sse import Sse, SseClient, wait_until
+
+SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
+PAD = 2000
+MORE_THAN_BUFFERS = 3 * 1024 * 1024
+
+
+def stall(live: Live, query: str) -> SseClient:
+    """Open a stream whose client reads the beginning and then nothing."""
+    client = live.open(query, receive_buffer=4096)
+    client.take(query.count(",") + 1)
+    return client
+
+
+def flood(live: Live, rounds: int) -> None:
+    """Publish a price of every symbol in each round, and in every tenth an order."""
+    for number in range(rounds):
+        for symbol in SYMBOLS:
+            live.publish("prices", symbol, number, symbol=symbol, pad=PAD)
+        if number % 10 == 0:
+            live.publish("orders", f"o{number}", number)
+
+
+def test_a_slow_client_gets_every_order_but_only_newest_prices(start_live: StartLive) -> None:
+    rounds = MORE_THAN_BUFFERS // PAD // len(SYMBOLS)
+    live = start_live(capacity=100_000, pace=Pace(slow_s=0.05))
+    client = stall(live, "topics=prices,orders")
+    flood(live, rounds)
+    time.sleep(0.5)
+    live.publish("orders", "last", 1)
+    events: list[Sse] = []
+    while not events or events[-1].data["key"] != "last":
+        events += client.take(1)
+    prices = [event for event in events if event.name == "price_update"]
+    orders = [event for event in events if event.name == "orders_changed"]
+    assert [event.data["value"] for event in orders[:-1]] == list(range(0, rounds, 10))
+    assert len(prices) < rounds
+    assert [event.data["value"] for event in prices[-3:]] == [rounds - 1] * 3
+    sequences = [event.sequence for event in events]
+    assert sequences == sorted(set(sequences))
+
+
+def test_a_client_that_pauses_briefly_misses_no_price(start_live: StartLive) -> None:
+    live = start_live(capacity=100_000, pace=Pace(slow_s=60))
+    client = stall(live, "topics=prices")
+    flood(live, 400)
+    events = client.take(1200)
+    assert [event.sequence for event in events] == [n for n in range(1, 1241) if n % 31 != 4]
+
+
+def test_a_client_that_falls_behind_the_buffer_is_reset(start_live: StartLive) -> None:
+    live = start_live(capacity=100)
+    client = stall(live, "topics=orders")
+    count = MORE_THAN_BUFFERS // 5000
+    for number in range(count):
+        live.publish("orders", f"o{number % 7}", number, pad=5000)
+    time.sleep(0.2)
+    before = client.until("reset")
+    snapshot = client.next()
+    live.publish("orders", "after", 1)
+    after = client.next()
+    assert [event.sequence for event in before[:-1]] == list(range(1, len(before)))
+    assert snapshot is not None
+    assert snapshot.sequence == count
+    assert {order["key"]: order["value"] for order in snapshot.data["data"]} == {
+        f"o{number % 7}": number for number in range(count)
+    }
+    assert after is not None
+    assert (after.sequence, after.data["key"]) == (count + 1, "after")
+
+
+def test_a_stalled_client_keeps_nobody_waiting(start_live: StartLive) -> None:
+    live = start_live(capacity=200)
+    stalled = [stall(live, "topics=prices,orders") for _ in range(30)]
+    reader = live.open("topics=orders")
+    reader.take(1)
+    flood(live, MORE_THAN_BUFFERS // PAD // len(SYMBOLS))
+    live.publish("orders", "last", 1)
+    wait_until(lambda: reader.take(1)[0].data["key"] == "last")
+    delays = []
+    for number in range(50):
+        before = time.perf_counter()
+        live.publish("orders", "probe", number)
+        reader.take(1)
+        delays.append(time.perf_counter() - before)
+    assert sorted(delays)[25] < 0.02
+    assert len(stalled) == 30
+
+
+def test_who_takes_nothing_for_long_is_cut_off(start_live: StartLive) -> None:
+    live = start_live(most=1, pace=Pace(stalled_s=0.5))
+    client = stall(live, "topics=prices")
+    flood(live, MORE_THAN_BUFFERS // PAD // len(SYMBOLS))
+    wait_until(lambda: live.open("topics=prices").status == 200)
+    client.rest()
+
+
+def test_a_client_that_reads_byte_by_byte_gets_what_the_others_get(live: Live) -> None:
+    client = live.open("topics=orders")
+    client.take(1)
+    for number in range(20):
+        live.publish("orders", f"o{number}", number)
+    received = b""
+    while received.count(b"event: orders_changed") < 20 or not received.endswith(b"\n\n"):
+        received += client.socket.recv(1)
+    assert [f'"value":{number}}}'.encode() in received for number in range(20)] == [True] * 20
+
+
+def test_a_client_that_talks_is_shown_the_door(live: Live) -> None:
+    client = live.open("topics=bot")
+    client.take(1)
+    client.socket.sendall(b"x")
+    assert client.next() is None
+
+
+def test_an_idle_stream_is_kept_open_by_heartbeats(start_live: StartLive) -> None:
+    live = start_live(pace=Pace(heartbeat_s=0.1))
+    client = live.open("topics=bot")
+    client.take(1)
+    time.sleep(1.2)
+    live.publish("bot", "bot", 1)
+    client.take(1)
+    assert client.heartbeats >= 2
+
+
+def test_the_kernel_gives_up_on_who_vanished() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        served, _ = listener.accept()
+    outlet = SocketOutlet(served, 60)
+    assert served.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
+    assert served.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+    outlet.close()
+    client.close()
