@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -30,6 +31,8 @@ from backend.errors import (
 from backend.schemas.common import utc_now
 from backend.schemas.orders import NewOrder, Order
 
+_END_LOOKS = 50
+_END_LOOK_S = 0.01
 _NO_ANSWER = "the exchange did not answer"
 _UNSETTLED = (
     trading_errors.UnexpectedExchangeSideOrderStateError,
@@ -85,7 +88,7 @@ class Desk:
                 await self._cancel_at(manager, instance)
             self._ledger.record_order(instance.to_dict(), manager.exchange_name)
             self._portfolios.refresh()
-        ended = self.known(order_id).item
+        ended = await self._ended(order_id)
         if ended.status in OPEN_STATUSES:
             raise ExchangeRefused("the exchange did not cancel the order")
         return ended
@@ -125,6 +128,14 @@ class Desk:
             ),
             notes,
         )
+
+    async def _ended(self, order_id: str) -> Order:
+        """Return an order, giving OctoBot a moment to tell that it has ended."""
+        for _ in range(_END_LOOKS):
+            if self.known(order_id).item.status not in OPEN_STATUSES:
+                break
+            await asyncio.sleep(_END_LOOK_S)
+        return self.known(order_id).item
 
     async def _cancel_at(self, manager: Any, instance: Any) -> None:
         with listening() as failures:
