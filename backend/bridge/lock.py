@@ -18,7 +18,7 @@ class HomeLock:
     """
 
     def __init__(self, home: Path) -> None:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = open(home / "lock", "a+", encoding="ascii")  # noqa: SIM115 - held until close
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
