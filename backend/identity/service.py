@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -38,15 +38,9 @@ _LONGEST_LIFE = timedelta(seconds=LONGEST_TOKEN_EXPIRY_S)
 
 
 class Identity:
-    """Who is calling, for one app. All methods may be called from any thread.
-
-    `on_revoked` is called, by the thread that revoked and after the fact, when
-    principals may have lost their standing: whoever holds one open asks
-    `is_active` again.
-    """
+    """Who is calling, for one app. All methods may be called from any thread."""
 
     def __init__(self, settings: Settings, database: Database, host: Host) -> None:
-        self.on_revoked: list[Callable[[], None]] = []
         self._refresh_life = timedelta(seconds=settings.refresh_expiry)
         self._database = database
         self._passwords = Passwords(host)
@@ -107,7 +101,7 @@ class Identity:
         ended = [(principal.token_id, principal.expires_at)]
         if session_id is not None:
             ended.append((session_id, now + _LONGEST_LIFE))
-        self._end(ended)
+        self._standing.end(ended)
         return "token" if session_id is None else "session"
 
     def principal(self, access_token: str) -> Principal:
@@ -190,7 +184,6 @@ class Identity:
         if not self._database.write(users.remove, user_id):
             raise NotFound("no such user")
         self._standing.expel(user_id)
-        self._tell()
 
     def close(self) -> None:
         """Let go of the threads."""
@@ -224,15 +217,7 @@ class Identity:
         )
 
     def _end_sessions(self, session_ids: Iterable[str], at: datetime) -> None:
-        self._end((session_id, at + _LONGEST_LIFE) for session_id in session_ids)
-
-    def _end(self, ids: Iterable[tuple[str, datetime]]) -> None:
-        self._standing.end(ids)
-        self._tell()
-
-    def _tell(self) -> None:
-        for callback in self.on_revoked:
-            callback()
+        self._standing.end((session_id, at + _LONGEST_LIFE) for session_id in session_ids)
 
 
 def _hidden(username: str) -> str:

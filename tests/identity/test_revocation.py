@@ -245,19 +245,6 @@ def test_a_role_that_changed_ends_tokens_of_the_old_one(
     assert restarted.principal(renewed.access_token).role == "viewer"
 
 
-def test_whoever_holds_a_principal_open_is_told_at_once(
-    identity: Identity, tokens: Tokens, principal: Principal
-) -> None:
-    heard: list[bool] = []
-    identity.on_revoked.append(lambda: heard.append(identity.is_active(principal)))
-    identity.logout(principal, None)
-    assert heard == [False]
-    other = identity.principal(identity.login("viewer", PASSWORD, *NOWHERE).access_token)
-    identity.disable_user(other.user_id)
-    identity.delete_user(other.user_id)
-    assert len(heard) == 3
-
-
 def test_asking_whether_a_principal_is_active_is_cheap(
     identity: Identity, tokens: Tokens, principal: Principal
 ) -> None:
