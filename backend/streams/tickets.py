@@ -60,4 +60,4 @@ class Tickets(Generic[T]):
 
 
 def _hash(ticket: str) -> bytes:
-    return hashlib.sha256(ticket.encode()).digest()
+    return hashlib.sha256(ticket.encode(errors="replace")).digest()
