@@ -1,0 +1,57 @@
+"""A process that imports everything once and gives life to servers; run by processes.py.
+
+For each line of JSON on stdin, the settings, it forks a life, which serves the
+backend on a real socket, prints `serving <pid> <port>`, and is told by signals
+when to end; then `dead <pid>` follows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+with warnings.catch_warnings():  # OctoBot's own imports warn
+    warnings.simplefilter("ignore")
+    import backend.start
+
+from backend.gevent_host import GeventHost
+from backend.server import Server, listen, serve_until_told
+from backend.settings import Settings
+
+
+def live(given: dict[str, Any]) -> None:
+    """Serve until a signal says otherwise."""
+    settings = Settings(_env_file=None, **{**given, "home": Path(given["home"])})
+    listener = listen("127.0.0.1", 0)
+    with listener, backend.start.running_app(settings, GeventHost()) as app:
+        say("serving", os.getpid(), listener.getsockname()[1])
+        serve_until_told(Server(listener, app))
+
+
+def say(*words: object) -> None:
+    """Write a line in one piece, which a kill cannot cut."""
+    os.write(1, f"{' '.join(map(str, words))}\n".encode())
+
+
+def main() -> None:
+    """Fork a life for each line and wait for its death."""
+    say("ready", threading.active_count())
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                live(json.loads(line))
+            finally:
+                sys.stderr.flush()
+                os._exit(0)
+        os.waitpid(pid, 0)
+        say("dead", pid)
+
+
+if __name__ == "__main__":
+    main()
