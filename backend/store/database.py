@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -96,9 +96,13 @@ class Database:
         """
         connection = self.engine.execution_options(**{_WRITES: True}).connect()
         connection.detach()
-        if self.engine.dialect.name == "sqlite":
-            # inside of a transaction SQLite would ignore it
-            connection.connection.cursor().execute("PRAGMA synchronous = NORMAL")
+        with closing(connection.connection.cursor()) as cursor:
+            if self.engine.dialect.name == "sqlite":
+                # inside of a transaction SQLite would ignore it
+                cursor.execute("PRAGMA synchronous = NORMAL")
+            else:
+                cursor.execute(f"SET lock_timeout = {int(self._lock_timeout_s * 1000)}")
+                connection.connection.commit()
         return connection
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Portfolio snapshots: the last of each interval, thinned and forgotten with age."""
+"""Portfolio snapshots: the last of each interval, to the last digit."""
 
 from __future__ import annotations
 
@@ -6,107 +6,86 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies
+from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
 from backend.store import Database, snapshots
+from backend.store.models import PortfolioSnapshot
 from backend.store.snapshots import Snapshot
 
+START = datetime(2026, 1, 20, 10, 0, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-NOON = datetime(2026, 1, 20, 12, 0, tzinfo=timezone.utc)
 
 
-def taken(minutes: float, value: str, account: str = "sandbox:paper", market: str = "USDT"):
-    return Snapshot(account, NOON + timedelta(minutes=minutes), market, Decimal(value))
+def at(minutes: float, value: str = "1", account: str = "sandbox:paper") -> Snapshot:
+    return Snapshot(account, START + minutes * MINUTE, "USDT", Decimal(value))
 
 
-def everything(database: Database, account: str = "sandbox:paper") -> list[tuple[float, str]]:
-    found = database.read(snapshots.values_of, account, "USDT")
-    return [((at - NOON).total_seconds() / 60, str(value)) for at, value in found]
+def test_a_snapshot_comes_back_as_it_was(database: Database) -> None:
+    long = at(0.001, "123456789012345678901234567890.123456789012345678")
+    database.write(snapshots.add, [long])
+    assert database.read(snapshots.of_account, "sandbox:paper", HOUR, 10) == [long]
 
 
-@pytest.fixture
-def two_hours(database: Database) -> None:
-    rows = [taken(minutes, str(1000 + minutes)) for minutes in range(0, 120, 15)]
-    rows += [taken(30, "7", "sandbox:real"), taken(40, "3", market="EUR")]
-    database.write(snapshots.add, rows)
-
-
-@pytest.mark.usefixtures("two_hours")
-def test_the_last_snapshot_of_each_interval_is_shown_newest_first(database: Database) -> None:
+def test_the_last_of_each_interval_counts_newest_first(database: Database) -> None:
+    taken = [at(0, "1"), at(59, "2"), at(59.999, "3"), at(60, "4"), at(185, "5"), at(190, "6")]
+    database.write(snapshots.add, [*taken, at(300, "7", "other")])
     found = database.read(snapshots.of_account, "sandbox:paper", HOUR, 10)
-    assert found == [taken(105, "1105"), taken(45, "1045")]
-    halves = database.read(snapshots.of_account, "sandbox:paper", HOUR / 2, 2)
-    assert halves == [taken(105, "1105"), taken(75, "1075")]
+    assert found == [taken[5], taken[3], taken[2]]
+    assert database.read(snapshots.of_account, "sandbox:paper", HOUR, 2) == found[:2]
+    assert database.read(snapshots.of_account, "nobody", HOUR, 2) == []
 
 
-@pytest.mark.usefixtures("two_hours")
-def test_a_page_goes_on_where_the_interval_before_began(database: Database) -> None:
-    until = NOON + HOUR
-    assert database.read(snapshots.of_account, "sandbox:paper", HOUR, 10, until=until) == [
-        taken(45, "1045")
+def test_only_the_asked_for_time_is_seen(database: Database) -> None:
+    taken = [at(minutes) for minutes in (0, 30, 60, 90, 120)]
+    database.write(snapshots.add, taken)
+    span = {"since": taken[1].taken_at, "until": taken[4].taken_at}
+    assert database.read(snapshots.of_account, "sandbox:paper", MINUTE, 10, **span) == [
+        taken[3],
+        taken[2],
+        taken[1],
     ]
-    since = NOON + timedelta(minutes=15)
-    until = NOON + timedelta(minutes=30)
-    found = database.read(snapshots.of_account, "sandbox:paper", HOUR, 10, since=since, until=until)
-    assert found == [taken(15, "1015")]
+    span = {"until": taken[3].taken_at}
+    assert database.read(snapshots.of_account, "sandbox:paper", HOUR, 10, **span) == [
+        taken[2],
+        taken[1],
+    ]
 
 
-@pytest.mark.usefixtures("two_hours")
-def test_values_are_those_of_one_account_in_one_market(database: Database) -> None:
-    assert everything(database, "sandbox:real") == [(30, "7")]
-    assert everything(database) == [(m, str(1000 + m)) for m in range(0, 120, 15)]
-    since, until = NOON + timedelta(minutes=30), NOON + timedelta(minutes=60)
-    found = database.read(snapshots.values_of, "sandbox:paper", "USDT", since=since, until=until)
-    assert [value for _, value in found] == [1030, 1045]
-
-
-@pytest.mark.usefixtures("two_hours")
-def test_the_first_since_a_time_is_found(database: Database) -> None:
-    since = NOON + timedelta(minutes=16)
-    first = database.read(snapshots.first_since, "sandbox:paper", "USDT", since)
-    assert first == taken(30, "1030")
-    late = NOON + timedelta(hours=9)
-    assert database.read(snapshots.first_since, "sandbox:paper", "USDT", late) is None
-
-
-@pytest.mark.usefixtures("two_hours")
-def test_the_newest_of_a_mode_tells_its_account(database: Database) -> None:
-    assert database.read(snapshots.newest, "paper") == taken(105, "1105")
-    assert database.read(snapshots.newest, "real") == taken(30, "7", "sandbox:real")
-
-
-def test_without_snapshots_there_is_no_newest(database: Database) -> None:
-    assert database.read(snapshots.newest, "paper") is None
-
-
-@pytest.mark.usefixtures("two_hours")
-def test_thinning_keeps_the_last_of_each_interval_and_all_that_is_younger(
-    database: Database,
-) -> None:
-    database.write(snapshots.thin, HOUR, until=NOON + HOUR)
-    assert everything(database) == [(45, "1045"), *((m, str(1000 + m)) for m in (60, 75, 90, 105))]
-    assert everything(database, "sandbox:real") == [(30, "7")]
-    database.write(snapshots.thin, HOUR, since=NOON + 2 * HOUR, until=NOON + 3 * HOUR)
-    assert len(everything(database)) == 5
-    database.write(snapshots.thin, HOUR, since=NOON + HOUR, until=NOON + 2 * HOUR)
-    assert everything(database) == [(45, "1045"), (105, "1105")]
-
-
-@pytest.mark.usefixtures("two_hours")
-def test_what_is_too_old_is_forgotten(database: Database) -> None:
-    database.write(snapshots.forget, NOON + timedelta(minutes=90))
-    assert everything(database) == [(90, "1090"), (105, "1105")]
-    assert everything(database, "sandbox:real") == []
-
-
-@pytest.mark.usefixtures("two_hours")
 def test_two_of_one_account_at_one_moment_are_refused(database: Database) -> None:
+    database.write(snapshots.add, [at(0), at(0, account="other")])
     with pytest.raises(IntegrityError):
-        database.write(snapshots.add, [taken(15, "1")])
-    assert (15, "1015") in everything(database)
+        database.write(snapshots.add, [at(1), at(0)])
+    assert database.read(snapshots.of_account, "sandbox:paper", MINUTE, 10) == [at(0)]
 
 
-def test_a_value_comes_back_digit_for_digit(database: Database) -> None:
-    value = "123456789012345678901234567890.123456789012345678"
-    database.write(snapshots.add, [taken(0, value)])
-    assert everything(database) == [(0, value)]
+def test_old_ones_are_forgotten(database: Database) -> None:
+    database.write(snapshots.add, [at(0), at(1), at(2)])
+    database.write(snapshots.forget, START + MINUTE)
+    assert database.read(snapshots.of_account, "sandbox:paper", MINUTE, 10) == [at(2), at(1)]
+
+
+@given(
+    seconds=strategies.lists(strategies.integers(0, 5 * 10**6), min_size=1, unique=True),
+    interval=strategies.integers(1, 10**6),
+)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
+)
+def test_any_interval_divides_time_as_arithmetic_does(
+    database: Database, seconds: list[int], interval: int
+) -> None:
+    taken = [
+        at(second / 60)._replace(taken_at=START + timedelta(seconds=second)) for second in seconds
+    ]
+    database.write(lambda session: session.execute(delete(PortfolioSnapshot)))
+    database.write(snapshots.add, taken)
+    last: dict[int, Snapshot] = {}
+    for snapshot in sorted(taken, key=lambda each: each.taken_at):
+        last[(snapshot.taken_at - EPOCH) // timedelta(seconds=interval)] = snapshot
+    width = timedelta(seconds=interval)
+    found = database.read(snapshots.of_account, "sandbox:paper", width, 1000)
+    assert found == list(reversed(last.values()))

@@ -11,7 +11,7 @@ from backend.schemas.common import utc_now
 from backend.schemas.journal import AccountState
 from backend.store.journal import lists
 from backend.store.journal.models import AccountRow, BalanceRow
-from backend.store.journal.upserts import unless_there
+from backend.store.journal.prepared import unless_there
 
 _ADD = unless_there(AccountRow)
 
@@ -19,7 +19,7 @@ _ADD = unless_there(AccountRow)
 def create(connection: Connection, account: str, balances: Mapping[str, Decimal]) -> None:
     """Create an account with these balances, unless it is there."""
     row = {"id": account, "baseline": None, "created_at": utc_now()}
-    if not connection.execute(_ADD[connection.dialect.name], [row]).rowcount:
+    if not _ADD.run(connection, row):
         return
     rows = [
         {"account": account, "asset": asset, "opened": amount, "total": amount}

@@ -6,19 +6,20 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Executable, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.sql import ClauseElement
 
 from backend.schemas.journal import Intent, IntentTaken
 from backend.store.journal.models import IntentKeyRow, IntentRow
+from backend.store.journal.prepared import Insert, in_both, upsert
 from backend.store.journal.rows import as_json, intent_values, read_intent
-from backend.store.journal.upserts import Insert, for_each_database
 from backend.store.types import UtcDateTime
 
 KEYS_LAST = timedelta(hours=24)
 MOST_FORGOTTEN = 128
 
 
-def _claim(insert_key: Insert) -> Executable:
+def _claim(insert_key: Insert) -> ClauseElement:
     """Insert a key, or take it from an intent that is too old; returns a row if it could."""
     new = insert_key.excluded
     return insert_key.on_conflict_do_update(
@@ -28,8 +29,8 @@ def _claim(insert_key: Insert) -> Executable:
     ).returning(IntentKeyRow.order_id)
 
 
-_INSERT = insert(IntentRow)
-_CLAIM = for_each_database(IntentKeyRow, _claim)
+_INSERT = in_both(insert(IntentRow))
+_CLAIM = upsert(IntentKeyRow, _claim)
 _ALL = select(IntentRow.__table__)
 _HOLDER = _ALL.join_from(
     IntentRow.__table__, IntentKeyRow, IntentKeyRow.order_id == IntentRow.order_id
@@ -37,7 +38,7 @@ _HOLDER = _ALL.join_from(
 _OPEN = _ALL.where(
     IntentRow.account == bindparam("account"), IntentRow.state == "intended"
 ).order_by(IntentRow.created_at, IntentRow.order_id)
-_SETTLE = (
+_SETTLE = in_both(
     update(IntentRow)
     .where(IntentRow.order_id == bindparam("settled"), IntentRow.state != "accepted")
     .values(state=bindparam("state"), answer=bindparam("answer"))
@@ -54,12 +55,11 @@ _FORGET = delete(IntentRow).where(IntentRow.order_id.in_(_OLDEST_SETTLED))
 
 def add(connection: Connection, intent: Intent) -> None:
     """Write an intent and its keys; raises `IntentTaken` when one of them is still held."""
-    connection.execute(_INSERT, intent_values(intent))
-    claim = _CLAIM[connection.dialect.name]
+    _INSERT.run(connection, intent_values(intent))
     for key in sorted(set(intent.keys)):
         names = {"user_id": intent.user_id, "key": key, "order_id": intent.order_id}
         times = {"created_at": intent.created_at, "oldest": intent.created_at - KEYS_LAST}
-        if connection.execute(claim, {**names, **times}).first() is None:
+        if not _CLAIM.fetch(connection, {**names, **times}):
             raise IntentTaken(read_intent(connection.execute(_HOLDER, names).one()))
 
 
@@ -71,9 +71,8 @@ def settle(
 ) -> None:
     """Note the outcome of intents. That an order came to be is the last word on its intent."""
     text = None if answer is None else as_json(answer)
-    rows = [{"settled": order_id, "state": state, "answer": text} for order_id in order_ids]
-    if rows:
-        connection.execute(_SETTLE, rows)
+    rows = ({"settled": order_id, "state": state, "answer": text} for order_id in order_ids)
+    _SETTLE.run(connection, *rows)
 
 
 def remove(connection: Connection, order_ids: Collection[str]) -> None:

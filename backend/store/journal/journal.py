@@ -166,5 +166,5 @@ class Journal:
     def _read(
         self, look: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        with failures_named(), self._engine.connect() as connection:
+        with failures_named(self._engine.dialect), self._engine.connect() as connection:
             return look(connection, *args, **kwargs)

@@ -78,8 +78,10 @@ def find_order(
     """Return the order of an id, or else the newest of a client's id."""
     if order_id is not None:
         query = _ORDERS.where(OrderRow.id == order_id)
-    else:
+    elif client_order_id is not None:
         query = _ORDERS.where(OrderRow.client_order_id == client_order_id)
+    else:
+        return None
     row = connection.execute(query.order_by(OrderRow.place.desc()).limit(1)).first()
     return None if row is None else read_order(row)
 

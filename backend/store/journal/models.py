@@ -144,9 +144,13 @@ class EventRow(Base):
 
 
 class BatchRow(Base):
-    """A committed batch, remembered for a while so that it is not committed again."""
+    """A committed batch, remembered for a while so that it is not committed again.
+
+    So few rows stand here that they share a page: that is what keeps the id cheap.
+    """
 
     __tablename__ = "journal_batches"
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
-    number: Mapped[int] = mapped_column(RowNumber, primary_key=True)
-    id: Mapped[str] = mapped_column(String, unique=True)
+    id: Mapped[str] = mapped_column(String, primary_key=True)
+    number: Mapped[int] = mapped_column(RowNumber)

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy import Connection, Dialect, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.schemas.journal import JournalUnavailable
@@ -32,14 +32,15 @@ class Writer:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Commit what is done inside, or nothing; raises `JournalUnavailable`."""
-        with self._lock, failures_named():
-            connection = self._connected()
+        with self._lock:
             try:
-                with connection.begin():
-                    if connection.dialect.name == "postgresql":
-                        connection.execute(_TURN)
-                    yield connection
-            except SQLAlchemyError:
+                with failures_named(self._database.engine.dialect):
+                    connection = self._connected()
+                    with connection.begin():
+                        if connection.dialect.name == "postgresql":
+                            connection.execute(_TURN)
+                        yield connection
+            except JournalUnavailable:
                 self._disconnect()
                 raise
 
@@ -65,13 +66,15 @@ class Writer:
 
 
 @contextmanager
-def failures_named() -> Iterator[None]:
+def failures_named(dialect: Dialect) -> Iterator[None]:
     """Turn every failure of the store, but not a defect of the data, into `JournalUnavailable`."""
+    driver = dialect.loaded_dbapi
     try:
         yield
-    except (IntegrityError, DataError):
-        raise
-    except (DBAPIError, PoolTimeout) as error:
-        raise JournalUnavailable(
-            str(error.orig if isinstance(error, DBAPIError) else error)
-        ) from error
+    except PoolTimeout as error:
+        raise JournalUnavailable("no connection is free") from error
+    except (DBAPIError, driver.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, (driver.IntegrityError, driver.DataError)):
+            raise
+        raise JournalUnavailable(str(cause)) from error

@@ -153,10 +153,10 @@ def _create_events() -> None:
     op.create_index("ix_journal_events_topic_sequence", "journal_events", ["topic", "sequence"])
     op.create_table(
         "journal_batches",
-        sa.Column("number", _NUMBER, nullable=False),
         sa.Column("id", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("number", name=op.f("pk_journal_batches")),
-        sa.UniqueConstraint("id", name=op.f("uq_journal_batches_id")),
+        sa.Column("number", _NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_journal_batches")),
+        sqlite_with_rowid=False,
     )
 
 

@@ -1,0 +1,105 @@
+"""Statements that are compiled once, for what every order waits for.
+
+Given to SQLAlchemy they would cost several times what SQLite needs for the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import Connection, Dialect
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from backend.store.models import Base
+
+Insert = sqlite.Insert | postgresql.Insert
+Values = Mapping[str, Any]
+
+
+class Prepared:
+    """One statement in the spelling of each database; what it raises is the driver's.
+
+    `columns` are those that an insert fills, all of the table's if left out.
+    """
+
+    def __init__(
+        self, spelled: Mapping[str, ClauseElement], columns: Collection[str] | None = None
+    ) -> None:
+        self._spelled = spelled
+        self._columns = None if columns is None else list(columns)
+        self._compiled: dict[str, _Compiled] = {}
+
+    def run(self, connection: Connection, *rows: Values) -> int:
+        """Run it for each row of values; returns how many rows of the table it touched."""
+        if not rows:
+            return 0
+        compiled = self._for(connection.dialect)
+        cursor = connection.connection.cursor()
+        if len(rows) == 1:
+            cursor.execute(compiled.text, compiled.bind(rows[0]))
+        else:
+            cursor.executemany(compiled.text, [compiled.bind(row) for row in rows])
+        return cursor.rowcount
+
+    def fetch(self, connection: Connection, values: Values) -> list[Any]:
+        """Run it and return its rows, their values as the driver reads them."""
+        compiled = self._for(connection.dialect)
+        cursor = connection.connection.cursor()
+        cursor.execute(compiled.text, compiled.bind(values))
+        return list(cursor.fetchall())
+
+    def _for(self, dialect: Dialect) -> _Compiled:
+        if dialect.name not in self._compiled:
+            statement = self._spelled[dialect.name]
+            self._compiled[dialect.name] = _compile(statement, self._columns, dialect)
+        return self._compiled[dialect.name]
+
+
+class _Compiled(NamedTuple):
+    text: str
+    constants: Values
+    conversions: Collection[tuple[str, Callable[[Any], Any]]]
+
+    def bind(self, values: Values) -> Values:
+        """Return the values as the driver takes them."""
+        bound = {**self.constants, **values}
+        for name, convert in self.conversions:
+            bound[name] = convert(bound[name])
+        return bound
+
+
+def _compile(statement: ClauseElement, columns: list[str] | None, dialect: Dialect) -> _Compiled:
+    named = sqlite.dialect(paramstyle="named") if dialect.name == "sqlite" else dialect
+    compiled = cast(SQLCompiler, statement.compile(dialect=named, column_keys=columns))
+    constants: dict[str, Any] = {}
+    conversions = []
+    for bound, name in compiled.bind_names.items():
+        if not bound.required:
+            constants[name] = bound.value
+        convert = bound.type.dialect_impl(dialect).bind_processor(dialect)
+        if convert is not None:
+            conversions.append((name, convert))
+    return _Compiled(compiled.string, constants, conversions)
+
+
+def in_both(statement: ClauseElement, columns: Collection[str] | None = None) -> Prepared:
+    """Prepare a statement that SQLAlchemy spells for both databases."""
+    return Prepared({"sqlite": statement, "postgresql": statement}, columns)
+
+
+def upsert(table: type[Base], complete: Callable[[Insert], ClauseElement]) -> Prepared:
+    """Prepare an insert into a table, completed by what to do about a row that is there."""
+    return Prepared(
+        {
+            "sqlite": complete(sqlite.insert(table)),
+            "postgresql": complete(postgresql.insert(table)),
+        }
+    )
+
+
+def unless_there(table: type[Base]) -> Prepared:
+    """Prepare an insert that leaves a row that is there as it is, and then touches none."""
+    return upsert(table, lambda insert: insert.on_conflict_do_nothing())
