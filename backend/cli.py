@@ -79,6 +79,9 @@ def _serve(settings: Settings) -> None:
         host, port = listener.getsockname()[:2]
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         click.echo(f"OctoBot backend on {address}", err=True)
+        if settings.trading == "real":
+            exchanges = ", ".join(settings.exchange)
+            click.echo(f"REAL TRADING: orders on {exchanges} move real money", err=True)
         if settings.env == "development":
             click.echo(f"Documentation on {address}/docs", err=True)
         serve_until_told(Server(listener, app))
