@@ -88,7 +88,12 @@ export const journey = [
   },
   {
     folder: "Account",
-    steps: [{ call: `GET ${API}/portfolio` }, { call: `GET ${API}/portfolio/balance` }],
+    steps: [
+      { call: `GET ${API}/portfolio` },
+      { call: `GET ${API}/portfolio/balance` },
+      { call: `POST ${API}/portfolio/refresh` },
+      { call: `GET ${API}/portfolio/history`, query: { interval: "1h" } },
+    ],
   },
   {
     folder: "Orders",
@@ -127,6 +132,7 @@ export const journey = [
         keep: { tradeId: "data.0.id" },
       },
       { call: `GET ${API}/trades/:trade_id`, path: { trade_id: "{{tradeId}}" } },
+      { call: `GET ${API}/trades/pnl`, query: { symbol: "BTC-USDT" } },
     ],
   },
   {
@@ -154,7 +160,11 @@ export const journey = [
   },
   {
     folder: "Administration",
-    steps: [{ call: `GET ${API}/audit`, query: { limit: "20" } }],
+    steps: [
+      { call: `GET ${API}/risk` },
+      { call: `PATCH ${API}/risk`, body: {} },
+      { call: `GET ${API}/audit`, query: { limit: "20" } },
+    ],
   },
   {
     folder: "Log out",

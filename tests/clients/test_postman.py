@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -44,6 +45,13 @@ def test_the_committed_file_is_what_swagger_yaml_gives(
     generator = [node, POSTMAN / "generate.mjs", ROOT / "swagger.yaml", tmp_path]
     subprocess.run(generator, check=True, timeout=120)
     assert (tmp_path / name).read_text() == (POSTMAN / name).read_text()
+
+
+def test_the_tools_come_from_the_public_registry() -> None:
+    lock = json.loads((POSTMAN / "package-lock.json").read_text())
+    hosts = {urlsplit(p["resolved"]).netloc for p in lock["packages"].values() if "resolved" in p}
+    assert hosts <= {"registry.npmjs.org"}
+    assert all("integrity" in package for name, package in lock["packages"].items() if name)
 
 
 def test_every_request_checks_its_status() -> None:
