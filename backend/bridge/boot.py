@@ -36,6 +36,7 @@ async def take_stock(
     portfolios: Portfolios,
     watcher: Watcher,
     guard: Guard,
+    give_up_after_s: float,
 ) -> None:
     """Bring bot, journal and ledger to one state, then listen to what changes."""
     held: list[tuple[dict[str, Any], str]] = []
@@ -63,7 +64,7 @@ async def take_stock(
         held.extend((o.to_dict(), name) for o in personal.orders_manager.get_all_orders())
         await settle_intents(manager, journal, ledger)
         if not manager.is_trader_simulated:
-            engine.keep(keep_settling(manager, ledger))
+            engine.keep(keep_settling(manager, ledger, give_up_after_s))
     ledger.adopt(held)
     portfolios.announce()
     portfolios.refresh()

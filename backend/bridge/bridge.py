@@ -19,6 +19,7 @@ from backend.bridge.markets import Markets
 from backend.bridge.orders import Orders
 from backend.bridge.portfolio import Portfolios
 from backend.bridge.publishing import ReadModels
+from backend.bridge.reconcile import GIVE_UP_AFTER_S
 from backend.bridge.recorder import Change, Recorder
 from backend.bridge.trades import Trades
 from backend.bridge.venue import SandboxVenue
@@ -35,11 +36,18 @@ class Bridge:
     """One OctoBot in this process, and everything that may be asked of it.
 
     `boot` starts the bot and returns at once, `close` stops it. One process
-    owns a BACKEND_HOME: whoever makes a bridge holds its `HomeLock`.
+    owns a BACKEND_HOME: whoever makes a bridge holds its `HomeLock`. An order
+    that a working exchange has not known for `give_up_after_s` was never placed.
     """
 
     def __init__(
-        self, settings: Settings, sink: EventSink, host: Host, journal: OrderJournal
+        self,
+        settings: Settings,
+        sink: EventSink,
+        host: Host,
+        journal: OrderJournal,
+        *,
+        give_up_after_s: float = GIVE_UP_AFTER_S,
     ) -> None:
         self._journal = journal
         self._recorder = Recorder(journal, sink)
@@ -66,6 +74,7 @@ class Bridge:
         self.sandbox = SandboxVenue(settings)
         self._watcher = Watcher(self._ledger, self.portfolio, sink)
         self._settings = settings
+        self._give_up_after_s = give_up_after_s
 
     def boot(self) -> None:
         """Start the bot; its state tells how that goes."""
@@ -95,6 +104,7 @@ class Bridge:
             self.portfolio,
             self._watcher,
             self._guard,
+            self._give_up_after_s,
         )
         self._guard.begin()
         self.config.note_boot()

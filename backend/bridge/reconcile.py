@@ -17,7 +17,7 @@ from backend.schemas.journal import Intent, OrderJournal
 from backend.schemas.orders import NewOrder, Order
 
 _EVERY_S = 1.0
-_GIVE_UP_AFTER_S = 30.0
+GIVE_UP_AFTER_S = 30.0
 _STATUSES = {
     "open": "open",
     "closed": "filled",
@@ -43,22 +43,26 @@ async def settle_intents(manager: Any, journal: OrderJournal, ledger: Ledger) ->
             ledger.create(order.model_copy(update={"status": "unknown"}), {})
 
 
-async def keep_settling(manager: Any, ledger: Ledger) -> None:
+async def keep_settling(manager: Any, ledger: Ledger, give_up_after_s: float) -> None:
     """Look unknown orders up at the exchange until it says what became of them.
 
-    One that a working exchange has not known for half a minute was never placed.
+    One that a working exchange has not known for so long was never placed.
     """
     missing_since: dict[str, float] = {}
     while True:
         for entry in ledger.open_orders:
             order = entry.item
             if order.status == "unknown" and order.exchange == manager.exchange_name:
-                await _settle(manager, ledger, order, missing_since)
+                await _settle(manager, ledger, order, missing_since, give_up_after_s)
         await asyncio.sleep(_EVERY_S)
 
 
 async def _settle(
-    manager: Any, ledger: Ledger, order: Order, missing_since: dict[str, float]
+    manager: Any,
+    ledger: Ledger,
+    order: Order,
+    missing_since: dict[str, float],
+    give_up_after_s: float,
 ) -> None:
     try:
         raw = await _find(manager, order)
@@ -70,7 +74,7 @@ async def _settle(
     if raw is not None:
         ledger.bind(order.id, str(raw["id"]))
         ledger.update(_as_found(order, raw))
-    elif now - missing_since.setdefault(order.id, now) > _GIVE_UP_AFTER_S:
+    elif now - missing_since.setdefault(order.id, now) > give_up_after_s:
         ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
 
 
