@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from backend.bridge.answers import prepare_page
@@ -13,12 +13,13 @@ from backend.bridge.guard import Guard
 from backend.bridge.history import Entry
 from backend.bridge.intents import Intents
 from backend.bridge.ledger import OPEN_STATUSES, Ledger
+from backend.bridge.older import with_older
 from backend.bridge.preview import preview_order
 from backend.concurrency import Host
 from backend.cursors import decode_cursor, encode_cursor
 from backend.errors import ApiError, OrderNotFound, OrderNotOpen
 from backend.schemas.common import ProblemField
-from backend.schemas.journal import OrderJournal
+from backend.schemas.journal import OrderJournal, StoredOrder
 from backend.schemas.order_commands import (
     CancelQuery,
     ChangedOrder,
@@ -78,7 +79,14 @@ class Orders:
                 query.limit, before, lambda order: _wanted(query, order)
             )
             if more is None and not self._ledger.orders.complete:
-                found, more = self._with_older(query, found, before)
+                found, more = with_older(
+                    self._ledger.orders,
+                    found,
+                    query.limit,
+                    before,
+                    lambda place, count: self._older(query, place, count),
+                    lambda row: self._entry(query, row),
+                )
         filters = query.model_dump_json(exclude={"cursor"}).replace('"', "")
         cursor = None if more is None else encode_cursor("orders", more)
         tag = f'"{self._start}-orders-{version}-{before}-{filters}"'
@@ -184,30 +192,21 @@ class Orders:
         self._intents.wait_until_durable()
         return outcome
 
-    def _with_older(
-        self, query: OrderQuery, found: list[Entry[Order]], before: int | None
-    ) -> tuple[list[Entry[Order]], int | None]:
-        """Go on in the journal where memory ends."""
-        place = self._ledger.orders.oldest_place
-        place = place if before is None else min(before, place)
-        missing = query.limit - len(found) + 1
-        rows = self._host.call_blocking(
+    def _older(self, query: OrderQuery, place: int, count: int) -> Sequence[StoredOrder]:
+        return self._host.call_blocking(
             self._journal.orders_before,
             place,
-            missing,
+            count,
             symbol=query.symbol,
             side=query.side,
             status=query.status,
         )
-        older = [
-            Entry(row.place, row.order, row.order.model_dump_json().encode())
-            for row in rows
-            if row.account == self._ledger.account(row.order.exchange) and _wanted(query, row.order)
-        ]
-        every = found + older
-        page = every[: query.limit]
-        more = len(every) > query.limit or len(rows) == missing
-        return page, (page[-1].place if page else rows[-1].place) if more else None
+
+    def _entry(self, query: OrderQuery, row: StoredOrder) -> Entry[Order] | None:
+        order = row.order
+        if row.account != self._ledger.account(order.exchange) or not _wanted(query, order):
+            return None
+        return Entry(row.place, order, order.model_dump_json().encode())
 
 
 def _wanted(query: OrderQuery, order: Order) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from backend.bridge.answers import prepare_page
 from backend.bridge.engine import Engine
 from backend.bridge.history import Entry
 from backend.bridge.ledger import Ledger
+from backend.bridge.older import with_older
 from backend.concurrency import Host
 from backend.cursors import decode_cursor, encode_cursor
 from backend.errors import TradeNotFound
-from backend.schemas.journal import OrderJournal
+from backend.schemas.journal import OrderJournal, StoredTrade
 from backend.schemas.prepared import Prepared
 from backend.schemas.trades import Trade, TradeQuery
 
@@ -41,7 +44,14 @@ class Trades:
         version = self._ledger.version
         found, more = self._ledger.trades.page(query.limit, before, wanted)
         if more is None and not self._ledger.trades.complete:
-            found, more = self._with_older(query, found, before)
+            found, more = with_older(
+                self._ledger.trades,
+                found,
+                query.limit,
+                before,
+                lambda place, count: self._older(query, place, count),
+                self._entry,
+            )
         cursor = None if more is None else encode_cursor("trades", more)
         tag = (
             f'"{self._start}-trades-{version}-{query.symbol}-{query.since}-{query.until}'
@@ -62,27 +72,17 @@ class Trades:
             raise TradeNotFound("no trade has this id")
         return stored.trade
 
-    def _with_older(
-        self, query: TradeQuery, found: list[Entry[Trade]], before: int | None
-    ) -> tuple[list[Entry[Trade]], int | None]:
-        """Go on in the journal where memory ends."""
-        place = self._ledger.trades.oldest_place
-        place = place if before is None else min(before, place)
-        missing = query.limit - len(found) + 1
-        rows = self._host.call_blocking(
+    def _older(self, query: TradeQuery, place: int, count: int) -> Sequence[StoredTrade]:
+        return self._host.call_blocking(
             self._journal.trades_before,
             place,
-            missing,
+            count,
             symbol=query.symbol,
             since=query.since,
             until=query.until,
         )
-        older = [
-            Entry(row.place, row.trade, row.trade.model_dump_json().encode())
-            for row in rows
-            if row.account == self._ledger.account(row.trade.exchange)
-        ]
-        every = found + older
-        page = every[: query.limit]
-        more = len(every) > query.limit or len(rows) == missing
-        return page, (page[-1].place if page else rows[-1].place) if more else None
+
+    def _entry(self, row: StoredTrade) -> Entry[Trade] | None:
+        if row.account != self._ledger.account(row.trade.exchange):
+            return None
+        return Entry(row.place, row.trade, row.trade.model_dump_json().encode())
