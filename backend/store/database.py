@@ -100,6 +100,8 @@ class Database:
             if self.engine.dialect.name == "sqlite":
                 # inside of a transaction SQLite would ignore it
                 cursor.execute("PRAGMA synchronous = NORMAL")
+                # lets others, who write rarely, empty the log first: that waits for the disk
+                cursor.execute("PRAGMA wal_autocheckpoint = 4000")
             else:
                 cursor.execute(f"SET lock_timeout = {int(self._lock_timeout_s * 1000)}")
                 connection.connection.commit()
