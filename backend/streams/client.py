@@ -68,7 +68,7 @@ class Client:
         self.place = place
         self.is_open = False
         self.sequence = 0
-        self.rest: bytes | memoryview = b""
+        self.rest = b""
         self.behind_since = 0.0
         self.took_at = 0.0
         self.ended_at: float | None = None

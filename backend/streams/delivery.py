@@ -189,7 +189,7 @@ class Delivery:
             sent = client.outlet.write(client.rest)
             if sent:
                 client.took_at = time.monotonic()
-            client.rest = memoryview(client.rest)[sent:] if sent < len(client.rest) else b""
+            client.rest = client.rest[sent:]
         return not client.rest
 
     def _find_more(self, client: Client) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from backend.concurrency import Signal
+from backend.streams.sending import send
 
 PIPE_BYTES = 64 * 1024
 _SEND_BUFFER_BYTES = 128 * 1024
@@ -21,7 +22,7 @@ class Outlet(Protocol):
     def open(self, selector: selectors.BaseSelector, owner: object) -> None:
         """Start; what happens to a socket is then reported by the selector with `owner`."""
 
-    def write(self, data: bytes | memoryview) -> int:
+    def write(self, data: bytes) -> int:
         """Take as much as there is room for; raises OSError when the client is gone."""
 
     def ask_for_room(self, wanted: bool) -> None:
@@ -56,12 +57,9 @@ class SocketOutlet:
         selector.register(self._socket, _READ, owner)
         self._selector, self._owner = selector, owner
 
-    def write(self, data: bytes | memoryview) -> int:
+    def write(self, data: bytes) -> int:
         """Send what the kernel takes."""
-        try:
-            return self._socket.send(data)
-        except BlockingIOError:
-            return 0
+        return send(self._socket, data)
 
     def hear(self) -> None:
         """Raise OSError: a stream's client has nothing more to say but that it is gone."""
@@ -97,13 +95,13 @@ class PipeOutlet:
     def open(self, selector: selectors.BaseSelector, owner: object) -> None:
         """Need nothing from the selector."""
 
-    def write(self, data: bytes | memoryview) -> int:
+    def write(self, data: bytes) -> int:
         """Take all of it while less than `PIPE_BYTES` wait, else nothing."""
         with self._lock:
             if self._size >= PIPE_BYTES:
                 self._refused = True
                 return 0
-            self._chunks.append(bytes(data))
+            self._chunks.append(data)
             self._size += len(data)
         self._signal.set()
         return len(data)

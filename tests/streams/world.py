@@ -82,9 +82,9 @@ class Outlet:
     def open(self, selector: selectors.BaseSelector, owner: object) -> None:
         """Need nothing."""
 
-    def write(self, data: bytes | memoryview) -> int:
+    def write(self, data: bytes) -> int:
         """Take what there is room for."""
-        taken = bytes(data[: self.room])
+        taken = data[: self.room]
         self.room -= len(taken)
         self.received += taken
         return len(taken)

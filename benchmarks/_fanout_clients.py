@@ -1,0 +1,103 @@
+"""The load of the fan-out benchmark: many stream clients in one process.
+
+Run with a port, a number of clients, and a number of others who never read;
+prints a line when all have their snapshots, and when a line comes a line of
+JSON with what arrived.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import select
+import socket
+import sys
+import time
+
+from backend.server import raise_open_files_limit
+from benchmarks.harness import percentile
+
+REQUEST = b"GET /stream HTTP/1.0\r\n\r\n"  # 1.0: no chunked framing to undo
+FRAME = re.compile(rb'id: [0-9a-f]+-(\d+)\n(?:event: price_update\n)?data: .*?"t":(\d+)')
+
+
+def connect(port: int) -> socket.socket:
+    """Open a stream."""
+    sock = socket.create_connection(("127.0.0.1", port))
+    sock.sendall(REQUEST)
+    return sock
+
+
+class Clients:
+    """Streams that check, as they read, that no event is missing, doubled or out of order."""
+
+    def __init__(self, port: int, count: int) -> None:
+        self._poll = select.epoll()
+        self._sockets: dict[int, socket.socket] = {}
+        self._rest: dict[int, bytes] = {}
+        self._last: dict[int, int] = {}
+        self.events = self.broken = 0
+        self.latencies_ms: list[float] = []
+        for _ in range(count):
+            sock = connect(port)
+            self._sockets[sock.fileno()] = sock
+        for fd, sock in self._sockets.items():
+            head = b""
+            while b"retry" not in head or not head.endswith(b"\n\n"):
+                head += sock.recv(65536)
+            sock.setblocking(False)
+            self._poll.register(fd, select.EPOLLIN)
+            self._rest[fd] = b""
+
+    def read_until_told(self) -> None:
+        """Read until a line comes on stdin."""
+        self._poll.register(sys.stdin.fileno(), select.EPOLLIN)
+        told = False
+        while not told:
+            for fd, _ in self._poll.poll():
+                if fd == sys.stdin.fileno():
+                    told = True
+                else:
+                    self._read(fd)
+
+    def _read(self, fd: int) -> None:
+        data = self._rest[fd] + self._sockets[fd].recv(262144)
+        end = data.rfind(b"\n\n") + 2
+        if end < 2:
+            self._rest[fd] = data
+            return
+        self._rest[fd] = data[end:]
+        first = FRAME.search(data, 0, end)
+        last = FRAME.match(data, data.rfind(b"id: ", 0, end))
+        if first is None or last is None:
+            return  # a heartbeat
+        self.latencies_ms.append((time.monotonic_ns() - int(first[2])) / 1e6)
+        begin, stop = int(first[1]), int(last[1])
+        count = data.count(b"id: ", 0, end)
+        if begin != self._last.get(fd, begin - 1) + 1 or stop - begin + 1 != count:
+            self.broken += 1
+        self._last[fd] = stop
+        self.events += count
+
+
+def main(port: int, count: int, stalled: int) -> None:
+    """Connect, report, read, report."""
+    silent = [connect(port) for _ in range(stalled)]
+    clients = Clients(port, count)
+    print("connected", flush=True)
+    clients.read_until_told()
+    latencies = clients.latencies_ms or [float("nan")]
+    report = {
+        "events": clients.events,
+        "broken": clients.broken,
+        "p50_ms": percentile(latencies, 50),
+        "p99_ms": percentile(latencies, 99),
+    }
+    print(json.dumps(report), flush=True)
+    for sock in silent:
+        sock.close()
+
+
+if __name__ == "__main__":
+    raise_open_files_limit()
+    main(*map(int, sys.argv[1:]))
