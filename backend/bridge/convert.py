@@ -79,7 +79,7 @@ def order_from_dict(
         filled, status = (ZERO, status) if paper else (filled, done)
     cost = _amount(raw[Col.COST.value]) if filled else ZERO
     return Order(
-        id=str(raw[Col.ID.value]),
+        id=before.id if before else str(raw[Col.ID.value]),
         client_order_id=before.client_order_id if before else None,
         exchange=exchange,
         symbol=raw[Col.SYMBOL.value],

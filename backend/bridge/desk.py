@@ -89,6 +89,8 @@ class Desk:
             self._ledger.record_order(instance.to_dict(), manager.exchange_name)
             self._portfolios.refresh()
         ended = await self._ended(order_id)
+        if ended.status == "unknown":
+            raise OrderStateUnknown("what became of the order is not known yet")
         if ended.status in OPEN_STATUSES:
             raise ExchangeRefused("the exchange did not cancel the order")
         return ended

@@ -10,6 +10,7 @@ import octobot_trading.errors as trading_errors
 from backend.bridge.convert import ZERO
 from backend.bridge.desk import Desk, telling_refusals
 from backend.bridge.engine import Engine
+from backend.bridge.failures import listening
 from backend.bridge.guard import Guard
 from backend.bridge.ledger import OPEN_STATUSES
 from backend.bridge.placing import is_marketable, price_of, refusals
@@ -45,20 +46,28 @@ async def change_order(
     if manager.is_trader_simulated:
         _check_funds(manager, order, asked)
     exchange_id = instance.exchange_order_id
-    try:
-        with telling_refusals(order.symbol, order.side):
-            await manager.trader.edit_order(
-                instance,
-                edited_quantity=change.quantity,
-                edited_price=change.price or change.stop_price,
-                edited_stop_price=change.stop_price,
-            )
-    except trading_errors.OrderEditError:
-        raise OrderNotOpen("the order cannot be changed any more") from None
+    await _edit(manager, instance, order, change)
     method = "edited" if instance.exchange_order_id == exchange_id else "replaced"
     return ChangedOrder.model_validate(
         {"order": desk.note_change(order_id, asked, instance), "method": method}
     )
+
+
+async def _edit(manager: Any, instance: Any, order: Order, change: OrderChange) -> None:
+    with listening() as failures:
+        try:
+            with telling_refusals(order.symbol, order.side):
+                await manager.trader.edit_order(
+                    instance,
+                    edited_quantity=change.quantity,
+                    edited_price=change.price or change.stop_price,
+                    edited_stop_price=change.stop_price,
+                )
+        except trading_errors.OrderEditError:
+            raise OrderNotOpen("the order cannot be changed any more") from None
+        except Exception as error:
+            # what the exchange raised, OctoBot turns into None and then stumbles over it
+            raise failures.as_error() or error from None
 
 
 def _as_asked(order: Order, change: OrderChange) -> NewOrder:

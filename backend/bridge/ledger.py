@@ -49,6 +49,7 @@ class Ledger:
         self._open: dict[str, Entry[Order]] = {}
         self._rebuild: dict[str, Mapping[str, Any]] = {}
         self._by_exchange_id: dict[str, str] = {}
+        self._unclaimed: list[tuple[dict[str, Any], str, bool]] = []
         self._untraded: set[str] = set()
         self._rejected: set[str] = set()
         self._filled_with_exits: dict[str, Mapping[str, Any]] = {}
@@ -124,20 +125,25 @@ class Ledger:
 
     # ---- what has happened, on the bot's loop
 
-    def record_order(self, raw: dict[str, Any], exchange: str) -> Order:
-        """Take in an order's present state and publish what changed."""
+    def record_order(self, raw: dict[str, Any], exchange: str) -> None:
+        """Take in an order's present state and publish what changed.
+
+        One that may be ours but for a lost answer waits: `claim` comes when that is settled.
+        """
         order_id = self._own_id(raw)
         known = self.orders.get(order_id)
         if known is None:
+            if order_id not in self._expected and self._may_be_lost(raw):
+                return
             known = self._create(order_id, raw, exchange)
         if known.item.status not in OPEN_STATUSES:
-            return known.item
+            return
         order = order_from_dict(raw, exchange, utc_now(), known.item, paper=self._mode == "paper")
         if order.status == "canceled" and order_id in self._rejected:
             self._rejected.discard(order_id)
             order = order.model_copy(update={"status": "rejected"})
         at_once = order.status == "filled" and self._mode == "paper"
-        return self.update(order, trade=trade_of_fill(raw, order) if at_once else None)
+        self.update(order, trade=trade_of_fill(raw, order) if at_once else None)
 
     def update(
         self,
@@ -163,6 +169,14 @@ class Ledger:
         self._release_trades(order)
         return order
 
+    def claim(self, open_orders: Iterable[tuple[dict[str, Any], str]]) -> None:
+        """Look again at what waited for a lost order to be settled."""
+        for raw, exchange in open_orders:
+            self.record_order(raw, exchange)
+        unclaimed, self._unclaimed = self._unclaimed, []
+        for trade, exchange, old in unclaimed:
+            self.record_trade(trade, exchange, old=old)
+
     def bind(self, order_id: str, exchange_id: str) -> None:
         """Note which order of the exchange is ours."""
         self._by_exchange_id[exchange_id] = order_id
@@ -185,6 +199,9 @@ class Ledger:
             return
         order_id = self._own_trade_order(raw)
         order = self.orders.get(order_id)
+        if order is None and self._may_be_lost(raw):
+            self._unclaimed.append((raw, exchange, old))
+            return
         if order is not None and order.item.status in OPEN_STATUSES:
             self._held.setdefault(order_id, []).append((raw, exchange))
             return
@@ -200,9 +217,9 @@ class Ledger:
         account = self.account(trade.exchange)
         data = event_data(trade.exchange, trade.symbol, "trade", json)
         event = Event("trades", "trade", trade.id, trade.symbol, data, json)
+        changes = balance_changes(trade) if self._mode == "paper" else {}
         return Change(
-            trade=StoredTrade(entry.place, account, trade),
-            balances=balance_changes(trade) if self._mode == "paper" else {},
+            trade=StoredTrade(entry.place, account, trade, changes),
             events=() if old else (event,),
         )
 
@@ -219,21 +236,14 @@ class Ledger:
         if self.orders.get(order_id) is not None or order_id in self._expected:
             return order_id
         exchange_id = str(raw.get(Col.EXCHANGE_ID.value))
-        return self._by_exchange_id.get(exchange_id) or self._lost_one(raw) or order_id
+        return self._by_exchange_id.get(exchange_id, order_id)
 
-    def _lost_one(self, raw: dict[str, Any]) -> str | None:
-        """Return the order whose answer got lost and that this one must be."""
-        for entry in self.open_orders:
-            order = entry.item
-            if (
-                order.status == "unknown"
-                and (order.symbol, order.side) == (raw[Col.SYMBOL.value], raw[Col.SIDE.value])
-                and order.quantity == raw[Col.AMOUNT.value]
-                and order.price in (None, raw[Col.PRICE.value])
-            ):
-                self._by_exchange_id[str(raw.get(Col.EXCHANGE_ID.value))] = order.id
-                return order.id
-        return None
+    def _may_be_lost(self, raw: dict[str, Any]) -> bool:
+        """Tell whether this may be one of the orders whose answer got lost."""
+        return str(raw.get(Col.EXCHANGE_ID.value)) not in self._by_exchange_id and any(
+            entry.item.status == "unknown" and entry.item.symbol == raw[Col.SYMBOL.value]
+            for entry in self.open_orders
+        )
 
     def _own_trade_order(self, raw: dict[str, Any]) -> str:
         order_id = str(raw[Col.ORDER_ID.value])

@@ -49,11 +49,14 @@ async def keep_settling(manager: Any, ledger: Ledger, give_up_after_s: float) ->
     One that a working exchange has not known for so long was never placed.
     """
     missing_since: dict[str, float] = {}
+    name = manager.exchange_name
+    orders = manager.exchange_personal_data.orders_manager
     while True:
         for entry in ledger.open_orders:
             order = entry.item
-            if order.status == "unknown" and order.exchange == manager.exchange_name:
+            if order.status == "unknown" and order.exchange == name:
                 await _settle(manager, ledger, order, missing_since, give_up_after_s)
+                ledger.claim([(held.to_dict(), name) for held in orders.get_all_orders()])
         await asyncio.sleep(_EVERY_S)
 
 
@@ -74,8 +77,18 @@ async def _settle(
     if raw is not None:
         ledger.bind(order.id, str(raw["id"]))
         ledger.update(_as_found(order, raw))
+        await _hand_over(manager, order, str(raw["id"]))
     elif now - missing_since.setdefault(order.id, now) > give_up_after_s:
         ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
+
+
+async def _hand_over(manager: Any, order: Order, exchange_id: str) -> None:
+    """Tell OctoBot of an order that it does not know to be there, lest it cannot be canceled."""
+    personal = manager.exchange_personal_data
+    if not personal.orders_manager.has_order(None, exchange_order_id=exchange_id):
+        found = await manager.exchange.get_order(exchange_id, order.symbol)
+        if found is not None:
+            await personal.handle_order_update_from_raw(exchange_id, found, is_new_order=True)
 
 
 async def _find(manager: Any, order: Order) -> dict[str, Any] | None:
