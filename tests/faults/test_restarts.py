@@ -2,92 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from decimal import ROUND_DOWN, Decimal
-from pathlib import Path
-from typing import Any, NamedTuple
-
-import pytest
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
 
 from tests.faults import books
-from tests.faults.books import Books
-from tests.faults.processes import Nursery, nursery_at, wait_until
-
-OPENED = {"USDT": Decimal(1_000_000), "BTC": Decimal(100)}
-TICK = Decimal("0.01")
-
-
-class Account(NamedTuple):
-    """All that a restart must not change."""
-
-    books: Books
-    baseline: Decimal
-
-
-class Running:
-    """A server that is restarted again and again, and the price that it began with."""
-
-    def __init__(self, nursery: Nursery) -> None:
-        self._nursery = nursery
-        self._life = nursery.start()
-        self.api = self._life.api()
-        self.api.wait_until_ready()
-        self.api.login()
-        self.price = Decimal(self.api.get("/tickers/BTC-USDT")["price"])
-
-    def at(self, ratio: str) -> str:
-        """Return a price at this ratio to the first one."""
-        return str((self.price * Decimal(ratio)).quantize(TICK, ROUND_DOWN))
-
-    def place(self, **fields: Any) -> dict[str, Any]:
-        body = {"symbol": "BTC/USDT", "quantity": "0.1", **fields}
-        order: dict[str, Any] = self.api.ask("POST", "/orders", body, expect=201)
-        return order
-
-    def pin(self, ratio: str) -> None:
-        """Hold the price there, and wait until the bot knows."""
-        price = self.at(ratio)
-        self.api.ask("PUT", "/sandbox/prices/BTC-USDT", {"price": price, "hold": True})
-        told = "/tickers/BTC-USDT"
-        assert wait_until(lambda: Decimal(self.api.get(told)["price"]) == Decimal(price))
-
-    def status(self, order: dict[str, Any]) -> str:
-        return str(self.api.get(f"/orders/{order['id']}")["status"])
-
-    def await_status(self, status: str, *orders: dict[str, Any]) -> None:
-        for order in orders:
-            assert wait_until(lambda order=order: self.status(order) == status), order
-
-    def account(self) -> Account:
-        """Read everything, once the streams have nothing more to tell."""
-        found = [books.read(self.api)]
-        assert wait_until(lambda: found[-1] == (found.append(books.read(self.api)) or found[-1]))
-        worth = self.api.get("/portfolio")
-        baseline = Decimal(worth["total_value"]) - Decimal(worth["profitability"]["value"])
-        return Account(found[-1], baseline)
-
-    def restart_bot(self) -> None:
-        self.api.ask("POST", "/bot/restart", expect=202)
-        self.api.wait_until_ready()
-
-    def stop_and_start_bot(self) -> None:
-        self.api.ask("POST", "/bot/stop")
-        self.api.ask("POST", "/bot/start", expect=202)
-        self.api.wait_until_ready()
-
-    def end_process(self) -> None:
-        self._life.stop()
-        self._begin_again()
-
-    def kill_process(self) -> None:
-        self._life.kill()
-        self._begin_again()
-
-    def _begin_again(self) -> None:
-        self._life = self._nursery.start()
-        self.api = self._life.api(self.api.token)
-        self.api.wait_until_ready()
-
+from tests.faults.processes import wait_until
+from tests.faults.running import Running
 
 RESTARTS: tuple[Callable[[Running], None], ...] = (
     Running.restart_bot,
@@ -96,16 +17,6 @@ RESTARTS: tuple[Callable[[Running], None], ...] = (
     Running.stop_and_start_bot,
     Running.kill_process,
 )
-
-
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
-    """A server whose prices stand still, on both sides of a restart."""
-    paper = {asset: str(amount) for asset, amount in OPENED.items()}
-    with nursery_at(
-        tmp_path / "home", symbols=["BTC/USDT"], paper_balance=paper, sandbox_speed=1e-6
-    ) as nursery:
-        yield Running(nursery)
 
 
 def place_one_of_each(running: Running) -> dict[str, dict[str, Any]]:
@@ -176,6 +87,6 @@ def test_ten_restarts_change_nothing_and_every_order_goes_on_working(running: Ru
     running.pin("0.93")
     running.await_status("filled", orders["stop"])
 
-    found = books.read_true(running.api, OPENED)
+    found = running.books()
     assert [order["id"] for order in found.open_orders] == [orders["far"]["id"]]
     assert running.account().baseline == before.baseline

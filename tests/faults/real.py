@@ -1,0 +1,120 @@
+"""A bot that trades with real money at the sandbox, where anything can go wrong."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from backend.bridge import Bridge
+from backend.bridge.sandbox.faults import Fault
+from backend.concurrency import ThreadHost
+from backend.errors import ApiError
+from backend.store import Database
+from backend.store.journal import Journal
+from tests.bridge.live import BTC, Live, Sink, make_settings, wait_until
+
+GIVE_UP_S = 2.0
+BOT_TIMEOUT_S = 2.0
+TRUE_WITHIN_S = 25
+_AS_OURS = {"open": "open", "closed": "filled", "canceled": "canceled", "rejected": "rejected"}
+
+
+class Real(Live):
+    """A bridge in real mode, and what its exchange has written down."""
+
+    def __init__(self, home: Path) -> None:
+        self.settings = make_settings(
+            home,
+            trading="real",
+            symbols=(BTC,),
+            sandbox_speed=1e-6,
+            bot_timeout=BOT_TIMEOUT_S,
+            paper_balance={"USDT": Decimal(1_000_000), "BTC": Decimal(100)},
+        )
+        self.sink = Sink()
+        self.database = Database(self.settings, ThreadHost())
+        self.database.upgrade()
+        self.bridge = Bridge(
+            self.settings,
+            self.sink,
+            ThreadHost(),
+            Journal(self.database),
+            give_up_after_s=GIVE_UP_S,
+        )
+
+    @contextmanager
+    def fault(self, fault: Fault, endpoint: str) -> Iterator[None]:
+        """Let requests to an endpoint fail; OctoBot's own repetitions too."""
+        self.bridge.sandbox.faults.arm(fault, endpoint)
+        try:
+            yield
+        finally:
+            self.bridge.sandbox.faults.clear()
+
+    @contextmanager
+    def latency(self) -> Iterator[None]:
+        """Let every request take longer than the bot is waited for."""
+        self.bridge.sandbox.faults.latency_s = BOT_TIMEOUT_S * 1.5
+        try:
+            yield
+        finally:
+            time.sleep(BOT_TIMEOUT_S)  # what was sent stays slow
+            self.bridge.sandbox.faults.clear()
+
+    def at_exchange(self) -> dict[str, tuple[str, Decimal, Decimal]]:
+        """Return status, quantity and filled of the exchange's orders, by our id."""
+        rows = self._account()["orders"]
+        assert len({row["request"]["client_order_id"] for row in rows}) == len(rows)
+        return {
+            row["request"]["client_order_id"]: (
+                _AS_OURS[row["status"]],
+                Decimal(row["request"]["amount"]),
+                sum((Decimal(fill["amount"]) for fill in row["fills"]), Decimal(0)),
+            )
+            for row in rows
+        }
+
+    def told(self) -> dict[str, tuple[str, Decimal, Decimal]]:
+        """Return the same as our own API tells it."""
+        return {
+            row["id"]: (row["status"], Decimal(row["quantity"]), Decimal(row["filled"]))
+            for row in self.orders(status="all", limit=500)
+            if row["status"] != "rejected"
+        }
+
+    def balances_at_exchange(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """Return total and free of each asset."""
+        return {
+            asset: (Decimal(free) + Decimal(locked), Decimal(free))
+            for asset, (free, locked) in self._account()["balances"].items()
+        }
+
+    def await_truth(self) -> None:
+        """Wait until our API tells what the exchange has."""
+        wait_until(self._is_true, TRUE_WITHIN_S)
+        assert self.told() == self.at_exchange()
+        self.bridge.portfolio.reload()
+        assert {a: (b.total, b.available) for a, b in self.balances().items()} == (
+            self.balances_at_exchange()
+        )
+
+    def refusal(self, **fields: Any) -> ApiError:
+        """Place an order that fails, and return with what."""
+        try:
+            order = self.place(**fields)
+        except ApiError as error:
+            return error
+        raise AssertionError(order)
+
+    def _is_true(self) -> bool:
+        return self.told() == self.at_exchange()
+
+    def _account(self) -> dict[str, Any]:
+        state = json.loads((self.settings.home / "sandbox.json").read_text())
+        (account,) = state["accounts"].values()
+        return dict(account)

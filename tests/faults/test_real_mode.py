@@ -1,0 +1,128 @@
+"""Real money at an exchange that fails: every order ends as the exchange has it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+with warnings.catch_warnings():  # OctoBot's own imports warn
+    warnings.simplefilter("ignore")
+    from backend.bridge.sandbox.faults import Fault
+    from tests.faults.real import Real
+
+from backend.errors import ApiError, OrderStateUnknown
+from backend.schemas.order_commands import OrderChange
+from backend.schemas.orders import Order
+
+AMBIGUOUS = ("order_state_unknown",)
+# what a client is told of each fault when it hits the request for a new order
+CREATES = {
+    Fault.TIMEOUT_BEFORE: "order_state_unknown",
+    Fault.TIMEOUT_AFTER: "order_state_unknown",
+    Fault.DISCONNECTION: "order_state_unknown",
+    Fault.REJECTION: "exchange_refused",
+    Fault.NO_FUNDS: "insufficient_funds",
+    Fault.RATE_LIMIT: "exchange_rate_limited",
+    Fault.CLOCK_SKEW: "exchange_refused",
+}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    left = Path.cwd()
+    real = Real(tmp_path_factory.mktemp("home"))
+    try:
+        real.boot()
+        resting(real)  # the exchange begins to write
+        yield real
+    finally:
+        real.bridge.close()
+        os.chdir(left)
+
+
+@pytest.fixture
+def real(shared: Real) -> Real:
+    shared.ready()
+    return shared
+
+
+def resting(real: Real, **fields: object) -> Order:
+    return real.place(type="limit", quantity="0.1", price="20000", **fields)
+
+
+def outcome(call: Callable[[], object]) -> str:
+    """Return the type of the error that a call raises, or «done»."""
+    try:
+        call()
+    except ApiError as error:
+        return error.type
+    return "done"
+
+
+@pytest.mark.parametrize("fault", CREATES, ids=lambda fault: fault.name.lower())
+def test_a_fault_in_a_create_is_told_and_ends_in_the_truth(real: Real, fault: Fault) -> None:
+    asked = {"type": "limit", "quantity": "0.1", "price": "20000", "client_order_id": fault.name}
+    with real.fault(fault, "create_order"):
+        error = real.refusal(**asked)
+    assert error.type == CREATES[fault]
+    placed = 1 if fault is Fault.TIMEOUT_AFTER else 0
+    real.await_truth()
+    mine = [o for o in real.orders(status="all") if o["client_order_id"] == fault.name]
+    assert [o["status"] for o in mine if o["status"] != "rejected"] == ["open"] * placed
+    assert sum(o["id"] in real.at_exchange() for o in mine) == placed
+    again = outcome(lambda: real.place(**asked))
+    assert again == ("done" if CREATES[fault] in AMBIGUOUS else error.type)
+    assert sum(o["id"] in real.at_exchange() for o in mine) == placed
+
+
+@pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name.lower())
+def test_a_fault_in_a_cancel_is_told_and_ends_in_the_truth(real: Real, fault: Fault) -> None:
+    order = resting(real)
+    with real.fault(fault, "cancel_order"):
+        told = outcome(lambda: real.bridge.orders.cancel(order.id))
+    real.await_truth()
+    status = real.bridge.orders.get(order.id).status
+    assert status == ("canceled" if fault is Fault.TIMEOUT_AFTER else "open")
+    assert told != "done" or status == "canceled"
+
+
+@pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name.lower())
+def test_a_fault_in_an_edit_is_told_and_ends_in_the_truth(real: Real, fault: Fault) -> None:
+    order = resting(real)
+    change = OrderChange(quantity="0.2")
+    with real.fault(fault, "edit_order"):
+        told = outcome(lambda: real.bridge.orders.change(order.id, change))
+    real.await_truth()
+    quantity = real.bridge.orders.get(order.id).quantity
+    assert (quantity * 10) == (2 if fault is Fault.TIMEOUT_AFTER or told == "done" else 1)
+
+
+def test_an_exchange_slower_than_the_bot_is_waited_for_leaves_the_truth(real: Real) -> None:
+    order = resting(real)
+    slow: AbstractContextManager[None] = real.latency()
+    with slow:
+        asked = {"type": "limit", "quantity": "0.3", "price": "20000", "client_order_id": "slow"}
+        assert isinstance(real.refusal(**asked), OrderStateUnknown)
+        assert outcome(lambda: real.bridge.orders.cancel(order.id)) == "order_state_unknown"
+    real.await_truth()
+    assert real.bridge.orders.get(order.id).status == "canceled"
+    assert real.place(**asked).status == "open"
+    assert [o["status"] for o in real.orders(client_order_id="slow")] == ["open"]
+
+
+def test_a_restart_settles_what_became_of_an_order_whose_answer_got_lost(real: Real) -> None:
+    with real.fault(Fault.TIMEOUT_AFTER, "create_order"):
+        error = real.refusal(type="limit", quantity="0.1", price="20000", client_order_id="lost")
+        assert error.type == "order_state_unknown"
+        real.bridge.bot.restart()
+    real.ready()
+    real.await_truth()
+    (order,) = real.orders(status="all", client_order_id="lost")
+    assert order["status"] == "open"
+    assert real.bridge.orders.cancel(order["id"]).status == "canceled"
+    real.await_truth()
