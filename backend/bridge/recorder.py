@@ -10,8 +10,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from backend.schemas.events import Event, EventSink, Topic
@@ -33,17 +33,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step of the ledger: rows to commit, then events to publish or a snapshot to load."""
+    """One step of the ledger: rows to commit, then events to publish or a snapshot to load.
+
+    One that `probes` is committed though it holds nothing.
+    """
 
     order: StoredOrder | None = None
     trade: StoredTrade | None = None
-    balances: Mapping[str, Decimal] = field(default_factory=dict)
     accepted: str | None = None
     lost: str | None = None
     baseline: tuple[str, Decimal] | None = None
     events: tuple[Event, ...] = ()
     snapshot: tuple[Topic, Mapping[str, tuple[str | None, bytes]]] | None = None
     done: concurrent.futures.Future[None] | None = None
+    probes: bool = False
 
 
 class Recorder:
@@ -67,6 +70,11 @@ class Recorder:
         done: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._queue.put(Change(done=done))
         return done
+
+    def suspect(self) -> None:
+        """Note that somebody else could not write the journal; it is tried until it can be."""
+        self.healthy = False
+        self._queue.put(Change(probes=True))
 
     def close(self) -> None:
         """Commit what waits and end the thread."""
@@ -128,11 +136,10 @@ class Recorder:
             change.done.set_result(None)
 
 
-def _batch(changes: Iterable[Change]) -> Batch | None:
-    """Merge changes: an order's last state wins, balance changes add up."""
+def _batch(changes: Sequence[Change]) -> Batch | None:
+    """Merge changes: an order's last state wins."""
     orders: dict[str, StoredOrder] = {}
     trades: list[StoredTrade] = []
-    balances: dict[str, dict[str, Decimal]] = {}
     events: list[JournalEvent] = []
     accepted, lost = [], []
     for change in changes:
@@ -140,9 +147,6 @@ def _batch(changes: Iterable[Change]) -> Batch | None:
             orders[change.order.order.id] = change.order
         if change.trade is not None:
             trades.append(change.trade)
-            totals = balances.setdefault(change.trade.account, {})
-            for asset, amount in change.balances.items():
-                totals[asset] = totals.get(asset, Decimal(0)) + amount
         if change.accepted is not None:
             accepted.append(change.accepted)
         if change.lost is not None:
@@ -152,6 +156,9 @@ def _batch(changes: Iterable[Change]) -> Batch | None:
             for e in change.events
             if e.topic in _JOURNALLED
         )
-    if not (orders or trades or accepted or lost or events):
+    probes = any(change.probes for change in changes)
+    if not (orders or trades or accepted or lost or events or probes):
         return None
-    return Batch(tuple(orders.values()), trades, balances, accepted, lost, events)
+    return Batch(
+        orders=tuple(orders.values()), trades=trades, accepted=accepted, lost=lost, events=events
+    )
