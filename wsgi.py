@@ -7,8 +7,8 @@ preloading: `gunicorn --worker-class gthread --workers 1 --threads 32 wsgi`,
 
 from __future__ import annotations
 
-import atexit
 import sys
+import threading
 from contextlib import ExitStack
 
 from flask import Flask
@@ -36,7 +36,9 @@ def _start() -> Flask:
     except START_ERRORS as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(_GUNICORN_STOPS)
-    atexit.register(stack.close)
+    # atexit comes after the interpreter has waited for all threads, and OctoBot's only end
+    # when it is stopped; there is no public name for what comes before
+    threading._register_atexit(stack.close)  # type: ignore[attr-defined]
     return application
 
 

@@ -158,6 +158,8 @@ def _errors_around(operation: Json, rule: AccessRule, limited: bool) -> Iterator
         yield 403
     if "requestBody" in operation:
         yield from (413, 415)
+    if any(parameter["in"] == "path" for parameter in operation["parameters"]):
+        yield 404
     if limited:
         yield 429
 

@@ -12,21 +12,21 @@ from typing import Literal, ParamSpec, Protocol, TypeVar, cast
 import structlog
 from flask import Flask, current_app, request
 from limits import RateLimitItem, parse
-from limits.errors import StorageError
+from limits.errors import ConfigurationError, StorageError
 from limits.storage import storage_from_string
 
 from backend.concurrency import Host
 from backend.errors import RateLimited
 from backend.middleware.auth import current_principal
 from backend.middleware.headers import add_answer_headers
-from backend.settings import Settings
+from backend.settings import Settings, SettingsError
 
 RateClass = Literal["trade", "query", "login"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _STORAGE_TIMEOUT_S = 1
-_MOST_WINDOWS = 10_000
+MOST_WINDOWS = 10_000
 _EXTENSION = "rate_limits"
 _log = structlog.get_logger(__name__)
 
@@ -50,6 +50,7 @@ class LocalCounters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._windows: dict[str, _Window] = {}
+        self._prune_at = MOST_WINDOWS
 
     def incr(self, key: str, expiry: int) -> int:
         """Count one in a window of `expiry` seconds; return how many it has."""
@@ -66,9 +67,13 @@ class LocalCounters:
         """Return when the key's window ends, in seconds since 1970."""
         return self._windows[key].ends_at
 
+    def __len__(self) -> int:
+        return len(self._windows)
+
     def _prune(self, now: float) -> None:
-        if len(self._windows) >= _MOST_WINDOWS:
+        if len(self._windows) >= self._prune_at:
             self._windows = {key: kept for key, kept in self._windows.items() if kept.ends_at > now}
+            self._prune_at = max(MOST_WINDOWS, 2 * len(self._windows))
 
 
 class _Window:
@@ -95,13 +100,7 @@ class RateLimits:
         self._local = LocalCounters()
         self._shared: Counters | None = None
         if not settings.rate_limit_storage.startswith("memory"):
-            shared = storage_from_string(
-                settings.rate_limit_storage,
-                wrap_exceptions=True,
-                socket_timeout=_STORAGE_TIMEOUT_S,
-                socket_connect_timeout=_STORAGE_TIMEOUT_S,
-            )
-            self._shared = cast(Counters, shared)
+            self._shared = _open_shared(settings.rate_limit_storage)
         self._host = host
 
     def count(self, rate_class: RateClass, caller: str) -> tuple[int, int, int]:
@@ -120,6 +119,25 @@ class RateLimits:
                 _log.warning("rate limit storage does not answer")
                 count, ends_at = _count(self._local, key, window_s)
         return rate.amount, count, max(1, math.ceil(ends_at - time.time()))
+
+
+def _open_shared(uri: str) -> Counters:
+    try:
+        storage = storage_from_string(
+            uri,
+            wrap_exceptions=True,
+            socket_timeout=_STORAGE_TIMEOUT_S,
+            socket_connect_timeout=_STORAGE_TIMEOUT_S,
+        )
+    except ConfigurationError:
+        raise SettingsError(
+            "BACKEND_RATE_LIMIT_STORAGE: Redis needs the extra octobot-backend[scale]"
+        ) from None
+    except ValueError:
+        raise SettingsError(
+            "BACKEND_RATE_LIMIT_STORAGE: memory:// or redis://host:port/number"
+        ) from None
+    return cast(Counters, storage)
 
 
 def _count(counters: Counters, key: str, window_s: int) -> tuple[int, float]:

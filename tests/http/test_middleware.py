@@ -14,6 +14,7 @@ from flask import Flask
 
 from backend.app import close_app, create_app
 from backend.services import Services
+from backend.settings import SettingsError
 from tests.api import PASSWORD, ApiClient
 
 NewClient = Callable[..., ApiClient]
@@ -272,6 +273,20 @@ def test_an_address_is_not_taken_from_a_header_unasked(start_client: NewClient) 
         for n in range(2)
     ]
     assert statuses == [401, 429]
+
+
+def test_without_its_storage_a_process_counts_for_itself(start_client: NewClient) -> None:
+    client = start_client(
+        rate_limit_enabled=True,
+        rate_limit_storage="redis://127.0.0.1:1",
+        rate_limit_query="2/minute",
+    ).as_viewer()
+    assert [client.send("GET", "/bot").status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_storage_that_makes_no_sense_is_one_line(start_client: NewClient) -> None:
+    with pytest.raises(SettingsError, match=r"^BACKEND_RATE_LIMIT_STORAGE: .*$"):
+        start_client(rate_limit_enabled=True, rate_limit_storage="redis://host:port")
 
 
 def test_limits_can_be_switched_off(client: ApiClient) -> None:
