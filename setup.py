@@ -18,7 +18,6 @@ CORE = [
     "cryptography>=44",
     "flask>=3.1",
     "flask-cors>=6",
-    "flask-limiter>=4",
     "gevent>=25.5",
     # gevent 25 with greenlet 3.5.1 prints "greenlet is being finalized" at every exit
     "greenlet<3.5.1",
