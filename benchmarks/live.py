@@ -20,7 +20,7 @@ from pathlib import Path
 
 import httpx
 
-READY_WITHIN_S = 90
+READY_WITHIN_S = 180
 STOPPED_WITHIN_S = 20
 PASSWORD = "a password for tests only"
 

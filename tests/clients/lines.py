@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import IO
 
-WITHIN_S = 60
+WITHIN_S = 120
 
 
 class Lines:

@@ -25,7 +25,7 @@ def run(*blocks: str) -> list[dict[str, Any]]:
     """Run blocks in one shell and return the JSON answers that they print."""
     script = "set -euo pipefail\n" + STEP.join(blocks).replace("\ncurl", f"{STEP}curl")
     done = subprocess.run(
-        ["bash", "-c", script], capture_output=True, text=True, timeout=60, check=True
+        ["bash", "-c", script], capture_output=True, text=True, timeout=120, check=True
     )
     return [json.loads(line) for line in done.stdout.splitlines() if line]
 
