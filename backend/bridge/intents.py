@@ -171,6 +171,7 @@ class Intents:
             self._host.call_blocking(write, *args)
         except JournalUnavailable:
             log.exception("the order journal cannot be written")
+            self._recorder.suspect()
             raise JournalDown("orders are refused until the journal can be written") from None
 
 
