@@ -6,6 +6,7 @@ standard library, a lot; its lines go to the file only.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import re
@@ -88,7 +89,10 @@ def _masked_value(name: str, value: object) -> object:
 
 
 class LogFile:
-    """A file that many threads append lines to; flushed twice a second, rotated by size."""
+    """A file that many threads append lines to; flushed twice a second, rotated by size.
+
+    Lines that a full disk does not take are lost: nothing stops for want of its log.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,12 +105,12 @@ class LogFile:
 
     def write(self, line: bytes) -> None:
         """Append one line."""
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):
             self._file.write(line + b"\n")
 
     def flush(self) -> None:
         """Hand everything to the system, in a new file when this one is full."""
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):
             self._file.flush()
             if self._file.tell() > _MAX_FILE_BYTES:
                 self._rotate()
@@ -116,7 +120,8 @@ class LogFile:
         self._closed.set()
         self._flusher.join()
         self.flush()
-        self._file.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def _flush_forever(self) -> None:
         while not self._closed.wait(_FLUSH_S):
@@ -153,8 +158,9 @@ class Sinks:
                 line["exception"] = masked(_traceback_text(error))
         self._file.write(orjson.dumps(line, default=lambda value: masked(repr(value))))
         if _is_for_console(name, level, line):
-            self._console.write(self._render(None, level, {"event": event, **line}) + "\n")
-            self._console.flush()
+            with contextlib.suppress(OSError):
+                self._console.write(self._render(None, level, {"event": event, **line}) + "\n")
+                self._console.flush()
 
 
 def _is_for_console(name: str, level: str, line: Mapping[str, object]) -> bool:
