@@ -35,6 +35,10 @@ class Running:
         self.api.login()
         self.price = Decimal(self.api.get("/tickers/BTC-USDT")["price"])
 
+    @property
+    def pid(self) -> int:
+        return self._life.pid
+
     def at(self, ratio: str) -> str:
         """Return a price at this ratio to the first one."""
         return str((self.price * Decimal(ratio)).quantize(TICK, ROUND_DOWN))

@@ -1,0 +1,89 @@
+"""The dead-man switch over HTTP: armed, renewed, disarmed, fired; it ends with the bot's run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+
+import pytest
+
+from tests.faults.processes import wait_until
+from tests.faults.running import Running
+
+
+def arm(running: Running, timeout_s: int) -> dict[str, object]:
+    switch: dict[str, object] = running.api.ask(
+        "POST", "/orders/cancel-all-after", {"timeout_s": timeout_s}
+    )
+    return switch
+
+
+def rest(running: Running) -> list[dict[str, object]]:
+    """Place orders that stay open: a limit, a stop, and a bracket's two exits."""
+    exits = {
+        "take_profit": {"price": running.at("1.5")},
+        "stop_loss": {"stop_price": running.at("0.5")},
+    }
+    entry = running.place(side="buy", type="market", **exits)
+    assert wait_until(lambda: len(running.books().exits_of(entry["id"])) == 2)
+    return [
+        running.place(side="buy", type="limit", price=running.at("0.5")),
+        running.place(side="sell", type="stop_loss", stop_price=running.at("0.4")),
+        *running.books().exits_of(entry["id"]),
+    ]
+
+
+def test_a_switch_that_nobody_renews_cancels_all_orders_in_time(running: Running) -> None:
+    orders = rest(running)
+    begin = datetime.now(timezone.utc)
+    switch = arm(running, 1)
+    assert (switch["armed"], switch["timeout_s"]) == (True, 1)
+    told = datetime.fromisoformat(str(switch["cancels_at"]).replace("Z", "+00:00"))
+    assert 0.9 < (told - begin).total_seconds() < 2
+    assert running.status(orders[0]) == "open"
+    running.await_status("canceled", *orders)
+    assert datetime.now(timezone.utc) > told
+    found = running.books()
+    assert found.open_orders == []
+    assert found.locked == {}
+    later = running.place(side="buy", type="limit", price=running.at("0.5"))
+    time.sleep(1.2)
+    assert running.status(later) == "open"
+
+
+def test_a_renewed_switch_waits_anew_and_a_disarmed_one_does_nothing(running: Running) -> None:
+    order = running.place(side="buy", type="limit", price=running.at("0.5"))
+    for _ in range(3):
+        arm(running, 1)
+        time.sleep(0.6)
+    assert running.status(order) == "open"
+    assert arm(running, 0) == {"armed": False, "timeout_s": 0, "cancels_at": None}
+    time.sleep(1.2)
+    assert running.status(order) == "open"
+
+
+def test_a_switch_fires_while_trading_is_paused(running: Running) -> None:
+    order = running.place(side="buy", type="limit", price=running.at("0.5"))
+    arm(running, 1)
+    running.api.ask("POST", "/bot/pause")
+    running.await_status("canceled", order)
+
+
+@pytest.mark.parametrize("restart", [Running.restart_bot, Running.kill_process])
+def test_a_switch_does_not_outlive_the_bots_run(
+    running: Running, restart: Callable[[Running], None]
+) -> None:
+    order = running.place(side="buy", type="limit", price=running.at("0.5"))
+    arm(running, 2)
+    restart(running)
+    time.sleep(2.2)
+    assert running.status(order) == "open"
+    arm(running, 1)
+    running.await_status("canceled", order)
+
+
+@pytest.mark.parametrize("timeout_s", [-1, 86_401, "x", 1.5, None])
+def test_a_switch_takes_whole_seconds_up_to_a_day(running: Running, timeout_s: object) -> None:
+    answer = running.api.send("POST", "/orders/cancel-all-after", {"timeout_s": timeout_s})
+    assert (answer.status, answer.json["type"]) == (400, "validation_error")
