@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from backend.settings import Settings, describe
+from benchmarks.__main__ import find_benchmarks
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ROOT / "docs" / "configuration.md"
@@ -36,3 +37,8 @@ def test_every_setting_is_listed_with_its_default(
 def test_every_file_that_a_page_links_to_exists(page: Path) -> None:
     targets = LINK.findall(page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_benchmark_is_listed() -> None:
+    page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    assert set(find_benchmarks()) <= set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
