@@ -1,0 +1,68 @@
+"""A running bot with its whole application, asked as a client asks."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.schemas.order_commands import CancelQuery
+
+with warnings.catch_warnings():  # OctoBot's own imports warn
+    warnings.simplefilter("ignore")
+    from tests.bridge.live import Live
+    from tests.reports.office import Office, office_settings
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """A bot and its application that the tests of a file share."""
+    left = Path.cwd()
+    office = Office(office_settings(tmp_path_factory.mktemp("home")))
+    try:
+        office.boot()
+        yield office
+    finally:
+        office.close()
+        os.chdir(left)
+
+
+@pytest.fixture
+def office(shared: Office) -> Office:
+    """The shared one, at the usual prices, without limits and open orders."""
+    names = ("max_order_value", "max_open_orders", "symbols", "max_daily_loss")
+    shared.admin.patch("/risk", dict.fromkeys(names))
+    if shared.live.state == "paused":
+        shared.live.bridge.bot.resume()
+    shared.live.pin_all()
+    shared.live.bridge.orders.cancel_many(CancelQuery())
+    shared.live.settle()
+    return shared
+
+
+@pytest.fixture
+def live(office: Office) -> Live:
+    """The bot alone."""
+    return office.live
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Callable[..., Office]]:
+    """Start a bot and its application of one's own; each call is another start on one home."""
+    left = Path.cwd()
+    running: list[Office] = []
+
+    def start(**overrides: object) -> Office:
+        for earlier in running:
+            earlier.close()
+        running[:] = [Office(office_settings(tmp_path, **overrides))]
+        running[0].boot().live.pin_all()
+        return running[0]
+
+    yield start
+    for office in running:
+        office.close()
+    os.chdir(left)

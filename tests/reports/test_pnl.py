@@ -1,0 +1,133 @@
+"""GET /trades/pnl: what a client is told of trades that really happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from backend.store import openings
+from tests.bridge.live import BTC, Live, wait_until
+from tests.reports.office import Office
+
+D = Decimal
+Start = Callable[..., Office]
+
+
+def trade(live: Live, side: str, quantity: str, price: str) -> dict[str, Any]:
+    live.pin(BTC, price)
+    order = live.place(side=side, quantity=quantity)
+    assert wait_until(lambda: live.trades()[0]["order_id"] == order.id)
+    return live.trades()[0]
+
+
+def numbers(row: dict[str, Any], *names: str) -> list[Decimal | None]:
+    return [None if row[name] is None else D(row[name]) for name in names]
+
+
+def test_the_figures_are_those_worked_out_by_hand(fresh: Start) -> None:
+    office = fresh()
+    trade(office.live, "buy", "0.1", "40000")  # fee 0.0001 BTC = 4 USDT; lot of 0.0999
+    trade(office.live, "buy", "0.1", "42000")  # fee 0.0001 BTC = 4.2 USDT; lot of 0.0999
+    trade(office.live, "sell", "0.12", "44000")  # fee 5.28 USDT
+    office.live.pin(BTC, "45000")
+    pnl = office.viewer.get("/trades/pnl")
+    # 0.0999 x 4,000 + 0.0201 x 2,000; open: 0.0798 at 42,000
+    assert numbers(pnl, "realized_pnl", "unrealized_pnl") == [D("439.8"), D("239.4")]
+    assert numbers(pnl, "fees", "net_pnl") == [D("13.48"), D("665.72")]
+    assert (pnl["trades"], pnl["closings"], pnl["wins"], pnl["losses"]) == (3, 1, 1, 0)
+    assert (pnl["win_rate"], pnl["reference_market"], pnl["unpriced"]) == ("1", "USDT", [])
+    assert pnl["fees_paid"] == [
+        {"currency": "BTC", "cost": "0.0002", "value": "8.2"},
+        {"currency": "USDT", "cost": "5.28", "value": "5.28"},
+    ]
+    (row,) = pnl["symbols"]
+    assert (row["exchange"], row["symbol"], row["quote"]) == ("sandbox", BTC, "USDT")
+    assert numbers(row, "quantity", "entry_price", "mark_price") == [D("0.0798"), 42000, 45000]
+    assert row["unmatched_quantity"] == "0"
+
+
+def test_the_account_gained_what_the_figures_say(fresh: Start) -> None:
+    office = fresh()
+    before = D(office.live.bridge.portfolio.reload().total_value)
+    trade(office.live, "buy", "0.5", "40000")
+    trade(office.live, "sell", "0.3", "41000")
+    trade(office.live, "buy", "0.2", "39000")
+    office.live.pin(BTC, "40000")  # the opening balance is worth what it was
+    gained = D(office.viewer.post("/portfolio/refresh")["total_value"]) - before
+    assert D(office.viewer.get("/trades/pnl")["net_pnl"]) == gained
+
+
+def test_what_the_account_began_with_is_sold_last_at_its_opening_price(fresh: Start) -> None:
+    office = fresh()
+    assert wait_until(lambda: office.viewer.get("/portfolio/history", interval="1m"))
+    trade(office.live, "buy", "0.01", "40000")
+    trade(office.live, "sell", "0.02", "50000")
+    (row,) = office.viewer.get("/trades/pnl")["symbols"]
+    opening = opening_price(office)
+    # 0.00999 of the lot, the rest was there before
+    gain = D("0.00999") * 10000 + D("0.01001") * (50000 - opening)
+    assert numbers(row, "realized_pnl", "unmatched_quantity", "quantity") == [gain, 0, 0]
+
+
+def opening_price(office: Office) -> Decimal:
+    held = office.live.database.read(openings.of_accounts, ["sandbox:paper"], "USDT")
+    (price,) = [row.price for row in held if row.asset == "BTC"]
+    return price
+
+
+def test_a_restart_changes_no_figure(fresh: Start) -> None:
+    office = fresh()
+    trade(office.live, "buy", "0.1", "40000")
+    trade(office.live, "sell", "0.15", "41000")
+    before = office.viewer.get("/trades/pnl")
+    office = fresh()
+    office.live.pin(BTC, "41000")
+    after = office.viewer.get("/trades/pnl")
+    assert after["realized_pnl"] == before["realized_pnl"]
+    assert after["symbols"] == before["symbols"]
+    assert after["fees"] == before["fees"]
+
+
+def test_figures_grow_with_each_trade(fresh: Start) -> None:
+    office = fresh()
+    assert office.viewer.get("/trades/pnl")["symbols"] == []
+    for count in (1, 2, 3):
+        trade(office.live, "buy", "0.01", "40000")
+        pnl = office.viewer.get("/trades/pnl")
+        assert (pnl["trades"], D(pnl["symbols"][0]["quantity"])) == (count, D("0.00999") * count)
+        assert office.viewer.get("/trades/pnl")["symbols"] == pnl["symbols"]
+
+
+def test_a_symbol_and_a_span_can_be_asked_for(fresh: Start) -> None:
+    office = fresh()
+    trade(office.live, "buy", "0.1", "40000")
+    second = trade(office.live, "sell", "0.05", "42000")["executed_at"]
+    third = trade(office.live, "sell", "0.01", "38000")["executed_at"]
+    span = office.viewer.get("/trades/pnl", since=second, until=third, symbol="btc-usdt")
+    assert (span["trades"], span["realized_pnl"], span["unrealized_pnl"]) == (1, "100", None)
+    assert (span["since"], span["until"], span["max_drawdown"]) == (second, third, None)
+    assert office.viewer.get("/trades/pnl", symbol="ETH/USDT")["symbols"] == []
+
+
+def test_a_fall_of_the_portfolio_is_told(fresh: Start) -> None:
+    office = fresh()
+    assert wait_until(lambda: office.viewer.get("/portfolio/history", interval="1m"))
+    office.live.pin(BTC, "50000")
+    assert wait_until(lambda: kept(office) == D(1_000_000 + 5_000_000 + 200_000))
+    office.live.pin(BTC, "20000")
+    assert wait_until(lambda: kept(office) == D(1_000_000 + 2_000_000 + 200_000))
+    fall = office.viewer.get("/trades/pnl")["max_drawdown"]
+    assert numbers(fall, "value", "ratio") == [3_000_000, D("0.48387097")]
+    assert fall["peak_at"] < fall["trough_at"]
+
+
+def kept(office: Office) -> Decimal:
+    return D(office.viewer.get("/portfolio/history", interval="1m")[0]["total_value"])
+
+
+def test_without_a_bot_there_are_no_figures(fresh: Start) -> None:
+    office = fresh()
+    office.live.bridge.bot.stop()
+    problem = office.viewer.get("/trades/pnl", expect=503)
+    assert problem["type"] == "bot_not_ready"
