@@ -1,0 +1,21 @@
+"""The baseline of the HTTP benchmark: a bare Flask view on the server that the backend uses."""
+
+from __future__ import annotations
+
+import sys
+
+from flask import Flask
+
+from backend.server import Server, listen, serve_until_told
+
+app = Flask("hello", static_folder=None)
+
+
+@app.get("/")
+def hello() -> str:
+    """Answer."""
+    return "hello"
+
+
+if __name__ == "__main__":
+    serve_until_told(Server(listen("127.0.0.1", int(sys.argv[1])), app))
