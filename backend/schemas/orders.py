@@ -150,7 +150,8 @@ class Order(Model):
     cost: Money
     fee: Fee | None
     parent_order_id: str | None = Field(
-        default=None, description="The order whose fill placed this one: its take profit or stop loss."
+        default=None,
+        description="The order whose fill placed this one: its take profit or stop loss.",
     )
     reduce_only: bool
     tag: str | None

@@ -109,6 +109,13 @@ class Amount(NamedTuple):
     available: Decimal
 
 
+def _amounts(exchange: dict[str, Any]) -> dict[str, Amount]:
+    return {
+        row["asset"]: Amount(Decimal(row["total"]), Decimal(row["available"]))
+        for row in exchange["balances"]
+    }
+
+
 def content(prepared: Prepared) -> Any:
     """Return the data of a prepared answer."""
     return orjson.loads(prepared.body)["data"]
@@ -150,24 +157,33 @@ class Live:
         self.bridge.sandbox.pin(symbol, Decimal(price))
         assert wait_until(lambda: self.price(symbol) == Decimal(price), 3)
 
-    def pin_all(self) -> None:
+    def pin_all(self) -> Live:
         for symbol, price in PRICES.items():
             self.bridge.sandbox.pin(symbol, price)
         for symbol, price in PRICES.items():
             self.pin(symbol, price)
+        return self
 
-    def settle(self) -> None:
-        """Wait until nothing more follows from what was done."""
-        mark = self.sink.mark()
-        while time.sleep(0.05) or self.sink.since(mark):
+    def settle(self) -> Live:
+        """Wait until nothing more follows from what was done, and the balances have been told."""
+        mark, deadline = self.sink.mark(), time.monotonic() + TIMEOUT_S
+        while time.sleep(0.05) or self.sink.since(mark) or not self._are_balances_told():
             mark = self.sink.mark()
+            assert time.monotonic() < deadline, "something goes on and on"
+        return self
+
+    def _are_balances_told(self) -> bool:
+        if self.state not in ("running", "paused"):
+            return True
+        for event in reversed(self.sink.events):
+            if event.name == "portfolio_updated":
+                told = orjson.loads(event.data)["portfolio"]["exchanges"]
+                return all(_amounts(row) == self.balances() for row in told)
+        return False
 
     def balances(self) -> dict[str, Amount]:
         (exchange,) = content(self.bridge.portfolio.balances())
-        return {
-            row["asset"]: Amount(Decimal(row["total"]), Decimal(row["available"]))
-            for row in exchange["balances"]
-        }
+        return _amounts(exchange)
 
     def totals(self) -> dict[str, Decimal]:
         return {asset: amount.total for asset, amount in self.balances().items()}
@@ -206,4 +222,6 @@ class Live:
 
 def new_order(**fields: Any) -> NewOrder:
     """A small market buy, unless told otherwise."""
-    return NewOrder(**{"symbol": BTC, "side": "buy", "type": "market", "quantity": "0.01", **fields})
+    return NewOrder(
+        **{"symbol": BTC, "side": "buy", "type": "market", "quantity": "0.01", **fields}
+    )

@@ -28,11 +28,6 @@ def full_disk(running: Running) -> Iterator[None]:
         resource.prlimit(running.pid, resource.RLIMIT_FSIZE, before)
 
 
-def await_space(running: Running) -> None:
-    """Wait until the server has noticed that there is space again."""
-    running.api.wait_until_ready()
-
-
 def test_an_order_on_a_full_disk_is_refused_and_nothing_reaches_the_bot(running: Running) -> None:
     kept = running.place(side="buy", type="limit", price=running.at("0.9"))
     before = running.account()
@@ -49,7 +44,7 @@ def test_an_order_on_a_full_disk_is_refused_and_nothing_reaches_the_bot(running:
         assert ready.status == 503
         assert "the order journal cannot be written" in ready.json["details"]
         assert running.api.get(f"/orders/{kept['id']}") == kept
-    await_space(running)
+    running.api.wait_until_ready()
     assert running.books() == before.books
     answer = running.post("full-1", side="buy", type="market")
     assert (answer.status, answer.data["status"]) == (201, "filled")
@@ -65,7 +60,7 @@ def test_what_happens_on_a_full_disk_is_kept_when_there_is_space_again(running: 
         assert (answer.status, answer.json["type"]) == (504, "order_state_unknown")
         assert running.status(leaving) == "canceled"
         assert running.post(side="buy", type="market").status == 503
-    await_space(running)
+    running.api.wait_until_ready()
     assert wait_until(lambda: running.post(side="sell", type="market").status == 201)
     before = running.books()
     running.kill_process()
@@ -75,13 +70,16 @@ def test_what_happens_on_a_full_disk_is_kept_when_there_is_space_again(running: 
     assert after.order(leaving["id"])["status"] == "canceled"
 
 
-def test_a_bot_restarts_on_a_full_disk_once_there_is_space_again(running: Running) -> None:
-    running.place(side="buy", type="limit", price=running.at("0.9"))
-    before = running.account()
+def test_a_restart_on_a_full_disk_waits_for_space_and_loses_nothing(running: Running) -> None:
+    filling = running.place(side="buy", type="limit", price=running.at("0.99"))
     with full_disk(running):
-        assert running.post(side="buy", type="market").status == 503
+        running.pin("0.98")
+        running.await_status("filled", filling)
+        before = running.account()
         running.api.ask("POST", "/bot/restart", expect=202)
-        assert wait_until(lambda: running.api.get("/bot")["state"] in ("failed", "running"))
+        assert wait_until(lambda: running.api.get("/bot")["state"] == "failed")
+        assert running.api.get("/bot")["reason"] == "the order journal cannot be written"
+        assert running.post(side="buy", type="market").status == 503
     running.api.wait_until_ready()
     assert running.account() == before
     assert running.post(side="buy", type="market").status == 201

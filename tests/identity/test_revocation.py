@@ -243,26 +243,3 @@ def test_a_role_that_changed_ends_tokens_of_the_old_one(
     assert_dead(restarted, tokens, principal)
     renewed = restarted.refresh(tokens.refresh_token, *NOWHERE)
     assert restarted.principal(renewed.access_token).role == "viewer"
-
-
-def test_asking_whether_a_principal_is_active_is_cheap(
-    identity: Identity, tokens: Tokens, principal: Principal
-) -> None:
-    for number in range(300):
-        identity.logout(
-            Principal(
-                user_id=principal.user_id,
-                username="trader",
-                role="trader",
-                scopes=frozenset(),
-                token_id=f"token{number}",
-                session_id=f"session{number}",
-                expires_at=principal.expires_at,
-            ),
-            None,
-        )
-    started = time.process_time()
-    for _ in range(1000):
-        identity.is_active(principal)
-        identity.principal(tokens.access_token)
-    assert (time.process_time() - started) / 1000 < 0.00002

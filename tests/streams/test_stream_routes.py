@@ -248,6 +248,15 @@ def test_streams_outlive_a_restart_of_the_bot(open_stream: Open, client: ApiClie
     wait_until(lambda: client.as_viewer().get("/bot")["state"] == "running")
 
 
+def test_streams_open_while_the_bot_is_down(open_stream: Open, client: ApiClient) -> None:
+    client.as_admin().post("/bot/stop", expect=202)
+    wait_until(lambda: client.as_viewer().get("/bot")["state"] == "stopped")
+    stream = open_stream("/prices?symbols=BTC-USDT")
+    assert topics_of(stream.take(1)) == ["prices"]
+    client.as_admin().post("/bot/start", expect=202)
+    assert stream.until("price_update")[-1].data["symbol"] == "BTC/USDT"
+
+
 def test_asking_for_the_head_opens_nothing(client: ApiClient) -> None:
     answer = client.as_viewer().send("HEAD", "/stream")
     assert answer.status_code == 200

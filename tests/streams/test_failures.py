@@ -1,0 +1,153 @@
+"""What breaks at the edges: connections at any moment, and the hub itself."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+from typing import Any
+
+import pytest
+
+from backend.schemas.events import Event
+from backend.streams import Holder, Pace, Selection
+from backend.streams.client import Client
+from backend.streams.delivery import Delivery
+from backend.streams.log import Log
+from backend.streams.seats import Seats
+from backend.streams.sending import send
+from tests.streams.live import Live, make_event
+from tests.streams.sse import Parser
+from tests.streams.world import Outlet
+
+ORDERS = Selection(("orders",))
+HOLDER = Holder("somebody", float("inf"), lambda: True)
+
+
+class Breaking(Outlet):
+    """Fails when it is told to."""
+
+    room = 10**6
+    breaks_at = ""
+
+    def open(self, selector: selectors.BaseSelector, owner: object) -> None:
+        if self.breaks_at == "open":
+            raise OSError
+
+    def write(self, data: bytes) -> int:
+        if self.breaks_at == "write":
+            raise OSError
+        return super().write(data)
+
+
+class Stage:
+    """A delivery with room for one client."""
+
+    def __init__(self, **pace: float) -> None:
+        self.seats = Seats(1, 1)
+        self.delivery = Delivery(Log("a", 100), selectors.SelectSelector(), Pace(**pace))
+        self.outlet = Breaking()
+        self.outlet.room = 10**6
+
+    def attach(self) -> Client:
+        client = Client(self.outlet, ORDERS, HOLDER, self.seats.take("somebody"), None)
+        self.delivery.attach(client)
+        return client
+
+    def is_empty(self) -> bool:
+        return not self.delivery.clients() and self.seats.take("somebody") is not None
+
+
+@pytest.mark.parametrize("moment", ["open", "write"])
+def test_a_connection_that_breaks_at_once_is_forgotten(moment: str) -> None:
+    stage = Stage()
+    stage.outlet.breaks_at = moment
+    stage.attach()
+    assert stage.is_empty()
+
+
+def test_a_connection_that_breaks_in_a_wave_is_forgotten() -> None:
+    stage = Stage()
+    stage.attach()
+    stage.outlet.breaks_at = "write"
+    stage.delivery.take(make_event("orders", "a", 1))
+    stage.delivery.send_wave()
+    assert stage.is_empty()
+
+
+def test_a_connection_that_breaks_at_a_heartbeat_is_forgotten() -> None:
+    stage = Stage(heartbeat_s=0)
+    stage.attach()
+    stage.outlet.breaks_at = "write"
+    stage.delivery.keep_time()
+    assert stage.is_empty()
+
+
+def test_half_a_heartbeat_is_completed_before_the_next_event() -> None:
+    stage = Stage(heartbeat_s=0)
+    client = stage.attach()
+    stage.outlet.received, stage.outlet.room = b"", 1
+    stage.delivery.keep_time()
+    stage.delivery.take(make_event("orders", "a", 1))
+    stage.delivery.send_wave()
+    stage.outlet.room = 10**6
+    stage.delivery.catch_up(client)
+    parser = Parser()
+    [event] = parser.feed(stage.outlet.received)
+    assert (parser.heartbeats, event.data["value"]) == (1, 1)
+
+
+def test_leaving_twice_frees_one_seat() -> None:
+    stage = Stage()
+    client = stage.attach()
+    stage.delivery.drop(client)
+    stage.delivery.drop(client)
+    assert stage.is_empty()
+
+
+def test_a_defect_of_the_hub_costs_the_connection_but_no_event(
+    live: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = live.open("topics=orders")
+    client.take(1)
+    live.publish("orders", "a", 1)
+    client.take(1)
+    broken: Any = None
+    live.hub.publish(Event("orders", "orders_changed", "b", None, broken, broken))
+    live.publish("orders", "c", 2)
+    assert client.rest() == []
+    [event] = live.open("topics=orders", last_event_id=client.last_id).take(1)
+    assert event.data == {"key": "c", "value": 2}
+    assert "streams failed and start over" in capsys.readouterr().out
+
+
+def test_a_socket_that_is_gone_before_its_stream_begins_frees_its_seat(live: Live) -> None:
+    body = live.hub.open(ORDERS, HOLDER)
+    gone = socket.socket()
+    gone.close()
+    body.take_over(gone)
+    assert live.open("topics=orders").status == 200
+
+
+def test_a_stream_that_begins_after_the_end_is_closed(live: Live) -> None:
+    body = live.hub.open(ORDERS, HOLDER)
+    live.hub.close()
+    ours, theirs = socket.create_server(("127.0.0.1", 0)), socket.socket()
+    with ours, theirs:
+        theirs.connect(ours.getsockname())
+        body.take_over(ours.accept()[0])
+        assert theirs.recv(1) == b""
+    assert list(body) == []
+
+
+def test_sending_takes_what_there_is_room_for_and_says_when_it_cannot() -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.setblocking(False)
+        with theirs:
+            assert send(ours, b"a\0b") == 3
+            assert theirs.recv(10) == b"a\0b"
+            while send(ours, b"x" * 4096):
+                pass
+            assert send(ours, b"x") == 0
+        with pytest.raises(BrokenPipeError):
+            send(ours, b"x")
