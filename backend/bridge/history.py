@@ -37,6 +37,7 @@ class History(Generic[T]):
         self._capacity = capacity
         self._entries: list[Entry[T]] = []
         self._places: dict[str, int] = {}
+        self._passed = 0
         self.complete = True
 
     def __len__(self) -> int:
@@ -45,12 +46,16 @@ class History(Generic[T]):
     @property
     def next_place(self) -> int:
         """The place that the next item gets."""
-        return self._entries[-1].place + 1 if self._entries else 1
+        return max(self._passed, self._entries[-1].place if self._entries else 0) + 1
 
     @property
     def oldest_place(self) -> int:
         """The place of the oldest item still kept."""
         return self._entries[0].place if self._entries else self.next_place
+
+    def pass_by(self, place: int) -> None:
+        """Give out no place up to this one: what stands there belongs to another account."""
+        self._passed = max(self._passed, place)
 
     def append(self, item: T, json: bytes, place: int | None = None) -> Entry[T]:
         """Add an item at the newest end, or put a stored one at its place there."""

@@ -70,6 +70,7 @@ class Ledger:
     def load(self, orders: Sequence[StoredOrder], trades: Sequence[StoredTrade]) -> None:
         """Take in what an earlier process left, oldest first; before the first boot only."""
         for stored in orders:
+            self.orders.pass_by(stored.place)
             if stored.account == self.account(stored.order.exchange):
                 json = stored.order.model_dump_json().encode()
                 entry = self.orders.append(stored.order, json, stored.place)
@@ -77,6 +78,7 @@ class Ledger:
                 if stored.order.status == "filled" and stored.rebuild.get("exits"):
                     self._filled_with_exits[stored.order.id] = stored.rebuild
         for row in trades:
+            self.trades.pass_by(row.place)
             if row.account == self.account(row.trade.exchange):
                 self.trades.append(row.trade, row.trade.model_dump_json().encode(), row.place)
         self.orders.complete = len(orders) < KEPT
