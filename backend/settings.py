@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from backend.schemas.common import parse_symbol
@@ -161,6 +161,31 @@ class Settings(BaseSettings):
                 raise ValueError("origins such as https://app.example.org, comma-separated")
         return value
 
+    @model_validator(mode="after")
+    def _strong_in_production(self) -> Settings:
+        if self.env == "production":
+            _refuse_if("*" in self.cors_origins, "CORS_ORIGINS: in production, origins and no *")
+            _refuse_if(not self.rate_limit_enabled, "RATE_LIMIT_ENABLED: in production, true")
+            password, key = _revealed(self.admin_password), _revealed(self.secret_key)
+            _refuse_if(
+                password is not None and (len(password) < 12 or self.admin_username in password),
+                "ADMIN_PASSWORD: in production, 12 characters without the name in them",
+            )
+            _refuse_if(
+                key is not None and len(set(key)) < 12,
+                "SECRET_KEY: in production, a random one; left out, one is made and kept",
+            )
+        return self
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+def _refuse_if(weak: bool, reason: str) -> None:
+    if weak:
+        raise ValueError(f"BACKEND_{reason}")
+
 
 def load_settings(**overrides: object) -> Settings:
     """Read the environment; raises `SettingsError` with one line for the first wrong value."""
@@ -174,8 +199,8 @@ def _one_line(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return "BACKEND_PAPER_BALANCE: asset=amount pairs, comma-separated"
     first = error.errors(include_input=False, include_url=False)[0]
-    name = f"BACKEND_{str(first['loc'][0]).upper()}" if first["loc"] else "settings"
-    return f"{name}: {first['msg'].removeprefix('Value error, ')}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"BACKEND_{str(first['loc'][0]).upper()}: {message}" if first["loc"] else message
 
 
 def describe(settings: Settings) -> list[tuple[str, str]]:
@@ -196,4 +221,6 @@ def _shown(value: object) -> str:
         return ",".join(map(str, value))
     if isinstance(value, dict):
         return ",".join(f"{key}={item}" for key, item in value.items())
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return re.sub(r"(?<=://)[^/@]*(?=@)", "********", str(value))

@@ -1,0 +1,111 @@
+"""Settings: read from variables, refused with one line, shown without secrets."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from backend.settings import Settings, SettingsError, describe, load_settings
+
+STRONG = {"BACKEND_ENV": "production", "BACKEND_ADMIN_PASSWORD": "correct horse battery"}
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Begin without a .env file."""
+    monkeypatch.chdir(tmp_path)
+
+
+def read(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
+
+
+def test_the_defaults_are_a_paper_bot_on_this_machine() -> None:
+    settings = load_settings()
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert (settings.exchange, settings.trading) == (("sandbox",), "paper")
+    assert settings.paper_balance == {"USDT": Decimal(10000), "BTC": Decimal(1)}
+    assert settings.home == Path.cwd() / "instance"
+
+
+def test_variables_and_a_file_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("BACKEND_PORT=9000\nBACKEND_SYMBOLS=btc-usdt, eth/usdt\n")
+    settings = read(monkeypatch, BACKEND_PORT="9001", BACKEND_PAPER_BALANCE="usdt=5, btc=0.1")
+    assert settings.port == 9001
+    assert settings.symbols == ("BTC/USDT", "ETH/USDT")
+    assert settings.paper_balance == {"USDT": Decimal(5), "BTC": Decimal("0.1")}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BACKEND_ENV", "test"),
+        ("BACKEND_PORT", "65536"),
+        ("BACKEND_SECRET_KEY", "short"),
+        ("BACKEND_ADMIN_USERNAME", "two words"),
+        ("BACKEND_ADMIN_PASSWORD", "short"),
+        ("BACKEND_EXCHANGE", "no exchange"),
+        ("BACKEND_EXCHANGE", ""),
+        ("BACKEND_SYMBOLS", "bitcoin"),
+        ("BACKEND_TRADING", "play"),
+        ("BACKEND_PAPER_BALANCE", "USDT"),
+        ("BACKEND_PAPER_BALANCE", "USDT=NaN"),
+        ("BACKEND_PAPER_BALANCE", "USDT=-1"),
+        ("BACKEND_CORS_ORIGINS", "example.org"),
+        ("BACKEND_RATE_LIMIT_TRADE", "ten"),
+        ("BACKEND_RATE_LIMIT_STORAGE", "file:///x"),
+        ("BACKEND_TOKEN_EXPIRY", "0"),
+        ("BACKEND_TRUSTED_PROXIES", "many"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(monkeypatch, **{name: value})
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BACKEND_CORS_ORIGINS", "*"),
+        ("BACKEND_RATE_LIMIT_ENABLED", "false"),
+        ("BACKEND_ADMIN_PASSWORD", "0123456789"),
+        ("BACKEND_ADMIN_PASSWORD", "the admin is me"),
+        ("BACKEND_SECRET_KEY", "a" * 64),
+    ],
+)
+def test_production_refuses_what_is_weak(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    weak = {name: value}
+    assert read(monkeypatch, **weak).env == "development"
+    with pytest.raises(SettingsError, match=f"^{name}: "):
+        read(monkeypatch, **STRONG | weak)
+
+
+def test_production_takes_what_is_strong(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, **STRONG).env == "production"
+
+
+def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = read(
+        monkeypatch,
+        BACKEND_SECRET_KEY="k" * 32,
+        BACKEND_ADMIN_PASSWORD="a secret password",
+        BACKEND_DATABASE_URL="postgresql://user:hidden@host/name",
+        BACKEND_RATE_LIMIT_STORAGE="redis://user:hidden@host:6379/1",
+    )
+    shown = dict(describe(settings))
+    assert shown["BACKEND_RATE_LIMIT_STORAGE"] == "redis://********@host:6379/1"
+    assert shown["BACKEND_SECRET_KEY"] == shown["BACKEND_DATABASE_URL"] == "********"
+    assert shown["BACKEND_RATE_LIMIT_ENABLED"] == "true"
+    assert shown["BACKEND_PAPER_BALANCE"] == "USDT=10000,BTC=1"
+    assert "hidden" not in str(shown)
+    assert "a secret password" not in str(shown)
