@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,7 @@ from backend.bridge.guard import Guard
 from backend.bridge.instance import BootFailed
 from backend.bridge.ledger import Ledger
 from backend.bridge.paper import make_realistic, restore_balances, restore_orders
-from backend.bridge.portfolio import Portfolios
+from backend.bridge.portfolio import Portfolios, totals_of
 from backend.bridge.reconcile import keep_settling, settle_intents
 from backend.bridge.watch import Watcher
 from backend.schemas.journal import OrderJournal
@@ -36,6 +37,7 @@ async def take_stock(
     portfolios: Portfolios,
     watcher: Watcher,
     guard: Guard,
+    in_flight: Collection[str],
     give_up_after_s: float,
 ) -> None:
     """Bring bot, journal and ledger to one state, then listen to what changes."""
@@ -45,16 +47,16 @@ async def take_stock(
     for name, manager in engine.exchanges.items():
         gate_trading(manager, engine, guard)
         await _wait_for_prices(manager, portfolios)
-        state = await asyncio.to_thread(
-            journal.open_account, ledger.account(name), settings.paper_balance
-        )
+        if not manager.is_trader_simulated:
+            note_failures(manager)
+            await _wait_for_account(manager)
+        opening = settings.paper_balance if manager.is_trader_simulated else totals_of(manager)
+        state = await asyncio.to_thread(journal.open_account, ledger.account(name), opening)
         baselines[name] = state.baseline
         if manager.is_trader_simulated:
             make_realistic(manager, ledger)
             restore_balances(manager, state.balances)
-        else:
-            note_failures(manager)
-            await _wait_for_account(manager)
+        await settle_intents(manager, journal, ledger, in_flight)
         await watcher.watch(manager)
         if manager.is_trader_simulated:
             await restore_orders(manager, ledger)
@@ -62,7 +64,6 @@ async def take_stock(
         for trade in personal.trades_manager.trades.values():
             ledger.record_trade(trade.to_dict(), name, old=True)
         held.extend((o.to_dict(), name) for o in personal.orders_manager.get_all_orders())
-        await settle_intents(manager, journal, ledger)
         if not manager.is_trader_simulated:
             engine.keep(keep_settling(manager, ledger, give_up_after_s))
     ledger.adopt(held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 
 from backend.accounting.risk import RiskLimits
@@ -13,6 +14,7 @@ from backend.bridge.desk import Desk
 from backend.bridge.effects import event_data
 from backend.bridge.engine import Engine, Status
 from backend.bridge.guard import Guard, limits_from
+from backend.bridge.instance import BootFailed
 from backend.bridge.intents import Intents
 from backend.bridge.ledger import KEPT, Ledger
 from backend.bridge.markets import Markets
@@ -27,9 +29,11 @@ from backend.bridge.watch import Watcher
 from backend.concurrency import Host
 from backend.schemas.bot import Readiness
 from backend.schemas.events import Event, EventSink
-from backend.schemas.journal import OrderJournal
+from backend.schemas.journal import JournalUnavailable, OrderJournal
 from backend.schemas.worth import Worth
 from backend.settings import Settings
+
+_JOURNAL_WAIT_S = 5.0
 
 
 class Bridge:
@@ -64,9 +68,9 @@ class Bridge:
         self.risk = RiskLimits(limits_from(settings))
         self._guard = Guard(self._engine, self._ledger, self.portfolio, self.risk)
         self._desk = Desk(self._engine, self._ledger, self.portfolio, self._guard)
-        intents = Intents(journal, self._recorder, self._ledger, host)
+        self._intents = Intents(journal, self._recorder, self._ledger, host)
         self.orders = Orders(
-            self._engine, self._ledger, self._desk, self._guard, intents, journal, host, start
+            self._engine, self._ledger, self._desk, self._guard, self._intents, journal, host, start
         )
         self.trades = Trades(self._engine, self._ledger, journal, host, start)
         self.markets = Markets(self._engine, settings.trading)
@@ -96,16 +100,22 @@ class Bridge:
     # ---- on the bot's loop
 
     async def _on_ready(self) -> None:
-        await take_stock(
-            self._engine,
-            self._settings,
-            self._journal,
-            self._ledger,
-            self.portfolio,
-            self._watcher,
-            self._guard,
-            self._give_up_after_s,
-        )
+        try:
+            # an account comes back from what the journal has
+            await asyncio.wait_for(asyncio.wrap_future(self._recorder.durable()), _JOURNAL_WAIT_S)
+            await take_stock(
+                self._engine,
+                self._settings,
+                self._journal,
+                self._ledger,
+                self.portfolio,
+                self._watcher,
+                self._guard,
+                self._intents.in_flight,
+                self._give_up_after_s,
+            )
+        except (asyncio.TimeoutError, JournalUnavailable):
+            raise BootFailed("the order journal cannot be written") from None
         self._guard.begin()
         self.config.note_boot()
 

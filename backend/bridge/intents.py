@@ -49,7 +49,10 @@ class EarlierRefusal(ApiError):
 
 
 class Intents:
-    """Places each intent once; the public half runs on any thread."""
+    """Places each intent once; the public half runs on any thread.
+
+    `in_flight` holds the ids of orders that somebody is placing right now.
+    """
 
     def __init__(
         self, journal: OrderJournal, recorder: Recorder, ledger: Ledger, host: Host
@@ -59,6 +62,7 @@ class Intents:
         self._ledger = ledger
         self._host = host
         self._lock = threading.Lock()
+        self.in_flight: set[str] = set()
         self._running: dict[tuple[str, str], tuple[str, concurrent.futures.Future[Order]]] = {}
 
     def once(
@@ -77,19 +81,20 @@ class Intents:
         Raises `DuplicateOrder` when a key stands for another order, `JournalDown`
         when nothing can be written (nothing is sent then), and what `place` raises.
         """
-        keys = _keys(asked, idempotency_key)
-        fingerprint = _fingerprint(asked)
+        intent = _intent(asked, user_id, idempotency_key, account)
+        keys = intent.keys
         mine: concurrent.futures.Future[Order] = concurrent.futures.Future()
         with self._lock:
             twin = next(
                 (self._running[user_id, k] for k in keys if (user_id, k) in self._running), None
             )
             if twin is None:
-                self._running.update({(user_id, key): (fingerprint, mine) for key in keys})
+                self._running.update({(user_id, key): (intent.fingerprint, mine) for key in keys})
+                self.in_flight.add(intent.order_id)
         if twin is not None:
-            return self._await_twin(twin, fingerprint)
+            return self._await_twin(twin, intent.fingerprint)
         try:
-            order = self._first(asked, user_id, keys, fingerprint, account, place)
+            order = self._first(intent, place)
             mine.set_result(order)
             return order
         except BaseException as error:
@@ -97,6 +102,7 @@ class Intents:
             raise
         finally:
             with self._lock:
+                self.in_flight.discard(intent.order_id)
                 for key in keys:
                     self._running.pop((user_id, key), None)
 
@@ -122,31 +128,20 @@ class Intents:
         except TimeoutError:
             raise OrderStateUnknown("the first request with this key is still running") from None
 
-    def _first(
-        self,
-        asked: NewOrder,
-        user_id: str,
-        keys: tuple[str, ...],
-        fingerprint: str,
-        account: str,
-        place: Callable[[str], Order],
-    ) -> Order:
-        order_id = str(uuid.uuid4())
-        content = asked.model_dump(mode="json", exclude_none=True)
-        intent = Intent(order_id, user_id, keys, fingerprint, content, account, utc_now())
+    def _first(self, intent: Intent, place: Callable[[str], Order]) -> Order:
         try:
             self._write(self._journal.intend, intent)
         except IntentTaken as taken:
-            return self._answer_again(taken.earlier, fingerprint)
+            return self._answer_again(taken.earlier, intent.fingerprint)
         try:
-            order = place(order_id)
+            order = place(intent.order_id)
         except OrderStateUnknown:
             raise  # the intent stays open: reconciliation settles it
         except _NOT_TRIED:
-            self._write(self._journal.withdraw, order_id)
+            self._write(self._journal.withdraw, intent.order_id)
             raise
         except ApiError as error:
-            self._write(self._journal.refuse, order_id, _answer(error))
+            self._write(self._journal.refuse, intent.order_id, _answer(error))
             raise
         self.wait_until_durable()
         return order
@@ -173,6 +168,19 @@ class Intents:
             log.exception("the order journal cannot be written")
             self._recorder.suspect()
             raise JournalDown("orders are refused until the journal can be written") from None
+
+
+def _intent(asked: NewOrder, user_id: str, idempotency_key: str | None, account: str) -> Intent:
+    content = asked.model_dump(mode="json", exclude_none=True)
+    return Intent(
+        order_id=str(uuid.uuid4()),
+        user_id=user_id,
+        keys=_keys(asked, idempotency_key),
+        fingerprint=_fingerprint(asked),
+        asked=content,
+        account=account,
+        created_at=utc_now(),
+    )
 
 
 def _keys(asked: NewOrder, idempotency_key: str | None) -> tuple[str, ...]:

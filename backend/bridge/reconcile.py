@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Collection
 from typing import Any
 
 import ccxt
@@ -29,11 +30,16 @@ _STATUSES = {
 log = logging.getLogger(__name__)
 
 
-async def settle_intents(manager: Any, journal: OrderJournal, ledger: Ledger) -> None:
-    """Enter what earlier processes left open as unknown or never placed; send nothing again."""
+async def settle_intents(
+    manager: Any, journal: OrderJournal, ledger: Ledger, in_flight: Collection[str]
+) -> None:
+    """Enter what earlier runs left open as unknown or never placed; send nothing again.
+
+    Intents that are `in_flight` have somebody who will place or withdraw them.
+    """
     account = ledger.account(manager.exchange_name)
     for intent in await asyncio.to_thread(journal.open_intents, account):
-        if ledger.orders.get(intent.order_id) is not None:
+        if intent.order_id in in_flight or ledger.orders.get(intent.order_id) is not None:
             continue
         order = _as_it_was_asked(intent, manager.exchange_name)
         if manager.is_trader_simulated:

@@ -132,7 +132,7 @@ class Recorder:
                 self._sink.publish(event)
         except Exception:
             log.exception("an event could not be published")
-        if change.done is not None:
+        if change.done is not None and change.done.set_running_or_notify_cancel():
             change.done.set_result(None)
 
 
