@@ -7,6 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import ccxt
 import octobot_trading.api as trading_api
 import octobot_trading.errors as trading_errors
 from pydantic import TypeAdapter
@@ -139,7 +140,9 @@ class Portfolios:
                 await trading_api.refresh_real_trader_portfolio(manager)
             except trading_errors.AuthenticationError:
                 raise ExchangeRefused(f"{name} refused the API key") from None
-            except trading_errors.OctoBotExchangeError:
+            except ccxt.ExchangeError:  # OctoBot lets through what it does not know
+                raise ExchangeRefused(f"{name} refused to tell the balances") from None
+            except (trading_errors.OctoBotExchangeError, ccxt.BaseError):
                 raise ExchangeUnreachable(f"{name} does not tell the balances") from None
         self.refresh()
         if self._portfolio is None:
@@ -213,6 +216,11 @@ class Portfolios:
         price = price_of(self._prices, balance.asset, reference)
         value = None if price is None else (balance.total * price).quantize(_CENTS)
         return Holding(**balance.model_dump(), price=price, value=value, share=None)
+
+
+def totals_of(manager: Any) -> dict[str, Decimal]:
+    """Return what an account holds of each asset."""
+    return {balance.asset: balance.total for balance in _balances(manager)}
 
 
 def _balances(manager: Any) -> list[Balance]:
