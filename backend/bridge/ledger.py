@@ -12,6 +12,7 @@ from typing import Any
 
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 
+from backend.accounting.balances import changes_by
 from backend.bridge.convert import (
     ZERO,
     is_execution,
@@ -19,7 +20,7 @@ from backend.bridge.convert import (
     trade_from_dict,
     trade_of_fill,
 )
-from backend.bridge.effects import balance_changes, event_data
+from backend.bridge.effects import event_data
 from backend.bridge.history import Entry, History
 from backend.bridge.recorder import Change, Recorder
 from backend.schemas.common import utc_now
@@ -219,7 +220,7 @@ class Ledger:
         account = self.account(trade.exchange)
         data = event_data(trade.exchange, trade.symbol, "trade", json)
         event = Event("trades", "trade", trade.id, trade.symbol, data, json)
-        changes = balance_changes(trade) if self._mode == "paper" else {}
+        changes = changes_by(trade) if self._mode == "paper" else {}
         return Change(
             trade=StoredTrade(entry.place, account, trade, changes),
             events=() if old else (event,),
