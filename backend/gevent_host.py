@@ -6,6 +6,7 @@ import concurrent.futures
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 import gevent
@@ -84,12 +85,14 @@ class HubSignal:
     def __init__(self, host: GeventHost) -> None:
         self._host = host
         self._is_set = False
-        self._waits: set[Event] = set()
+        self._sets = 0
+        self._waits: dict[Event, int] = {}
 
     def set(self) -> None:
         """Wake all who wait; thread-safe."""
         self._is_set = True
-        self._host.call_on_hub(self._wake)
+        self._sets += 1
+        self._host.call_on_hub(partial(self._wake, self._sets))
 
     def clear(self) -> None:
         """Make later waits block again."""
@@ -97,15 +100,18 @@ class HubSignal:
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until set; False when the time is up first."""
+        sets_before = self._sets
         if self._is_set:
             return True
         woken = Event()
-        self._waits.add(woken)
+        self._waits[woken] = sets_before
         try:
             return bool(woken.wait(timeout_s))
         finally:
-            self._waits.discard(woken)
+            del self._waits[woken]
 
-    def _wake(self) -> None:
-        for woken in self._waits:
-            woken.set()
+    def _wake(self, sets: int) -> None:
+        """Wake the waits that began before; it may be cleared and waited for anew by now."""
+        for woken, sets_before in self._waits.items():
+            if sets_before < sets:
+                woken.set()

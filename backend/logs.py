@@ -26,9 +26,10 @@ from backend.errors import InternalError
 MASK = "********"
 ACCESS = "access"
 AUDIT = "backend.middleware.audit"
-_MAX_FILE_BYTES = 20 * 1024 * 1024
+MAX_FILE_BYTES = 20 * 1024 * 1024
 _KEPT_FILES = 5
 _FLUSH_S = 0.5
+_LOST = (OSError, ValueError)  # no room, or closed while somebody still had a line
 _SECRET_NAMES = frozenset(
     {
         "access_token",
@@ -105,14 +106,14 @@ class LogFile:
 
     def write(self, line: bytes) -> None:
         """Append one line."""
-        with self._lock, contextlib.suppress(OSError):
+        with self._lock, contextlib.suppress(*_LOST):
             self._file.write(line + b"\n")
 
     def flush(self) -> None:
         """Hand everything to the system, in a new file when this one is full."""
-        with self._lock, contextlib.suppress(OSError):
+        with self._lock, contextlib.suppress(*_LOST):
             self._file.flush()
-            if self._file.tell() > _MAX_FILE_BYTES:
+            if self._file.tell() > MAX_FILE_BYTES:
                 self._rotate()
 
     def close(self) -> None:
@@ -120,7 +121,7 @@ class LogFile:
         self._closed.set()
         self._flusher.join()
         self.flush()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(*_LOST):
             self._file.close()
 
     def _flush_forever(self) -> None:
@@ -128,13 +129,13 @@ class LogFile:
             self.flush()
 
     def _rotate(self) -> None:
-        self._file.close()
         for number in range(_KEPT_FILES - 1, 0, -1):
             older = self._path.with_suffix(f".{number}.log")
             if older.exists():
                 older.replace(self._path.with_suffix(f".{number + 1}.log"))
         self._path.replace(self._path.with_suffix(".1.log"))
-        self._file = self._path.open("ab")
+        full, self._file = self._file, self._path.open("ab")
+        full.close()
 
 
 class Sinks:
