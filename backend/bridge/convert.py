@@ -95,8 +95,8 @@ def order_from_dict(
         cost=cost,
         fee=fee_from_dict(raw[Col.FEE.value]) if filled else None,
         parent_order_id=before.parent_order_id if before else None,
-        reduce_only=bool(raw[Col.REDUCE_ONLY.value]),
-        tag=raw[Col.TAG.value],
+        reduce_only=before.reduce_only if before else bool(raw[Col.REDUCE_ONLY.value]),
+        tag=before.tag if before else raw[Col.TAG.value],
         created_at=before.created_at if before else utc(raw[Col.TIMESTAMP.value]),
         updated_at=now,
     )
