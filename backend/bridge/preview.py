@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+from octobot_trading.enums import TraderOrderType
+
 from backend.bridge.convert import ZERO, decimal_or_none
 from backend.bridge.engine import Engine
 from backend.bridge.guard import Guard
@@ -41,8 +43,10 @@ async def preview_order(engine: Engine, guard: Guard, asked: NewOrder) -> OrderP
 def expected_fee(manager: Any, asked: NewOrder, quantity: Decimal, price: Decimal) -> Fee | None:
     """Return the fee that OctoBot expects for a fill at this price."""
     resting = asked.type == "limit" and asked.price is not None and asked.price != price
+    # the side decides in which currency the fee is taken; OctoBot reads it off the order's type
+    kind = TraderOrderType.BUY_LIMIT if asked.side == "buy" else TraderOrderType.SELL_LIMIT
     raw = manager.exchange.get_trade_fee(
-        asked.symbol, None, quantity, price, "maker" if resting else "taker"
+        asked.symbol, kind, quantity, price, "maker" if resting else "taker"
     )
     cost = decimal_or_none(raw.get("cost"))
     return None if cost is None else Fee(cost=cost, currency=raw["currency"])
