@@ -16,6 +16,8 @@ from backend.errors import InsufficientFunds, OrderRefused
 from backend.schemas.order_commands import FundsAfter, OrderPreview, Refusal
 from backend.schemas.orders import Fee, NewOrder
 
+_MARKET_STOPS = frozenset({"stop_loss", "take_profit", "trailing_stop"})
+
 
 async def preview_order(engine: Engine, guard: Guard, asked: NewOrder) -> OrderPreview:
     """Round, price and check an order against rules, limits and funds; on the bot's loop."""
@@ -43,8 +45,9 @@ async def preview_order(engine: Engine, guard: Guard, asked: NewOrder) -> OrderP
 def expected_fee(manager: Any, asked: NewOrder, quantity: Decimal, price: Decimal) -> Fee | None:
     """Return the fee that OctoBot expects for a fill at this price."""
     resting = asked.type == "limit" and asked.price is not None and asked.price != price
-    # the side decides in which currency the fee is taken; OctoBot reads it off the order's type
-    kind = TraderOrderType.BUY_LIMIT if asked.side == "buy" else TraderOrderType.SELL_LIMIT
+    # OctoBot reads the side, and so the fee's currency, off the type: its stops all sell
+    buys = asked.side == "buy" and asked.type not in _MARKET_STOPS
+    kind = TraderOrderType.BUY_LIMIT if buys else TraderOrderType.SELL_LIMIT
     raw = manager.exchange.get_trade_fee(
         asked.symbol, kind, quantity, price, "maker" if resting else "taker"
     )
