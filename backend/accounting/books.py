@@ -27,13 +27,11 @@ rest of the opening balance gained = change of the account's value, exactly.
 from __future__ import annotations
 
 from collections import deque
-from datetime import datetime
 from decimal import Decimal, localcontext
-from typing import NamedTuple
 
 from backend.accounting.balances import assets_of
 from backend.accounting.exact import EXACT, ZERO, part_of
-from backend.schemas.orders import Fee
+from backend.accounting.totals import Booked, Totals
 from backend.schemas.trades import Trade
 
 
@@ -53,28 +51,11 @@ class Opening:
         return drawn
 
 
-class Booked(NamedTuple):
-    """What one execution came to.
-
-    `realized` is None when it closed nothing of known cost. `net` is the same
-    after the fees of the closed lots and its own, as far as those are in base
-    or quote. `fee_value` is the fee in the quote asset, None for another currency.
-    """
-
-    order_id: str
-    executed_at: datetime
-    realized: Decimal | None
-    net: Decimal
-    unmatched: Decimal
-    fee: Fee | None
-    fee_value: Decimal | None
-
-
 class Book:
     """One symbol on one exchange. Give it the executions in the order in which they happened.
 
     `opening_price` is the price of the base asset, in the quote asset, when the
-    account was opened.
+    account was opened. `totals` are of all that is `booked`.
     """
 
     def __init__(
@@ -89,6 +70,7 @@ class Book:
         self._lots: deque[_Amounts] = deque()
         self._sign = 1
         self.booked: list[Booked] = []
+        self.totals = Totals()
 
     @property
     def quantity(self) -> Decimal:
@@ -117,17 +99,17 @@ class Book:
             outcome = _Outcome()
             if not self._is_inverse:
                 self._match(rest, sign, outcome)
-        self.booked.append(
-            Booked(
-                trade.order_id,
-                trade.executed_at,
-                outcome.realized,
-                outcome.net,
-                rest.quantity,
-                trade.fee,
-                fee_value,
-            )
+        row = Booked(
+            trade.order_id,
+            trade.executed_at,
+            outcome.realized,
+            outcome.net,
+            rest.quantity,
+            trade.fee,
+            fee_value,
         )
+        self.booked.append(row)
+        self.totals.add(row)
 
     def _match(self, rest: _Amounts, sign: int, outcome: _Outcome) -> None:
         """Close lots of the other direction, then open one; what stays in `rest` has no match."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
-from backend.accounting.books import Book, Booked
+from backend.accounting.books import Book
 from backend.accounting.drawdown import Fall
 from backend.accounting.exact import EXACT, ZERO, shown
 from backend.accounting.prices import price_of
@@ -44,7 +44,7 @@ def report(
     with localcontext(EXACT):
         sums = _Sums(market, with_open=query.until is None)
         symbols = [
-            sums.add(exchange, symbol, book, Totals(_asked(book.booked, query)))
+            sums.add(exchange, symbol, book, _asked(book, query))
             for (exchange, symbol), book in sorted(books.items(), key=lambda item: item[0])
             if query.symbol in (None, symbol)
         ]
@@ -138,11 +138,13 @@ class _Sums:
         return amount * rate
 
 
-def _asked(booked: Iterable[Booked], query: PnlQuery) -> Iterable[Booked]:
+def _asked(book: Book, query: PnlQuery) -> Totals:
     since, until = query.since, query.until
-    return (
+    if since is None and until is None:
+        return book.totals
+    return Totals(
         row
-        for row in booked
+        for row in book.booked
         if (since is None or row.executed_at >= since)
         and (until is None or row.executed_at < until)
     )

@@ -1,13 +1,31 @@
-"""Sums over booked executions: gain, fees, win rate."""
+"""What executions came to, and sums over them: gain, fees, win rate."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import NamedTuple
 
-from backend.accounting.books import Booked
 from backend.accounting.exact import EXACT, ZERO
+from backend.schemas.orders import Fee
+
+
+class Booked(NamedTuple):
+    """What one execution came to.
+
+    `realized` is None when it closed nothing of known cost. `net` is the same
+    after the fees of the closed lots and its own, as far as those are in base
+    or quote. `fee_value` is the fee in the quote asset, None for another currency.
+    """
+
+    order_id: str
+    executed_at: datetime
+    realized: Decimal | None
+    net: Decimal
+    unmatched: Decimal
+    fee: Fee | None
+    fee_value: Decimal | None
 
 
 class FeeSum(NamedTuple):
@@ -29,9 +47,22 @@ class Totals:
         self.unmatched = ZERO
         self.fees: dict[str, FeeSum] = {}
         self._nets: dict[str, Decimal] = {}
+        for row in booked:
+            self.add(row)
+
+    def add(self, row: Booked) -> None:
+        """Add one more execution."""
         with localcontext(EXACT):
-            for row in booked:
-                self._add(row)
+            self.trades += 1
+            self.unmatched += row.unmatched
+            if row.realized is not None:
+                self.realized += row.realized
+                self._nets[row.order_id] = self._nets.get(row.order_id, ZERO) + row.net
+            if row.fee is not None:
+                cost, value = self.fees.get(row.fee.currency, (ZERO, ZERO))
+                if value is not None:
+                    value = None if row.fee_value is None else value + row.fee_value
+                self.fees[row.fee.currency] = FeeSum(cost + row.fee.cost, value)
 
     @property
     def closings(self) -> int:
@@ -47,15 +78,3 @@ class Totals:
     def losses(self) -> int:
         """How many of these lost after fees."""
         return sum(net < 0 for net in self._nets.values())
-
-    def _add(self, row: Booked) -> None:
-        self.trades += 1
-        self.unmatched += row.unmatched
-        if row.realized is not None:
-            self.realized += row.realized
-            self._nets[row.order_id] = self._nets.get(row.order_id, ZERO) + row.net
-        if row.fee is not None:
-            cost, value = self.fees.get(row.fee.currency, (ZERO, ZERO))
-            if value is not None:
-                value = None if row.fee_value is None else value + row.fee_value
-            self.fees[row.fee.currency] = FeeSum(cost + row.fee.cost, value)

@@ -23,6 +23,7 @@ from backend.store.openings import Held
 if TYPE_CHECKING:
     from backend.bridge import Bridge
 
+_FEW = 20
 _FINEST = Decimal("1E-18")
 
 
@@ -114,7 +115,8 @@ class ProfitAndLoss:
                 return
 
     def _all_trades(self) -> Iterator[Trade]:
-        query = TradeQuery.model_validate({"limit": MAX_PAGE})
+        limit = MAX_PAGE if self._newest is None else _FEW
+        query = TradeQuery.model_validate({"limit": limit})
         while True:
             body = self._bridge.trades.page(query).body
             page = Page[Trade].model_validate_json(body)
