@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from backend.errors import BotNotReady, FieldError, ValidationFailed
 from backend.settings import Settings
 
 MASK = "********"
-_SECRET_WORDS = ("key", "secret", "password", "token", "webhook", "chat-id", "seed")
+_SECRET_WORDS = frozenset({"key", "apikey", "secret", "password", "token", "webhook", "seed"})
 _MAX_DEPTH = 12
 
 
@@ -70,7 +71,10 @@ class Configuration:
         with self._lock:
             before = self._load()
             after = merge(before, patch)
-            errors = [error for name in ("config", "profile") for error in _violations(name, after)]
+            errors = [*self._misfits(before, after), *_masks_left(after, "document")]
+            errors += [
+                error for name in ("config", "profile") for error in _violations(name, after)
+            ]
             if errors:
                 raise ValidationFailed("OctoBot's schema refuses this", fields=errors)
             for name, path in self._paths(before["config"]).items():
@@ -78,6 +82,16 @@ class Configuration:
                     content = _with_encrypted_keys(after[name]) if name == "config" else after[name]
                     write_json(path, content)
             return self._load()
+
+    def _misfits(self, before: dict[str, Any], after: dict[str, Any]) -> list[FieldError]:
+        """Name what would leave the document without a profile to show."""
+        known = {_profile_id(path) for path in self._profiles()}
+        found = []
+        if after["config"].get("profile") not in known:
+            found.append(FieldError("config.profile", "names no profile"))
+        if _id_in(after["profile"]) != _id_in(before["profile"]):
+            found.append(FieldError("profile.profile.id", "cannot be changed"))
+        return found
 
     def _load(self) -> dict[str, Any]:
         try:
@@ -90,16 +104,28 @@ class Configuration:
     def _config_path(self) -> Path:
         return self._folder.joinpath(commons_constants.USER_FOLDER, commons_constants.CONFIG_FILE)
 
+    def _profiles(self) -> list[Path]:
+        profiles = self._folder / commons_constants.USER_PROFILES_FOLDER
+        return sorted(profiles.glob(f"*/{commons_constants.PROFILE_CONFIG_FILE}"))
+
     def _paths(self, config: dict[str, Any]) -> dict[str, Path]:
         """Find the active profile's file by the profile's id, as OctoBot does."""
-        profiles = self._folder / commons_constants.USER_PROFILES_FOLDER
         wanted = config.get("profile", commons_constants.DEFAULT_PROFILE)
-        for path in sorted(profiles.glob(f"*/{commons_constants.PROFILE_CONFIG_FILE}")):
-            if json.loads(path.read_text("utf-8"))["profile"].get("id") == wanted:
+        for path in self._profiles():
+            if _profile_id(path) == wanted:
                 return {"config": self._config_path(), "profile": path}
         raise ValidationFailed(
             "there is no such profile", fields=[FieldError("config.profile", "names no profile")]
         )
+
+
+def _profile_id(path: Path) -> Any:
+    return _id_in(json.loads(path.read_text("utf-8")))
+
+
+def _id_in(profile: Any) -> Any:
+    inner = profile.get("profile") if isinstance(profile, dict) else None
+    return inner.get("id") if isinstance(inner, dict) else None
 
 
 def merge(target: Any, patch: Any) -> Any:
@@ -115,18 +141,30 @@ def merge(target: Any, patch: Any) -> Any:
     return result
 
 
-def mask_secrets(value: Any, key: str = "") -> Any:
-    """Return a copy in which every secret reads as the mask; empty ones stay empty."""
+def mask_secrets(value: Any, *, secret: bool = False) -> Any:
+    """Return a copy in which everything under a secret's name reads as the mask."""
     if isinstance(value, dict):
-        return {name: mask_secrets(item, name) for name, item in value.items()}
+        return {
+            name: mask_secrets(item, secret=secret or _is_secret(name))
+            for name, item in value.items()
+        }
     if isinstance(value, list):
-        return [mask_secrets(item, key) for item in value]
-    secret = isinstance(value, str) and value != "" and _is_secret(key)
-    return MASK if secret else value
+        return [mask_secrets(item, secret=secret) for item in value]
+    return MASK if secret and not isinstance(value, bool) and value not in ("", None) else value
 
 
 def _is_secret(key: str) -> bool:
-    return any(word in key.lower() for word in _SECRET_WORDS)
+    words = re.split(r"[^a-z]+", key.lower())
+    return not _SECRET_WORDS.isdisjoint(words) or "chat-id" in key.lower()
+
+
+def _masks_left(value: Any, where: str) -> list[FieldError]:
+    """Name each place where a mask would be stored as if it were the secret."""
+    if isinstance(value, dict):
+        return [e for name, item in value.items() for e in _masks_left(item, f"{where}.{name}")]
+    if isinstance(value, list):
+        return [e for item in value for e in _masks_left(item, where)]
+    return [FieldError(where, "is masked: send the value itself")] if value == MASK else []
 
 
 def _check_shape(patch: dict[str, Any]) -> None:
@@ -142,15 +180,20 @@ def _check_shape(patch: dict[str, Any]) -> None:
     ]
     if unknown or wrong:
         raise ValidationFailed("a merge patch of {config, profile}", fields=unknown + wrong)
-    if _depth(patch) > _MAX_DEPTH:
+    if _is_deep(patch):
         raise ValidationFailed("nested too deeply")
 
 
-def _depth(value: Any) -> int:
-    children = (
-        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    )
-    return 1 + max(map(_depth, children), default=0)
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+    return bool(level)
 
 
 def _schema(name: str) -> dict[str, Any]:

@@ -37,7 +37,8 @@ def prepare_folder(settings: Settings) -> Path:
     profile.mkdir(parents=True, exist_ok=True)
     write_json(profile / commons_constants.PROFILE_CONFIG_FILE, _profile(wanted))
     write_json(profile / commons_constants.CONFIG_TENTACLES_FILE, _NO_TENTACLES)
-    write_json(user / commons_constants.CONFIG_FILE, _user_config(settings))
+    path = user / commons_constants.CONFIG_FILE
+    write_json(path, _user_config(settings, _known_exchanges(path)))
     write_json(stamp, wanted)
     return folder
 
@@ -118,12 +119,20 @@ def _profile(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _user_config(settings: Settings) -> dict[str, Any]:
+def _known_exchanges(path: Path) -> dict[str, Any]:
+    """Return the exchanges of the folder's earlier config: their keys are the user's."""
+    if not path.exists():
+        return {}
+    exchanges = json.loads(path.read_text("utf-8")).get("exchanges")
+    return exchanges if isinstance(exchanges, dict) else {}
+
+
+def _user_config(settings: Settings, known: dict[str, Any]) -> dict[str, Any]:
     return {
         "accepted_terms": True,
         "backtesting": {"files": []},
         "exchanges": {
-            name: {"api-key": "", "api-secret": "", "sandboxed": False}
+            name: known.get(name, {"api-key": "", "api-secret": "", "sandboxed": False})
             for name in settings.exchange
         },
         "metrics": {"enabled": settings.octobot_community},
