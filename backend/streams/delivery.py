@@ -55,8 +55,8 @@ class Delivery:
     def take(self, event: Event) -> None:
         """Give an event its place; the next wave carries it."""
         event_id = self._log.next_id()
-        self._fold.apply(event)
         frame = event_frame(event_id, event.name, event.data)
+        self._fold.apply(event)
         self._note(Change(event_id, event.topic, event.key, event.symbol, frame))
 
     def reload(self, topic: Topic, items: Items) -> None:

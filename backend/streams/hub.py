@@ -126,7 +126,7 @@ class Hub:
         while self._delivery.clients() and time.monotonic() < stop_at:
             self._try_turn()
         self._closed = True
-        _call_all(self._requests)
+        _call_first(len(self._requests), self._requests)
         self._delivery.drop_all()
         self._selector.close()
         self._ear.close()
@@ -149,14 +149,15 @@ class Hub:
                 self._delivery.drop(key.data)  # all that a stream's client can say is good-bye
             else:
                 self._delivery.catch_up(key.data)
-        _call_all(self._events)
+        requests = len(self._requests)  # each sees what was published before it was made
+        _call_first(len(self._events), self._events)
         self._delivery.send_wave()
-        _call_all(self._requests)
+        _call_first(requests, self._requests)
         if time.monotonic() >= self._next_tick:
             self._delivery.keep_time()
             self._next_tick = time.monotonic() + _TICK_S
 
 
-def _call_all(calls: deque[Callable[[], None]]) -> None:
-    for _ in range(len(calls)):
+def _call_first(count: int, calls: deque[Callable[[], None]]) -> None:
+    for _ in range(count):
         calls.popleft()()

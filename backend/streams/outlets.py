@@ -46,11 +46,9 @@ class SocketOutlet:
         self._owner: object = None
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-        if sock.family in (socket.AF_INET, socket.AF_INET6):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
-                timeout_ms = int(vanished_s * 1000)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(vanished_s * 1000))
 
     def open(self, selector: selectors.BaseSelector, owner: object) -> None:
         """Watch for the client's end."""
@@ -96,15 +94,14 @@ class PipeOutlet:
         """Need nothing from the selector."""
 
     def write(self, data: bytes) -> int:
-        """Take all of it while less than `PIPE_BYTES` wait, else nothing."""
+        """Take what there is room for in `PIPE_BYTES`."""
         with self._lock:
-            if self._size >= PIPE_BYTES:
-                self._refused = True
-                return 0
-            self._chunks.append(data)
-            self._size += len(data)
+            taken = data[: PIPE_BYTES - self._size]
+            self._chunks.append(taken)
+            self._size += len(taken)
+            self._refused = len(taken) < len(data)
         self._signal.set()
-        return len(data)
+        return len(taken)
 
     def ask_for_room(self, wanted: bool) -> None:
         """Do nothing: a pipe that refused something reports by itself when it was emptied."""
