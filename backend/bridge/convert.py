@@ -125,7 +125,7 @@ def trade_from_dict(
 ) -> Trade:
     """Build a trade from what the Trades channel carries."""
     return Trade(
-        id=str(raw[Col.ID.value]),
+        id=trade_id(raw),
         order_id=order_id,
         client_order_id=client_order_id,
         exchange=exchange,
@@ -138,6 +138,11 @@ def trade_from_dict(
         liquidity=raw[Col.TAKER_OR_MAKER.value],
         executed_at=utc(raw[Col.TIMESTAMP.value]),
     )
+
+
+def trade_id(raw: dict[str, Any]) -> str:
+    """Return the exchange's id of a trade: OctoBot gives those that it reloads new ones."""
+    return str(raw.get(Col.EXCHANGE_TRADE_ID.value) or raw[Col.ID.value])
 
 
 def trade_of_fill(raw: dict[str, Any], order: Order) -> Trade:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
@@ -18,6 +19,7 @@ from backend.bridge.convert import (
     is_execution,
     order_from_dict,
     trade_from_dict,
+    trade_id,
     trade_of_fill,
 )
 from backend.bridge.effects import event_data
@@ -52,6 +54,7 @@ class Ledger:
         self._by_exchange_id: dict[str, str] = {}
         self._unclaimed: list[tuple[dict[str, Any], str, bool]] = []
         self._untraded: set[str] = set()
+        self._traded: dict[str, Decimal] = {}
         self._rejected: set[str] = set()
         self._filled_with_exits: dict[str, Mapping[str, Any]] = {}
         self.orders: History[Order] = History(KEPT)
@@ -82,6 +85,7 @@ class Ledger:
             self.trades.pass_by(row.place)
             if row.account == self.account(row.trade.exchange):
                 self.trades.append(row.trade, row.trade.model_dump_json().encode(), row.place)
+                self._count(row.trade)
         self.orders.complete = len(orders) < KEPT
         self.trades.complete = len(trades) < KEPT
         self._publish_open()
@@ -198,7 +202,7 @@ class Ledger:
 
     def record_trade(self, raw: dict[str, Any], exchange: str, *, old: bool = False) -> None:
         """Take in a trade; it is published after the order that it filled."""
-        if not is_execution(raw) or self.trades.get(str(raw[Col.ID.value])) is not None:
+        if not is_execution(raw) or self.trades.get(trade_id(raw)) is not None:
             return
         order_id = self._own_trade_order(raw)
         order = self.orders.get(order_id)
@@ -209,6 +213,8 @@ class Ledger:
             self._held.setdefault(order_id, []).append((raw, exchange))
             return
         self._untraded.discard(order_id)
+        if order is not None and self._traded.get(order_id, ZERO) >= order.item.filled:
+            return  # it came before, under the id that OctoBot had for it then
         client_id = order.item.client_order_id if order else None
         self._recorder.put(self._enter(trade_from_dict(raw, exchange, order_id, client_id), old))
 
@@ -216,6 +222,7 @@ class Ledger:
         """Append a trade, and return what is to be committed and told of it."""
         json = trade.model_dump_json().encode()
         entry = self.trades.append(trade, json)
+        self._count(trade)
         self.version += 1
         account = self.account(trade.exchange)
         data = event_data(trade.exchange, trade.symbol, "trade", json)
@@ -225,6 +232,9 @@ class Ledger:
             trade=StoredTrade(entry.place, account, trade, changes),
             events=() if old else (event,),
         )
+
+    def _count(self, trade: Trade) -> None:
+        self._traded[trade.order_id] = self._traded.get(trade.order_id, ZERO) + trade.quantity
 
     def adopt(self, open_orders: Iterable[tuple[dict[str, Any], str]]) -> None:
         """Take in the orders that the bot holds after a boot, and show what is open now."""
@@ -251,7 +261,8 @@ class Ledger:
     def _own_trade_order(self, raw: dict[str, Any]) -> str:
         order_id = str(raw[Col.ORDER_ID.value])
         if self.orders.get(order_id) is None:
-            return self._by_exchange_id.get(str(raw.get(Col.EXCHANGE_ID.value)), order_id)
+            exchange_id = str(raw.get(Col.EXCHANGE_ID.value) or order_id)
+            return self._by_exchange_id.get(exchange_id, exchange_id)
         return order_id
 
     def _create(self, order_id: str, raw: dict[str, Any], exchange: str) -> Entry[Order]:

@@ -1,7 +1,7 @@
 """A process that imports everything once and gives life to servers; run by processes.py.
 
-For each line of JSON on stdin, the settings, it forks a life, which serves the
-backend on a real socket, prints `serving <pid> <port>`, and is told by signals
+For each line of JSON on stdin, the settings and `sandbox_latency_s`, it forks a life: it
+serves the backend on a real socket, prints `serving <pid> <port>`, and is told by signals
 when to end; then `dead <pid>` follows.
 """
 
@@ -26,9 +26,11 @@ from backend.settings import Settings
 
 def live(given: dict[str, Any]) -> None:
     """Serve until a signal says otherwise."""
+    latency_s = given.pop("sandbox_latency_s", 0)
     settings = Settings(_env_file=None, **{**given, "home": Path(given["home"])})
     listener = listen("127.0.0.1", 0)
     with listener, backend.start.running_app(settings, GeventHost()) as app:
+        app.extensions["backend"].bridge.sandbox.faults.latency_s = latency_s
         say("serving", os.getpid(), listener.getsockname()[1])
         serve_until_told(Server(listener, app))
 

@@ -1,0 +1,58 @@
+"""POST /portfolio/refresh where balances are an exchange's to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from backend.bridge.sandbox.faults import Fault
+from backend.store import openings
+from tests.bridge.live import START, wait_until
+from tests.reports.office import Office
+
+Start = Callable[..., Office]
+
+
+@pytest.fixture
+def real(fresh: Start) -> Iterator[Office]:
+    """A bot that trades with an account at the sandbox."""
+    office = fresh(trading="real")
+    yield office
+    office.live.bridge.sandbox.faults.clear()
+
+
+def test_the_exchange_is_asked(real: Office) -> None:
+    (exchange,) = real.viewer.post("/portfolio/refresh")["exchanges"]
+    totals = {row["asset"]: Decimal(row["total"]) for row in exchange["balances"]}
+    assert totals == START
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault.TIMEOUT_BEFORE, "exchange_unreachable"),
+        (Fault.DISCONNECTION, "exchange_unreachable"),
+        (Fault.RATE_LIMIT, "exchange_unreachable"),
+        (Fault.CLOCK_SKEW, "exchange_unreachable"),
+        (Fault.REJECTION, "exchange_refused"),
+    ],
+)
+def test_an_exchange_that_does_not_tell_is_a_502(real: Office, fault: Fault, kind: str) -> None:
+    real.live.bridge.sandbox.faults.arm(fault, "fetch_balance", times=1)
+    assert real.viewer.post("/portfolio/refresh", expect=502)["type"] == kind
+    assert real.viewer.post("/portfolio/refresh")["total_value"] != "0"
+
+
+def test_a_real_account_begins_with_what_it_holds(
+    real: Office, fresh: Start, tmp_path: Path
+) -> None:
+    real.live.place(quantity="1")
+    assert wait_until(lambda: real.live.totals()["BTC"] > START["BTC"])
+    totals = real.live.totals()
+    # another database knows nothing of the account
+    again = fresh(trading="real", database_url=f"sqlite:///{tmp_path}/other.db")
+    held = again.live.database.read(openings.of_accounts, ["sandbox:real"], "USDT")
+    assert {row.asset: row.quantity for row in held} == totals
