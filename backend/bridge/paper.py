@@ -54,10 +54,32 @@ async def restore_orders(manager: Any, ledger: Ledger) -> None:
     mine += [_less_fee(manager, ledger, order) for order in ledger.unplaced_exits()]
     for order in (order for order in mine if order.exchange == manager.exchange_name):
         notes = ledger.rebuild_of(order.id)
+        if _other_half_filled(ledger, order):
+            ended = {"status": "canceled", "updated_at": utc_now()}
+            ledger.update(order.model_copy(update=ended))
+            continue
         price = last_price(manager, order.symbol) or order.stop_price or order.price
         exits = [Order.model_validate(raw) for raw in notes.get("exits", ())]
         if price is None or not await _place_again(manager, ledger, order, price, notes, exits):
             ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
+        elif _other_half_filled(ledger, order):
+            await _cancel_if_open(manager, order)
+
+
+def _other_half_filled(ledger: Ledger, order: Order) -> bool:
+    """Tell whether an exit's sibling has filled: before the crash, or while this was put back."""
+    return order.parent_order_id is not None and any(
+        entry.item.parent_order_id == order.parent_order_id
+        and entry.item.id != order.id
+        and entry.item.status == "filled"
+        for entry in ledger.orders.newest_first()
+    )
+
+
+async def _cancel_if_open(manager: Any, order: Order) -> None:
+    orders = manager.exchange_personal_data.orders_manager
+    if orders.has_order(order.id):
+        await manager.trader.cancel_order(orders.get_order(order.id))
 
 
 def _less_fee(manager: Any, ledger: Ledger, order: Order) -> Order:

@@ -62,6 +62,7 @@ class Watcher:
 
     async def _on_order(self, *, exchange: str, order: dict[str, Any], **_: Any) -> None:
         self._ledger.record_order(order, exchange)
+        self._portfolios.refresh()  # whoever reads this order reads what it locked or freed
         self._portfolios.announce()
 
     async def _on_trade(

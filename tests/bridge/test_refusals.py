@@ -145,6 +145,7 @@ def test_all_of_an_asset_can_be_spent_and_not_a_step_more(bot: Live) -> None:
     assert bot.balances() == before
     assert bot.place(side="buy", quantity=quantity).status == "filled"
     assert 0 <= bot.totals().get("USDT", D(0)) < price * step
+    bot.place(side="sell", quantity=(quantity / 2).quantize(step, "ROUND_DOWN"))
 
 
 def test_all_of_an_asset_can_be_sold(bot: Live) -> None:

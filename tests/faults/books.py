@@ -57,7 +57,8 @@ def read_true(api: Api, opened: Mapping[str, Decimal]) -> Books:
         return not wrong_in(found[0], opened)
 
     wait_until(fits, 5)
-    assert wrong_in(found[0], opened) == []
+    wrong = wrong_in(found[0], opened)
+    assert wrong == [], wrong
     return found[0]
 
 

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from tests.faults import books
 from tests.faults.books import OPEN, Books
 from tests.faults.processes import Api, Life, nursery_at
@@ -121,6 +123,7 @@ def _cancel_all(api: Api) -> None:
     assert found.locked == {}
 
 
+@pytest.mark.kills
 def test_a_hundred_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     world = World(seed=3)
     deaths: Counter[str] = Counter()
