@@ -33,6 +33,8 @@ _OURS: dict[int | None, type[ApiError]] = {
     error.status: error
     for error in (MalformedRequest, NotFound, MethodNotAllowed, BodyTooLarge, UnsupportedMediaType)
 }
+# Python 3.13 renamed these; clients see the same name on every Python
+_RENAMED = {414: "uri_too_long", 416: "range_not_satisfiable"}
 _log = structlog.get_logger(__name__)
 
 
@@ -41,7 +43,7 @@ class HttpError(ApiError):
 
     def __init__(self, status: int, details: str | None = None) -> None:
         self.status = status
-        self.type = HTTPStatus(status).name.lower()
+        self.type = _RENAMED.get(status) or HTTPStatus(status).name.lower()
         super().__init__(details)
 
 

@@ -127,7 +127,7 @@ def test_an_empty_line_before_a_request_is_passed_over(server: Served) -> None:
 
 def test_a_long_address_is_a_414(server: Served) -> None:
     answer = server.ask(get("/" + "a" * 9000))
-    assert (answer.status, answer.json["type"]) == (414, "request_uri_too_long")
+    assert (answer.status, answer.json["type"]) == (414, "uri_too_long")
 
 
 @pytest.mark.parametrize(

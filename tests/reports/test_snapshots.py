@@ -89,7 +89,7 @@ def test_values_are_kept_at_the_interval_until_it_ends(
     count = len(kept(database))
     assert set(kept(database)) == {D(1000)}
     assert not wait_until(lambda: len(kept(database)) > count, 0.1)
-    assert "snapshots" not in {thread.name for thread in threading.enumerate()}
+    assert wait_until(lambda: "snapshots" not in {thread.name for thread in threading.enumerate()})
 
 
 def test_the_first_one_does_not_wait_for_the_interval(
