@@ -83,13 +83,15 @@ def kept(database: Database, account: str = "sandbox:paper") -> list[Decimal]:
 def test_values_are_kept_at_the_interval_until_it_ends(
     take: StartTaking, database: Database
 ) -> None:
+    others = set(threading.enumerate())
     taking = take(0.02)
     assert wait_until(lambda: len(kept(database)) >= 3)
+    (thread,) = (each for each in set(threading.enumerate()) - others if each.name == "snapshots")
     taking.close()
     count = len(kept(database))
     assert set(kept(database)) == {D(1000)}
     assert not wait_until(lambda: len(kept(database)) > count, 0.1)
-    assert wait_until(lambda: "snapshots" not in {thread.name for thread in threading.enumerate()})
+    assert not thread.is_alive()
 
 
 def test_the_first_one_does_not_wait_for_the_interval(
