@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import yaml
 from flask import Flask
 
+from backend.identity.roles import SCOPES
 from backend.middleware.auth import AccessRule, rule_of
 from backend.middleware.idempotency import HEADER, PATTERN
 from backend.openapi import api
@@ -75,6 +76,7 @@ def contract(app: Flask) -> Json:
         document: Json = json.loads(json.dumps(own.spec))
         for path, method, endpoint in _operations(app):
             _complete(document["paths"][path][method], app, endpoint)
+    document["x-roles"] = {role: sorted(scopes) for role, scopes in SCOPES.items()}
     components = document["components"]
     _tell_optional_bodies(document)
     components["responses"] = {error.name: _error_answer(error) for error in _ERRORS.values()}
@@ -121,6 +123,7 @@ def _complete(operation: Json, app: Flask, endpoint: str) -> None:
     view = app.view_functions[endpoint]
     rule = rule_of(app, endpoint) or AccessRule()
     limited = hasattr(view, "rate_class")
+    operation["x-scope"] = "public" if rule.public else rule.scope or "authenticated"
     if rule.public:
         operation["security"] = []
     elif rule.credentials is not None:

@@ -1,0 +1,81 @@
+"""Everyone who may knock: the roles, and those whose token is of no use for one reason each."""
+
+from __future__ import annotations
+
+import time
+
+import jwt
+from flask import Flask
+
+from backend.app import close_app, create_app
+from backend.identity import Identity
+from backend.schemas.auth import Tokens
+from backend.schemas.common import utc_now
+from backend.services import Services
+from tests.api import PASSWORD
+
+_NOWHERE = ("127.0.0.1", "tests")
+
+Headers = dict[str, str]
+
+
+def bearer(token: str) -> Headers:
+    """Spell the header."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+def log_in(app: Flask, username: str) -> Tokens:
+    """Open a session of a user of the tests."""
+    identity: Identity = app.extensions["backend"].identity
+    return identity.login(username, PASSWORD, *_NOWHERE)
+
+
+def disabled_user(app: Flask) -> Headers:
+    """An admin who was disabled after the login."""
+    identity: Identity = app.extensions["backend"].identity
+    user = identity.create_user("disabled", PASSWORD, "admin")
+    tokens = log_in(app, "disabled")
+    identity.disable_user(user.id)
+    return bearer(tokens.access_token)
+
+
+def expired_token(app: Flask) -> Headers:
+    """An admin's token that has run out, signed by the server's own key."""
+    parts: Services = app.extensions["backend"]
+    settings = parts.settings.model_copy(update={"token_expiry": 1})
+    brief = create_app(settings, parts.bridge, parts.hub, parts.host, parts.database)
+    token = log_in(brief, "admin").access_token
+    expires_at = parts.identity.principal(token).expires_at
+    close_app(brief)
+    time.sleep(max(0.0, (expires_at - utc_now()).total_seconds()))
+    return bearer(token)
+
+
+def revoked_token(app: Flask) -> Headers:
+    """An admin's token after the logout."""
+    identity: Identity = app.extensions["backend"].identity
+    token = log_in(app, "admin").access_token
+    identity.logout(identity.principal(token), None)
+    return bearer(token)
+
+
+def foreign_token(app: Flask) -> Headers:
+    """An admin's token to the last claim, signed by somebody else."""
+    token = log_in(app, "admin").access_token
+    claims = jwt.decode(token, options={"verify_signature": False})
+    kid = jwt.get_unverified_header(token)["kid"]
+    return bearer(jwt.encode(claims, "k" * 48, "HS256", headers={"kid": kid}))
+
+
+def all_callers(app: Flask) -> dict[str, Headers]:
+    """Name every caller and what it sends."""
+    return {
+        "no token": {},
+        "viewer": bearer(log_in(app, "viewer").access_token),
+        "trader": bearer(log_in(app, "trader").access_token),
+        "admin": bearer(log_in(app, "admin").access_token),
+        "disabled user": disabled_user(app),
+        "expired": expired_token(app),
+        "revoked": revoked_token(app),
+        "foreign key": foreign_token(app),
+    }
