@@ -14,6 +14,7 @@ from backend.bridge.history import Entry
 from backend.bridge.intents import Intents
 from backend.bridge.ledger import OPEN_STATUSES, Ledger
 from backend.bridge.older import with_older
+from backend.bridge.pages import Pages
 from backend.bridge.preview import preview_order
 from backend.concurrency import Host
 from backend.cursors import decode_cursor, encode_cursor
@@ -58,14 +59,18 @@ class Orders:
         self._journal = journal
         self._host = host
         self._start = start
+        self._pages = Pages()
 
     # ---- reads
 
     def page(self, query: OrderQuery) -> Prepared:
         """Return one page of orders, newest first; new ones do not shift later pages."""
         self._engine.require_ready()
-        before = decode_cursor("orders", query.cursor)
         version = self._ledger.version
+        return self._pages.get(version, query, lambda: self._build_page(version, query))
+
+    def _build_page(self, version: int, query: OrderQuery) -> Prepared:
+        before = decode_cursor("orders", query.cursor)
         if query.status == "open":
             rows = [
                 entry

@@ -9,6 +9,7 @@ from backend.bridge.engine import Engine
 from backend.bridge.history import Entry
 from backend.bridge.ledger import Ledger
 from backend.bridge.older import with_older
+from backend.bridge.pages import Pages
 from backend.concurrency import Host
 from backend.cursors import decode_cursor, encode_cursor
 from backend.errors import TradeNotFound
@@ -28,10 +29,15 @@ class Trades:
         self._journal = journal
         self._host = host
         self._start = start
+        self._pages = Pages()
 
     def page(self, query: TradeQuery) -> Prepared:
         """Return one page of trades, newest first; new ones do not shift later pages."""
         self._engine.require_ready()
+        version = self._ledger.version
+        return self._pages.get(version, query, lambda: self._build_page(version, query))
+
+    def _build_page(self, version: int, query: TradeQuery) -> Prepared:
         before = decode_cursor("trades", query.cursor)
 
         def wanted(trade: Trade) -> bool:
@@ -41,7 +47,6 @@ class Trades:
                 and (query.until is None or trade.executed_at < query.until)
             )
 
-        version = self._ledger.version
         found, more = self._ledger.trades.page(query.limit, before, wanted)
         if more is None and not self._ledger.trades.complete:
             found, more = with_older(
