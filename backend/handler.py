@@ -6,7 +6,6 @@ import contextlib
 import errno
 import socket
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -14,14 +13,14 @@ from urllib.parse import unquote_to_bytes
 
 import gevent
 import structlog
-from gevent.pywsgi import Input, WSGIHandler
+from gevent.pywsgi import WSGIHandler
 
-from backend.errors import ApiError, BodyTooLarge, InternalError, MalformedRequest
+from backend.errors import ApiError, InternalError, MalformedRequest
 from backend.handover import SocketTaker, offer_socket, socket_taker
 from backend.middleware.access_log import access_log, log_access
 from backend.middleware.errors import MAX_BODY_BYTES, HttpError, problem, problem_headers
 from backend.middleware.headers import SECURITY_HEADERS, new_request_id
-from backend.wire import MAX_LINE_BYTES, Head, read_head
+from backend.wire import MAX_LINE_BYTES, Body, Head, read_head
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
 _ONE_SEND_BYTES = 64 * 1024
 _NEVER = float("inf")
+_AT_ONCE = frozenset({"/healthz", "/readyz"})  # who asks these restarts what answers late
 _CLIENT_IS_GONE = (
     errno.EPIPE,
     errno.ECONNRESET,
@@ -51,52 +51,6 @@ class Patience:
     idle_s: float = 75.0
     linger_s: float = 2.0
     sweep_s: float = 1.0
-
-
-class Body(Input):  # type: ignore[misc]  # gevent is untyped
-    """A request's body; whatever leaves its end in doubt also ends the connection."""
-
-    __slots__ = ("_handler", "_taken")
-
-    def __init__(self, handler: Handler, head: Head) -> None:
-        expects = head.headers.get("HTTP_EXPECT", "").lower() == "100-continue"
-        sock = handler.socket if expects else None
-        super().__init__(handler.rfile, head.content_length, sock, head.chunked)
-        self._handler = handler
-        self._taken = 0
-
-    def read(self, length: int | None = None) -> bytes:
-        """Read up to `length` bytes."""
-        return self._guarded(super().read, length)
-
-    def readline(self, size: int | None = None) -> bytes:
-        """Read up to the next line feed."""
-        return self._guarded(super().readline, size)
-
-    def _guarded(self, read: Callable[[int | None], bytes], size: int | None) -> bytes:
-        try:
-            data = read(size)
-        except (OSError, ValueError):
-            self._handler.close_connection = True
-            if self._handler.expired:
-                raise HttpError(408, "the body did not arrive in time") from None
-            raise OSError("the body is cut short or wrongly chunked") from None
-        self._taken += len(data)
-        if self._taken > MAX_BODY_BYTES:
-            self._handler.close_connection = True
-            raise BodyTooLarge(f"a body has at most {MAX_BODY_BYTES} bytes")
-        return data
-
-    def _discard(self) -> None:
-        """Skip what the view left unread, as far as that is less work than a new connection."""
-        if self._handler.close_connection or (not self.content_length and not self.chunked_input):
-            return
-        if self.socket is not None:  # the client still waits for "100 Continue"
-            self._handler.close_connection = True
-            return
-        with contextlib.suppress(ApiError, OSError):  # what is wrong ends the connection
-            while self.read(16384):
-                pass
 
 
 class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
@@ -124,8 +78,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         self.server.connections.add(self)
         try:
             while self._serve_one():
-                # a client that sends without pause would starve the others
-                gevent.sleep(0)
+                pass
         except OSError:
             pass  # the client is gone
         finally:
@@ -155,7 +108,12 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
             self._refuse(HttpError(408) if self.expired else error, line)
             return False
         self._take(head)
+        at_once = self.environ["PATH_INFO"] in _AT_ONCE
+        if not at_once:
+            gevent.sleep(0)  # a client that sends without pause would starve the others
         self.handle_one_response()
+        if at_once:
+            gevent.sleep(0)
         self.idle = True
         self.deadline = time.monotonic() + self._patience.idle_s
         return not self.close_connection

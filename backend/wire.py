@@ -1,4 +1,4 @@
-"""Reads the head of an HTTP/1.1 request, strictly.
+"""Reads the head and the body of an HTTP/1.1 request, strictly.
 
 Whatever a proxy and this server could read differently (two lengths, folded or
 broken header lines, bare line feeds) is refused, because such requests are how
@@ -7,11 +7,15 @@ one client's bytes get taken for another client's request.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
-from typing import BinaryIO, NamedTuple
+from collections.abc import Callable
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
-from backend.errors import BodyTooLarge, MalformedRequest
+from gevent.pywsgi import Input
+
+from backend.errors import ApiError, BodyTooLarge, MalformedRequest
 from backend.middleware.errors import MAX_BODY_BYTES, HttpError
 
 MAX_LINE_BYTES = 8192
@@ -124,3 +128,60 @@ def _body_framing(headers: dict[str, str], version: str) -> tuple[int | None, bo
     if int(length) > MAX_BODY_BYTES:
         raise BodyTooLarge(f"a body has at most {MAX_BODY_BYTES} bytes")
     return int(length), False
+
+
+class Connection(Protocol):
+    """What a body needs of its connection, which is `expired` when its time was up."""
+
+    socket: Any
+    rfile: BinaryIO
+    close_connection: bool
+    expired: bool
+
+
+class Body(Input):  # type: ignore[misc]  # gevent is untyped
+    """A request's body; whatever leaves its end in doubt also ends the connection."""
+
+    __slots__ = ("_connection", "_taken")
+
+    def __init__(self, connection: Connection, head: Head) -> None:
+        expects = head.headers.get("HTTP_EXPECT", "").lower() == "100-continue"
+        sock = connection.socket if expects else None
+        super().__init__(connection.rfile, head.content_length, sock, head.chunked)
+        self._connection = connection
+        self._taken = 0
+
+    def read(self, length: int | None = None) -> bytes:
+        """Read up to `length` bytes."""
+        return self._guarded(super().read, length)
+
+    def readline(self, size: int | None = None) -> bytes:
+        """Read up to the next line feed."""
+        return self._guarded(super().readline, size)
+
+    def _guarded(self, read: Callable[[int | None], bytes], size: int | None) -> bytes:
+        try:
+            data = read(size)
+        except (OSError, ValueError):
+            self._connection.close_connection = True
+            if self._connection.expired:
+                raise HttpError(408, "the body did not arrive in time") from None
+            raise OSError("the body is cut short or wrongly chunked") from None
+        self._taken += len(data)
+        if self._taken > MAX_BODY_BYTES:
+            self._connection.close_connection = True
+            raise BodyTooLarge(f"a body has at most {MAX_BODY_BYTES} bytes")
+        return data
+
+    def _discard(self) -> None:
+        """Skip what the view left unread, as far as that is less work than a new connection."""
+        if self._connection.close_connection or (
+            not self.content_length and not self.chunked_input
+        ):
+            return
+        if self.socket is not None:  # the client still waits for "100 Continue"
+            self._connection.close_connection = True
+            return
+        with contextlib.suppress(ApiError, OSError):  # what is wrong ends the connection
+            while self.read(16384):
+                pass

@@ -72,6 +72,7 @@ def _slow() -> str:
 
 _VIEWS: dict[str, Callable[[], Any]] = {
     "/hello": lambda: "hello",
+    "/healthz": lambda: "well",
     "/echo": lambda: request.get_data(),
     "/unread": lambda: "did not look",
     "/environ": _environ,

@@ -114,6 +114,23 @@ def test_one_busy_connection_does_not_starve_another(
     assert paths.index("/environ") < 1500
 
 
+def test_health_is_told_before_what_else_waits(
+    server: Served, events: list[dict[str, Any]]
+) -> None:
+    connections = [server.connect() for _ in range(20)]
+    for connection in connections:
+        connection.ask(HELLO)
+    events.clear()
+    held, sent = threading.Event(), threading.Event()
+    server.on_hub(lambda: (held.set(), sent.wait()))
+    assert held.wait(10)
+    for number, connection in enumerate(connections):
+        connection.send(get("/healthz") if number == 10 else HELLO)
+    sent.set()
+    assert [connection.answer().status for connection in connections] == [200] * 20
+    assert [event["path"] for event in events].index("/healthz") == 0
+
+
 def test_each_request_is_logged(server: Served, events: list[dict[str, Any]]) -> None:
     server.ask(post("/echo?ticket=secret", b"x", "X-Request-ID: mine"))
     (line,) = [event for event in events if event["event"] == "request"]
