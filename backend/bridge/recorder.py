@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from backend.accounting.exact import EXACT, ZERO
 from backend.schemas.events import Event, EventSink, Topic
 from backend.schemas.journal import (
     Batch,
@@ -21,6 +22,7 @@ from backend.schemas.journal import (
     JournalUnavailable,
     OrderJournal,
     StoredOrder,
+    StoredPosition,
     StoredTrade,
 )
 
@@ -35,11 +37,14 @@ log = logging.getLogger(__name__)
 class Change:
     """One step of the ledger: rows to commit, then events to publish or a snapshot to load.
 
-    One that `probes` is committed though it holds nothing.
+    `balance` (account, asset, amount) changes a total without a trade. A change
+    that `probes` is committed though it holds nothing.
     """
 
     order: StoredOrder | None = None
     trade: StoredTrade | None = None
+    position: StoredPosition | None = None
+    balance: tuple[str, str, Decimal] | None = None
     accepted: str | None = None
     lost: str | None = None
     baseline: tuple[str, Decimal] | None = None
@@ -137,8 +142,10 @@ class Recorder:
 
 
 def _batch(changes: Sequence[Change]) -> Batch | None:
-    """Merge changes: an order's last state wins."""
+    """Merge changes: an order's or position's last state wins."""
     orders: dict[str, StoredOrder] = {}
+    positions: dict[tuple[str, str], StoredPosition] = {}
+    balances: dict[str, dict[str, Decimal]] = {}
     trades: list[StoredTrade] = []
     events: list[JournalEvent] = []
     accepted, lost = [], []
@@ -147,6 +154,12 @@ def _batch(changes: Sequence[Change]) -> Batch | None:
             orders[change.order.order.id] = change.order
         if change.trade is not None:
             trades.append(change.trade)
+        if change.position is not None:
+            positions[change.position.account, change.position.symbol] = change.position
+        if change.balance is not None:
+            account, asset, amount = change.balance
+            of_account = balances.setdefault(account, {})
+            of_account[asset] = EXACT.add(of_account.get(asset, ZERO), amount)
         if change.accepted is not None:
             accepted.append(change.accepted)
         if change.lost is not None:
@@ -157,8 +170,14 @@ def _batch(changes: Sequence[Change]) -> Batch | None:
             if e.topic in _JOURNALLED
         )
     probes = any(change.probes for change in changes)
-    if not (orders or trades or accepted or lost or events or probes):
+    if not (orders or trades or positions or balances or accepted or lost or events or probes):
         return None
     return Batch(
-        orders=tuple(orders.values()), trades=trades, accepted=accepted, lost=lost, events=events
+        orders=tuple(orders.values()),
+        trades=trades,
+        positions=tuple(positions.values()),
+        balances=balances,
+        accepted=accepted,
+        lost=lost,
+        events=events,
     )

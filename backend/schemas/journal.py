@@ -63,6 +63,15 @@ class StoredTrade:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredPosition:
+    """A paper position and its settings; `body` is JSON of the bridge's own making."""
+
+    account: str
+    symbol: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class JournalEvent:
     """An event that can be asked for again: its data line, as the streams send it."""
 
@@ -93,6 +102,7 @@ class Batch:
 
     orders: Sequence[StoredOrder] = ()
     trades: Sequence[StoredTrade] = ()
+    positions: Sequence[StoredPosition] = ()
     balances: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
     accepted: Sequence[str] = ()
     lost: Sequence[str] = ()
@@ -113,6 +123,7 @@ class AccountState:
     balances: Mapping[str, Decimal]
     baseline: Decimal | None
     open_orders: Sequence[StoredOrder]
+    positions: Sequence[StoredPosition] = ()
 
 
 class IntentTaken(Exception):
@@ -141,6 +152,9 @@ class OrderJournal(Protocol):
 
     def intend(self, intent: Intent) -> None:
         """Write an intent; raises `IntentTaken` when one of its keys is not older than 24 h."""
+
+    def find_intent(self, user_id: str, key: str, at: datetime) -> Intent | None:
+        """Return the intent that holds a key at a time, if one does."""
 
     def refuse(self, order_id: str, answer: Mapping[str, Any]) -> None:
         """Note that nothing was placed, and the answer that was given."""

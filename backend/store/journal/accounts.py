@@ -10,8 +10,9 @@ from sqlalchemy import Connection, insert, select, update
 from backend.schemas.common import utc_now
 from backend.schemas.journal import AccountState
 from backend.store.journal import lists
-from backend.store.journal.models import AccountRow, BalanceRow
+from backend.store.journal.models import AccountRow, BalanceRow, PositionRow
 from backend.store.journal.prepared import unless_there
+from backend.store.journal.rows import read_position
 
 _ADD = unless_there(AccountRow)
 
@@ -36,12 +37,18 @@ def read(connection: Connection, account: str) -> AccountState:
         .where(BalanceRow.account == account)
         .order_by(BalanceRow.asset)
     ).all()
+    positions = (
+        select(PositionRow.__table__)
+        .where(PositionRow.account == account)
+        .order_by(PositionRow.symbol)
+    )
     baseline = select(AccountRow.baseline).where(AccountRow.id == account)
     return AccountState(
         opened={row.asset: row.opened for row in found if row.opened is not None},
         balances={row.asset: row.total for row in found},
         baseline=connection.execute(baseline).scalar_one(),
         open_orders=lists.open_orders(connection, account),
+        positions=[read_position(row) for row in connection.execute(positions)],
     )
 
 

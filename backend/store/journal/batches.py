@@ -1,4 +1,4 @@
-"""Committing what happened: orders, trades, balances, outcomes and events, each exactly once."""
+"""Committing what happened, each thing exactly once: orders, trades, positions, events."""
 
 from __future__ import annotations
 
@@ -11,9 +11,21 @@ from sqlalchemy.sql import ClauseElement
 from backend.schemas.common import utc_now
 from backend.schemas.journal import Batch
 from backend.store.journal import intents
-from backend.store.journal.models import BalanceRow, BatchRow, EventRow, OrderRow, TradeRow
+from backend.store.journal.models import (
+    BalanceRow,
+    BatchRow,
+    EventRow,
+    OrderRow,
+    PositionRow,
+    TradeRow,
+)
 from backend.store.journal.prepared import Insert, in_both, unless_there, upsert
-from backend.store.journal.rows import event_values, order_values, trade_values
+from backend.store.journal.rows import (
+    event_values,
+    order_values,
+    position_values,
+    trade_values,
+)
 
 BATCHES_REMEMBERED = 64
 _EXACT = Context(prec=1000, traps=[Inexact, InvalidOperation, Overflow])
@@ -34,6 +46,12 @@ def _replace_order(insert_order: Insert) -> ClauseElement:
     )
 
 
+def _replace_position(insert_position: Insert) -> ClauseElement:
+    return insert_position.on_conflict_do_update(
+        index_elements=["account", "symbol"], set_={"body": insert_position.excluded.body}
+    )
+
+
 def _replace_total(insert_balance: Insert) -> ClauseElement:
     return insert_balance.on_conflict_do_update(
         index_elements=["account", "asset"], set_={"total": insert_balance.excluded.total}
@@ -42,6 +60,7 @@ def _replace_total(insert_balance: Insert) -> ClauseElement:
 
 _REMEMBER = upsert(BatchRow, _number)
 _PUT_ORDER = upsert(OrderRow, _replace_order)
+_PUT_POSITION = upsert(PositionRow, _replace_position)
 _ADD_TRADE = unless_there(TradeRow)
 _TOTALS = in_both(
     select(BalanceRow.asset, BalanceRow.total).where(BalanceRow.account == bindparam("account"))
@@ -58,6 +77,7 @@ def commit(connection: Connection, batch: Batch) -> None:
     if not _REMEMBER.run(connection, {"id": batch.id}):
         return
     _PUT_ORDER.run(connection, *map(order_values, batch.orders))
+    _PUT_POSITION.run(connection, *map(position_values, batch.positions))
     new_trades = [row for row in batch.trades if _ADD_TRADE.run(connection, trade_values(row))]
     changes = [*batch.balances.items(), *((trade.account, trade.changes) for trade in new_trades)]
     for account, sums in _summed(changes).items():

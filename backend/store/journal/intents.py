@@ -63,6 +63,12 @@ def add(connection: Connection, intent: Intent) -> None:
             raise IntentTaken(read_intent(connection.execute(_HOLDER, names).one()))
 
 
+def holder(connection: Connection, user_id: str, key: str, at: datetime) -> Intent | None:
+    """Return the intent that holds a key, unless it is too old at that time."""
+    row = connection.execute(_HOLDER, {"user_id": user_id, "key": key}).first()
+    return None if row is None or row.created_at < at - KEYS_LAST else read_intent(row)
+
+
 def settle(
     connection: Connection,
     order_ids: Collection[str],

@@ -70,6 +70,10 @@ class Journal:
             self._uncertain.add(intent.order_id)
             raise
 
+    def find_intent(self, user_id: str, key: str, at: datetime) -> Intent | None:
+        """Return the intent that holds a key at a time, if one does."""
+        return self._read(intents.holder, user_id, key, at)
+
     def refuse(self, order_id: str, answer: Mapping[str, Any]) -> None:
         """Note that nothing was placed, and the answer that was given."""
         with self._change() as connection:

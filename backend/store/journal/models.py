@@ -1,4 +1,4 @@
-"""The journal's tables: accounts and balances, intents and keys, orders, trades, events."""
+"""The journal's tables: accounts, balances, positions, intents and keys, orders, trades, events."""
 
 from __future__ import annotations
 
@@ -122,6 +122,17 @@ class TradeRow(Base):
     executed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     body: Mapped[str] = mapped_column(Text)
     changes: Mapped[str] = mapped_column(Text)
+
+
+class PositionRow(Base):
+    """A paper position's present state and settings."""
+
+    __tablename__ = "positions"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    symbol: Mapped[str] = mapped_column(String, primary_key=True)
+    body: Mapped[str] = mapped_column(Text)
 
 
 class EventRow(Base):

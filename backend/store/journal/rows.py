@@ -9,7 +9,14 @@ from typing import Any
 import orjson
 from sqlalchemy import Row
 
-from backend.schemas.journal import Intent, JournalEvent, StoredEvent, StoredOrder, StoredTrade
+from backend.schemas.journal import (
+    Intent,
+    JournalEvent,
+    StoredEvent,
+    StoredOrder,
+    StoredPosition,
+    StoredTrade,
+)
 from backend.schemas.orders import Order
 from backend.schemas.trades import Trade
 
@@ -96,6 +103,16 @@ def read_trade(row: Row[Any]) -> StoredTrade:
     """Return the trade of a row."""
     changes = {asset: Decimal(change) for asset, change in orjson.loads(row.changes).items()}
     return StoredTrade(row.place, row.account, Trade.model_validate_json(row.body), changes)
+
+
+def position_values(stored: StoredPosition) -> dict[str, object]:
+    """Return the columns of a position."""
+    return {"account": stored.account, "symbol": stored.symbol, "body": as_json(stored.body)}
+
+
+def read_position(row: Row[Any]) -> StoredPosition:
+    """Return the position of a row."""
+    return StoredPosition(row.account, row.symbol, orjson.loads(row.body))
 
 
 def event_values(event: JournalEvent) -> dict[str, object]:
