@@ -12,7 +12,14 @@ from sqlalchemy import Connection, event, text
 
 from backend.store import Database
 
-TABLES = ["account_balances", "accounts", "order_intent_keys", "order_intents", "orders"]
+TABLES = [
+    "positions",
+    "account_balances",
+    "accounts",
+    "order_intent_keys",
+    "order_intents",
+    "orders",
+]
 TABLES += ["trades", "journal_events", "journal_batches"]
 
 
