@@ -1,4 +1,4 @@
-"""The command `octobot-backend`: run, config, openapi."""
+"""The command `octobot-backend`: run, config, openapi, audit."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ import sys
 
 import click
 
-from backend.settings import Settings, SettingsError, describe, load_settings
-
-
-class Refusal(click.ClickException):
-    """Ends the program with one line on stderr."""
-
-    exit_code = 2
+from backend.commands import Refusal
+from backend.commands import settings as _settings
+from backend.commands.audit import audit
+from backend.settings import Settings, describe
 
 
 @click.group(invoke_without_command=True)
@@ -58,11 +55,7 @@ def openapi() -> None:
     click.echo(contract_yaml(app), nl=False)
 
 
-def _settings() -> Settings:
-    try:
-        return load_settings()
-    except SettingsError as error:
-        raise Refusal(str(error)) from None
+main.add_command(audit)
 
 
 def _serve(settings: Settings) -> None:

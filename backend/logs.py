@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import re
 import sys
 import threading
 import time
@@ -22,71 +21,14 @@ import orjson
 import structlog
 
 from backend.errors import InternalError
+from backend.masking import masked, masked_value
 
-MASK = "********"
 ACCESS = "access"
 AUDIT = "backend.middleware.audit"
 MAX_FILE_BYTES = 20 * 1024 * 1024
 _KEPT_FILES = 5
 _FLUSH_S = 0.5
 _LOST = (OSError, ValueError)  # no room, or closed while somebody still had a line
-_SECRET_NAMES = frozenset(
-    {
-        "access_token",
-        "authorization",
-        "current_password",
-        "new_password",
-        "password",
-        "refresh_token",
-        "secret",
-        "secret_key",
-        "ticket",
-        "token",
-    }
-)
-_SECRET_HINTS = (
-    "auth",
-    "pass",
-    "secret",
-    "key",
-    "token",
-    "ticket",
-    "signature",
-    "bearer",
-    "eyj",
-    "://",
-)
-_SECRET_TEXT = re.compile(
-    r"""(?ix)
-    (?: \b(?:authorization|password|passphrase|secret(?:_?key)?|api[_-]?(?:key|secret)
-           |(?:access_|refresh_)?token|ticket|signature) ["']? \s* [:=] \s* (?:bearer\s+)?
-      | \bbearer\s+
-    ) (?P<named> "[^"]*"? | '[^']*'? | [^\s"',;&}\])]+ )
-    | (?P<jwt> \beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]* )
-    | (?<=://) [^/\s:@]* : (?P<login> [^@\s/]+ ) (?=@)
-    """
-)
-
-
-def masked(text: str) -> str:
-    """Return the text with whatever looks like a credential masked."""
-    # the expression is slow, and nearly no line has anything for it
-    hinted = any(map(text.lower().__contains__, _SECRET_HINTS))
-    return _SECRET_TEXT.sub(_mask_match, text) if hinted else text
-
-
-def _mask_match(found: re.Match[str]) -> str:
-    return found[0][: found.start(found.lastgroup or 0) - found.start()] + MASK
-
-
-def _masked_value(name: str, value: object) -> object:
-    if isinstance(value, str):
-        return MASK if name.lower() in _SECRET_NAMES else masked(value)
-    if isinstance(value, dict):
-        return {str(key): _masked_value(str(key), item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_masked_value(name, item) for item in value]
-    return value
 
 
 class LogFile:
@@ -153,7 +95,7 @@ class Sinks:
             line.update(fields)  # made of parts that were masked where they came in
         else:
             line["event"] = masked(event)
-            line.update((key, _masked_value(key, value)) for key, value in fields.items())
+            line.update((key, masked_value(key, value)) for key, value in fields.items())
             error = line.pop("exc_info", None)
             if error:
                 line["exception"] = masked(_traceback_text(error))

@@ -9,8 +9,8 @@ from backend.cursors import decode_cursor, encode_cursor
 from backend.middleware.auth import requires
 from backend.middleware.rate_limit import limited
 from backend.openapi import api
-from backend.schemas.audit import AuditEntry
-from backend.schemas.common import Page, PageQuery, Pagination, Problem
+from backend.schemas.audit import AuditEntry, AuditQuery
+from backend.schemas.common import Page, Pagination, Problem
 from backend.services import services
 from backend.store import audit as entries
 
@@ -23,10 +23,11 @@ audit = Blueprint("audit", __name__, url_prefix="/audit")
 @api.validate(
     resp=Response(HTTP_200=Page[AuditEntry], HTTP_401=Problem, HTTP_403=Problem), tags=["audit"]
 )
-def list_entries(query: PageQuery) -> Page[AuditEntry]:
+def list_entries(query: AuditQuery) -> Page[AuditEntry]:
     """List changes, logins and refusals, newest first."""
     before = decode_cursor("audit", query.cursor)
-    rows = services().database.read(entries.newest, query.limit + 1, before)
+    wanted = entries.Filters(query.user, query.action, query.outcome, query.since, query.until)
+    rows = services().database.read(entries.find, query.limit + 1, before, wanted)
     shown, more = rows[: query.limit], rows[query.limit :]
     cursor = encode_cursor("audit", shown[-1].id) if more else None
     return Page(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from backend.logs import ACCESS, masked
+from backend.logs import ACCESS
+from backend.masking import masked
 from backend.middleware.headers import ExcInfo, Header, request_id
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import queue
 import threading
 import time
@@ -14,7 +15,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from backend.errors import ApiError, AuthenticationFailed, InvalidToken
 from backend.identity import Principal
-from backend.logs import masked
+from backend.masking import masked, masked_value
 from backend.middleware.auth import rule_of
 from backend.middleware.errors import answered_error
 from backend.middleware.headers import request_id
@@ -28,6 +29,8 @@ _LARGEST_BATCH = 500
 _MOST_REMEMBERED = 4096
 _RETRY_S = 0.5
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_NOT_REACHED = frozenset({401, 403, 413, 415, 429})
+_LARGEST_CHANGE = 16_384
 _EXTENSION = "audit"
 _log = structlog.get_logger(__name__)
 
@@ -168,7 +171,18 @@ def _entry(endpoint: str, status: int) -> NewEntry:
         status=status,
         outcome=error.type if error else "ok",
         request_id=request_id(request.environ),
+        change=_change(status) if principal else None,
     )
+
+
+def _change(status: int) -> str | None:
+    """Return what the request asked for, if its view was reached; secrets masked."""
+    if status in _NOT_REACHED or not request.is_json:
+        return None
+    if (request.content_length or 0) > _LARGEST_CHANGE:
+        return f"{request.content_length} bytes"
+    body = request.get_json(silent=True)
+    return json.dumps(masked_value("", body), ensure_ascii=False) if body else None
 
 
 def _named(error: ApiError | None) -> str | None:

@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
-from backend.schemas.common import Model, UtcTime
+from backend.schemas.common import AwareTime, Model, PageQuery, UtcTime
+
+
+class AuditQuery(PageQuery):
+    """Filters of the audit."""
+
+    user: str | None = Field(
+        None, pattern=r"^[!-~]{1,64}$", description="Name or id of a user.", examples=["admin"]
+    )
+    action: str | None = Field(None, pattern=r"^[a-z_.]{1,64}$", examples=["orders.create_order"])
+    outcome: str | None = Field(
+        None,
+        pattern=r"^[a-z_]{1,64}$",
+        description="`ok`, or the `type` of an error.",
+        examples=["ok"],
+    )
+    since: AwareTime | None = Field(None, description="Occurred at or after this time.")
+    until: AwareTime | None = Field(None, description="Occurred before this time.")
 
 
 class AuditEntry(Model):
@@ -27,3 +44,8 @@ class AuditEntry(Model):
     status: int = Field(description="Status code of the answer.", examples=[201])
     outcome: str = Field(description="`ok`, or the `type` of the error.", examples=["ok"])
     request_id: str
+    change: str | None = Field(
+        description="What was asked for, as JSON, secrets masked, cut at 2000 characters.",
+        examples=['{"symbol": "BTC/USDT", "side": "buy"}'],
+    )
+    hash: str = Field(description="SHA-256 over the hash of the entry before and all of this one.")

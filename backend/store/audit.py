@@ -1,15 +1,19 @@
-"""The audit as it is kept: it only grows."""
+"""The audit as it is kept: it only grows, and its entries form a chain."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, or_, select
 from sqlalchemy.orm import Session
 
-from backend.store.models import AuditEntry
+from backend.store.chain import BEGINNING, link
+from backend.store.models import AuditEnd, AuditEntry
+from backend.store.types import OutsideText
+
+_READ_AT_ONCE = 1000
 
 
 class NewEntry(NamedTuple):
@@ -25,16 +29,101 @@ class NewEntry(NamedTuple):
     status: int
     outcome: str
     request_id: str
+    change: str | None = None
+
+
+class Filters(NamedTuple):
+    """Which entries are asked for; None leaves a question open."""
+
+    user: str | None = None
+    action: str | None = None
+    outcome: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+EVERYTHING = Filters()
+
+
+class Verdict(NamedTuple):
+    """What became of checking the chain: how many entries hold, and the first that does not."""
+
+    sound: int
+    bad: AuditEntry | None
+    missing: bool
+    end: str
+
+    @property
+    def intact(self) -> bool:
+        """Whether every entry is there and as it was written."""
+        return self.bad is None and not self.missing
 
 
 def append(session: Session, entries: Sequence[NewEntry]) -> None:
-    """Add entries in their order."""
-    session.execute(insert(AuditEntry), [entry._asdict() for entry in entries])
+    """Add entries in their order.
+
+    The chain's end is locked until the transaction ends: of two who append, one
+    waits for the other and goes on from its last entry.
+    """
+    end = session.scalars(select(AuditEnd).with_for_update()).one()
+    rows = []
+    for entry in entries:
+        row = _as_stored(entry)
+        row["hash"] = end.hash = link(end.hash, row)
+        rows.append(row)
+    session.execute(insert(AuditEntry), rows)
 
 
-def newest(session: Session, limit: int, before: int | None = None) -> list[AuditEntry]:
+def find(
+    session: Session, limit: int, before: int | None = None, filters: Filters = EVERYTHING
+) -> list[AuditEntry]:
     """Return entries, newest first, older than the entry `before`."""
     query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
     if before is not None:
         query = query.where(AuditEntry.id < before)
+    if filters.user is not None:
+        user = filters.user
+        query = query.where(or_(AuditEntry.user_id == user, AuditEntry.username == user.lower()))
+    if filters.action is not None:
+        query = query.where(AuditEntry.action == filters.action)
+    if filters.outcome is not None:
+        query = query.where(AuditEntry.outcome == filters.outcome)
+    if filters.since is not None:
+        query = query.where(AuditEntry.occurred_at >= filters.since)
+    if filters.until is not None:
+        query = query.where(AuditEntry.occurred_at < filters.until)
     return list(session.scalars(query))
+
+
+def verify(session: Session) -> Verdict:
+    """Follow the chain from its beginning to its end."""
+    end = session.scalar(select(AuditEnd.hash))
+    reached, sound = BEGINNING, 0
+    for entry in _oldest_first(session):
+        if reached == end:
+            break  # appended since the end was read
+        if entry.hash != link(reached, _content(entry)):
+            return Verdict(sound, entry, False, reached)
+        reached, sound = entry.hash, sound + 1
+    return Verdict(sound, None, reached != end, reached)
+
+
+def _oldest_first(session: Session) -> Iterator[AuditEntry]:
+    query, last = select(AuditEntry).order_by(AuditEntry.id).limit(_READ_AT_ONCE), -(2**63)
+    while page := session.scalars(query.where(AuditEntry.id > last)).all():
+        yield from page
+        last = page[-1].id
+        session.expunge_all()
+
+
+def _as_stored(entry: NewEntry) -> dict[str, Any]:
+    """Return an entry's values as reading them back will give them."""
+    row = entry._asdict()
+    for column in AuditEntry.__table__.columns:
+        if isinstance(column.type, OutsideText):
+            row[column.name] = column.type.clean(row[column.name])
+    return row
+
+
+def _content(entry: AuditEntry) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in NewEntry._fields}

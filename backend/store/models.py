@@ -18,6 +18,7 @@ ADDRESS_LENGTH = 45
 USER_AGENT_LENGTH = 200
 NAME_LENGTH = 64
 PATH_LENGTH = 300
+CHANGE_LENGTH = 2000
 
 # SQLite numbers rows by itself only in a column that is exactly INTEGER
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
@@ -103,7 +104,7 @@ class AuditEntry(Base):
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
-    occurred_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    occurred_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     action: Mapped[str] = mapped_column(OutsideText(64))
     user_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
     username: Mapped[str | None] = mapped_column(OutsideText(NAME_LENGTH))
@@ -113,6 +114,17 @@ class AuditEntry(Base):
     status: Mapped[int]
     outcome: Mapped[str] = mapped_column(String(64))
     request_id: Mapped[str] = mapped_column(String(64))
+    change: Mapped[str | None] = mapped_column(OutsideText(CHANGE_LENGTH))
+    hash: Mapped[str] = mapped_column(String(DIGEST_LENGTH), server_default="none")
+
+
+class AuditEnd(Base):
+    """Where the audit's chain ends; its one row is locked by who appends."""
+
+    __tablename__ = "audit_end"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    hash: Mapped[str] = mapped_column(String(DIGEST_LENGTH))
 
 
 class PortfolioSnapshot(Base):

@@ -76,6 +76,10 @@ class OutsideText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Make a text fit to be kept."""
+        return self.clean(value)
+
+    def clean(self, value: str | None) -> str | None:
+        """Return a text as it comes back once it was kept."""
         if value is None:
             return None
         cut = value[: self.length]

@@ -13,7 +13,8 @@ import pytest
 import structlog
 
 from backend import logs
-from backend.logs import Logs, masked
+from backend.logs import Logs
+from backend.masking import masked
 
 
 class Written:

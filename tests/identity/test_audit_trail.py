@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
@@ -47,7 +48,7 @@ def admin(identity: Identity) -> dict[str, str]:
 def trail(recorder: Audit, database: Database) -> list[AuditEntry]:
     """Return all entries, oldest first."""
     assert recorder.flush()
-    return database.read(audit.newest, 1000)[::-1]
+    return database.read(audit.find, 1000)[::-1]
 
 
 def summary(entry: AuditEntry) -> tuple:
@@ -203,7 +204,7 @@ def test_entries_of_one_writer_keep_their_order_and_survive_a_close(
     for number in range(1200):
         recorder.record(ENTRY._replace(request_id=f"r{number}"))
     recorder.close()
-    found = database.read(audit.newest, 2000)[::-1]
+    found = database.read(audit.find, 2000)[::-1]
     assert [entry.request_id for entry in found] == [f"r{number}" for number in range(1200)]
     recorder.close()
 
@@ -223,7 +224,7 @@ def test_recording_does_not_wait_for_a_locked_database(
             assert recorder.flush(0.05) is False
         blocker.execute("ROLLBACK")
         assert recorder.flush() is True
-    assert [entry.request_id for entry in database.read(audit.newest, 10)] == ["r1"]
+    assert [entry.request_id for entry in database.read(audit.find, 10)] == ["r1"]
     blocker.close()
     recorder.close()
     quick.close()
@@ -267,6 +268,8 @@ def test_admins_read_the_audit_newest_first_in_pages(
         "status",
         "outcome",
         "request_id",
+        "change",
+        "hash",
     }
     assert isinstance(first["data"][0]["id"], str)
     cursor = first["pagination"]["next_cursor"]
@@ -277,7 +280,66 @@ def test_admins_read_the_audit_newest_first_in_pages(
     assert rest["pagination"] == {"limit": 3, "next_cursor": None}
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "cursor=nonsense", "user=1"])
+def test_admins_ask_who_did_what_when_and_with_what_outcome(
+    client: FlaskClient, recorder: Audit, admin: dict[str, str], tokens: Tokens
+) -> None:
+    client.delete("/orders/1", headers=bearer(tokens.access_token))
+    client.delete("/orders/2", headers=admin)
+    client.post("/auth/login", json={"username": "trader", "password": "wrong"})
+    assert recorder.flush()
+
+    def found(**filters: str) -> list[str]:
+        entries = client.get("/audit", query_string=filters, headers=admin).json["data"]
+        return [f"{entry['username']} {entry['action']}" for entry in entries]
+
+    failed, admins, traders = "trader auth.login", "admin cancel_order", "trader cancel_order"
+    assert found() == [failed, admins, traders]
+    assert found(user="Trader") == [failed, traders]
+    assert found(user=tokens.user.id) == [traders]
+    assert found(action="cancel_order") == [admins, traders]
+    assert found(outcome="invalid_credentials") == [failed]
+    assert found(user="trader", outcome="ok", limit="1") == [traders]
+    assert found(since="2100-01-01T00:00:00Z") == found(until="2020-01-01T00:00:00+02:00") == []
+    assert found(since="2020-01-01T00:00:00Z", until="2100-01-01T00:00:00Z") == found()
+
+
+def test_what_was_asked_for_is_kept_without_secrets(
+    client: FlaskClient, app: Flask, recorder: Audit, database: Database, tokens: Tokens
+) -> None:
+    @app.post("/change")
+    @requires("orders:write")
+    def change() -> dict:
+        return {"seen": request.get_json()}
+
+    headers = bearer(tokens.access_token)
+    asked = {
+        "symbol": "BTC/USDT",
+        "api_key": "planted 1",
+        "nested": [{"api-secret": "planted 2", "note": "password=planted3", "code": 123456}],
+        "tokens": ["planted 4"],
+        "is_secret": False,
+    }
+    client.post("/change", json=asked, headers=headers)
+    client.post("/change", json={"long": "x" * 20_000}, headers=headers)
+    client.post("/change", json={"long": "x" * 3000}, headers=headers)
+    client.post("/change", json=asked)
+    first, too_large, cut, refused = (entry.change for entry in trail(recorder, database))
+    assert json.loads(first) == {
+        "symbol": "BTC/USDT",
+        "api_key": "********",
+        "nested": [{"api-secret": "********", "note": "password=********", "code": "********"}],
+        "tokens": "********",
+        "is_secret": False,
+    }
+    assert too_large == "20012 bytes"
+    assert len(cut) == 2000
+    assert refused is None
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=501", "limit=x", "cursor=nonsense", "user=", "user=a%00", "since=today"],
+)
 def test_a_query_that_does_not_fit_is_refused(
     client: FlaskClient, admin: dict[str, str], query: str
 ) -> None:

@@ -42,7 +42,7 @@ reuse_the_database = settings(
 
 def stored(database: Database, entry: NewEntry) -> AuditEntry:
     database.write(audit.append, [entry])
-    return database.read(audit.newest, 1)[0]
+    return database.read(audit.find, 1)[0]
 
 
 @given(moment=TIMES)

@@ -1,0 +1,78 @@
+"""What must not be shown: texts that look like credentials, values under a secret's name."""
+
+from __future__ import annotations
+
+import re
+
+MASK = "********"
+_SECRET_WORDS = frozenset(
+    {"code", "codes", "cookie", "key", "otp", "pin", "seed", "signature", "ticket", "totp"}
+)
+_SECRET_PARTS = (
+    "apikey",
+    "authorization",
+    "passphrase",
+    "password",
+    "private",
+    "secret",
+    "token",
+    "webhook",
+)
+_SECRET_HINTS = (
+    "auth",
+    "cookie",
+    "pass",
+    "secret",
+    "key",
+    "token",
+    "ticket",
+    "signature",
+    "bearer",
+    "eyj",
+    "://",
+    "enc:v1:",
+)
+_SECRET_TEXT = re.compile(
+    r"""(?ix)
+    (?: \b(?:authorization|cookie|password|passphrase|secret(?:_?key)?|api[_-]?(?:key|secret)
+           |x-api-key|(?:access_|refresh_)?token|ticket|signature) ["']? \s* [:=] \s*
+        (?:bearer\s+)?
+      | \bbearer\s+
+    ) (?P<named> "[^"]*"? | '[^']*'? | [^\s"',;&}\])]+ )
+    | (?P<jwt> \beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]* )
+    | enc:v1: (?P<sealed> [\w=-]+ )
+    | (?<=://) [^/\s:@]* : (?P<login> [^@\s/]+ ) (?=@)
+    """
+)
+
+
+def masked(text: str) -> str:
+    """Return the text with whatever looks like a credential masked."""
+    # the expression is slow, and nearly no line has anything for it
+    hinted = any(map(text.lower().__contains__, _SECRET_HINTS))
+    return _SECRET_TEXT.sub(_mask_match, text) if hinted else text
+
+
+def masked_value(name: str, value: object) -> object:
+    """Return a copy of JSON values in which texts, and all under a secret's name, are masked."""
+    if is_secret_name(name) and not (value is None or isinstance(value, bool) or value == ""):
+        return MASK
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, dict):
+        return {masked(str(key)): masked_value(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked_value(name, item) for item in value]
+    return value
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a field of this name holds a secret."""
+    lower = name.lower()
+    if any(part in lower for part in _SECRET_PARTS):
+        return True
+    return not _SECRET_WORDS.isdisjoint(re.split(r"[^a-z]+", lower))
+
+
+def _mask_match(found: re.Match[str]) -> str:
+    return found[0][: found.start(found.lastgroup or 0) - found.start()] + MASK
