@@ -60,6 +60,7 @@ DEV = [
     "ruff>=0.11",
     "schemathesis>=4",
     "time-machine>=2.16",
+    "trustme>=1.2",
     "types-PyYAML>=6",
     "types-jsonschema>=4.20",
 ]

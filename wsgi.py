@@ -27,12 +27,15 @@ def __getattr__(name: str) -> Flask:
 
 def _start() -> Flask:
     from backend.concurrency import ThreadHost
-    from backend.settings import load_settings
+    from backend.settings import SettingsError, load_settings
     from backend.start import START_ERRORS, running_app
 
     stack = ExitStack()
     try:
-        application = stack.enter_context(running_app(load_settings(), ThreadHost()))
+        settings = load_settings()
+        if settings.tls_cert is not None:
+            raise SettingsError("BACKEND_TLS_CERT: give it to the server that imports wsgi")
+        application = stack.enter_context(running_app(settings, ThreadHost()))
     except START_ERRORS as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(_GUNICORN_STOPS)

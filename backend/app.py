@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from flask import Flask, Request
-from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import MapAdapter
 
 from backend.blueprints.audit import audit
@@ -31,6 +30,7 @@ from backend.middleware.auth import check_every_route_has_a_rule, install_auth
 from backend.middleware.cors import install_cors
 from backend.middleware.errors import install_errors
 from backend.middleware.headers import with_answer_headers
+from backend.middleware.proxies import with_proxies
 from backend.middleware.rate_limit import install_rate_limits
 from backend.reports import Reports
 from backend.services import Services
@@ -112,14 +112,14 @@ def register_routes(app: Flask, *, production: bool) -> None:
 
 def _wrap(app: Flask, settings: Settings) -> None:
     application = with_access_log(with_unversioned_paths(app.wsgi_app))
-    application = with_answer_headers(application)
-    if settings.trusted_proxies:
-        count = settings.trusted_proxies
-        application = ProxyFix(application, x_for=count, x_proto=count)
+    application = with_answer_headers(application, production=settings.env == "production")
+    application = with_proxies(application, settings.trusted_proxies)
     app.wsgi_app = application  # type: ignore[method-assign, assignment]  # as Flask documents it
 
 
 def _create_first_admin(identity: Identity, settings: Settings) -> None:
+    if settings.env == "production" and settings.admin_password is None:
+        identity.require_some_user()
     password = identity.ensure_first_admin(settings)
     if password is not None:
         name = settings.admin_username

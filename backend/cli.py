@@ -62,7 +62,9 @@ def _serve(settings: Settings) -> None:
     from backend.gevent_host import GeventHost
     from backend.server import Server, listen, raise_open_files_limit, serve_until_told
     from backend.start import running_app
+    from backend.tls import certificates
 
+    shown = certificates(settings)
     raise_open_files_limit()
     try:
         listener = listen(settings.host, settings.port)
@@ -70,14 +72,15 @@ def _serve(settings: Settings) -> None:
         raise Refusal(f"{settings.host}:{settings.port}: {error.strerror or error}") from None
     with listener, running_app(settings, GeventHost()) as app:
         host, port = listener.getsockname()[:2]
-        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "http" if shown is None else "https"
+        address = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
         click.echo(f"OctoBot backend on {address}", err=True)
         if settings.trading == "real":
             exchanges = ", ".join(settings.exchange)
             click.echo(f"REAL TRADING: orders on {exchanges} move real money", err=True)
         if settings.env == "development":
             click.echo(f"Documentation on {address}/docs", err=True)
-        serve_until_told(Server(listener, app))
+        serve_until_told(Server(listener, app, certificates=shown))
 
 
 if __name__ == "__main__":

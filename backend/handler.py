@@ -77,6 +77,8 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         """Serve until either side closes the connection or its socket is handed over."""
         self.server.connections.add(self)
         try:
+            if self.server.certificates is not None:
+                self.socket.do_handshake()
             while self._serve_one():
                 pass
         except OSError:
@@ -148,8 +150,8 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             if (value := environ.pop("HTTP_" + name, None)) is not None:
                 environ[name] = value
-        if head.method == "GET":
-            offer_socket(environ)
+        if head.method == "GET" and self.server.certificates is None:
+            offer_socket(environ)  # the streams' thread writes plain bytes, it has no TLS
         return environ
 
     def process_result(self) -> None:

@@ -8,7 +8,7 @@ import resource
 import signal
 import socket
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gevent
 import structlog
@@ -20,6 +20,8 @@ from backend.handler import Handler, Patience
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+    from backend.tls import Certificates
 
 MAX_CONNECTIONS = 10_000
 _BACKLOG = 1024
@@ -38,14 +40,20 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
         listener: socket.socket,
         application: WSGIApplication,
         patience: Patience | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
-        # without a name given, gevent asks the resolver for one
-        environ = {"SERVER_NAME": listener.getsockname()[0], "SERVER_SOFTWARE": "octobot-backend"}
+        environ = {
+            # without a name given, gevent asks the resolver for one
+            "SERVER_NAME": listener.getsockname()[0],
+            "SERVER_SOFTWARE": "octobot-backend",
+            "wsgi.url_scheme": "http" if certificates is None else "https",
+        }
         pool = Pool(MAX_CONNECTIONS)
         super().__init__(
             listener, application, spawn=pool, log=None, error_log=None, environ=environ
         )
         self.patience = patience or Patience()
+        self.certificates = certificates
         self.connections: set[Handler] = set()
         self.stopping = False
 
@@ -63,9 +71,19 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
                 connection.expire()
         super().stop(timeout)
 
+    def handle(self, sock: Any, address: Any) -> None:  # noqa: ANN401 - gevent's
+        """Serve one connection; under TLS its handshake is a part of that, with its deadline."""
+        try:
+            wrapped = self.certificates.wrap(sock) if self.certificates else sock
+        except OSError:  # gone already
+            return
+        super().handle(wrapped, address)
+
     def _sweep_forever(self) -> None:
         while True:
             gevent.sleep(self.patience.sweep_s)
+            if self.certificates is not None:
+                self.certificates.renew()
             now = time.monotonic()
             for connection in list(self.connections):
                 if connection.deadline < now:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from backend.production import weaknesses
 from backend.schemas.common import parse_symbol
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LONGEST_TOKEN_EXPIRY_S = 86_400
 
@@ -64,7 +68,17 @@ class Settings(BaseSettings):
     refresh_expiry: int = Field(
         86400, ge=1, le=31_536_000, description="refresh token's life in seconds"
     )
-    trusted_proxies: int = Field(0, ge=0, le=10, description="reverse proxies in front")
+    trusted_proxies: Annotated[
+        Annotated[int, Field(ge=0, le=10)] | tuple[Network, ...], NoDecode
+    ] = Field(0, description="reverse proxies in front: how many, or their addresses")
+    tls_cert: Path | None = Field(None, description="certificate chain, PEM; serves HTTPS")
+    tls_key: Path | None = Field(None, description="the certificate's key, PEM")
+    allow_plain_http: bool = Field(
+        False, description="in production, plain HTTP for others than this machine"
+    )
+    metrics_token: SecretStr | None = Field(
+        None, min_length=16, description="bearer token of /metrics; only this machine if unset"
+    )
     stream_heartbeat: float = Field(
         15.0, gt=0, le=60, description="seconds between stream heartbeats"
     )
@@ -161,30 +175,40 @@ class Settings(BaseSettings):
                 raise ValueError("origins such as https://app.example.org, comma-separated")
         return value
 
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _proxies(cls, value: object) -> object:
+        if not isinstance(value, str) or value.strip().isdecimal():
+            return value
+        return tuple(_network(part.strip()) for part in value.split(",") if part.strip())
+
+    @field_validator("tls_cert", "tls_key", "metrics_token", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _tls_pair(self) -> Settings:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            missing = "TLS_CERT" if self.tls_cert is None else "TLS_KEY"
+            raise ValueError(f"BACKEND_{missing}: a certificate and its key go together")
+        return self
+
     @model_validator(mode="after")
     def _strong_in_production(self) -> Settings:
         if self.env == "production":
-            _refuse_if("*" in self.cors_origins, "CORS_ORIGINS: in production, origins and no *")
-            _refuse_if(not self.rate_limit_enabled, "RATE_LIMIT_ENABLED: in production, true")
-            password, key = _revealed(self.admin_password), _revealed(self.secret_key)
-            _refuse_if(
-                password is not None and (len(password) < 12 or self.admin_username in password),
-                "ADMIN_PASSWORD: in production, 12 characters without the name in them",
-            )
-            _refuse_if(
-                key is not None and len(set(key)) < 12,
-                "SECRET_KEY: in production, a random one; left out, one is made and kept",
-            )
+            for weakness in weaknesses(self):
+                raise ValueError(weakness)
         return self
 
 
-def _revealed(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()
-
-
-def _refuse_if(weak: bool, reason: str) -> None:
-    if weak:
-        raise ValueError(f"BACKEND_{reason}")
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError(
+            "how many proxies are in front, or their addresses, as in 127.0.0.1,10.0.0.0/8"
+        ) from None
 
 
 def load_settings(**overrides: object) -> Settings:

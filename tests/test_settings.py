@@ -60,6 +60,9 @@ def test_variables_and_a_file_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("BACKEND_RATE_LIMIT_STORAGE", "file:///x"),
         ("BACKEND_TOKEN_EXPIRY", "0"),
         ("BACKEND_TRUSTED_PROXIES", "many"),
+        ("BACKEND_TRUSTED_PROXIES", "-1"),
+        ("BACKEND_TRUSTED_PROXIES", "127.0.0.1,10.0.0.1/8"),
+        ("BACKEND_METRICS_TOKEN", "short"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_variable(
@@ -77,8 +80,16 @@ def test_a_wrong_value_is_one_line_that_names_the_variable(
         ("BACKEND_CORS_ORIGINS", "*"),
         ("BACKEND_RATE_LIMIT_ENABLED", "false"),
         ("BACKEND_ADMIN_PASSWORD", "0123456789"),
-        ("BACKEND_ADMIN_PASSWORD", "the admin is me"),
+        ("BACKEND_ADMIN_PASSWORD", "the Admin is me"),
+        ("BACKEND_ADMIN_PASSWORD", "password1234"),
+        ("BACKEND_ADMIN_PASSWORD", "Change-me-123456"),
         ("BACKEND_SECRET_KEY", "a" * 64),
+        ("BACKEND_SECRET_KEY", "change-me-" * 4),
+        ("BACKEND_METRICS_TOKEN", "metricsmetricsmetrics"),
+        ("BACKEND_HOST", "0.0.0.0"),
+        ("BACKEND_HOST", "::"),
+        ("BACKEND_HOST", "192.0.2.1"),
+        ("BACKEND_HOST", "bot.example.org"),
     ],
 )
 def test_production_refuses_what_is_weak(
@@ -90,8 +101,36 @@ def test_production_refuses_what_is_weak(
         read(monkeypatch, **STRONG | weak)
 
 
-def test_production_takes_what_is_strong(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert read(monkeypatch, **STRONG).env == "production"
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"BACKEND_HOST": "localhost"},
+        {"BACKEND_HOST": "::1"},
+        {"BACKEND_HOST": "0.0.0.0", "BACKEND_ALLOW_PLAIN_HTTP": "true"},
+        {"BACKEND_HOST": "::", "BACKEND_TLS_CERT": "cert.pem", "BACKEND_TLS_KEY": "key.pem"},
+        {"BACKEND_SECRET_KEY": "Jx0q7V2bY9mK4tLw8ZsR3dPfHc6NgUaE"},
+        {"BACKEND_METRICS_TOKEN": "c1f0b2e79a6d4835"},
+    ],
+)
+def test_production_takes_what_is_strong(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, str]
+) -> None:
+    assert read(monkeypatch, **STRONG | more).env == "production"
+
+
+@pytest.mark.parametrize("name", ["BACKEND_TLS_CERT", "BACKEND_TLS_KEY"])
+def test_a_certificate_and_its_key_go_together(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    other = {"BACKEND_TLS_CERT": "BACKEND_TLS_KEY", "BACKEND_TLS_KEY": "BACKEND_TLS_CERT"}[name]
+    with pytest.raises(SettingsError, match=f"^{other}: "):
+        read(monkeypatch, **{name: "file.pem"})
+
+
+def test_proxies_are_counted_or_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, BACKEND_TRUSTED_PROXIES="2").trusted_proxies == 2
+    named = read(monkeypatch, BACKEND_TRUSTED_PROXIES="127.0.0.1, 10.0.0.0/8, ::1")
+    assert list(map(str, named.trusted_proxies)) == ["127.0.0.1/32", "10.0.0.0/8", "::1/128"]
+    assert dict(describe(named))["BACKEND_TRUSTED_PROXIES"] == "127.0.0.1/32,10.0.0.0/8,::1/128"
 
 
 def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,6 +138,7 @@ def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch,
         BACKEND_SECRET_KEY="k" * 32,
         BACKEND_ADMIN_PASSWORD="a secret password",
+        BACKEND_METRICS_TOKEN="a secret password too",
         BACKEND_DATABASE_URL="postgresql://user:hidden@host/name",
         BACKEND_RATE_LIMIT_STORAGE="redis://user:hidden@host:6379/1",
     )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import Any
 
 import orjson
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, current_app, request
 
 from backend.contract import contract
 from backend.errors import NotFound
 from backend.middleware.auth import authenticated, public
+from backend.middleware.headers import set_content_policy
 
 _CONTRACT = "contract"
 _FILES = {
@@ -24,25 +26,25 @@ _PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>OctoBot backend</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="/docs/swagger_style.css">
+<link rel="stylesheet" href="docs/swagger_style.css">
 </head>
 <body>
 <div id="swagger-ui"></div>
-<script src="/docs/swagger_bundle.js"></script>
-<script src="/docs/swagger_preset.js"></script>
-<script src="/docs/start.js"></script>
+<script src="docs/swagger_bundle.js"></script>
+<script src="docs/swagger_preset.js"></script>
+<script src="docs/start.js"></script>
 </body>
 </html>
 """
 _START = """window.ui = SwaggerUIBundle({
-  url: "/openapi.json",
+  url: "openapi.json",
   dom_id: "#swagger-ui",
   presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
 });
 """
-# Swagger UI writes style attributes; everything else comes from this server and is what it says
+# all of it comes from this server; only the icons in the style sheet are written into it
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
@@ -60,14 +62,18 @@ def docs_blueprint(*, production: bool) -> Blueprint:
 
 
 def _show_contract() -> Response:
-    body: bytes | None = current_app.extensions.get(_CONTRACT)
-    if body is None:
-        body = current_app.extensions[_CONTRACT] = orjson.dumps(contract(current_app))
-    return Response(body, mimetype="application/json")
+    document: dict[str, Any] | None = current_app.extensions.get(_CONTRACT)
+    if document is None:
+        document = current_app.extensions[_CONTRACT] = contract(current_app)
+    prefix = request.environ.get("SCRIPT_NAME")
+    if prefix:  # the path at which a proxy shows this server
+        document = {**document, "servers": [{"url": prefix}]}
+    return Response(orjson.dumps(document), mimetype="application/json")
 
 
 def _show_page() -> Response:
-    return Response(_PAGE, mimetype="text/html", headers={"Content-Security-Policy": _POLICY})
+    set_content_policy(request.environ, _POLICY)
+    return Response(_PAGE, mimetype="text/html")
 
 
 def _show_file(name: str) -> Response:

@@ -29,7 +29,7 @@ from backend.identity.standing import Standing
 from backend.identity.tokens import AccessTokens, digest, new_refresh_token
 from backend.schemas.auth import Role, Tokens, User
 from backend.schemas.common import utc_now
-from backend.settings import LONGEST_TOKEN_EXPIRY_S, Settings
+from backend.settings import LONGEST_TOKEN_EXPIRY_S, Settings, SettingsError
 from backend.store import Database, families, models, revocations, sessions, users
 
 _USERNAME = re.compile(r"[a-z0-9_.@-]{1,64}")
@@ -144,6 +144,11 @@ class Identity:
         session_id, ended = changed
         self._end_sessions(ended, kept.created_at)
         return self._grant(user, session_id, refresh_token)
+
+    def require_some_user(self) -> None:
+        """Raise `SettingsError` in an empty database: service managers keep what is printed."""
+        if not self._database.read(users.any_exists):
+            raise SettingsError("BACKEND_ADMIN_PASSWORD: in production, the first start takes one")
 
     def ensure_first_admin(self, settings: Settings) -> str | None:
         """Create the admin if there is no user at all.

@@ -23,12 +23,15 @@ _ADDED_KEY = "backend.answer_headers"
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _random = random.Random()  # noqa: S311 - ids are no secrets, and asking the system costs 70 µs
 
+_POLICY = "Content-Security-Policy"
 SECURITY_HEADERS: tuple[Header, ...] = (
+    (_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
+_HTTPS_ONLY = ("Strict-Transport-Security", "max-age=31536000")
 
 
 def new_request_id() -> str:
@@ -46,13 +49,26 @@ def add_answer_headers(environ: WSGIEnvironment, *headers: Header) -> None:
     environ[_ADDED_KEY].extend(headers)
 
 
-def with_answer_headers(application: WSGIApplication) -> WSGIApplication:
-    """Wrap an application so that all its answers bear the headers of this layer."""
+def set_content_policy(environ: WSGIEnvironment, policy: str) -> None:
+    """Let the answer to this request, which is a page, load what its policy names."""
+    added = environ[_ADDED_KEY]
+    added[:] = [header for header in added if header[0] != _POLICY] + [(_POLICY, policy)]
+
+
+def with_answer_headers(
+    application: WSGIApplication, *, production: bool = False
+) -> WSGIApplication:
+    """Wrap an application so that all its answers bear the headers of this layer.
+
+    In production, who came over HTTPS is told to never come another way.
+    """
 
     def stamped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         sent = environ.get("HTTP_X_REQUEST_ID", "")
         environ[_ID_KEY] = sent if _SANE_ID.fullmatch(sent) else new_request_id()
         added = environ[_ADDED_KEY] = [("X-Request-ID", environ[_ID_KEY]), *SECURITY_HEADERS]
+        if production and environ["wsgi.url_scheme"] == "https":
+            added.append(_HTTPS_ONLY)
 
         def start(status: str, headers: list[Header], exc_info: ExcInfo | None = None) -> object:
             return start_response(status, headers + added, exc_info)

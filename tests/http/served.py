@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,6 +20,7 @@ from backend.middleware.access_log import with_access_log
 from backend.middleware.errors import install_errors
 from backend.middleware.headers import with_answer_headers
 from backend.server import Server, listen
+from backend.tls import Certificates
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -99,8 +101,10 @@ class Answer(NamedTuple):
 class Connection:
     """A client's end of one connection."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
+        if tls is not None:
+            self.sock = tls.wrap_socket(self.sock, server_hostname="127.0.0.1")
         self._file = self.sock.makefile("rb")
 
     def send(self, data: bytes) -> None:
@@ -143,17 +147,23 @@ class Connection:
 class Served:
     """A server in a thread of its own."""
 
-    def __init__(self, application: WSGIApplication, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        application: WSGIApplication,
+        patience: Patience | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
         self._application = application
         self._patience = patience
+        self._certificates = certificates
         self._connections: list[Connection] = []
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
         assert self._started.wait(TIMEOUT_S)
 
-    def connect(self) -> Connection:
-        self._connections.append(Connection(self.port))
+    def connect(self, tls: ssl.SSLContext | None = None) -> Connection:
+        self._connections.append(Connection(self.port, tls))
         return self._connections[-1]
 
     def ask(self, data: bytes) -> Answer:
@@ -179,7 +189,7 @@ class Served:
         self._told = gevent.event.Event()
         listener = listen("127.0.0.1", 0)
         self.port = listener.getsockname()[1]
-        self.server = Server(listener, self._application, self._patience)
+        self.server = Server(listener, self._application, self._patience, self._certificates)
         self.server.start()
         self._started.set()
         self._told.wait()

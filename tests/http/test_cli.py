@@ -94,6 +94,22 @@ def test_an_unusable_database_is_one_line(tmp_path: Path) -> None:
     assert "/proc/no/where" in line
 
 
+def test_an_unusable_certificate_is_one_line(tmp_path: Path) -> None:
+    pair = {"tls_cert": tmp_path / "none.pem", "tls_key": tmp_path / "none.key"}
+    finished = run(tmp_path, "-m", "backend.cli", port=0, **pair)
+    assert finished.returncode == 2
+    (line,) = finished.stderr.splitlines()
+    assert "BACKEND_TLS_CERT" in line
+    assert f"{tmp_path}/none.pem" in line
+
+
+def test_production_does_not_print_a_password_that_a_log_would_keep(tmp_path: Path) -> None:
+    finished = run(tmp_path, "-m", "backend.cli", port=0, env="production")
+    assert finished.returncode == 2
+    assert "BACKEND_ADMIN_PASSWORD" in finished.stderr.splitlines()[-1]
+    assert "with the password" not in finished.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_server_starts_serves_and_stops(tmp_path: Path, number: signal.Signals) -> None:
     port = free_port()

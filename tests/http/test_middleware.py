@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from flask import Flask
@@ -338,8 +339,9 @@ def test_in_development_the_contract_and_its_page_are_for_everybody(client: ApiC
     assert page.mimetype == "text/html"
     assert "script-src 'self';" in page.headers["Content-Security-Policy"]
     sources = re.findall(r'(?:src|href)="([^"]+)"', page.get_data(as_text=True))
+    assert len(sources) == 5
     for source in [source for source in sources if not source.startswith("data:")]:
-        assert client.send("GET", source).status_code == 200
+        assert client.send("GET", urljoin("/docs", source)).status_code == 200
     assert client.send("GET", "/docs/other.js").status_code == 404
 
 

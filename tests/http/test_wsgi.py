@@ -50,6 +50,13 @@ def test_a_server_that_patches_sockets_is_refused_with_one_line(tmp_path: Path) 
     assert finished.returncode == 3
 
 
+def test_a_certificate_that_this_server_would_not_use_is_refused(tmp_path: Path) -> None:
+    finished = run("import wsgi; wsgi.application", tmp_path, tls_cert="a.pem", tls_key="b.pem")
+    (line,) = finished.stderr.splitlines()
+    assert "BACKEND_TLS_CERT" in line
+    assert finished.returncode == 3
+
+
 def test_a_wrong_setting_is_one_line(tmp_path: Path) -> None:
     finished = run("import wsgi; wsgi.application", tmp_path, trading="imaginary")
     (line,) = finished.stderr.splitlines()
