@@ -30,6 +30,7 @@ from backend.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from backend.middleware.audit import note_body
 from backend.middleware.errors import MAX_BODY_BYTES
 from backend.middleware.headers import add_answer_headers
 from backend.schemas.common import Problem
@@ -113,6 +114,7 @@ def _read_json(model: type[M], incoming: Request) -> M:
         orjson.loads(body or b"{}")  # as strict as JSON is: no NaN, no broken text
     except orjson.JSONDecodeError as error:
         raise MalformedRequest(f"the body is not JSON: {error.msg}") from None
+    note_body(incoming.environ, body)
     return _validated(lambda: model.model_validate_json(body or b"{}", strict=True))
 
 

@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import structlog
 from flask import Flask, Response, current_app, g, request
@@ -23,15 +24,18 @@ from backend.schemas.common import utc_now
 from backend.store import Database, audit
 from backend.store.audit import NewEntry
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 MOST_WAITING = 10_000
 REPEAT_S = 60.0
 _LARGEST_BATCH = 500
 _MOST_REMEMBERED = 4096
 _RETRY_S = 0.5
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_NOT_REACHED = frozenset({401, 403, 413, 415, 429})
 _LARGEST_CHANGE = 16_384
 _EXTENSION = "audit"
+_ASKED = "backend.asked"
 _log = structlog.get_logger(__name__)
 
 
@@ -121,6 +125,11 @@ class Audit:
         _log.error("audit entries lost to the store", entries=len(entries))
 
 
+def note_body(environ: WSGIEnvironment, body: bytes) -> None:
+    """Remember what a request asks for, as JSON, for its entry."""
+    environ[_ASKED] = body
+
+
 def install_audit(app: Flask, database: Database) -> Audit:
     """Have every request that matters recorded; close what this returns at the end."""
     app.extensions[_EXTENSION] = recorder = Audit(database)
@@ -171,18 +180,18 @@ def _entry(endpoint: str, status: int) -> NewEntry:
         status=status,
         outcome=error.type if error else "ok",
         request_id=request_id(request.environ),
-        change=_change(status) if principal else None,
+        change=_change() if principal else None,
     )
 
 
-def _change(status: int) -> str | None:
-    """Return what the request asked for, if its view was reached; secrets masked."""
-    if status in _NOT_REACHED or not request.is_json:
+def _change() -> str | None:
+    """Return what the view was asked for, secrets masked; None if it took no body."""
+    body: bytes | None = request.environ.get(_ASKED)
+    if not body:
         return None
-    if (request.content_length or 0) > _LARGEST_CHANGE:
-        return f"{request.content_length} bytes"
-    body = request.get_json(silent=True)
-    return json.dumps(masked_value("", body), ensure_ascii=False) if body else None
+    if len(body) > _LARGEST_CHANGE:
+        return f"{len(body)} bytes"
+    return json.dumps(masked_value("", json.loads(body)), ensure_ascii=False)
 
 
 def _named(error: ApiError | None) -> str | None:

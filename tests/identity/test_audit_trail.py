@@ -7,8 +7,9 @@ import sqlite3
 import time
 
 import pytest
-from flask import Flask, request
+from flask import Flask
 from flask.testing import FlaskClient
+from spectree import Response
 from structlog.testing import capture_logs
 
 from backend.concurrency import ThreadHost
@@ -17,7 +18,10 @@ from backend.identity import Identity
 from backend.middleware.audit import MOST_WAITING, Audit
 from backend.middleware.auth import public, requires
 from backend.middleware.rate_limit import install_rate_limits
+from backend.openapi import api
 from backend.schemas.auth import Tokens
+from backend.schemas.common import Envelope
+from backend.schemas.configuration import ConfigDocument, ConfigPatch
 from backend.settings import Settings
 from backend.store import Database, audit
 from backend.store.models import AuditEntry
@@ -308,8 +312,9 @@ def test_what_was_asked_for_is_kept_without_secrets(
 ) -> None:
     @app.post("/change")
     @requires("orders:write")
-    def change() -> dict:
-        return {"seen": request.get_json()}
+    @api.validate(resp=Response(HTTP_200=Envelope[ConfigDocument]))
+    def change(json: ConfigPatch) -> Envelope[ConfigDocument]:
+        return Envelope(data=ConfigDocument(json.root))
 
     headers = bearer(tokens.access_token)
     asked = {
