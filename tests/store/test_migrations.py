@@ -15,6 +15,7 @@ from backend.concurrency import ThreadHost
 from backend.schemas.common import utc_now
 from backend.settings import Settings
 from backend.store import Database, StoreError, users
+from backend.store.migrations import versions
 from backend.store.models import Base
 from tests.databases import make_settings
 
@@ -97,3 +98,8 @@ def test_a_failed_migration_leaves_nothing_behind(tmp_path: Path) -> None:
         tables = opened.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))
         assert tables.scalars().all() == ["audit_entries"]
     database.close()
+
+
+def test_the_migrations_are_one_chain() -> None:
+    heads = [path.name[:4] for path in sorted(Path(versions.__path__[0]).glob("0*.py"))]
+    assert heads == [f"{number:04}" for number in range(1, len(heads) + 1)]
