@@ -14,6 +14,7 @@ from backend.blueprints.auth import auth
 from backend.blueprints.bot import bot
 from backend.blueprints.configuration import configuration
 from backend.blueprints.docs import docs_blueprint
+from backend.blueprints.events import events
 from backend.blueprints.health import health
 from backend.blueprints.markets import markets
 from backend.blueprints.orders import orders
@@ -52,6 +53,7 @@ _RESOURCES = (
     bot,
     risk,
     streams,
+    events,
     audit,
     sandbox,
 )

@@ -33,6 +33,7 @@ _ERRORS = {
     403: _Error("Forbidden", "The caller's role lacks the scope"),
     404: _Error("NotFound", "Nothing has this address or id"),
     409: _Error("Conflict", "The request contradicts the present state"),
+    410: _Error("EventsGone", "What followed the id is no longer kept"),
     413: _Error("BodyTooLarge", "The body is larger than 1 MiB"),
     415: _Error("UnsupportedMediaType", "The body is not JSON"),
     422: _Error("Refused", "Understood and refused; `type` names the rule"),

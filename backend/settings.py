@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     stream_buffer: int = Field(
         10_000, ge=100, le=1_000_000, description="events kept for resuming streams"
     )
+    stream_retention: int = Field(
+        30, ge=1, le=3650, description="days that journalled events are kept for resuming"
+    )
     stream_clients: int = Field(
         10_000, ge=1, le=1_000_000, description="streams open at once, in all"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from datetime import timedelta
 
 from flask import Flask
 
@@ -28,17 +29,19 @@ def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
     with ExitStack() as stack:
         stack.enter_context(closing(HomeLock(settings.home)))
         stack.enter_context(closing(Logs(settings.home / "logs", sys.stderr)))
+        database = stack.enter_context(closing(Database(settings, host)))
+        database.upgrade()
+        journal = stack.enter_context(closing(Journal(database)))
         hub = Hub(
             settings.stream_buffer,
             host,
+            journal=journal,
+            kept_for=timedelta(days=settings.stream_retention),
             pace=Pace(heartbeat_s=settings.stream_heartbeat),
             most=settings.stream_clients,
             most_per_user=settings.stream_clients_per_user,
         )
         stack.callback(hub.close)
-        database = stack.enter_context(closing(Database(settings, host)))
-        database.upgrade()
-        journal = stack.enter_context(closing(Journal(database)))
         bridge = stack.enter_context(closing(Bridge(settings, hub, host, journal)))
         app = create_app(settings, bridge, hub, host, database)
         stack.callback(close_app, app)

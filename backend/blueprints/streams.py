@@ -9,10 +9,9 @@ from flask import Blueprint, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from spectree import Response as Answers
 
-from backend.errors import BotNotReady, FieldError, Forbidden, InvalidSymbol
+from backend.blueprints.subscriptions import readable, require_symbols, require_topics
 from backend.handover import hand_over_socket
 from backend.identity import Principal
-from backend.identity.roles import Scope
 from backend.middleware.auth import current_principal, requires
 from backend.middleware.rate_limit import limited
 from backend.openapi import api
@@ -24,15 +23,6 @@ from backend.streams import TICKET_S, Holder, Selection, Tickets
 
 streams = Blueprint("streams", __name__, url_prefix="/stream")
 
-_SCOPES: dict[Topic, Scope] = {
-    "prices": "markets:read",
-    "candles": "markets:read",
-    "orders": "orders:read",
-    "trades": "trades:read",
-    "positions": "orders:read",
-    "portfolio": "portfolio:read",
-    "bot": "bot:read",
-}
 _TICKETS = "stream_tickets"
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -68,7 +58,8 @@ def stream(query: StreamQuery) -> Response:
     Begins with a `snapshot` of each topic, or right after `Last-Event-ID`. Each
     topic takes the read scope of its resource as well.
     """
-    return _stream(query, query.chosen_topics() or _readable_topics())
+    chosen = query.chosen_topics()
+    return _stream(query, readable(TOPICS) if chosen is None else chosen)
 
 
 @streams.get("/prices")
@@ -98,16 +89,10 @@ def _tickets() -> Tickets[Principal]:
     return cast(Tickets[Principal], current_app.extensions[_TICKETS])
 
 
-def _readable_topics() -> tuple[Topic, ...]:
-    scopes = current_principal().scopes
-    return tuple(topic for topic in TOPICS if _SCOPES[topic] in scopes)
-
-
 def _stream(query: TopicStreamQuery, topics: tuple[Topic, ...]) -> Response:
     principal = current_principal()
-    _check_scopes(principal, topics)
-    selection = Selection(topics, query.chosen_symbols())
-    _check_symbols(selection.symbols)
+    selection = Selection(require_topics(topics), query.chosen_symbols())
+    require_symbols(selection.symbols)
     holder = Holder(
         principal.user_id,
         principal.expires_at.timestamp(),
@@ -118,26 +103,3 @@ def _stream(query: TopicStreamQuery, topics: tuple[Topic, ...]) -> Response:
     if hand_over_socket(request.environ, body.take_over):
         return Response(headers=_HEADERS)
     return Response(body, headers=_HEADERS, direct_passthrough=True)
-
-
-def _check_scopes(principal: Principal, topics: tuple[Topic, ...]) -> None:
-    missing = {_SCOPES[topic] for topic in topics} - principal.scopes
-    if not topics:
-        raise Forbidden("the caller may read none of the topics")
-    if missing:
-        raise Forbidden(f"these topics take the scopes {', '.join(sorted(missing))}")
-
-
-def _check_symbols(symbols: frozenset[str] | None) -> None:
-    if symbols is None:
-        return
-    try:
-        exchanges = services().bridge.markets.exchanges()
-    except BotNotReady:
-        return  # streams outlive a bot's restart: nobody is turned away because of one
-    unknown = symbols.difference(*(exchange.symbols for exchange in exchanges))
-    if unknown:
-        names = ", ".join(sorted(unknown))
-        raise InvalidSymbol(
-            f"not traded here: {names}", fields=[FieldError("symbols", f"not traded here: {names}")]
-        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
@@ -32,6 +33,7 @@ from backend.schemas.orders import Order
 from backend.schemas.trades import Trade
 
 KEPT = 20_000
+_TRADES_SHOWN = 100
 OPEN_STATUSES = frozenset({"open", "partially_filled", "unknown"})
 _EVENT_NAMES = {
     "filled": "order_filled",
@@ -89,6 +91,10 @@ class Ledger:
         self.orders.complete = len(orders) < KEPT
         self.trades.complete = len(trades) < KEPT
         self._publish_open()
+        self._show_open()
+        newest = reversed(tuple(islice(self.trades.newest_first(), _TRADES_SHOWN)))
+        shown = {entry.item.id: (entry.item.symbol, entry.json) for entry in newest}
+        self._recorder.put(Change(snapshot=("trades", shown)))
 
     def unplaced_exits(self) -> list[Order]:
         """Enter the exits of filled entries that a crash kept from being placed; return them."""
@@ -240,6 +246,9 @@ class Ledger:
         """Take in the orders that the bot holds after a boot, and show what is open now."""
         for raw, exchange in open_orders:
             self.record_order(raw, exchange)
+        self._show_open()
+
+    def _show_open(self) -> None:
         items = {e.item.id: (e.item.symbol, e.json) for e in self._open.values()}
         self._recorder.put(Change(snapshot=("orders", items)))
 

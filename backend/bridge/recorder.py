@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from backend.accounting.exact import EXACT, ZERO
-from backend.schemas.events import Event, EventSink, Topic
+from backend.schemas.events import JOURNALLED, Event, EventSink, Topic
 from backend.schemas.journal import (
     Batch,
     JournalEvent,
@@ -28,7 +28,6 @@ from backend.schemas.journal import (
 
 _MOST_AT_ONCE = 500
 _RETRY_S = 0.5
-_JOURNALLED: frozenset[Topic] = frozenset({"orders", "trades", "positions"})
 
 log = logging.getLogger(__name__)
 
@@ -92,9 +91,13 @@ class Recorder:
         while open_:
             first = self._queue.get()
             changes, open_ = self._take(first)
-            self._commit(changes)
+            numbers = iter(self._commit(changes))
             for change in changes:
-                self._tell(change)
+                numbered = [
+                    (event, next(numbers, None) if event.topic in JOURNALLED else None)
+                    for event in change.events
+                ]
+                self._tell(change, numbered)
 
     def _take(self, first: Change | None) -> tuple[list[Change], bool]:
         changes: list[Change] = []
@@ -109,13 +112,15 @@ class Recorder:
                 return changes, True
         return changes, False
 
-    def _commit(self, changes: Sequence[Change]) -> None:
+    def _commit(self, changes: Sequence[Change]) -> Sequence[int]:
+        """Commit and return the numbers of the events, none if that became impossible."""
+        numbers: Sequence[int] = ()
         batch = _batch(changes)
         baselines = [change.baseline for change in changes if change.baseline is not None]
         while batch is not None or baselines:
             try:
                 if batch is not None:
-                    self._journal.record(batch)
+                    numbers = self._journal.record(batch)
                 for account, value in baselines:
                     self._journal.set_baseline(account, value)
             except JournalUnavailable:
@@ -123,18 +128,19 @@ class Recorder:
                     log.exception("the order journal cannot be written")
                 self.healthy = False
                 if self._closing.is_set():
-                    return
+                    return ()
                 time.sleep(_RETRY_S)
             else:
                 self.healthy = True
-                return
+                break
+        return numbers
 
-    def _tell(self, change: Change) -> None:
+    def _tell(self, change: Change, events: Sequence[tuple[Event, int | None]]) -> None:
         try:
             if change.snapshot is not None:
                 self._sink.load(*change.snapshot)
-            for event in change.events:
-                self._sink.publish(event)
+            for event, number in events:
+                self._sink.publish(event, number)
         except Exception:
             log.exception("an event could not be published")
         if change.done is not None and change.done.set_running_or_notify_cancel():
@@ -167,7 +173,7 @@ def _batch(changes: Sequence[Change]) -> Batch | None:
         events.extend(
             JournalEvent(e.topic, e.name, e.key, e.symbol, e.data, e.item is None)
             for e in change.events
-            if e.topic in _JOURNALLED
+            if e.topic in JOURNALLED
         )
     probes = any(change.probes for change in changes)
     if not (orders or trades or positions or balances or accepted or lost or events or probes):

@@ -153,6 +153,13 @@ class InternalError(ApiError):
     """A defect of ours; the log has it under the request id, the client does not."""
 
 
+class EventsGone(ApiError):
+    """The events after this id are not kept, or there never was such an id."""
+
+    status = 410
+    type = "events_gone"
+
+
 class StoreUnavailable(ApiError):
     """The database is locked, full or away: nothing was written."""
 

@@ -8,6 +8,9 @@ from typing import Literal, Protocol
 
 Topic = Literal["prices", "orders", "trades", "positions", "portfolio", "candles", "bot"]
 
+JOURNALLED: frozenset[Topic] = frozenset({"orders", "trades", "positions"})
+"""The topics whose events are in the journal before anybody is told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -30,8 +33,8 @@ class Event:
 class EventSink(Protocol):
     """What takes the bridge's events; both methods are called from any thread, in order."""
 
-    def publish(self, event: Event) -> None:
-        """Append one event."""
+    def publish(self, event: Event, number: int | None = None) -> None:
+        """Append one event; `number` is the journal's number of one that is in the journal."""
 
     def load(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
         """Replace a topic's snapshot (after a boot): key to (symbol, item JSON)."""

@@ -165,8 +165,11 @@ class OrderJournal(Protocol):
     def open_intents(self, account: str) -> Sequence[Intent]:
         """Return the intents whose outcome is not known."""
 
-    def record(self, batch: Batch) -> None:
-        """Commit what happened; a batch that was committed before changes nothing."""
+    def record(self, batch: Batch) -> Sequence[int]:
+        """Commit what happened and return the numbers of its events.
+
+        A batch that was committed before changes nothing.
+        """
 
     def newest_orders(self, limit: int) -> Sequence[StoredOrder]:
         """Return the newest orders of all accounts, oldest first."""
@@ -209,6 +212,9 @@ class EventJournal(Protocol):
 
     def last_event_sequence(self) -> int:
         """Return the number of the newest event, 0 if there never was one."""
+
+    def oldest_event_sequence(self) -> int:
+        """Return the number of the oldest event that is kept, 0 if there never was one."""
 
     def forget_events(self, before: datetime) -> None:
         """Delete the events that were recorded before a time; the newest one always stays."""

@@ -31,11 +31,20 @@ class Holder:
         return None if self.is_active() else "access_revoked"
 
 
+@dataclass(slots=True)
+class Recall:
+    """How far a client has been told the journal, and whether it waits for the next page."""
+
+    number: int
+    is_waiting: bool = False
+
+
 class Client:
     """A stream and its place in the events.
 
     A current client has no place of its own: it has been sent all there is. One that
-    lags is still to get `rest`, which its outlet did not take, and what follows `sequence`.
+    lags is still to get `rest`, which its outlet did not take, and what follows: in the
+    journal while there is a `recall`, from `sequence` on when there is none.
     """
 
     __slots__ = (
@@ -46,6 +55,7 @@ class Client:
         "last_words",
         "outlet",
         "place",
+        "recall",
         "rest",
         "seat",
         "selection",
@@ -67,6 +77,7 @@ class Client:
         self.seat = seat
         self.place = place
         self.is_open = False
+        self.recall: Recall | None = None
         self.sequence = 0
         self.rest = b""
         self.behind_since = 0.0

@@ -9,23 +9,33 @@ from __future__ import annotations
 
 import selectors
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 
-from backend.schemas.events import Event, Topic
-from backend.streams.client import Client
+import structlog
+
+from backend.errors import EventsGone
+from backend.schemas.events import JOURNALLED, Event, Topic
+from backend.streams.archive import Page, Question
+from backend.streams.client import Client, Recall
 from backend.streams.fold import Fold
 from backend.streams.frames import (
     HEARTBEAT,
     OPENING,
     EndReason,
+    EventId,
     end_frame,
     event_frame,
     reset_frame,
 )
 from backend.streams.groups import Groups
-from backend.streams.log import Change, Entry, Items, Log, Reload
+from backend.streams.log import Change, Entry, Items, Log, Reload, Selection
 
 CHUNK_BYTES = 64 * 1024
+
+LookUp = Callable[[Client, Question], None]
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +52,16 @@ class Pace:
 class Delivery:
     """All streams and what they are sent."""
 
-    def __init__(self, log: Log, selector: selectors.BaseSelector, pace: Pace) -> None:
+    def __init__(
+        self,
+        log: Log,
+        selector: selectors.BaseSelector,
+        pace: Pace,
+        look_up: LookUp | None = None,
+    ) -> None:
+        """Deliver from a log; what it no longer holds comes from where `look_up` has it read."""
         self._log = log
+        self._look_up = look_up
         self._selector = selector
         self._pace = pace
         self._fold = Fold()
@@ -52,9 +70,9 @@ class Delivery:
         self._next_heartbeat = time.monotonic() + pace.heartbeat_s
         self._next_check = time.monotonic() + pace.check_s
 
-    def take(self, event: Event) -> None:
+    def take(self, event: Event, number: int | None = None) -> None:
         """Give an event its place; the next wave carries it."""
-        event_id = self._log.next_id()
+        event_id = self._log.next_id(number)
         frame = event_frame(event_id, event.name, event.data)
         self._fold.apply(event)
         self._note(Change(event_id, event.topic, event.key, event.symbol, frame))
@@ -78,7 +96,7 @@ class Delivery:
                     self._start_lagging(client, *wave.split(sent))
 
     def attach(self, client: Client) -> None:
-        """Begin a stream: from the client's place if the log holds it, else with snapshots."""
+        """Begin a stream: from the client's place if it can be resumed, else with snapshots."""
         self._groups.join(client)
         client.is_open = True
         try:
@@ -88,6 +106,9 @@ class Delivery:
             return
         if client.place is not None and self._log.holds(client.place, client.selection):
             self._start_lagging(client, client.place.sequence, OPENING)
+        elif client.place is not None and self._can_recall(client.place, client.selection):
+            client.recall = Recall(client.place.number)
+            self._start_lagging(client, self._log.head.sequence, OPENING)
         else:
             beginning = self._spell_beginning(client, reset=client.place is not None)
             self._start_lagging(client, self._log.head.sequence, OPENING + beginning)
@@ -96,10 +117,32 @@ class Delivery:
     def catch_up(self, client: Client) -> None:
         """Send a client that lags as much as it takes."""
         try:
-            while client in self._lagging and self._send_rest(client):
+            while self._may_send(client) and self._send_rest(client):
                 self._find_more(client)
         except OSError:
             self.drop(client)
+
+    def take_page(self, client: Client, answer: Future[Page]) -> None:
+        """Go on with a client that waits for a page of the journal."""
+        recall = client.recall
+        if recall is None or not client.is_open:
+            return
+        try:
+            page = answer.result()
+        except EventsGone:
+            client.recall = None
+            client.rest = self._spell_beginning(client, reset=True)
+            client.sequence = self._log.head.sequence
+        except Exception:
+            _log.exception("the journal could not be read for a stream, which ends")
+            self.drop(client)
+            return
+        else:
+            client.rest = page.spell(client.selection)
+            client.recall = Recall(page.reached)
+        client.took_at = time.monotonic()
+        client.outlet.ask_for_room(True)
+        self.catch_up(client)
 
     def end_all(self, reason: EndReason) -> None:
         """End every stream."""
@@ -159,6 +202,7 @@ class Delivery:
         if client.ended_at is not None:
             return
         client.last_words, client.ended_at = end_frame(reason), time.monotonic()
+        client.recall = None
         if client not in self._lagging:
             self._start_lagging(client, self._log.head.sequence, b"")
         self.catch_up(client)
@@ -198,6 +242,8 @@ class Delivery:
             client.rest, client.last_words = client.last_words, b""
         elif client.ended_at is not None:
             self.drop(client)
+        elif client.recall is not None:
+            self._recall_more(client, client.recall)
         elif client.sequence == self._log.head.sequence:
             self._stop_lagging(client)
         elif self._log.holds(self._log.head._replace(sequence=client.sequence), client.selection):
@@ -205,6 +251,30 @@ class Delivery:
         else:
             client.rest = self._spell_beginning(client, reset=True)
             client.sequence = self._log.head.sequence
+
+    def _may_send(self, client: Client) -> bool:
+        return client in self._lagging and not (client.recall and client.recall.is_waiting)
+
+    def _can_recall(self, place: EventId, selection: Selection) -> bool:
+        """Tell whether the journal can know what followed a place."""
+        head = self._log.head
+        never_given = place.number > head.number or (place.start == head.start and place > head)
+        has_journalled = not JOURNALLED.isdisjoint(selection.topics)
+        return self._look_up is not None and has_journalled and not never_given
+
+    def _recall_more(self, client: Client, recall: Recall) -> None:
+        """Have the journal read on; at its end, spell the topics that it does not hold."""
+        head, selection = self._log.head, client.selection
+        if recall.number == head.number:
+            others = tuple(topic for topic in selection.topics if topic not in JOURNALLED)
+            rest = Selection(others, selection.symbols)
+            client.rest = self._fold.snapshots(head, rest) if others else b""
+            client.recall, client.sequence = None, head.sequence
+        elif self._look_up is not None:
+            recall.is_waiting = True
+            client.outlet.ask_for_room(False)
+            topics = tuple(topic for topic in selection.topics if topic in JOURNALLED)
+            self._look_up(client, Question(topics, recall.number, head.number))
 
     def _spell_beginning(self, client: Client, *, reset: bool) -> bytes:
         """Spell all topics of a client as they stand at the head."""

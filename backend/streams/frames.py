@@ -16,17 +16,44 @@ OPENING = b"retry: 2000\n\n"
 HEARTBEAT = b":\n\n"
 
 _SINGLE: frozenset[Topic] = frozenset({"portfolio", "bot"})
-_ID = re.compile(r"([0-9a-f]{1,16})-(\d{1,18})")
+_ID = re.compile(r"([0-9a-f]{1,16})-(\d{1,31})")
+_LIVE_BITS = 40
+_JOURNAL = "0"
 
 
 class EventId(NamedTuple):
-    """A place in the events of one server start; what `id:` and `Last-Event-ID` hold."""
+    """A place in the events; what `id:` and `Last-Event-ID` hold.
+
+    In a start of the server the sequence counts all events, and its upper bits are the
+    journal's number of the last journalled one: that says after a restart what has been
+    missed. The start named 0 is the journal itself, and the sequence the number.
+    """
 
     start: str
     sequence: int
 
+    @classmethod
+    def in_journal(cls, number: int) -> EventId:
+        """Name a place that holds for journalled events only."""
+        return cls(_JOURNAL, number)
+
+    @property
+    def number(self) -> int:
+        """The journal's number of the last journalled event up to here."""
+        return self.sequence if self.start == _JOURNAL else self.sequence >> _LIVE_BITS
+
+    def following(self, number: int | None = None) -> EventId:
+        """Name the next place: of an event with this number in the journal, or of another."""
+        after = self.sequence + 1
+        return EventId(self.start, after if number is None else max(after, first_place(number)))
+
     def __str__(self) -> str:
         return f"{self.start}-{self.sequence}"
+
+
+def first_place(number: int) -> int:
+    """Return the sequence of the journalled event with this number."""
+    return number << _LIVE_BITS
 
 
 def parse_event_id(text: str) -> EventId:

@@ -7,25 +7,35 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 
 import structlog
 
 from backend.concurrency import Host, Signal
+from backend.errors import StoreUnavailable
+from backend.schemas.common import Page
 from backend.schemas.events import Event, Topic
+from backend.schemas.journal import EventJournal, JournalUnavailable
+from backend.schemas.past_events import PastEvent
+from backend.streams import archive
 from backend.streams.body import StreamBody
 from backend.streams.client import Client, Holder
 from backend.streams.delivery import Delivery, Pace
 from backend.streams.frames import parse_event_id
 from backend.streams.log import Log, Selection
+from backend.streams.past import past_events
 from backend.streams.seats import Seats
 
 MOST_STREAMS = 10_000
 MOST_STREAMS_PER_USER = 100
 _TICK_S = 0.5
 _STOP_S = 1.0
+_FORGET_EVERY_S = 3600.0
+KEPT_FOR = timedelta(days=30)
 _log = structlog.get_logger(__name__)
 
 
@@ -41,6 +51,8 @@ class Hub:
         capacity: int,
         host: Host,
         *,
+        journal: EventJournal | None = None,
+        kept_for: timedelta = KEPT_FOR,
         pace: Pace | None = None,
         most: int = MOST_STREAMS,
         most_per_user: int = MOST_STREAMS_PER_USER,
@@ -50,10 +62,19 @@ class Hub:
         self._seats = Seats(most, most_per_user)
         self._selector = selectors.DefaultSelector()
         start = f"{time.time_ns() // 1_000_000:x}"  # names this start in every event's id
-        self._delivery = Delivery(Log(start, capacity), self._selector, self._pace)
+        self._journal = journal
+        number = 0 if journal is None else journal.last_event_sequence()
+        self._archive = None if journal is None else archive.Archive(journal, kept_for)
+        self._delivery = Delivery(
+            Log(start, capacity, number),
+            self._selector,
+            self._pace,
+            None if journal is None else self._look_up,
+        )
         self._events: deque[Callable[[], None]] = deque()
         self._requests: deque[Callable[[], None]] = deque()
         self._next_tick = time.monotonic() + _TICK_S
+        self._next_forgetting = time.monotonic()
         self._nudged = self._closing = self._closed = False
         self._ear, self._mouth = socket.socketpair()
         self._ear.setblocking(False)
@@ -62,9 +83,9 @@ class Hub:
         self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
         self._thread.start()
 
-    def publish(self, event: Event) -> None:
-        """Append one event; returns at once."""
-        self._post(self._events, partial(self._delivery.take, event))
+    def publish(self, event: Event, number: int | None = None) -> None:
+        """Append one event, `number` being its number in the journal; returns at once."""
+        self._post(self._events, partial(self._delivery.take, event, number))
 
     def load(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
         """Replace a topic's snapshot, and send it to the streams that carry the topic."""
@@ -82,6 +103,18 @@ class Hub:
         seat = self._seats.take(holder.user_id)
         new_client = partial(Client, selection=selection, holder=holder, seat=seat, place=place)
         return StreamBody(self, new_client, self._pace.stalled_s)
+
+    def past(self, after: str | None, topics: Sequence[Topic], limit: int) -> Page[PastEvent]:
+        """Return journalled events that followed an id, oldest first.
+
+        Raises `MalformedRequest`, `EventsGone`, `StoreUnavailable`.
+        """
+        if self._journal is None:
+            raise StoreUnavailable
+        try:
+            return self._host.call_blocking(past_events, self._journal, after, topics, limit)
+        except JournalUnavailable:
+            raise StoreUnavailable from None
 
     def new_signal(self) -> Signal:
         """Create what a request that iterates its stream waits for."""
@@ -106,6 +139,15 @@ class Hub:
         self._closing = True
         self._nudge()
         self._thread.join()
+        if self._archive is not None:
+            self._archive.close()
+
+    def _look_up(self, client: Client, question: archive.Question) -> None:
+        def tell(page: Future[archive.Page]) -> None:
+            self._post(self._requests, partial(self._delivery.take_page, client, page))
+
+        if self._archive is not None:
+            self._archive.ask(question, tell)
 
     def _post(self, queue: deque[Callable[[], None]], call: Callable[[], None]) -> None:
         if not self._closed:
@@ -156,6 +198,12 @@ class Hub:
         if time.monotonic() >= self._next_tick:
             self._delivery.keep_time()
             self._next_tick = time.monotonic() + _TICK_S
+            self._forget_old()
+
+    def _forget_old(self) -> None:
+        if self._archive is not None and time.monotonic() >= self._next_forgetting:
+            self._next_forgetting = time.monotonic() + _FORGET_EVERY_S
+            self._archive.forget_old()
 
 
 def _call_first(count: int, calls: deque[Callable[[], None]]) -> None:

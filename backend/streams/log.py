@@ -16,7 +16,7 @@ from itertools import islice
 from operator import attrgetter
 
 from backend.schemas.events import Topic
-from backend.streams.frames import EventId, snapshot_frame
+from backend.streams.frames import EventId, first_place, snapshot_frame
 
 Items = Mapping[str, tuple[str | None, bytes]]
 
@@ -83,17 +83,19 @@ def chosen(items: Items, selection: Selection) -> Iterator[bytes]:
 class Log:
     """What can be replayed."""
 
-    def __init__(self, start: str, capacity: int) -> None:
-        self.head = EventId(start, 0)
+    def __init__(self, start: str, capacity: int, number: int = 0) -> None:
+        """Begin after the journal's event with this number."""
+        self.head = EventId(start, first_place(number))
+        self._began = self.head.sequence
         self._ledger: deque[Entry] = deque(maxlen=capacity)
         self._live: deque[Entry] = deque(maxlen=capacity)
         self._lost: dict[Topic, int] = {}
         self._live_lost = 0
         self._newest: dict[tuple[Topic, str], Change] = {}
 
-    def next_id(self) -> EventId:
-        """Advance the head by one and return it."""
-        self.head = EventId(self.head.start, self.head.sequence + 1)
+    def next_id(self, number: int | None = None) -> EventId:
+        """Advance the head and return it; `number` is that of a journalled event."""
+        self.head = self.head.following(number)
         return self.head
 
     def append(self, entry: Entry) -> None:
@@ -113,7 +115,7 @@ class Log:
         """Tell whether a client can go on from a place without missing what must not be lost."""
         known = place.start == self.head.start and place.sequence <= self.head.sequence
         return known and all(
-            place.sequence >= self._lost.get(topic, 0) for topic in selection.topics
+            place.sequence >= self._lost.get(topic, self._began) for topic in selection.topics
         )
 
     def after(self, sequence: int, selection: Selection, *, conflate: bool) -> Iterator[Entry]:

@@ -144,7 +144,7 @@ MALFORMED = [
     "abc--1",
     "abc-1.5",
     "ab c-1",
-    "abc-" + "9" * 19,
+    "abc-" + "9" * 32,
     "a" * 17 + "-1",
     "abc-\u0661".encode().decode("latin-1"),
 ]

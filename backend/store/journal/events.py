@@ -9,12 +9,17 @@ from sqlalchemy import Connection, bindparam, delete, func, select, union_all
 
 from backend.schemas.journal import StoredEvent
 from backend.store.journal.models import EventRow
+from backend.store.journal.prepared import in_both
 from backend.store.journal.rows import read_event
 from backend.store.types import UtcDateTime
 
 MOST_FORGOTTEN = 1000
 
 _LAST = select(func.max(EventRow.sequence))
+_FIRST = select(func.min(EventRow.sequence))
+_NEWEST = in_both(
+    select(EventRow.sequence).order_by(EventRow.sequence.desc()).limit(bindparam("count"))
+)
 _OLDEST = select(EventRow.sequence).order_by(EventRow.sequence).limit(MOST_FORGOTTEN).subquery()
 _END_OF_OLDEST = select(func.max(_OLDEST.c.sequence))
 _FORGET = delete(EventRow).where(
@@ -51,6 +56,18 @@ def after(
 def last_sequence(connection: Connection) -> int:
     """Return the number of the newest event."""
     return connection.execute(_LAST).scalar() or 0
+
+
+def oldest_sequence(connection: Connection) -> int:
+    """Return the number of the oldest event that is kept."""
+    return connection.execute(_FIRST).scalar() or 0
+
+
+def newest_numbers(connection: Connection, count: int) -> list[int]:
+    """Return the numbers of the newest events, oldest first."""
+    if count == 0:
+        return []
+    return [row[0] for row in reversed(_NEWEST.fetch(connection, {"count": count}))]
 
 
 def forget_some(connection: Connection, before: datetime) -> bool:

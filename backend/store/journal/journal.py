@@ -88,15 +88,17 @@ class Journal:
         """Return the intents whose outcome is not known, oldest first."""
         return self._read(intents.open_of, account)
 
-    def record(self, batch: Batch) -> None:
-        """Commit what happened; a batch that was committed before changes nothing.
+    def record(self, batch: Batch) -> Sequence[int]:
+        """Commit what happened and return the numbers of its events.
 
-        A trade that is known from another batch is left out with its changes.
+        A trade that is known from another batch is left out with its changes. A batch
+        that was committed before changes nothing; nothing else may be recorded meanwhile.
         """
         with self._change() as connection:
             batches.commit(connection, batch)
             if next(self._recorded) % _TIDY_EVERY == 0:
                 batches.forget_some(connection)
+            return events.newest_numbers(connection, len(batch.events))
 
     def newest_orders(self, limit: int) -> Sequence[StoredOrder]:
         """Return the newest orders of all accounts, oldest first."""
@@ -143,6 +145,10 @@ class Journal:
     def last_event_sequence(self) -> int:
         """Return the number of the newest event, 0 if there never was one."""
         return self._read(events.last_sequence)
+
+    def oldest_event_sequence(self) -> int:
+        """Return the number of the oldest event that is kept, 0 if there never was one."""
+        return self._read(events.oldest_sequence)
 
     def forget_events(self, before: datetime) -> None:
         """Delete the events that were recorded before a time; the newest one always stays.
