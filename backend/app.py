@@ -33,6 +33,7 @@ from backend.middleware.errors import install_errors
 from backend.middleware.headers import with_answer_headers
 from backend.middleware.proxies import with_proxies
 from backend.middleware.rate_limit import install_rate_limits
+from backend.middleware.shedding import install_shedding
 from backend.reports import Reports
 from backend.services import Services
 from backend.store import Database
@@ -87,6 +88,7 @@ def create_app(
     install_errors(app)
     install_auth(app)
     install_rate_limits(app, settings, host)
+    install_shedding(app, lambda: bridge.lag_s, host)
     recorder = install_audit(app, database)
     install_cors(app, settings)
     register_routes(app, production=settings.env == "production")

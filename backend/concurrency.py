@@ -9,10 +9,24 @@ from __future__ import annotations
 import concurrent.futures
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import ParamSpec, Protocol, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+# Each greenlet and each thread has its own, as it has its own request.
+_caller: ContextVar[str] = ContextVar("caller", default="")
+
+
+def act_for(user_id: str) -> None:
+    """Note for whom this greenlet or thread works from here on."""
+    _caller.set(user_id)
+
+
+def current_caller() -> str:
+    """Return for whom this greenlet or thread works; empty for the program itself."""
+    return _caller.get()
 
 
 class Signal(Protocol):
@@ -40,6 +54,9 @@ class Host(Protocol):
     def new_signal(self) -> Signal:
         """Create a signal for waits on this host."""
 
+    def rest(self, seconds: float) -> None:
+        """Let others run for so long; returns at once where that would hold a thread."""
+
 
 class ThreadHost:
     """Host for threaded servers and for tests: each request has a thread that may block."""
@@ -58,3 +75,6 @@ class ThreadHost:
     def new_signal(self) -> threading.Event:
         """Return a plain threading event."""
         return threading.Event()
+
+    def rest(self, seconds: float) -> None:
+        """Go on: the thread is needed for other requests."""

@@ -40,7 +40,9 @@ _ERRORS = {
     429: _Error("TooManyRequests", "Too many requests of this kind", ("Retry-After",)),
     500: _Error("Defect", "A defect; the server's log has more under the request id"),
     502: _Error("ExchangeError", "The exchange refused or did not answer"),
-    503: _Error("NotReady", "The bot is not ready", ("Retry-After",)),
+    503: _Error(
+        "NotReady", "The bot is not ready or has too much to do; `type` says", ("Retry-After",)
+    ),
     504: _Error("Timeout", "The bot or the exchange did not answer in time"),
 }
 _SUCCESSES = {
@@ -123,7 +125,8 @@ def _complete(operation: Json, app: Flask, endpoint: str) -> None:
     """Add what no view has to say: the answers of the layers around it, headers, media types."""
     view = app.view_functions[endpoint]
     rule = rule_of(app, endpoint) or AccessRule()
-    limited = hasattr(view, "rate_class")
+    rate_class = getattr(view, "rate_class", None)
+    limited = rate_class is not None
     operation["x-scope"] = "public" if rule.public else rule.scope or "authenticated"
     if rule.public:
         operation["security"] = []
@@ -136,7 +139,9 @@ def _complete(operation: Json, app: Flask, endpoint: str) -> None:
     for parameter in operation["parameters"]:
         if parameter["name"] == "symbol" and parameter["in"] == "path":
             parameter["schema"] = {"type": "string", "examples": [_SYMBOL_EXAMPLE]}
-    answers = set(map(int, operation["responses"])) | set(_errors_around(operation, rule, limited))
+    answers = set(map(int, operation["responses"])) | set(
+        _errors_around(operation, rule, rate_class)
+    )
     operation["responses"] = {
         str(status): _answer(operation["responses"], status, limited) for status in sorted(answers)
     }
@@ -154,7 +159,7 @@ def _tell_optional_bodies(document: Json) -> None:
                 operation["requestBody"]["required"] = "required" in model
 
 
-def _errors_around(operation: Json, rule: AccessRule, limited: bool) -> Iterator[int]:
+def _errors_around(operation: Json, rule: AccessRule, rate_class: str | None) -> Iterator[int]:
     yield from (400, 500)
     if not rule.public:
         yield 401
@@ -164,8 +169,10 @@ def _errors_around(operation: Json, rule: AccessRule, limited: bool) -> Iterator
         yield from (413, 415)
     if any(parameter["in"] == "path" for parameter in operation["parameters"]):
         yield 404
-    if limited:
+    if rate_class is not None:
         yield 429
+    if rate_class == "query":
+        yield 503
 
 
 def _answer(described: Json, status: int, limited: bool) -> Json:

@@ -52,6 +52,10 @@ class GeventHost:
         """Create a signal that greenlets wait for."""
         return HubSignal(self)
 
+    def rest(self, seconds: float) -> None:
+        """Let other greenlets run for so long."""
+        gevent.sleep(seconds)
+
     def call_on_hub(self, function: Callable[[], object]) -> None:
         """Have the hub call something short soon; from any thread."""
         self._calls.append(function)

@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     bot_timeout: float = Field(
         10.0, gt=0, le=120, description="seconds a request waits for the bot"
     )
+    bot_queue: int = Field(
+        1024, ge=2, le=100_000, description="requests that wait for the bot at once, at most"
+    )
     snapshot_interval: float = Field(
         60.0, gt=0, le=86_400, description="seconds between the portfolio's kept values"
     )

@@ -92,6 +92,21 @@ class Bridge:
         missing = [*readiness.missing, "the order journal cannot be written"]
         return readiness.model_copy(update={"ready": False, "missing": missing})
 
+    @property
+    def lag_s(self) -> float:
+        """How late the bot's loop is right now; 0 while the bot does not run."""
+        return self._engine.pulse.lag_s
+
+    @property
+    def worst_lag_s(self) -> float:
+        """The greatest lag of the last five to ten seconds."""
+        return self._engine.pulse.worst_lag_s
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for the bot's loop, or have it work for them, right now."""
+        return self._engine.waiting
+
     def close(self) -> None:
         """Stop the bot cleanly and finish the journal."""
         self._engine.close()

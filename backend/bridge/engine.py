@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from backend.bridge.crossings import Crossings, LoopEnded
 from backend.bridge.instance import BootFailed, create_octobot, take_apart, wait_for_exchanges
-from backend.concurrency import Host
+from backend.bridge.pulse import Pulse
+from backend.concurrency import Host, current_caller
 from backend.errors import BotNotReady, BotTimeout, Conflict, InvalidExchange, OrderStateUnknown
 from backend.schemas.bot import BotState
 from backend.settings import Settings
@@ -62,6 +63,7 @@ class Engine:
         self._retry: threading.Timer | None = None
         self._failures = 0
         self._kept: set[asyncio.Task[None]] = set()
+        self.pulse = Pulse()
         self.bot: Any = None
         self.exchanges: dict[str, Any] = {}
 
@@ -73,6 +75,11 @@ class Engine:
             return Status("failed", "the bot's thread has ended")
         return status
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for the loop, or have it work for them, right now."""
+        return 0 if self._crossings is None else len(self._crossings)
+
     # ---- crossing in
 
     def run(
@@ -80,8 +87,9 @@ class Engine:
     ) -> T:
         """Run a coroutine function on the bot's loop and return its result.
 
-        Raises `BotNotReady` unless the bot runs (or is paused), `BotTimeout`
-        when it takes longer than the settings allow; the work is then canceled.
+        Raises `BotNotReady` unless the bot runs (or is paused), `BotBusy` when too
+        much waits for it, `BotTimeout` when it takes longer than the settings
+        allow; the work is then canceled.
         """
         future = self._cross(function, *args, **kwargs)
         try:
@@ -128,6 +136,10 @@ class Engine:
         """Raise `BotNotReady` unless the bot runs or is paused."""
         self._require_crossings()
 
+    def require_room(self) -> None:
+        """Raise `BotBusy` when the loop would take no more work of this caller."""
+        self._require_crossings().require_room(current_caller())
+
     def _require_crossings(self) -> Crossings:
         status, crossings = self.status, self._crossings
         if status.state not in ("running", "paused") or crossings is None:
@@ -141,7 +153,7 @@ class Engine:
     ) -> concurrent.futures.Future[T]:
         crossings = self._require_crossings()
         try:
-            return crossings.submit(function(*args, **kwargs))
+            return crossings.submit(function(*args, **kwargs), current_caller())
         except LoopEnded:
             raise BotNotReady("the bot was stopped meanwhile") from None
 
@@ -238,7 +250,7 @@ class Engine:
             self.bot = create_octobot(self._settings)
             loop = self.bot.task_manager.async_loop
             asyncio.set_event_loop(loop)
-            self._crossings = Crossings(loop)
+            self._crossings = Crossings(loop, self._settings.bot_queue)
             loop.run_until_complete(self._live(self._halt))
         except BaseException as error:
             log.exception("the bot's thread failed")
@@ -254,6 +266,7 @@ class Engine:
         try:
             await asyncio.wrap_future(halt)
         finally:
+            self.pulse.stop()
             self.exchanges = {}  # nothing of ours may look at a bot that is being taken apart
             for task in (boot, *self._kept):
                 task.cancel()
@@ -278,6 +291,7 @@ class Engine:
             self._end(halt)
         else:
             self._failures = 0
+            self.pulse.start()
             self._set_status(Status("running"))
 
     def _fail(self, reason: str) -> None:

@@ -19,6 +19,7 @@ from backend.bridge.recorder import Recorder
 from backend.concurrency import Host
 from backend.errors import (
     ApiError,
+    BotBusy,
     BotNotReady,
     DuplicateOrder,
     FieldError,
@@ -33,7 +34,7 @@ from backend.schemas.orders import NewOrder, Order
 _WAIT_S = 60.0
 _LOOK_S = 0.5
 # These say that nothing was tried: the same key may be used again.
-_NOT_TRIED = (BotNotReady, TradingPaused, JournalDown)
+_NOT_TRIED = (BotNotReady, BotBusy, TradingPaused, JournalDown)
 
 log = logging.getLogger(__name__)
 

@@ -125,7 +125,7 @@ class Orders:
         Raises the `OrderRefused` that names the broken rule, `InvalidSymbol`,
         `InvalidExchange`, `TradingPaused`, or what the exchange answered.
         """
-        self._engine.require_ready()
+        self._engine.require_room()
         exchange = asked.exchange or next(iter(self._engine.exchanges), "")
         return self._intents.once(
             asked,

@@ -30,7 +30,9 @@ from backend.errors.requests import (
     ValidationFailed,
 )
 from backend.errors.trading import (
+    BotBusy,
     BotNotReady,
+    BotStrained,
     BotTimeout,
     BridgeError,
     CostAboveMaximum,
@@ -66,7 +68,9 @@ __all__ = [
     "ApiError",
     "AuthenticationFailed",
     "BodyTooLarge",
+    "BotBusy",
     "BotNotReady",
+    "BotStrained",
     "BotTimeout",
     "BridgeError",
     "Conflict",

@@ -181,6 +181,26 @@ class BotNotReady(BridgeError):
         super().__init__(details, retry_after_s=retry_after_s)
 
 
+class BotBusy(BridgeError):
+    """So much waits for the bot that this was not even begun."""
+
+    status = 503
+    type = "bot_busy"
+
+    def __init__(self, details: str | None = None, *, retry_after_s: int = 1) -> None:
+        super().__init__(details, retry_after_s=retry_after_s)
+
+
+class BotStrained(BridgeError):
+    """The bot falls behind, and this caller asks most often: its reads wait."""
+
+    status = 503
+    type = "bot_strained"
+
+    def __init__(self, details: str | None = None, *, retry_after_s: int = 1) -> None:
+        super().__init__(details, retry_after_s=retry_after_s)
+
+
 class JournalDown(BridgeError):
     """Orders cannot be written down, so none is sent."""
 

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 from flask import Flask, current_app, g, request
 from werkzeug.routing import Rule
 
+from backend.concurrency import act_for
 from backend.errors import Forbidden, InvalidToken, NotAuthenticated
 from backend.identity.principals import Principal
 from backend.identity.roles import Scope
@@ -116,6 +117,7 @@ def _is_answered_by_flask(route: Rule) -> bool:
 
 def _remember(principal: Principal) -> None:
     g.principal = principal
+    act_for(principal.user_id)
     request.environ[_USER] = principal.username  # for the access log, which stands outside
 
 

@@ -19,6 +19,7 @@ from backend.concurrency import Host
 from backend.errors import RateLimited
 from backend.middleware.auth import current_principal
 from backend.middleware.headers import add_answer_headers
+from backend.middleware.shedding import shedding
 from backend.settings import Settings, SettingsError
 
 RateClass = Literal["trade", "query", "login"]
@@ -152,15 +153,19 @@ def install_rate_limits(app: Flask, settings: Settings, host: Host) -> None:
 def limited(rate_class: RateClass) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Refuse a view's callers when they ask more often than the class allows.
 
-    Logins are counted per address, everything else per user.
+    Logins are counted per address, everything else per user. Reads are also
+    refused while the bot falls behind, those of the heaviest callers first.
     """
 
     def decorate(view: Callable[P, T]) -> Callable[P, T]:
         @functools.wraps(view)
         def limited_view(*args: P.args, **kwargs: P.kwargs) -> T:
             limits: RateLimits | None = current_app.extensions[_EXTENSION]
+            caller = _caller(rate_class)
             if limits is not None:
-                _check(*limits.count(rate_class, _caller(rate_class)))
+                _check(*limits.count(rate_class, caller))
+            if rate_class == "query":
+                shedding().admit(caller)
             return view(*args, **kwargs)
 
         limited_view.rate_class = rate_class  # type: ignore[attr-defined]

@@ -66,13 +66,20 @@ def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
 
 
 class Sink:
-    """Keeps every event and snapshot, in order of arrival."""
+    """Keeps every event and snapshot, in order of arrival.
+
+    While `passes` is not set, prices are held up, and the bot's loop with them.
+    """
 
     def __init__(self) -> None:
+        self.passes = threading.Event()
+        self.passes.set()
         self.events: list[Event] = []
         self.loads: list[tuple[Topic, dict[str, tuple[str | None, bytes]]]] = []
 
     def publish(self, event: Event) -> None:
+        if event.topic == "prices":
+            self.passes.wait(TIMEOUT_S)
         self.events.append(event)
 
     def load(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:

@@ -65,6 +65,7 @@ class Caller:
     """Someone who is logged in; answers must have the status that is expected."""
 
     def __init__(self, app: Any, username: str) -> None:
+        self._app, self._username = app, username
         self._client = app.test_client()
         answer = self._client.post(
             f"{BASE}/auth/login", json={"username": username, "password": PASSWORD}
@@ -75,6 +76,14 @@ class Caller:
         answer = self._client.open(BASE + path, method=method, headers=self._headers, **options)
         assert answer.status_code == expect, answer.get_data(as_text=True)
         return answer
+
+    def again(self) -> Caller:
+        """Return the same user at another client: one client asks one thing at a time."""
+        return Caller(self._app, self._username)
+
+    def ask_any(self, method: str, path: str) -> Response:
+        """Ask, whatever the status."""
+        return self._client.open(BASE + path, method=method, headers=self._headers)
 
     def get(self, path: str, expect: int = 200, **query: Any) -> Any:
         """Return the answer's data, or the problem where an error is expected."""

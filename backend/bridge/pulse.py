@@ -1,0 +1,57 @@
+"""How late the bot's loop is: what requests, or the bot itself, keep it from doing in time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+BEAT_S = 0.05
+_REMEMBERED_S = 5.0
+
+
+class Pulse:
+    """A beat on the loop, measured against when it was due; may be read from any thread."""
+
+    def __init__(self) -> None:
+        self._due: float | None = None
+        self._late_s = 0.0
+        self._worst_s = (0.0, 0.0)
+        self._worst_until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def lag_s(self) -> float:
+        """How late the loop is now: the last beat, or the next one if that is overdue."""
+        due = self._due
+        return 0.0 if due is None else max(self._late_s, time.monotonic() - due)
+
+    @property
+    def worst_lag_s(self) -> float:
+        """The greatest lag of the last five to ten seconds."""
+        return max(self.lag_s, *self._worst_s)
+
+    def start(self) -> None:
+        """Begin to beat. Loop only."""
+        self.stop()
+        self._wait(asyncio.get_running_loop())
+
+    def stop(self) -> None:
+        """End: a bot that does not run is not late. Loop only, or when it has ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._due = None
+        self._late_s, self._worst_s = 0.0, (0.0, 0.0)
+
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._due = time.monotonic() + BEAT_S
+        self._timer = loop.call_later(BEAT_S, self._beat, loop)
+
+    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = time.monotonic()
+        self._late_s = max(0.0, now - (self._due or now))
+        before, present = self._worst_s
+        if now >= self._worst_until:
+            before, present = present, 0.0
+            self._worst_until = now + _REMEMBERED_S
+        self._worst_s = (before, max(present, self._late_s))
+        self._wait(loop)
