@@ -23,6 +23,7 @@ from backend.blueprints.risk import risk
 from backend.blueprints.sandbox import sandbox
 from backend.blueprints.streams import streams
 from backend.blueprints.trades import trades
+from backend.blueprints.users import users
 from backend.identity import Identity
 from backend.middleware.access_log import with_access_log
 from backend.middleware.aliases import BASE, with_unversioned_paths
@@ -55,6 +56,7 @@ _RESOURCES = (
     risk,
     streams,
     events,
+    users,
     audit,
     sandbox,
 )

@@ -1,4 +1,4 @@
-"""The command `octobot-backend`: run, config, openapi, audit."""
+"""The command `octobot-backend`: run, config, openapi, audit, user."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from backend.commands import Refusal
 from backend.commands import settings as _settings
 from backend.commands.audit import audit
+from backend.commands.users import user
 from backend.settings import Settings, describe
 
 
@@ -56,6 +57,7 @@ def openapi() -> None:
 
 
 main.add_command(audit)
+main.add_command(user)
 
 
 def _serve(settings: Settings) -> None:

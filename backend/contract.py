@@ -30,7 +30,7 @@ class _Error(NamedTuple):
 _ERRORS = {
     400: _Error("BadRequest", "The request is malformed or a field is refused"),
     401: _Error("Unauthorized", "Nobody is logged in, or no longer", ("WWW-Authenticate",)),
-    403: _Error("Forbidden", "The caller's role lacks the scope"),
+    403: _Error("Forbidden", "The caller may not do this, or not yet; `type` says why"),
     404: _Error("NotFound", "Nothing has this address or id"),
     409: _Error("Conflict", "The request contradicts the present state"),
     410: _Error("EventsGone", "What followed the id is no longer kept"),
@@ -134,6 +134,9 @@ def _complete(operation: Json, app: Flask, endpoint: str) -> None:
         operation["security"] = [{"bearer": []}, {"ticket": []}]
     if rule.scope is not None:
         operation["description"] += f"\n\nScope: `{rule.scope}`."
+    if getattr(view, "asks_step_up", False):
+        operation["x-step-up"] = True
+        operation["description"] += "\n\nTakes a step-up: `POST /auth/step-up`."
     if getattr(view, "takes_idempotency_key", False):
         operation["parameters"].append(_IDEMPOTENCY_KEY)
     for parameter in operation["parameters"]:
@@ -162,9 +165,7 @@ def _tell_optional_bodies(document: Json) -> None:
 def _errors_around(operation: Json, rule: AccessRule, rate_class: str | None) -> Iterator[int]:
     yield from (400, 500)
     if not rule.public:
-        yield 401
-    if rule.scope is not None:
-        yield 403
+        yield from (401, 403)
     if "requestBody" in operation:
         yield from (413, 415)
     if any(parameter["in"] == "path" for parameter in operation["parameters"]):

@@ -76,8 +76,8 @@ class ApiClient:
 def add_users(app: Flask) -> None:
     """Create a user of each role, named after it; the first admin stands already."""
     identity: Identity = app.extensions["backend"].identity
-    identity.create_user("viewer", PASSWORD, "viewer")
-    identity.create_user("trader", PASSWORD, "trader")
+    identity.accounts.create("viewer", PASSWORD, "viewer")
+    identity.accounts.create("trader", PASSWORD, "trader")
 
 
 def wait_until_ready(app: Flask) -> None:

@@ -5,11 +5,28 @@ from __future__ import annotations
 from flask import Blueprint, request
 from spectree import Response
 
-from backend.middleware.auth import authenticated, current_principal, public, signed_in
+from backend.middleware.auth import (
+    authenticated,
+    confined_too,
+    current_principal,
+    public,
+    signed_in,
+)
 from backend.middleware.rate_limit import limited
 from backend.openapi import api
-from backend.schemas.auth import Login, Logout, PasswordChange, Refresh, SessionEnd, Tokens, User
-from backend.schemas.common import Envelope, Problem
+from backend.schemas.auth import (
+    AccessToken,
+    Login,
+    Logout,
+    OpenSession,
+    PasswordChange,
+    Proof,
+    Refresh,
+    SessionEnd,
+    Tokens,
+    User,
+)
+from backend.schemas.common import Envelope, Page, PageQuery, Problem
 from backend.services import services
 
 auth = Blueprint("auth", __name__, url_prefix="/auth")
@@ -44,17 +61,21 @@ def refresh(json: Refresh) -> Envelope[Tokens]:
 
 
 @auth.post("/logout")
-@authenticated
+@confined_too
 @limited("query")
 @api.validate(resp=Response(HTTP_200=Envelope[SessionEnd], HTTP_401=Problem), tags=["auth"])
 def logout(json: Logout) -> Envelope[SessionEnd]:
-    """End the access token and, given its refresh token, the session with all its tokens."""
-    ended = services().identity.logout(current_principal(), json.refresh_token)
+    """End the access token and, given its refresh token, the session with all its tokens.
+
+    With `everywhere` all sessions of the account end.
+    """
+    identity, principal = services().identity, current_principal()
+    ended = identity.logout(principal, json.refresh_token, everywhere=json.everywhere)
     return Envelope(data=SessionEnd(ended=ended))
 
 
 @auth.get("/me")
-@authenticated
+@confined_too
 @limited("query")
 @api.validate(resp=Response(HTTP_200=Envelope[User], HTTP_401=Problem), tags=["auth"])
 def get_me() -> Envelope[User]:
@@ -63,7 +84,7 @@ def get_me() -> Envelope[User]:
 
 
 @auth.put("/password")
-@authenticated
+@confined_too
 @limited("login")
 @api.validate(resp=Response(HTTP_200=Envelope[Tokens], HTTP_401=Problem), tags=["auth"])
 def change_password(json: PasswordChange) -> Envelope[Tokens]:
@@ -75,6 +96,38 @@ def change_password(json: PasswordChange) -> Envelope[Tokens]:
         current_principal(), json.current_password, json.new_password, *_origin()
     )
     return Envelope(data=signed_in(tokens))
+
+
+@auth.post("/step-up")
+@authenticated
+@limited("login")
+@api.validate(resp=Response(HTTP_200=Envelope[AccessToken], HTTP_401=Problem), tags=["auth"])
+def step_up(json: Proof) -> Envelope[AccessToken]:
+    """Show again who you are, for what takes that: the token in the answer may do it for 5 minutes.
+
+    So may the tokens of a login just now. Exchange keys, users, API keys and
+    OctoBot's configuration take it.
+    """
+    return Envelope(data=services().identity.step_up(current_principal(), json.password))
+
+
+@auth.get("/sessions")
+@authenticated
+@limited("query")
+@api.validate(resp=Response(HTTP_200=Page[OpenSession], HTTP_401=Problem), tags=["auth"])
+def list_sessions(query: PageQuery) -> Page[OpenSession]:
+    """List where the caller is logged in, the newest login first."""
+    return services().identity.sessions.page(current_principal(), query)
+
+
+@auth.delete("/sessions/<session_id>")
+@authenticated
+@limited("query")
+@api.validate(resp=Response(HTTP_200=Envelope[SessionEnd], HTTP_404=Problem), tags=["auth"])
+def end_session(session_id: str) -> Envelope[SessionEnd]:
+    """End one of the caller's sessions, wherever it is."""
+    services().identity.sessions.end(current_principal(), session_id)
+    return Envelope(data=SessionEnd(ended="session"))
 
 
 def _origin() -> tuple[str, str]:

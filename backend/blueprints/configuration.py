@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 from spectree import Response
 
-from backend.middleware.auth import requires
+from backend.middleware.auth import requires, stepped_up
 from backend.middleware.rate_limit import limited
 from backend.openapi import api
 from backend.schemas.common import Envelope, Problem
@@ -28,6 +28,7 @@ def get_configuration() -> Envelope[ConfigDocument]:
 
 @configuration.patch("")
 @requires("config:write")
+@stepped_up
 @limited("trade")
 @api.validate(
     resp=Response(HTTP_200=Envelope[ConfigDocument], HTTP_503=Problem), tags=["configuration"]

@@ -1,5 +1,6 @@
 """Every error a client can meet: one class for each fact, turned into HTTP by one handler."""
 
+from backend.errors.access import LastAdmin, PasswordChangeRequired, StepUpRequired
 from backend.errors.base import (
     ApiError,
     FieldError,
@@ -92,6 +93,7 @@ __all__ = [
     "InvalidSymbol",
     "InvalidToken",
     "JournalDown",
+    "LastAdmin",
     "MalformedRequest",
     "MethodNotAllowed",
     "NotAuthenticated",
@@ -100,6 +102,7 @@ __all__ = [
     "OrderNotOpen",
     "OrderRefused",
     "OrderStateUnknown",
+    "PasswordChangeRequired",
     "PriceOffTick",
     "PriceOutOfRange",
     "PriceWouldTakeAtOnce",
@@ -112,6 +115,7 @@ __all__ = [
     "RiskMaxOpenOrders",
     "RiskMaxOrderValue",
     "RiskSymbols",
+    "StepUpRequired",
     "StopPriceReached",
     "StoreUnavailable",
     "StreamsFull",

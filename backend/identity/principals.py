@@ -10,7 +10,10 @@ from backend.schemas.auth import Role
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The bearer of a valid access token; `session_id` names the login that it stems from."""
+    """The bearer of a valid access token; `session_id` names the login that it stems from.
+
+    `proved_at` is when they last showed their password or second factor for this token.
+    """
 
     user_id: str
     username: str
@@ -19,3 +22,4 @@ class Principal:
     token_id: str
     session_id: str
     expires_at: datetime
+    proved_at: datetime | None = None

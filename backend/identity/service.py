@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Literal
-
-from sqlalchemy.exc import IntegrityError
 
 from backend.concurrency import Host
 from backend.errors import (
@@ -16,25 +12,26 @@ from backend.errors import (
     FieldError,
     InvalidCredentials,
     InvalidToken,
-    NotFound,
     TokenExpired,
     TokenReused,
     ValidationFailed,
 )
+from backend.identity.accounts import USERNAME, Accounts
 from backend.identity.keys import signing_key
 from backend.identity.passwords import Passwords
 from backend.identity.principals import Principal
-from backend.identity.roles import SCOPES
-from backend.identity.standing import Standing
+from backend.identity.sessions import Sessions
+from backend.identity.shown import shown
+from backend.identity.standing import LONGEST_LIFE
 from backend.identity.tokens import AccessTokens, digest, new_refresh_token
-from backend.schemas.auth import Role, Tokens, User
+from backend.identity.watch import Watch
+from backend.schemas.auth import AccessToken, Tokens, User
 from backend.schemas.common import utc_now
-from backend.settings import LONGEST_TOKEN_EXPIRY_S, Settings, SettingsError
-from backend.store import Database, families, models, revocations, sessions, users
+from backend.settings import Settings, SettingsError
+from backend.store import Database, families, models, sessions, users
 
-_USERNAME = re.compile(r"[a-z0-9_.@-]{1,64}")
-# how long after its session was ended an access token could still be unexpired
-_LONGEST_LIFE = timedelta(seconds=LONGEST_TOKEN_EXPIRY_S)
+STEP_UP_S = 300
+"""How long after showing a password or code one may do what takes that."""
 
 
 class Identity:
@@ -45,8 +42,12 @@ class Identity:
         self._database = database
         self._passwords = Passwords(host)
         self._tokens = AccessTokens(signing_key(settings), settings.token_expiry)
-        self._standing = Standing()
-        self._recall()
+        self._watch = Watch(database)
+        self._standing = self._watch.standing
+        self.accounts = Accounts(database, self._passwords, self._watch)
+        self.sessions = Sessions(database, self._watch, self._watch.uses)
+        database.write(sessions.prune, utc_now() - LONGEST_LIFE)
+        self._watch.start()
 
     def login(self, username: str, password: str, address: str, user_agent: str) -> Tokens:
         """Open a session; raises `InvalidCredentials`, after the same work whatever was wrong."""
@@ -61,7 +62,7 @@ class Identity:
         session_id = self._database.write(sessions.start, user, rehashed, kept)
         if session_id is None:
             raise InvalidCredentials(username=user.username)
-        return self._grant(user, session_id, refresh_token)
+        return self._grant(user, session_id, refresh_token, proved=True)
 
     def refresh(self, refresh_token: str, address: str, user_agent: str) -> Tokens:
         """Trade a refresh token in for new tokens.
@@ -73,17 +74,17 @@ class Identity:
         found = self._database.write(families.rotate, digest(refresh_token), kept)
         username = found.user.username if found.user else None
         if found.outcome == "reused" and found.family_id:
-            self._end_sessions([found.family_id], kept.created_at)
+            self._standing.end_sessions([(found.family_id, kept.created_at)])
             raise TokenReused("the session is over; log in again", username=username)
         if found.outcome == "expired":
             raise TokenExpired(username=username)
         if found.outcome == "refused" or found.user is None or found.family_id is None:
             raise InvalidToken(username=username)
-        return self._grant(found.user, found.family_id, successor)
+        return self._grant(found.user, found.family_id, successor, proved=False)
 
     def logout(
-        self, principal: Principal, refresh_token: str | None
-    ) -> Literal["token", "session"]:
+        self, principal: Principal, refresh_token: str | None, *, everywhere: bool = False
+    ) -> Literal["token", "session", "everything"]:
         """End the caller's access token and, given one of their refresh tokens, its session.
 
         Returns what was ended. A refresh token that is nobody's or another's is
@@ -98,11 +99,14 @@ class Identity:
             digest=digest(refresh_token) if refresh_token else None,
             at=now,
         )
-        ended = [(principal.token_id, principal.expires_at)]
-        if session_id is not None:
-            ended.append((session_id, now + _LONGEST_LIFE))
-        self._standing.end(ended)
-        return "token" if session_id is None else "session"
+        self._standing.end([(principal.token_id, principal.expires_at)])
+        if everywhere:
+            self.sessions.end_all(principal.user_id)
+            return "everything"
+        if session_id is None:
+            return "token"
+        self._standing.end_sessions([(session_id, now)])
+        return "session"
 
     def principal(self, access_token: str) -> Principal:
         """Return who bears an access token; raises `TokenExpired` or `InvalidToken`."""
@@ -111,9 +115,32 @@ class Identity:
             raise InvalidToken("the token was revoked", username=principal.username)
         return principal
 
+    def note_use(self, principal: Principal, address: str) -> None:
+        """Note when and from where a principal last acted."""
+        self._watch.uses.note(principal, address)
+
     def is_active(self, principal: Principal) -> bool:
         """Whether a principal may still act; cheap, for streams to ask time and again."""
         return principal.expires_at > utc_now() and self._standing.allows(principal)
+
+    def is_confined(self, principal: Principal) -> bool:
+        """Whether a principal may do nothing before they set a password of their own."""
+        return self._standing.must_change_password(principal)
+
+    def has_stepped_up(self, principal: Principal) -> bool:
+        """Whether a principal showed a moment ago who they are."""
+        proved_at = principal.proved_at
+        return proved_at is not None and utc_now() - proved_at < timedelta(seconds=STEP_UP_S)
+
+    def step_up(self, principal: Principal, password: str) -> AccessToken:
+        """Give a token of the same session that says who the caller is was just shown."""
+        user = self._database.read(users.get, principal.user_id)
+        if user is None or not self._passwords.verify(user.password_hash, password):
+            raise _refused_field("password", "is not the present password")
+        return AccessToken(
+            access_token=self._tokens.issue(shown(user), principal.session_id, proved=True),
+            expires_in=self._tokens.life_s,
+        )
 
     def me(self, principal: Principal) -> User:
         """Return the caller's account."""
@@ -138,12 +165,11 @@ class Identity:
             raise _refused_field("new_password", "must differ from the present password")
         hashed = self._passwords.hash(new)
         refresh_token, kept = self._new_refresh_token(address, user_agent)
-        changed = self._database.write(sessions.replace_password, user, hashed, kept)
+        changed = self._watch.change(sessions.replace_password, user, hashed, kept)
         if changed is None:
             raise Conflict("the password was changed meanwhile")
-        session_id, ended = changed
-        self._end_sessions(ended, kept.created_at)
-        return self._grant(user, session_id, refresh_token)
+        renewed, session_id = changed
+        return self._grant(renewed, session_id, refresh_token, proved=True)
 
     def require_some_user(self) -> None:
         """Raise `SettingsError` in an empty database: service managers keep what is printed."""
@@ -159,85 +185,40 @@ class Identity:
             return None
         given = settings.admin_password.get_secret_value() if settings.admin_password else None
         password = given or secrets.token_urlsafe(16)
-        self.create_user(settings.admin_username, password, "admin")
+        self.accounts.create(settings.admin_username, password, "admin")
         return None if given else password
-
-    def create_user(self, username: str, password: str, role: Role) -> User:
-        """Create a user; raises `Conflict` when the name is taken."""
-        name = username.lower()
-        if not _USERNAME.fullmatch(name):
-            raise _refused_field("username", "1 to 64 letters, digits or any of _ . @ -")
-        hashed = self._passwords.hash(password)
-        try:
-            user = _shown(self._database.write(users.add, name, hashed, role, utc_now()))
-        except IntegrityError:
-            raise Conflict("the username is taken") from None
-        self._standing.admit([user])
-        return user
-
-    def disable_user(self, user_id: str) -> None:
-        """Keep a user from logging in and end all their sessions."""
-        now = utc_now()
-        ended = self._database.write(sessions.disable_user, user_id, now)
-        if ended is None:
-            raise NotFound("no such user")
-        self._standing.expel(user_id)
-        self._end_sessions(ended, now)
-
-    def delete_user(self, user_id: str) -> None:
-        """Delete a user; their tokens are of no use from then on."""
-        if not self._database.write(users.remove, user_id):
-            raise NotFound("no such user")
-        self._standing.expel(user_id)
 
     def close(self) -> None:
         """Let go of the threads."""
+        self._watch.close()
         self._passwords.close()
-
-    def _recall(self) -> None:
-        """Take over from the store who may act and what was ended before this start."""
-        now = utc_now()
-        self._database.write(sessions.prune, now - _LONGEST_LIFE)
-        self._standing.admit(_shown(user) for user in self._database.read(users.all_enabled))
-        self._standing.end(self._database.read(revocations.alive, now))
-        revoked = self._database.read(families.revoked_since, now - _LONGEST_LIFE)
-        self._standing.end((session_id, at + _LONGEST_LIFE) for session_id, at in revoked)
 
     def _find(self, username: str) -> models.User | None:
         name = username.lower()
-        return self._database.read(users.find, name) if _USERNAME.fullmatch(name) else None
+        return self._database.read(users.find, name) if USERNAME.fullmatch(name) else None
 
     def _new_refresh_token(self, address: str, user_agent: str) -> tuple[str, families.NewToken]:
         token, now = new_refresh_token(), utc_now()
         expires_at = now + self._refresh_life
         return token, families.NewToken(digest(token), now, expires_at, address, user_agent)
 
-    def _grant(self, user: models.User, session_id: str, refresh_token: str) -> Tokens:
-        shown = _shown(user)
+    def _grant(
+        self, user: models.User, session_id: str, refresh_token: str, *, proved: bool
+    ) -> Tokens:
+        whom = shown(user)
+        if self._standing.user(user.id) != whom:  # another process made or changed it just now
+            self._database.read(self._standing.load)
         return Tokens(
-            access_token=self._tokens.issue(shown, session_id),
+            access_token=self._tokens.issue(whom, session_id, proved=proved),
             expires_in=self._tokens.life_s,
             refresh_token=refresh_token,
-            user=shown,
+            user=whom,
         )
-
-    def _end_sessions(self, session_ids: Iterable[str], at: datetime) -> None:
-        self._standing.end((session_id, at + _LONGEST_LIFE) for session_id in session_ids)
 
 
 def _hidden(username: str) -> str:
     """Hide a name that nobody bears: it may be a password typed into the wrong field."""
     return f"{username[:1]}***"
-
-
-def _shown(user: models.User) -> User:
-    return User(
-        id=user.id,
-        username=user.username,
-        role=user.role,
-        scopes=sorted(SCOPES[user.role]),
-        created_at=user.created_at,
-    )
 
 
 def _refused_field(field: str, message: str) -> ValidationFailed:

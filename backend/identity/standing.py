@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
 
 from backend.identity.principals import Principal
+from backend.identity.shown import shown
 from backend.schemas.auth import User
 from backend.schemas.common import utc_now
+from backend.settings import LONGEST_TOKEN_EXPIRY_S
+from backend.store import changes, families, revocations, users
+
+# how long after its session was ended an access token could still be unexpired
+LONGEST_LIFE = timedelta(seconds=LONGEST_TOKEN_EXPIRY_S)
 
 
 class Standing:
@@ -19,18 +27,19 @@ class Standing:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
         self._users: dict[str, User] = {}
         self._ended: dict[str, datetime] = {}
+        self.number = -1
 
-    def admit(self, users: Iterable[User]) -> None:
-        """Let users act, or take in what changed about them."""
-        with self._lock:
-            self._users = self._users | {user.id: user for user in users}
-
-    def expel(self, user_id: str) -> None:
-        """Let a user act no more, whatever tokens there are."""
-        with self._lock:
-            self._users = {key: user for key, user in self._users.items() if key != user_id}
+    def load(self, session: Session) -> None:
+        """Take over what the store says; of two loads the one that read last stays."""
+        with self._loading:
+            number, now = changes.number(session), utc_now()
+            known = {user.id: shown(user) for user in users.all_enabled(session)}
+            self.end(revocations.alive(session, now))
+            self.end_sessions(families.revoked_since(session, now - LONGEST_LIFE))
+            self._users, self.number = known, number
 
     def end(self, ids: Iterable[tuple[str, datetime]]) -> None:
         """End tokens or sessions by id, to be remembered until no token of theirs can be alive."""
@@ -38,6 +47,10 @@ class Standing:
         with self._lock:
             kept = {key: until for key, until in self._ended.items() if until > now}
             self._ended = kept | dict(ids)
+
+    def end_sessions(self, sessions: Iterable[tuple[str, datetime]]) -> None:
+        """End sessions by id, each with the time when it was ended."""
+        self.end((session_id, at + LONGEST_LIFE) for session_id, at in sessions)
 
     def user(self, user_id: str) -> User | None:
         """Return a user who may act."""
@@ -52,3 +65,8 @@ class Standing:
             and principal.token_id not in self._ended
             and principal.session_id not in self._ended
         )
+
+    def must_change_password(self, principal: Principal) -> bool:
+        """Whether a user may do nothing but set a password of their own."""
+        user = self._users.get(principal.user_id)
+        return user is not None and user.must_change_password

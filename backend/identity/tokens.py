@@ -39,6 +39,7 @@ class _Claims(BaseModel):
     name: str
     role: Role
     scope: str
+    auth_time: int | None = None
 
 
 class AccessTokens:
@@ -50,8 +51,8 @@ class AccessTokens:
         # signature and claims of a token never change, its expiry is looked at each time
         self._remembered = functools.lru_cache(TOKENS_REMEMBERED)(self._decode)
 
-    def issue(self, user: User, session_id: str) -> str:
-        """Sign a token for a user's session."""
+    def issue(self, user: User, session_id: str, *, proved: bool) -> str:
+        """Sign a token for a user's session; `proved` when they just showed who they are."""
         issued_at = int(utc_now().timestamp())
         claims = {
             "iss": ISSUER,
@@ -65,6 +66,8 @@ class AccessTokens:
             "role": user.role,
             "scope": " ".join(user.scopes),
         }
+        if proved:
+            claims["auth_time"] = issued_at
         return jwt.encode(claims, self._key.secret, ALGORITHM, headers={"kid": self._key.id})
 
     def read(self, token: str) -> Principal:
@@ -109,6 +112,9 @@ def _principal(claims: _Claims) -> Principal:
         token_id=claims.jti,
         session_id=claims.sid,
         expires_at=datetime.fromtimestamp(claims.exp, timezone.utc),
+        proved_at=None
+        if claims.auth_time is None
+        else datetime.fromtimestamp(claims.auth_time, timezone.utc),
     )
 
 

@@ -11,7 +11,13 @@ from flask import Flask, current_app, g, request
 from werkzeug.routing import Rule
 
 from backend.concurrency import act_for
-from backend.errors import Forbidden, InvalidToken, NotAuthenticated
+from backend.errors import (
+    Forbidden,
+    InvalidToken,
+    NotAuthenticated,
+    PasswordChangeRequired,
+    StepUpRequired,
+)
 from backend.identity.principals import Principal
 from backend.identity.roles import Scope
 from backend.schemas.auth import Tokens
@@ -31,6 +37,7 @@ class AccessRule:
     public: bool = False
     scope: Scope | None = None
     credentials: Credentials | None = None
+    confined_too: bool = False
 
 
 def public(view: V) -> V:
@@ -43,6 +50,11 @@ def authenticated(view: V) -> V:
     return _ruled(view, AccessRule())
 
 
+def confined_too(view: V) -> V:
+    """Let anybody who is logged in call a view, also before they set a password of their own."""
+    return _ruled(view, AccessRule(confined_too=True))
+
+
 def requires(scope: Scope, *, credentials: Credentials | None = None) -> Callable[[V], V]:
     """Let those who hold a scope call a view.
 
@@ -50,6 +62,22 @@ def requires(scope: Scope, *, credentials: Credentials | None = None) -> Callabl
     some other way; None from it means that there is none.
     """
     return lambda view: _ruled(view, AccessRule(scope=scope, credentials=credentials))
+
+
+def stepped_up(view: V) -> V:
+    """Let only those call a view who showed a moment ago who they are.
+
+    Stands below the decorator that says who may call at all.
+    """
+
+    @functools.wraps(view)
+    def stepped_up_view(*args: object, **kwargs: object) -> object:
+        if not services().identity.has_stepped_up(current_principal()):
+            raise StepUpRequired("show who you are with POST /auth/step-up, and use its token")
+        return view(*args, **kwargs)
+
+    stepped_up_view.asks_step_up = True  # type: ignore[attr-defined]
+    return cast(V, stepped_up_view)
 
 
 def current_principal() -> Principal:
@@ -107,6 +135,8 @@ def _authorize() -> None:
         return
     principal = _authenticate(rule)
     _remember(principal)
+    if not rule.confined_too and services().identity.is_confined(principal):
+        raise PasswordChangeRequired("set a password of your own with PUT /auth/password")
     if rule.scope is not None and rule.scope not in principal.scopes:
         raise Forbidden(f"this takes the scope {rule.scope}")
 
@@ -125,13 +155,15 @@ def _authenticate(rule: AccessRule) -> Principal:
     identity = services().identity
     header = request.headers.get("Authorization")
     if header is not None:
-        return identity.principal(_bearer_token(header))
-    principal = rule.credentials() if rule.credentials else None
-    if principal is None:
+        principal = identity.principal(_bearer_token(header))
+        identity.note_use(principal, request.environ.get("REMOTE_ADDR", ""))
+        return principal
+    holder = rule.credentials() if rule.credentials else None
+    if holder is None:
         raise NotAuthenticated("send an access token: Authorization: Bearer <token>")
-    if not identity.is_active(principal):
+    if not identity.is_active(holder):
         raise InvalidToken
-    return principal
+    return holder
 
 
 def _bearer_token(header: str) -> str:

@@ -25,15 +25,22 @@ class Refresh(RequestModel):
 
 
 class Logout(RequestModel):
-    """Optionally the refresh token, so that its whole family ends too."""
+    """Optionally the refresh token, so that its whole family ends too; or everything."""
 
     refresh_token: str | None = Field(None, min_length=1, max_length=512)
+    everywhere: bool = Field(False, description="End all sessions of the account.")
 
 
 class SessionEnd(Model):
-    """What a logout ended: the access token alone, or the session with all its tokens."""
+    """What a logout ended: the access token, the session with all its tokens, or all sessions."""
 
-    ended: Literal["token", "session"]
+    ended: Literal["token", "session", "everything"]
+
+
+class Proof(RequestModel):
+    """What shows that the caller is still who logged in."""
+
+    password: str = Field(min_length=1, max_length=256)
 
 
 class PasswordChange(RequestModel):
@@ -52,7 +59,32 @@ class User(Model):
     username: str
     role: Role
     scopes: list[str]
+    email: str | None
+    disabled: bool
+    must_change_password: bool = Field(
+        description="Whether nothing works for them until they set a password of their own."
+    )
     created_at: UtcTime
+
+
+class OpenSession(Model):
+    """One login of the caller's on one device."""
+
+    id: str
+    device: str = Field(examples=["Firefox on Linux"])
+    address: str = Field(description="Where it was last used from.", examples=["203.0.113.9"])
+    current: bool = Field(description="Whether this is the session that asks.")
+    created_at: UtcTime
+    last_used_at: UtcTime
+    expires_at: UtcTime = Field(description="When it ends unless it is refreshed.")
+
+
+class AccessToken(Model):
+    """An access token of the present session."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of the scheme
+    expires_in: int = Field(description="Seconds until the access token expires.")
 
 
 class Tokens(Model):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, exists, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from backend.store import users
@@ -23,6 +23,24 @@ class NewToken(NamedTuple):
     expires_at: datetime
     address: str
     user_agent: str
+
+
+class Place(NamedTuple):
+    """Where a family stands in a list of them."""
+
+    created_at: datetime
+    id: str
+
+
+class OpenFamily(NamedTuple):
+    """A family that can go on, and when and from where it was last used."""
+
+    id: str
+    created_at: datetime
+    last_used_at: datetime
+    address: str
+    user_agent: str
+    expires_at: datetime
 
 
 class Rotation(NamedTuple):
@@ -75,6 +93,46 @@ def of_token(session: Session, digest: str, user_id: str) -> str | None:
     )
 
 
+def open_of_user(
+    session: Session, user_id: str, now: datetime, limit: int, before: Place | None = None
+) -> list[OpenFamily]:
+    """Return a user's families that can go on, the newest first, those behind `before`."""
+    query = (
+        select(RefreshFamily, RefreshToken)
+        .join(RefreshToken, RefreshToken.family_id == RefreshFamily.id)
+        .where(
+            RefreshFamily.user_id == user_id,
+            RefreshFamily.revoked_at.is_(None),
+            RefreshToken.spent_at.is_(None),
+            RefreshToken.expires_at > now,
+        )
+        .order_by(RefreshFamily.created_at.desc(), RefreshFamily.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        place = tuple_(RefreshFamily.created_at, RefreshFamily.id)
+        query = query.where(place < before)
+    return [_opened(family, token) for family, token in session.execute(query)]
+
+
+def note_use(session: Session, family_id: str, at: datetime, address: str) -> None:
+    """Write down when and from where a family's access token was last used."""
+    session.execute(
+        update(RefreshFamily)
+        .where(RefreshFamily.id == family_id)
+        .values(last_used_at=at, last_address=address)
+    )
+
+
+def revoke_one(session: Session, family_id: str, user_id: str, at: datetime) -> bool:
+    """End one family of a user's; False when they have none of this id that goes on."""
+    family = session.get(RefreshFamily, family_id, with_for_update=True)
+    if family is None or family.user_id != user_id or family.revoked_at is not None:
+        return False
+    family.revoked_at = at
+    return True
+
+
 def revoke_of_user(session: Session, user_id: str, at: datetime) -> list[str]:
     """End all of a user's families and return those that had not ended before."""
     running = select(RefreshFamily.id).where(
@@ -107,6 +165,16 @@ def prune(session: Session, before: datetime) -> None:
     session.execute(delete(RefreshToken).where(RefreshToken.expires_at < before))
     has_tokens = exists().where(RefreshToken.family_id == RefreshFamily.id)
     session.execute(delete(RefreshFamily).where(~has_tokens))
+
+
+def _opened(family: RefreshFamily, token: RefreshToken) -> OpenFamily:
+    # it was used when its newest token was made, and perhaps since
+    used_at = max(family.last_used_at or token.created_at, token.created_at)
+    is_newer = family.last_used_at is not None and family.last_used_at >= token.created_at
+    address = family.last_address if is_newer and family.last_address else token.address
+    return OpenFamily(
+        family.id, family.created_at, used_at, address, token.user_agent, token.expires_at
+    )
 
 
 def _append(session: Session, family_id: str, token: NewToken) -> None:

@@ -6,7 +6,16 @@ import uuid
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Integer, MetaData, String, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    false,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from backend.schemas.auth import Role
@@ -17,6 +26,7 @@ DIGEST_LENGTH = 64
 ADDRESS_LENGTH = 45
 USER_AGENT_LENGTH = 200
 NAME_LENGTH = 64
+EMAIL_LENGTH = 254
 PATH_LENGTH = 300
 CHANGE_LENGTH = 2000
 
@@ -44,10 +54,13 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """Someone who may log in; the name is kept in lower case, so that no two look alike."""
+    """Someone who may log in; names are kept in lower case, so that no two look alike."""
 
     __tablename__ = "users"
-    __table_args__ = (CheckConstraint("username = lower(username)", name="username_lower"),)
+    __table_args__ = (
+        CheckConstraint("username = lower(username)", name="username_lower"),
+        CheckConstraint("email = lower(email)", name="email_lower"),
+    )
 
     id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
     username: Mapped[str] = mapped_column(String(NAME_LENGTH), unique=True)
@@ -56,6 +69,17 @@ class User(Base):
     role: Mapped[Role] = mapped_column(String(16))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    email: Mapped[str | None] = mapped_column(String(EMAIL_LENGTH), unique=True)
+    must_change_password: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+
+class IdentityChanges(Base):
+    """One row that counts what was done to users, sessions and keys, by whichever process."""
+
+    __tablename__ = "identity_changes"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
 
 
 class RefreshFamily(Base):
@@ -67,6 +91,8 @@ class RefreshFamily(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_address: Mapped[str | None] = mapped_column(OutsideText(ADDRESS_LENGTH))
 
 
 class RefreshToken(Base):

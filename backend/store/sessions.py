@@ -43,28 +43,20 @@ def end(
 
 def replace_password(
     session: Session, seen: User, password_hash: str, token: NewToken
-) -> tuple[str, list[str]] | None:
+) -> tuple[User, str] | None:
     """Set a password, end all the user's families and start a new one.
 
-    Returns the new family and those that ended; None when the user changed
-    since `seen` was read.
+    Returns the user and the new family; None when the user changed since
+    `seen` was read.
     """
     user = _unchanged(session, seen)
     if user is None:
         return None
     user.password_hash = password_hash
     user.password_changed_at = token.created_at
-    ended = families.revoke_of_user(session, user.id, token.created_at)
-    return families.open_family(session, user.id, token), ended
-
-
-def disable_user(session: Session, user_id: str, at: datetime) -> list[str] | None:
-    """Disable a user and return the families that ended; None if there is no such user."""
-    user = users.lock(session, user_id)
-    if user is None:
-        return None
-    user.disabled_at = at
-    return families.revoke_of_user(session, user_id, at)
+    user.must_change_password = False
+    families.revoke_of_user(session, user.id, token.created_at)
+    return user, families.open_family(session, user.id, token)
 
 
 def prune(session: Session, before: datetime) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,9 +13,25 @@ from backend.schemas.auth import Role
 from backend.store.models import User
 
 
+class NewUser(NamedTuple):
+    """A user about to be kept."""
+
+    username: str
+    password_hash: str
+    role: Role
+    created_at: datetime
+    email: str | None = None
+    must_change_password: bool = False
+
+
 def find(session: Session, username: str) -> User | None:
     """Return the user of this name, in lower case."""
     return session.scalar(select(User).where(User.username == username))
+
+
+def find_by_email(session: Session, email: str) -> User | None:
+    """Return the user of this address, in lower case."""
+    return session.scalar(select(User).where(User.email == email))
 
 
 def get(session: Session, user_id: str) -> User | None:
@@ -26,23 +44,22 @@ def lock(session: Session, user_id: str) -> User | None:
     return session.get(User, user_id, with_for_update=True)
 
 
-def all_enabled(session: Session) -> list[User]:
+def all_enabled(session: Session) -> Sequence[User]:
     """Return all who may log in."""
-    return list(session.scalars(select(User).where(User.disabled_at.is_(None))))
+    return session.scalars(select(User).where(User.disabled_at.is_(None))).all()
 
 
-def add(
-    session: Session, username: str, password_hash: str, role: Role, created_at: datetime
-) -> User:
-    """Create a user; raises IntegrityError when the name is taken."""
-    user = User(
-        username=username,
-        password_hash=password_hash,
-        password_changed_at=created_at,
-        role=role,
-        created_at=created_at,
-        disabled_at=None,
-    )
+def by_name(session: Session, limit: int, after: str | None = None) -> Sequence[User]:
+    """Return users in the order of their names, those behind the name `after`."""
+    query = select(User).order_by(User.username).limit(limit)
+    if after is not None:
+        query = query.where(User.username > after)
+    return session.scalars(query).all()
+
+
+def add(session: Session, new: NewUser) -> User:
+    """Create a user; raises IntegrityError when the name or the address is taken."""
+    user = User(**new._asdict(), password_changed_at=new.created_at, disabled_at=None)
     session.add(user)
     session.flush()
     return user
@@ -51,12 +68,3 @@ def add(
 def any_exists(session: Session) -> bool:
     """Whether there is at least one user."""
     return session.scalar(select(User.id).limit(1)) is not None
-
-
-def remove(session: Session, user_id: str) -> bool:
-    """Delete a user with all refresh families; False when there is none of this id."""
-    user = lock(session, user_id)
-    if user is None:
-        return False
-    session.delete(user)
-    return True

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from backend.blueprints.audit import audit
 from backend.blueprints.auth import auth
+from backend.blueprints.users import users
 from backend.concurrency import ThreadHost
 from backend.identity import Identity
 from backend.middleware.audit import Audit, install_audit
@@ -70,9 +71,9 @@ def start_identity(settings: Settings, database: Database) -> Iterator[StartIden
 def identity(start_identity: StartIdentity) -> Identity:
     """A service that knows one user of each role, named after it."""
     identity = start_identity()
-    identity.create_user("viewer", PASSWORD, "viewer")
-    identity.create_user("trader", PASSWORD, "trader")
-    identity.create_user("admin", PASSWORD, "admin")
+    identity.accounts.create("viewer", PASSWORD, "viewer")
+    identity.accounts.create("trader", PASSWORD, "trader")
+    identity.accounts.create("admin", PASSWORD, "admin")
     return identity
 
 
@@ -101,6 +102,7 @@ def app(settings: Settings, database: Database, identity: Identity) -> Iterator[
     recorder = install_audit(app, database)
     app.register_blueprint(auth)
     app.register_blueprint(audit)
+    app.register_blueprint(users)
     check_every_route_has_a_rule(app)
     app.wsgi_app = with_answer_headers(app.wsgi_app)  # type: ignore[method-assign]
     yield app

@@ -18,6 +18,7 @@ from backend.middleware.auth import (
     requires,
     rule_of,
 )
+from backend.schemas.users import UserChange
 from tests.identity.conftest import NOWHERE, PASSWORD, bearer
 
 
@@ -163,7 +164,7 @@ def test_another_way_in_ends_with_the_users_tokens(
 ) -> None:
     viewer = identity.login("viewer", PASSWORD, *NOWHERE)
     passes["ticket"] = principal = identity.principal(viewer.access_token)
-    identity.disable_user(principal.user_id)
+    identity.accounts.change(principal.user_id, UserChange(disabled=True))
     answer = client.get("/stream")
     assert (answer.status_code, answer.json["type"]) == (401, "invalid_token")
 

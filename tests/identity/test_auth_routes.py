@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 
 from backend.identity import Identity
 from backend.schemas.auth import Tokens
+from backend.schemas.users import UserChange
 from tests.identity.conftest import PASSWORD, bearer
 
 NEW_PASSWORD = "a horse of another colour"
@@ -23,7 +24,16 @@ def test_logging_in_refreshing_and_logging_out(client: FlaskClient) -> None:
     assert set(tokens) == {"access_token", "token_type", "expires_in", "refresh_token", "user"}
     me = client.get("/auth/me", headers=bearer(tokens["access_token"])).json["data"]
     assert me == tokens["user"]
-    assert set(me) == {"id", "username", "role", "scopes", "created_at"}
+    assert set(me) == {
+        "id",
+        "username",
+        "role",
+        "scopes",
+        "email",
+        "disabled",
+        "must_change_password",
+        "created_at",
+    }
 
     renewed = client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
     renewed = renewed.json["data"]
@@ -138,7 +148,7 @@ def test_broken_json_and_forms_are_refused(client: FlaskClient) -> None:
 def test_a_disabled_user_is_locked_out_of_every_route(
     client: FlaskClient, identity: Identity, tokens: Tokens
 ) -> None:
-    identity.disable_user(tokens.user.id)
+    identity.accounts.change(tokens.user.id, UserChange(disabled=True))
     headers = bearer(tokens.access_token)
     answers = [
         client.get("/auth/me", headers=headers),

@@ -250,9 +250,10 @@ def test_a_token_of_another_server_is_refused(identity: Identity, tokens: Tokens
 
 def test_the_claims_are_those_of_the_contract(settings: Settings, tokens: Tokens) -> None:
     claims = decoded(tokens.access_token)
-    assert " ".join(sorted(claims)) == "aud exp iat iss jti name role scope sid sub"
+    assert " ".join(sorted(claims)) == "aud auth_time exp iat iss jti name role scope sid sub"
     assert (claims["iss"], claims["aud"], claims["role"]) == (ISSUER, AUDIENCE, "trader")
     assert claims["sub"] == tokens.user.id
+    assert claims["auth_time"] == claims["iat"]
     assert str(claims["scope"]).split() == tokens.user.scopes
     assert jwt.get_unverified_header(tokens.access_token) == {
         "alg": "HS256",
@@ -272,7 +273,11 @@ GENUINE = READER.issue(
         username="trader",
         role="trader",
         scopes=["orders:read"],
+        email=None,
+        disabled=False,
+        must_change_password=False,
         created_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
     ),
     "s1",
+    proved=True,
 )

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from backend.errors import Conflict, InvalidCredentials, NotFound, ValidationFailed
 from backend.identity import Identity
 from backend.identity.roles import ALL_SCOPES, SCOPES
+from backend.schemas.users import UserChange
 from backend.settings import Settings
 from backend.store import Database, users
 from backend.store.models import RefreshToken
@@ -90,7 +91,7 @@ def test_unknown_names_take_as_much_work_as_wrong_passwords(identity: Identity) 
 
 def test_a_disabled_user_is_refused_like_a_wrong_password(identity: Identity) -> None:
     user_id = identity.login("trader", PASSWORD, *NOWHERE).user.id
-    identity.disable_user(user_id)
+    identity.accounts.change(user_id, UserChange(disabled=True))
     with pytest.raises(InvalidCredentials) as refused:
         identity.login("trader", PASSWORD, *NOWHERE)
     assert refused.value.details is None
@@ -188,19 +189,19 @@ def test_where_there_is_a_user_no_admin_is_made(identity: Identity, settings: Se
 
 def test_a_name_can_be_taken_once_whatever_its_case(identity: Identity) -> None:
     with pytest.raises(Conflict):
-        identity.create_user("Trader", PASSWORD, "admin")
+        identity.accounts.create("Trader", PASSWORD, "admin")
     assert identity.login("trader", PASSWORD, *NOWHERE).user.role == "trader"
 
 
 @pytest.mark.parametrize("username", ["", "two words", "a/b", "ünïcode", "x" * 65, "nul\x00"])
 def test_names_that_could_confuse_are_refused(identity: Identity, username: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
-        identity.create_user(username, PASSWORD, "viewer")
+        identity.accounts.create(username, PASSWORD, "viewer")
     assert [field.field for field in refused.value.fields] == ["username"]
 
 
 def test_there_is_nobody_to_disable_or_delete_under_an_unknown_id(identity: Identity) -> None:
     with pytest.raises(NotFound):
-        identity.disable_user("nobody")
+        identity.accounts.change("nobody", UserChange(disabled=True))
     with pytest.raises(NotFound):
-        identity.delete_user("nobody")
+        identity.accounts.remove("nobody")

@@ -12,6 +12,7 @@ import pytest
 from backend.concurrency import ThreadHost
 from backend.errors import ApiError, Conflict, InvalidCredentials, InvalidToken
 from backend.identity import Identity
+from backend.schemas.users import UserChange
 from backend.settings import Settings
 from backend.store import Database
 from tests.databases import Cluster, make_settings, running_cluster
@@ -59,7 +60,7 @@ def test_a_session_lives_and_ends_across_starts(
 
 def test_names_are_taken_once(identity: Identity) -> None:
     with pytest.raises(Conflict):
-        identity.create_user("TRADER", PASSWORD, "viewer")
+        identity.accounts.create("TRADER", PASSWORD, "viewer")
 
 
 def test_refreshing_changing_and_disabling_at_once_ends_with_no_live_session(
@@ -80,7 +81,7 @@ def test_refreshing_changing_and_disabling_at_once_ends_with_no_live_session(
 
     def disable() -> None:
         barrier.wait()
-        identity.disable_user(principal.user_id)
+        identity.accounts.change(principal.user_id, UserChange(disabled=True))
 
     threads = [threading.Thread(target=refresh, args=[item.refresh_token]) for item in sessions]
     threads.append(threading.Thread(target=disable))

@@ -154,7 +154,7 @@ class Sessions(RuleBasedStateMachine):
         self.database = Database(self.settings, ThreadHost())
         self.database.upgrade()
         self.identity = Identity(self.settings, self.database, ThreadHost())
-        self.identity.create_user("trader", PASSWORD, "trader")
+        self.identity.accounts.create("trader", PASSWORD, "trader")
         self.chains: list[list[Tokens]] = []
         self.over: set[int] = set()
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from backend.errors import Conflict, InvalidCredentials, InvalidToken, ValidationFailed
 from backend.identity import Identity, Principal
 from backend.schemas.auth import Tokens
+from backend.schemas.users import UserChange
 from backend.store import Database
 from tests.identity.conftest import NOWHERE, PASSWORD, StartIdentity
 
@@ -67,7 +68,7 @@ def test_logging_out_twice_is_once(identity: Identity, principal: Principal) -> 
 def test_a_disabled_user_has_no_tokens_and_no_sessions(
     identity: Identity, tokens: Tokens, principal: Principal
 ) -> None:
-    identity.disable_user(principal.user_id)
+    identity.accounts.change(principal.user_id, UserChange(disabled=True))
     assert_dead(identity, tokens, principal)
     with pytest.raises(InvalidToken):
         identity.refresh(tokens.refresh_token, *NOWHERE)
@@ -76,7 +77,7 @@ def test_a_disabled_user_has_no_tokens_and_no_sessions(
 def test_a_deleted_user_has_no_tokens_and_no_sessions(
     identity: Identity, tokens: Tokens, principal: Principal
 ) -> None:
-    identity.delete_user(principal.user_id)
+    identity.accounts.remove(principal.user_id)
     assert_dead(identity, tokens, principal)
     with pytest.raises(InvalidToken):
         identity.me(principal)
@@ -89,8 +90,8 @@ def test_a_deleted_user_has_no_tokens_and_no_sessions(
 def test_a_name_given_anew_does_not_inherit_tokens(
     identity: Identity, tokens: Tokens, principal: Principal
 ) -> None:
-    identity.delete_user(principal.user_id)
-    identity.create_user("trader", PASSWORD, "trader")
+    identity.accounts.remove(principal.user_id)
+    identity.accounts.create("trader", PASSWORD, "trader")
     assert_dead(identity, tokens, principal)
 
 
@@ -187,8 +188,8 @@ def test_what_was_ended_stays_ended_when_the_server_starts_anew(
     endings = {
         "logout": lambda: identity.logout(principal, None),
         "session": lambda: identity.logout(principal, tokens.refresh_token),
-        "disable": lambda: identity.disable_user(principal.user_id),
-        "delete": lambda: identity.delete_user(principal.user_id),
+        "disable": lambda: identity.accounts.change(principal.user_id, UserChange(disabled=True)),
+        "delete": lambda: identity.accounts.remove(principal.user_id),
         "password": lambda: identity.change_password(principal, PASSWORD, NEW_PASSWORD, *NOWHERE),
     }
     bystander = identity.login("viewer", PASSWORD, *NOWHERE)
@@ -203,11 +204,11 @@ def test_a_revoked_token_is_remembered_for_as_long_as_it_could_live(
 ) -> None:
     day = 86_400
     identity = start_identity(token_expiry=day, refresh_expiry=1)
-    identity.create_user("bob", PASSWORD, "viewer")
+    identity.accounts.create("bob", PASSWORD, "viewer")
     tokens = identity.login("bob", PASSWORD, *NOWHERE)
     principal = identity.principal(tokens.access_token)
     with time_machine.travel(time.time() + 5, tick=False):
-        identity.disable_user(principal.user_id)
+        identity.accounts.change(principal.user_id, UserChange(disabled=True))
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE users SET disabled_at = NULL"))
     with time_machine.travel(time.time() + day - 10, tick=False):

@@ -45,7 +45,7 @@ class Office:
         identity = self.app.extensions["backend"].identity
         for role in ("viewer", "trader"):
             with suppress(Conflict):  # known from an earlier start
-                identity.create_user(role, PASSWORD, role)
+                identity.accounts.create(role, PASSWORD, role)
         self.admin, self.trader, self.viewer = (
             Caller(self.app, name) for name in ("admin", "trader", "viewer")
         )

@@ -11,6 +11,7 @@ from backend.app import close_app, create_app
 from backend.identity import Identity
 from backend.schemas.auth import Tokens
 from backend.schemas.common import utc_now
+from backend.schemas.users import UserChange
 from backend.services import Services
 from tests.api import PASSWORD
 
@@ -33,9 +34,9 @@ def log_in(app: Flask, username: str) -> Tokens:
 def disabled_user(app: Flask) -> Headers:
     """An admin who was disabled after the login."""
     identity: Identity = app.extensions["backend"].identity
-    user = identity.create_user("disabled", PASSWORD, "admin")
+    user = identity.accounts.create("disabled", PASSWORD, "admin")
     tokens = log_in(app, "disabled")
-    identity.disable_user(user.id)
+    identity.accounts.change(user.id, UserChange(disabled=True))
     return bearer(tokens.access_token)
 
 

@@ -14,11 +14,12 @@ from backend.errors import StoreUnavailable
 from backend.schemas.common import utc_now
 from backend.settings import Settings
 from backend.store import Database, StoreError, users
+from backend.store.users import NewUser
 from tests.databases import Cluster, make_settings
 
 
 def add_user(session: Session, username: str) -> str:
-    return users.add(session, username, "hash", "viewer", utc_now()).id
+    return users.add(session, NewUser(username, "hash", "viewer", utc_now())).id
 
 
 def add_user_and_fail(session: Session, username: str) -> None:

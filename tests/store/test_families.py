@@ -8,9 +8,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from backend.store import Database, families, sessions, users
+from backend.store import Database, accounts, families, sessions, users
+from backend.store.accounts import Change
 from backend.store.families import NewToken
 from backend.store.models import RefreshFamily, RefreshToken, User
+from backend.store.users import NewUser
 
 NOW = datetime(2026, 1, 20, 10, 0, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
@@ -22,7 +24,7 @@ def token(digest: str, at: datetime = NOW, life: timedelta = HOUR) -> NewToken:
 
 @pytest.fixture
 def user(database: Database) -> User:
-    return database.write(users.add, "bob", "hash", "trader", NOW)
+    return database.write(users.add, NewUser("bob", "hash", "trader", NOW))
 
 
 @pytest.fixture
@@ -74,14 +76,15 @@ def test_an_unknown_token_is_refused(database: Database) -> None:
 
 
 def test_a_disabled_user_gets_no_more_tokens(database: Database, family: str, user: User) -> None:
-    assert database.write(sessions.disable_user, user.id, NOW) == [family]
+    database.write(accounts.change, user.id, Change(disabled=True), NOW)
+    assert is_revoked(database, family)
     assert database.write(families.rotate, "first", token("second")).outcome == "refused"
 
 
 def test_deleting_a_user_deletes_their_families(
     database: Database, family: str, user: User
 ) -> None:
-    assert database.write(users.remove, user.id) is True
+    assert database.write(accounts.remove, user.id) is True
     assert database.write(families.rotate, "first", token("second")).outcome == "refused"
     assert database.read(lambda session: session.get(RefreshToken, "first")) is None
 

@@ -17,6 +17,7 @@ from backend.settings import Settings
 from backend.store import Database, StoreError, users
 from backend.store.migrations import versions
 from backend.store.models import Base
+from backend.store.users import NewUser
 from tests.databases import make_settings
 
 
@@ -28,7 +29,7 @@ def test_models_and_migrations_agree(database: Database) -> None:
 
 
 def test_a_second_start_changes_nothing(settings: Settings, database: Database) -> None:
-    database.write(users.add, "bob", "hash", "viewer", utc_now())
+    database.write(users.add, NewUser("bob", "hash", "viewer", utc_now()))
     statements: list[str] = []
 
     def note(_connection, _cursor, statement: str, *_rest) -> None:

@@ -1,0 +1,83 @@
+"""Who may log in, for admins."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+from spectree import Response
+
+from backend.middleware.auth import requires, stepped_up
+from backend.middleware.rate_limit import limited
+from backend.openapi import api
+from backend.schemas.auth import User
+from backend.schemas.common import Envelope, Page, PageQuery, Problem
+from backend.schemas.users import NewUser, Removal, UserChange
+from backend.services import services
+
+users = Blueprint("users", __name__, url_prefix="/users")
+
+
+@users.get("")
+@requires("users:read")
+@limited("query")
+@api.validate(resp=Response(HTTP_200=Page[User], HTTP_403=Problem), tags=["users"])
+def list_users(query: PageQuery) -> Page[User]:
+    """List all users in the order of their names."""
+    return services().identity.accounts.page(query)
+
+
+@users.post("")
+@requires("users:write")
+@stepped_up
+@limited("query")
+@api.validate(resp=Response(HTTP_201=Envelope[User], HTTP_409=Problem), tags=["users"])
+def create_user(json: NewUser) -> tuple[Envelope[User], int, dict[str, str]]:
+    """Create a user.
+
+    Unless said otherwise they have to replace the password before they can do anything else.
+    """
+    user = services().identity.accounts.create(
+        json.username,
+        json.password,
+        json.role,
+        email=json.email,
+        must_change_password=json.must_change_password,
+    )
+    return Envelope(data=user), 201, {"Location": f"/api/v1/users/{user.id}"}
+
+
+@users.get("/<user_id>")
+@requires("users:read")
+@limited("query")
+@api.validate(resp=Response(HTTP_200=Envelope[User], HTTP_404=Problem), tags=["users"])
+def get_user(user_id: str) -> Envelope[User]:
+    """Show a user."""
+    return Envelope(data=services().identity.accounts.get(user_id))
+
+
+@users.patch("/<user_id>")
+@requires("users:write")
+@stepped_up
+@limited("query")
+@api.validate(
+    resp=Response(HTTP_200=Envelope[User], HTTP_404=Problem, HTTP_409=Problem), tags=["users"]
+)
+def change_user(user_id: str, json: UserChange) -> Envelope[User]:
+    """Change a user's role, address or password, or whether they may log in.
+
+    The last admin who may log in stays one. A new role takes force at once: tokens of the old
+    one have to be refreshed.
+    """
+    return Envelope(data=services().identity.accounts.change(user_id, json))
+
+
+@users.delete("/<user_id>")
+@requires("users:write")
+@stepped_up
+@limited("query")
+@api.validate(
+    resp=Response(HTTP_200=Envelope[Removal], HTTP_404=Problem, HTTP_409=Problem), tags=["users"]
+)
+def remove_user(user_id: str) -> Envelope[Removal]:
+    """Delete a user with their sessions and keys; what they did stays in the audit."""
+    services().identity.accounts.remove(user_id)
+    return Envelope(data=Removal(id=user_id))

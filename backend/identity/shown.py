@@ -1,0 +1,21 @@
+"""Rows of the store as clients see them."""
+
+from __future__ import annotations
+
+from backend.identity.roles import SCOPES
+from backend.schemas.auth import User
+from backend.store import models
+
+
+def shown(user: models.User) -> User:
+    """Show a user, without what is nobody's business."""
+    return User(
+        id=user.id,
+        username=user.username,
+        role=user.role,
+        scopes=sorted(SCOPES[user.role]),
+        email=user.email,
+        disabled=user.disabled_at is not None,
+        must_change_password=user.must_change_password,
+        created_at=user.created_at,
+    )

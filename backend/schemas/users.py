@@ -1,0 +1,64 @@
+"""Users as admins create and change them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from backend.schemas.auth import Role
+from backend.schemas.common import Model, RequestModel
+
+USERNAME_PATTERN = r"^[A-Za-z0-9_.@-]{1,64}$"
+EMAIL_PATTERN = (
+    r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$"
+)
+
+Username = Annotated[
+    str, Field(pattern=USERNAME_PATTERN, examples=["alice"]), AfterValidator(str.lower)
+]
+"""A name to log in with, in lower case from here on."""
+
+Email = Annotated[
+    str,
+    Field(max_length=254, pattern=EMAIL_PATTERN, examples=["alice@example.org"]),
+    AfterValidator(str.lower),
+]
+"""An address in ASCII, in lower case from here on: what looks the same is the same."""
+
+NewPassword = Annotated[
+    str, Field(min_length=10, max_length=256, examples=["correct horse battery staple"])
+]
+
+
+class NewUser(RequestModel):
+    """Someone who will be able to log in."""
+
+    username: Username
+    password: NewPassword
+    role: Role
+    email: Email | None = None
+    must_change_password: bool = Field(
+        True, description="Whether they have to replace the password at their first login."
+    )
+
+
+class UserChange(RequestModel):
+    """What to change; what is left out or null stays as it is."""
+
+    role: Role | None = None
+    disabled: bool | None = Field(default=None, description="Disabling ends all sessions.")
+    password: NewPassword | None = Field(
+        default=None, description="Ends all sessions, and has to be replaced unless said otherwise."
+    )
+    must_change_password: bool | None = None
+    email: Email | Annotated[str, Field(max_length=0)] | None = Field(
+        default=None, description="An empty text removes it."
+    )
+
+
+class Removal(Model):
+    """Who is no more."""
+
+    id: str

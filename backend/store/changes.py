@@ -1,0 +1,18 @@
+"""How many times users, sessions or keys were changed: what a server asks to notice others."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from backend.store.models import IdentityChanges
+
+
+def note(session: Session) -> None:
+    """Count a change; together with it, in one transaction."""
+    session.execute(update(IdentityChanges).values(number=IdentityChanges.number + 1))
+
+
+def number(session: Session) -> int:
+    """Return how many there have been."""
+    return session.scalars(select(IdentityChanges.number)).one()
