@@ -81,6 +81,8 @@ def contract(app: Flask) -> Json:
             _complete(document["paths"][path][method], app, endpoint)
     document["x-roles"] = {role: sorted(scopes) for role, scopes in SCOPES.items()}
     components = document["components"]
+    # spectree lists models as modules were imported, which is not always in the same order
+    components["schemas"] = dict(sorted(components["schemas"].items()))
     _tell_optional_bodies(document)
     components["responses"] = {error.name: _error_answer(error) for error in _ERRORS.values()}
     components["headers"] = {

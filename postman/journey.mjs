@@ -61,6 +61,36 @@ export const journey = [
     ],
   },
   {
+    folder: "Sessions",
+    steps: [
+      { call: `POST ${API}/auth/step-up`, body: { password: "{{password}}" } },
+      { call: `GET ${API}/auth/sessions`, keep: { sessionId: "data.0.id" } },
+      {
+        call: `DELETE ${API}/auth/sessions/:session_id`,
+        path: { session_id: "{{sessionId}}" },
+      },
+      login,
+    ],
+  },
+  {
+    folder: "Users",
+    steps: [
+      {
+        call: `POST ${API}/users`,
+        body: { username: "postman-{{$randomInt}}", password: "{{$guid}}", role: "viewer" },
+        keep: { userId: "data.id" },
+      },
+      { call: `GET ${API}/users` },
+      { call: `GET ${API}/users/:user_id`, path: { user_id: "{{userId}}" } },
+      {
+        call: `PATCH ${API}/users/:user_id`,
+        path: { user_id: "{{userId}}" },
+        body: { role: "trader", disabled: true },
+      },
+      { call: `DELETE ${API}/users/:user_id`, path: { user_id: "{{userId}}" } },
+    ],
+  },
+  {
     folder: "Market",
     steps: [
       { call: `GET ${API}/exchanges` },

@@ -20,8 +20,9 @@ NEWMAN = POSTMAN / "node_modules" / "newman" / "bin" / "newman.js"
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[LiveServer]:
-    """A server whose limit the collection does not reach, since it would wait for a minute."""
-    with live_server(tmp_path, rate_limit_trade="100/minute") as server:
+    """A server whose limits the collection does not reach, since it would wait for a minute."""
+    limits = {"rate_limit_trade": "100/minute", "rate_limit_login": "100/minute"}
+    with live_server(tmp_path, **limits) as server:
         yield server
 
 
