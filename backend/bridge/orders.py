@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from backend.bridge.answers import prepare_page
@@ -174,20 +174,28 @@ class Orders:
 
     async def cancel_many_on_loop(self, query: CancelQuery) -> list[OrderResult]:
         """Do the same for a caller that is on the bot's loop already."""
-        results = []
+        results: dict[str, OrderResult] = {}
+        while orders := list(self._canceled_by(query, results)):
+            for order in orders:
+                results[order.id] = await self._cancel_one(order.id)
+        return list(results.values())
+
+    def _canceled_by(self, query: CancelQuery, done: Mapping[str, OrderResult]) -> Iterator[Order]:
+        """Return what is to be canceled: all at first, then the exits of what filled meanwhile."""
         for entry in self._ledger.open_orders:
             order = entry.item
-            if query.symbol not in (None, order.symbol) or query.side not in (None, order.side):
-                continue
-            try:
-                ended = await self._desk.cancel(order.id)
-                results.append(OrderResult(id=ended.id, order=ended))
-            except OrderNotOpen:  # another of these was its other half
-                ended = self._desk.known(order.id).item
-                results.append(OrderResult(id=ended.id, order=ended))
-            except ApiError as error:
-                results.append(OrderResult(id=order.id, problem=_problem(error)))
-        return results
+            if query.symbol in (None, order.symbol) and query.side in (None, order.side):
+                if order.id not in done and (not done or order.parent_order_id in done):
+                    yield order
+
+    async def _cancel_one(self, order_id: str) -> OrderResult:
+        try:
+            ended = await self._desk.cancel(order_id)
+        except OrderNotOpen:  # another of these was its other half
+            ended = self._desk.known(order_id).item
+        except ApiError as error:
+            return OrderResult(id=order_id, problem=_problem(error))
+        return OrderResult(id=ended.id, order=ended)
 
     def _durably(
         self, command: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs

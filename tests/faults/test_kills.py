@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -17,8 +18,8 @@ from tests.faults.books import OPEN, Books
 from tests.faults.processes import Api, Life, nursery_at
 from tests.faults.stream import Client, Intent
 
-KILLS = 100
-KILLS_IN_BOOTS = 35
+KILLS = int(os.environ.get("KILLS", "100"))
+KILLS_IN_BOOTS = KILLS * 35 // 100
 CLIENTS = 3
 OPENED = {"USDT": Decimal(10_000_000), "BTC": Decimal(1_000)}
 
@@ -125,7 +126,7 @@ def _cancel_all(api: Api) -> None:
 
 @pytest.mark.kills
 def test_a_hundred_kills_lose_and_double_nothing(tmp_path: Path) -> None:
-    world = World(seed=3)
+    world = World(seed=int(os.environ.get("KILLS_SEED", "3")))
     deaths: Counter[str] = Counter()
     in_boots = set(world.chance.sample(range(1, KILLS), KILLS_IN_BOOTS))
     paper = {asset: str(amount) for asset, amount in OPENED.items()}
