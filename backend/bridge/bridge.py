@@ -16,13 +16,14 @@ from backend.bridge.engine import Engine, Status
 from backend.bridge.guard import Guard, limits_from
 from backend.bridge.instance import BootFailed
 from backend.bridge.intents import Intents
-from backend.bridge.ledger import KEPT, Ledger
+from backend.bridge.ledger import Ledger
 from backend.bridge.markets import Markets
 from backend.bridge.orders import Orders
 from backend.bridge.portfolio import Portfolios
 from backend.bridge.publishing import ReadModels
 from backend.bridge.reconcile import GIVE_UP_AFTER_S
 from backend.bridge.recorder import Change, Recorder
+from backend.bridge.register import KEPT
 from backend.bridge.trades import Trades
 from backend.bridge.venue import SandboxVenue
 from backend.bridge.watch import Watcher

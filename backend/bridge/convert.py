@@ -120,6 +120,20 @@ def _stop_price(
     return price if edited else before.stop_price
 
 
+def before_any_fill(order: Order) -> Order:
+    """Return the order as it was when it was created, for orders first seen filled."""
+    return order.model_copy(
+        update={
+            "status": "open",
+            "filled": ZERO,
+            "remaining": order.quantity,
+            "average_price": None,
+            "cost": ZERO,
+            "fee": None,
+        }
+    )
+
+
 def trade_from_dict(
     raw: dict[str, Any], exchange: str, order_id: str, client_order_id: str | None
 ) -> Trade:

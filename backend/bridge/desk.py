@@ -9,15 +9,16 @@ from decimal import Decimal
 from typing import Any
 
 import octobot_trading.errors as trading_errors
-import octobot_trading.personal_data as personal_data
 
 from backend.bridge.engine import Engine
 from backend.bridge.failures import listening
 from backend.bridge.guard import Guard
 from backend.bridge.history import Entry
-from backend.bridge.ledger import OPEN_STATUSES, Ledger
+from backend.bridge.ledger import Ledger
+from backend.bridge.pairs import pair_of
 from backend.bridge.placing import build, exits_of, new_order, price_of, refusals
 from backend.bridge.portfolio import Portfolios
+from backend.bridge.register import OPEN_STATUSES
 from backend.errors import (
     BridgeError,
     ExchangeRefused,
@@ -188,16 +189,21 @@ async def chain_exits(manager: Any, entry: Any, exits: list[Order], ledger: Ledg
     """Have OctoBot place the exits when the entry fills; one cancels the other."""
     if not exits:
         return
-    orders = manager.exchange_personal_data.orders_manager
-    group = orders.get_or_create_group(personal_data.OneCancelsTheOtherOrderGroup, entry.order_id)
+    group = pair_of(manager, ledger, entry.order_id)
     for order in exits:
-        instance = build(manager, order, entry.created_last_price)
+        # what the market makes of it is to be seen when the entry has filled, not now
+        instance = build(manager, order, entry.created_last_price, resting=True)
+        instance.update_price_if_outdated = _keep_price
         instance.add_to_order_group(group)
         ledger.expect(order, {"group": entry.order_id})
         # an exit sells what the entry brought: its fee may have taken a part
         await manager.trader.chain_order(
             entry, instance, update_with_triggering_order_fees=True, is_bundled=False
         )
+
+
+async def _keep_price() -> None:
+    """Leave an exit's price as it was asked for: OctoBot would move it towards the market."""
 
 
 def rebuild_notes(order: Order, exits: list[Order], price: Any) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from backend.bridge.desk import Desk, telling_refusals
 from backend.bridge.engine import Engine
 from backend.bridge.failures import listening
 from backend.bridge.guard import Guard
-from backend.bridge.ledger import OPEN_STATUSES
 from backend.bridge.placing import is_marketable, price_of, refusals
 from backend.bridge.preview import expected_fee
+from backend.bridge.register import OPEN_STATUSES
 from backend.errors import (
     FieldError,
     InsufficientFunds,

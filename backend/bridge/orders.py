@@ -12,10 +12,11 @@ from backend.bridge.engine import Engine
 from backend.bridge.guard import Guard
 from backend.bridge.history import Entry
 from backend.bridge.intents import Intents
-from backend.bridge.ledger import OPEN_STATUSES, Ledger
+from backend.bridge.ledger import Ledger
 from backend.bridge.older import with_older
 from backend.bridge.pages import Pages
 from backend.bridge.preview import preview_order
+from backend.bridge.register import OPEN_STATUSES
 from backend.concurrency import Host
 from backend.cursors import decode_cursor, encode_cursor
 from backend.errors import ApiError, OrderNotFound, OrderNotOpen
@@ -184,9 +185,10 @@ class Orders:
         """Return what is to be canceled: all at first, then the exits of what filled meanwhile."""
         for entry in self._ledger.open_orders:
             order = entry.item
-            if query.symbol in (None, order.symbol) and query.side in (None, order.side):
-                if order.id not in done and (not done or order.parent_order_id in done):
-                    yield order
+            if query.symbol not in (None, order.symbol) or query.side not in (None, order.side):
+                continue
+            if order.id not in done and (not done or order.parent_order_id in done):
+                yield order
 
     async def _cancel_one(self, order_id: str) -> OrderResult:
         try:

@@ -11,8 +11,10 @@ import octobot_trading.personal_data as personal_data
 
 from backend.bridge.convert import last_price
 from backend.bridge.desk import chain_exits, drop
-from backend.bridge.ledger import OPEN_STATUSES, Ledger
+from backend.bridge.ledger import Ledger
+from backend.bridge.pairs import cancel_if_spent, pair_of
 from backend.bridge.placing import build
+from backend.bridge.register import OPEN_STATUSES
 from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 
@@ -31,11 +33,13 @@ def make_realistic(manager: Any, ledger: Ledger) -> None:
         if not order.is_counted_in_available_funds():
             _attend(order, manager, ledger)
         try:
-            return await create(order, *args, **kwargs)
+            created = await create(order, *args, **kwargs)
         except Exception:
             if order.triggered_by is not None:
                 ledger.refuse_exit(order.order_id)
             raise
+        await cancel_if_spent(manager, order)
+        return created
 
     manager.trader.create_order = create_attended
 
@@ -51,10 +55,11 @@ def restore_balances(manager: Any, balances: Mapping[str, Decimal]) -> None:
 async def restore_orders(manager: Any, ledger: Ledger) -> None:
     """Place again in the simulator what was open when the last process ended."""
     mine = [entry.item for entry in reversed(ledger.open_orders)]
-    mine += [_less_fee(manager, ledger, order) for order in ledger.unplaced_exits()]
+    unplaced = ledger.unplaced_exits(manager.exchange_name)
+    mine += [_less_fee(manager, ledger, order) for order in unplaced]
     for order in (order for order in mine if order.exchange == manager.exchange_name):
         notes = ledger.rebuild_of(order.id)
-        if _other_half_filled(ledger, order):
+        if _other_half_ended(ledger, order):
             ended = {"status": "canceled", "updated_at": utc_now()}
             ledger.update(order.model_copy(update=ended))
             continue
@@ -62,24 +67,16 @@ async def restore_orders(manager: Any, ledger: Ledger) -> None:
         exits = [Order.model_validate(raw) for raw in notes.get("exits", ())]
         if price is None or not await _place_again(manager, ledger, order, price, notes, exits):
             ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
-        elif _other_half_filled(ledger, order):
-            await _cancel_if_open(manager, order)
 
 
-def _other_half_filled(ledger: Ledger, order: Order) -> bool:
-    """Tell whether an exit's sibling has filled: before the crash, or while this was put back."""
+def _other_half_ended(ledger: Ledger, order: Order) -> bool:
+    """Tell whether an exit's other half has filled or was canceled, and this one goes with it."""
     return order.parent_order_id is not None and any(
         entry.item.parent_order_id == order.parent_order_id
         and entry.item.id != order.id
-        and entry.item.status == "filled"
+        and entry.item.status in ("filled", "canceled")
         for entry in ledger.orders.newest_first()
     )
-
-
-async def _cancel_if_open(manager: Any, order: Order) -> None:
-    orders = manager.exchange_personal_data.orders_manager
-    if orders.has_order(order.id):
-        await manager.trader.cancel_order(orders.get_order(order.id))
 
 
 def _less_fee(manager: Any, ledger: Ledger, order: Order) -> Order:
@@ -106,10 +103,7 @@ async def _place_again(
     # meanwhile is for the next price to say
     instance = build(manager, as_limit if notes.get("triggered") else order, price, resting=True)
     if "group" in notes:
-        orders = manager.exchange_personal_data.orders_manager
-        instance.add_to_order_group(
-            orders.get_or_create_group(personal_data.OneCancelsTheOtherOrderGroup, notes["group"])
-        )
+        instance.add_to_order_group(pair_of(manager, ledger, notes["group"]))
     await chain_exits(manager, instance, exits, ledger)
     try:
         created = await manager.trader.create_order(instance, raise_all_creation_error=True)

@@ -59,26 +59,26 @@ class Recorder:
     def __init__(self, journal: OrderJournal, sink: EventSink) -> None:
         self._journal = journal
         self._sink = sink
-        self._queue: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Change, ...] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._closing = threading.Event()
         self.healthy = True
         self._thread.start()
 
-    def put(self, change: Change) -> None:
-        """Queue one change."""
-        self._queue.put(change)
+    def put(self, *changes: Change) -> None:
+        """Queue changes; those of one call are committed together."""
+        self._queue.put(changes)
 
     def durable(self) -> concurrent.futures.Future[None]:
         """Return a future that is done when everything queued so far is committed."""
         done: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self._queue.put(Change(done=done))
+        self.put(Change(done=done))
         return done
 
     def suspect(self) -> None:
         """Note that somebody else could not write the journal; it is tried until it can be."""
         self.healthy = False
-        self._queue.put(Change(probes=True))
+        self.put(Change(probes=True))
 
     def close(self) -> None:
         """Commit what waits and end the thread."""
@@ -99,12 +99,12 @@ class Recorder:
                 ]
                 self._tell(change, numbered)
 
-    def _take(self, first: Change | None) -> tuple[list[Change], bool]:
+    def _take(self, first: tuple[Change, ...] | None) -> tuple[list[Change], bool]:
         changes: list[Change] = []
         item = first
         while item is not None:
-            changes.append(item)
-            if len(changes) == _MOST_AT_ONCE:
+            changes.extend(item)
+            if len(changes) >= _MOST_AT_ONCE:
                 return changes, True
             try:
                 item = self._queue.get_nowait()

@@ -139,6 +139,11 @@ class Life:
         """End it as kill -9 does."""
         self._end(signal.SIGKILL)
 
+    def await_death(self) -> None:
+        """Wait until it has killed itself."""
+        self._await_death()
+        self._bury()
+
     def stop(self) -> None:
         """End it as Ctrl-C does."""
         self._end(signal.SIGTERM)
@@ -146,6 +151,9 @@ class Life:
     def _end(self, number: int) -> None:
         os.kill(self.pid, number)
         self._await_death()
+        self._bury()
+
+    def _bury(self) -> None:
         self.is_over = True
         for api in self._apis:
             api.close()
@@ -176,10 +184,11 @@ class Nursery:
             )
         assert self._hear("ready") == ["1"], "a fork would copy only one of these threads"
 
-    def start(self) -> Life:
-        """Start a server; its bot boots still."""
+    def start(self, **settings: object) -> Life:
+        """Start a server, perhaps with more settings; its bot boots still."""
         assert self._process.stdin is not None
-        print(json.dumps(self.settings), file=self._process.stdin, flush=True)
+        given = json.dumps({**self.settings, **settings})
+        print(given, file=self._process.stdin, flush=True)
         pid, port = map(int, self._hear("serving"))
         self._life = Life(pid, port, self._await_death)
         return self._life

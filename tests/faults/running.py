@@ -97,8 +97,18 @@ class Running:
         self._life.kill()
         self._begin_again()
 
-    def _begin_again(self) -> None:
-        self._life = self._nursery.start()
+    def doom_process(self, instant: str) -> None:
+        """Start again a process that kills itself right after the named instant."""
+        self._life.stop()
+        self._begin_again(dies_after=instant)
+
+    def await_death(self) -> None:
+        """Wait until the process has killed itself, and start again."""
+        self._life.await_death()
+        self._begin_again()
+
+    def _begin_again(self, **settings: object) -> None:
+        self._life = self._nursery.start(**settings)
         self.api = self._life.api(self.api.token)
         self.api.wait_until_ready()
 

@@ -1,0 +1,41 @@
+"""Which order of ours an exchange means: OctoBot gives new ids to orders that it reloads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
+
+
+class ExchangeIds:
+    """Our ids by the exchange's; `is_ours` tells an id that we gave from one of OctoBot's."""
+
+    def __init__(self, is_ours: Callable[[str], bool]) -> None:
+        self._is_ours = is_ours
+        self._by_exchange_id: dict[str, str] = {}
+
+    def bind(self, exchange_id: object, order_id: str) -> None:
+        """Note which order of the exchange is ours, if it has an id there."""
+        if exchange_id:
+            self._by_exchange_id[str(exchange_id)] = order_id
+
+    def knows(self, raw: dict[str, Any]) -> bool:
+        """Tell whether the exchange's id of an order or a trade is bound."""
+        return str(raw.get(Col.EXCHANGE_ID.value)) in self._by_exchange_id
+
+    def of_order(self, raw: dict[str, Any]) -> str:
+        """Return our id of an order."""
+        order_id = str(raw[Col.ID.value])
+        if self._is_ours(order_id):
+            return order_id
+        exchange_id = str(raw.get(Col.EXCHANGE_ID.value))
+        return self._by_exchange_id.get(exchange_id, order_id)
+
+    def of_trade(self, raw: dict[str, Any]) -> str:
+        """Return our id of the order that a trade has filled."""
+        order_id = str(raw[Col.ORDER_ID.value])
+        if self._is_ours(order_id):
+            return order_id
+        exchange_id = str(raw.get(Col.EXCHANGE_ID.value) or order_id)
+        return self._by_exchange_id.get(exchange_id, exchange_id)

@@ -1,0 +1,99 @@
+"""Exits of an entry: they come with its fill, and of two one cancels the other."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from backend.schemas.order_commands import CancelQuery
+from backend.schemas.orders import Order
+from tests.bridge.live import BTC, FEE, Live, wait_until
+
+D = Decimal
+
+
+def bracket(bot: Live, profit: int, loss: int, **fields: Any) -> Order:
+    exits = {"take_profit": {"price": str(profit)}, "stop_loss": {"stop_price": str(loss)}}
+    return bot.place(quantity="0.1", **exits, **fields)
+
+
+def exits_of(bot: Live, entry: Order, count: int = 2) -> dict[str, dict[str, Any]]:
+    """Wait for the exits of an entry and return them by type."""
+
+    def found() -> list[dict[str, Any]]:
+        return [o for o in bot.orders(status="all") if o["parent_order_id"] == entry.id]
+
+    assert wait_until(lambda: len(found()) == count, 3), found()
+    return {order["type"]: order for order in found()}
+
+
+def statuses(exits: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {kind: order["status"] for kind, order in exits.items()}
+
+
+def test_an_exit_that_the_market_had_passed_at_the_start_waits_for_its_price(bot: Live) -> None:
+    before = bot.balances()
+    entry = bracket(bot, 39_500, 38_000, type="limit", price="39000")
+    bot.pin(BTC, 38_900)
+    bot.settled(entry.id)
+    exits = exits_of(bot, entry)
+    assert statuses(exits) == {"limit": "open", "stop_loss": "open"}
+    bot.settle()
+    bot.pin(BTC, 39_600)
+    profit = bot.settled(exits["limit"]["id"])
+    assert profit.average_price == D("39500")
+    bot.settle()
+    assert statuses(exits_of(bot, entry)) == {"limit": "filled", "stop_loss": "canceled"}
+    after, quantity = bot.balances(), profit.quantity
+    assert bot.locked() == {}
+    assert after["BTC"].total == before["BTC"].total + D("0.1") * (1 - FEE) - quantity
+    assert after["USDT"].total == before["USDT"].total - 3900 + quantity * 39_500 * (1 - FEE)
+
+
+def test_both_exits_are_entered_as_ended_when_one_fills(bot: Live) -> None:
+    entry = bracket(bot, 41_000, 39_000)
+    exits = exits_of(bot, entry)
+    mark = bot.sink.mark()
+    bot.pin(BTC, 38_500)
+    bot.settled(exits["stop_loss"]["id"])
+    bot.settle()
+    assert statuses(exits_of(bot, entry)) == {"limit": "canceled", "stop_loss": "filled"}
+    assert bot.sink.names(mark, "orders", "trades") == ["order_canceled", "order_filled", "trade"]
+    assert bot.locked() == {}
+
+
+def test_canceling_one_exit_cancels_the_other(bot: Live) -> None:
+    exits = exits_of(bot, bracket(bot, 41_000, 39_000))
+    assert bot.bridge.orders.cancel(exits["limit"]["id"]).status == "canceled"
+    bot.settled(exits["stop_loss"]["id"], "canceled")
+    bot.settle()
+    assert bot.locked() == {}
+
+
+def test_a_canceled_entry_brings_no_exits(bot: Live) -> None:
+    entry = bracket(bot, 41_000, 38_000, type="limit", price="39000")
+    assert bot.bridge.orders.cancel(entry.id).status == "canceled"
+    bot.pin(BTC, 38_900)
+    bot.settle()
+    assert [o for o in bot.orders(status="all") if o["parent_order_id"] == entry.id] == []
+
+
+def test_cancel_all_cancels_the_exits_of_what_fills_meanwhile(bot: Live) -> None:
+    """Each round the price comes to the entry at another moment of the cancel."""
+    for round_ in range(8):
+        bot.pin(BTC, 40_000)
+        for _ in range(20):
+            bot.place(type="limit", price="30000")
+        entry = bracket(bot, 41_000, 38_000, type="limit", price="39000")
+        for _ in range(20):
+            bot.place(type="limit", price="30000")
+        bot.bridge.sandbox.pin(BTC, D(38_900))
+        wait_until(lambda: bot.price(BTC) == 38_900, 0.03 * round_)
+        results = bot.bridge.orders.cancel_many(CancelQuery())
+        assert [result for result in results if result.problem] == []
+        ended = bot.bridge.orders.get(entry.id).status
+        assert ended in ("filled", "canceled")
+        assert bot.orders() == []
+        bot.settle()
+        assert bot.orders() == []
+        assert bot.locked() == {}
