@@ -77,7 +77,7 @@ class Sink:
         self.events: list[Event] = []
         self.loads: list[tuple[Topic, dict[str, tuple[str | None, bytes]]]] = []
 
-    def publish(self, event: Event) -> None:
+    def publish(self, event: Event, number: int | None = None) -> None:
         if event.topic == "prices":
             self.passes.wait(TIMEOUT_S)
         self.events.append(event)

@@ -20,7 +20,7 @@ with warnings.catch_warnings():  # OctoBot's own imports warn
 class Silence:
     """Takes events and forgets them."""
 
-    def publish(self, event: object) -> None:
+    def publish(self, event: object, number: int | None = None) -> None:
         """Forget an event."""
 
     def load(self, topic: str, items: object) -> None:
