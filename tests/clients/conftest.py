@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 
@@ -28,9 +29,11 @@ def server(page_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def program() -> Callable[..., str]:
     """Find a program on this machine by any of its names, or skip the test."""
 
+    everywhere = f"{os.environ['PATH']}:/usr/sbin"  # where Debian has its servers
+
     def find(*names: str) -> str:
         for name in names:
-            if path := shutil.which(name):
+            if path := shutil.which(name, path=everywhere):
                 return path
         pytest.skip(f"{names[0]} is not installed")
 
