@@ -10,6 +10,7 @@ from backend.middleware.rate_limit import limited
 from backend.openapi import api
 from backend.schemas.bot import Bot
 from backend.schemas.common import Envelope, Problem
+from backend.schemas.prepared import Prepared
 from backend.services import services
 
 bot = Blueprint("bot", __name__, url_prefix="/bot")
@@ -18,10 +19,10 @@ bot = Blueprint("bot", __name__, url_prefix="/bot")
 @bot.get("")
 @requires("bot:read")
 @limited("query")
-@api.validate(resp=Response(HTTP_200=Envelope[Bot]), tags=["bot"])
-def get_bot() -> Envelope[Bot]:
+@api.validate(resp=Response(HTTP_200=Envelope[Bot], HTTP_304=None), tags=["bot"])
+def get_bot() -> Prepared:
     """Show the bot's state and what versions run."""
-    return Envelope(data=services().bridge.bot.status())
+    return services().bridge.bot.read()
 
 
 @bot.post("/start")

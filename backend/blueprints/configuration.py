@@ -10,6 +10,7 @@ from backend.middleware.rate_limit import limited
 from backend.openapi import api
 from backend.schemas.common import Envelope, Problem
 from backend.schemas.configuration import ConfigDocument, ConfigPatch
+from backend.schemas.prepared import Prepared
 from backend.services import services
 
 configuration = Blueprint("configuration", __name__, url_prefix="/config")
@@ -19,11 +20,12 @@ configuration = Blueprint("configuration", __name__, url_prefix="/config")
 @requires("config:read")
 @limited("query")
 @api.validate(
-    resp=Response(HTTP_200=Envelope[ConfigDocument], HTTP_503=Problem), tags=["configuration"]
+    resp=Response(HTTP_200=Envelope[ConfigDocument], HTTP_304=None, HTTP_503=Problem),
+    tags=["configuration"],
 )
-def get_configuration() -> Envelope[ConfigDocument]:
+def get_configuration() -> Prepared:
     """Show OctoBot's configuration and profile, secrets masked."""
-    return Envelope(data=ConfigDocument(services().bridge.config.read()))
+    return services().bridge.config.read()
 
 
 @configuration.patch("")

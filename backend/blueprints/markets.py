@@ -21,9 +21,12 @@ from backend.schemas.markets import (
     Ticker,
     TickerQuery,
 )
+from backend.schemas.prepared import Prepared
 from backend.services import services
 
 markets = Blueprint("markets", __name__)
+
+_FAILURES = {"HTTP_502": Problem, "HTTP_503": Problem, "HTTP_504": Problem}
 
 
 @markets.get("/exchanges")
@@ -42,64 +45,57 @@ def list_exchanges() -> Envelope[list[Exchange]]:
 @requires("markets:read")
 @limited("query")
 @api.validate(
-    resp=Response(HTTP_200=Envelope[list[Market]], HTTP_503=Problem, HTTP_504=Problem),
+    resp=Response(HTTP_200=Envelope[list[Market]], HTTP_304=None, **_FAILURES),
     tags=["markets"],
 )
-def list_markets(query: MarketQuery) -> Envelope[list[Market]]:
+def list_markets(query: MarketQuery) -> Prepared:
     """List the symbols that are traded, with the exchange's rules for each."""
-    return Envelope(data=services().bridge.markets.markets(query.exchange))
+    return services().bridge.markets.markets(query.exchange)
 
 
 @markets.get("/tickers")
 @requires("markets:read")
 @limited("query")
 @api.validate(
-    resp=Response(
-        HTTP_200=Envelope[list[Ticker]], HTTP_502=Problem, HTTP_503=Problem, HTTP_504=Problem
-    ),
+    resp=Response(HTTP_200=Envelope[list[Ticker]], HTTP_304=None, **_FAILURES),
     tags=["markets"],
 )
-def list_tickers(query: TickerQuery) -> Envelope[list[Ticker]]:
+def list_tickers(query: TickerQuery) -> Prepared:
     """List the price and the 24 h figures of each symbol."""
-    return Envelope(data=services().bridge.markets.tickers(query))
+    return services().bridge.markets.tickers(query)
 
 
 @markets.get("/tickers/<path:symbol>")
 @requires("markets:read")
 @limited("query")
 @api.validate(
-    resp=Response(HTTP_200=Envelope[Ticker], HTTP_502=Problem, HTTP_503=Problem, HTTP_504=Problem),
+    resp=Response(HTTP_200=Envelope[Ticker], HTTP_304=None, **_FAILURES),
     tags=["markets"],
 )
-def get_ticker(symbol: str, query: MarketQuery) -> Envelope[Ticker]:
+def get_ticker(symbol: str, query: MarketQuery) -> Prepared:
     """Show the price and the 24 h figures of one symbol."""
-    ticker = services().bridge.markets.ticker(symbol_in_path(symbol), query.exchange)
-    return Envelope(data=ticker)
+    return services().bridge.markets.ticker(symbol_in_path(symbol), query.exchange)
 
 
 @markets.get("/candles/<path:symbol>")
 @requires("markets:read")
 @limited("query")
 @api.validate(
-    resp=Response(
-        HTTP_200=Envelope[list[Candle]], HTTP_502=Problem, HTTP_503=Problem, HTTP_504=Problem
-    ),
+    resp=Response(HTTP_200=Envelope[list[Candle]], HTTP_304=None, **_FAILURES),
     tags=["markets"],
 )
-def list_candles(symbol: str, query: CandleQuery) -> Envelope[list[Candle]]:
+def list_candles(symbol: str, query: CandleQuery) -> Prepared:
     """List candles, oldest first; the last one is still running."""
-    return Envelope(data=services().bridge.markets.candles(symbol_in_path(symbol), query))
+    return services().bridge.markets.candles(symbol_in_path(symbol), query)
 
 
 @markets.get("/order-book/<path:symbol>")
 @requires("markets:read")
 @limited("query")
 @api.validate(
-    resp=Response(
-        HTTP_200=Envelope[OrderBook], HTTP_502=Problem, HTTP_503=Problem, HTTP_504=Problem
-    ),
+    resp=Response(HTTP_200=Envelope[OrderBook], HTTP_304=None, **_FAILURES),
     tags=["markets"],
 )
-def get_order_book(symbol: str, query: BookQuery) -> Envelope[OrderBook]:
+def get_order_book(symbol: str, query: BookQuery) -> Prepared:
     """Show the best bids and asks."""
-    return Envelope(data=services().bridge.markets.order_book(symbol_in_path(symbol), query))
+    return services().bridge.markets.order_book(symbol_in_path(symbol), query)

@@ -15,8 +15,11 @@ import octobot_commons.configuration as commons_configuration
 import octobot_commons.constants as commons_constants
 
 from backend.bridge.folder import write_json
+from backend.bridge.recent import Recent
 from backend.concurrency import Host
 from backend.errors import BotNotReady, FieldError, ValidationFailed
+from backend.schemas.configuration import ConfigDocument
+from backend.schemas.prepared import Prepared
 from backend.settings import Settings
 
 MASK = "********"
@@ -36,10 +39,11 @@ class Configuration:
         self._host = host
         self._lock = threading.Lock()
         self._booted_with: dict[str, Any] | None = None
+        self._recent = Recent(fresh_s=1.0)
 
-    def read(self) -> dict[str, Any]:
-        """Return the document, secrets masked."""
-        return self._shown(self._host.call_blocking(self._load))
+    def read(self) -> Prepared:
+        """Return the document, secrets masked; files changed by hand show within a second."""
+        return self._recent.get("config", lambda: self._host.call_blocking(self._serialise))
 
     def patch(self, patch: dict[str, Any]) -> dict[str, Any]:
         """Apply a JSON merge patch (RFC 7396) and return the new document, secrets masked.
@@ -48,7 +52,10 @@ class Configuration:
         `ValidationFailed` naming each field that OctoBot's schemas refuse;
         nothing is written then.
         """
-        return self._shown(self._host.call_blocking(self._patch, patch))
+        try:
+            return self._shown(self._host.call_blocking(self._patch, patch))
+        finally:
+            self._recent.forget()
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of the document: OctoBot's own, side by side."""
@@ -61,6 +68,10 @@ class Configuration:
     def note_boot(self) -> None:
         """Remember what the bot is starting with."""
         self._booted_with = self._load()
+        self._recent.forget()
+
+    def _serialise(self) -> bytes:
+        return ConfigDocument(self._shown(self._load())).model_dump_json().encode()
 
     def _shown(self, document: dict[str, Any]) -> dict[str, Any]:
         changed = self._booted_with is not None and self._booted_with != document

@@ -12,10 +12,12 @@ import octobot_trading.errors as trading_errors
 from backend import __version__
 from backend.bridge.engine import Engine, Status
 from backend.bridge.guard import Guard
+from backend.bridge.recent import Recent
 from backend.concurrency import Host
 from backend.errors import Conflict
 from backend.schemas.bot import Bot, ExchangeReadiness, Readiness, Versions
 from backend.schemas.common import utc_now
+from backend.schemas.prepared import Prepared
 from backend.settings import Settings
 
 _VERSIONS = Versions(
@@ -31,6 +33,7 @@ class BotControl:
         self._settings = settings
         self._host = host
         self._started_at: datetime | None = None
+        self._recent = Recent(fresh_s=1.0)
 
     def status(self) -> Bot:
         """Return the bot's state; works in every state."""
@@ -43,8 +46,14 @@ class BotControl:
             trading=self._settings.trading,
             started_at=self._started_at if state in ("running", "paused") else None,
             exchanges=[ExchangeReadiness(exchange=name, ready=name in ready) for name in names],
+            loop_lag_ms=round(self._engine.pulse.worst_lag_s * 1000),
             versions=_VERSIONS,
         )
+
+    def read(self) -> Prepared:
+        """Return the same, prepared: at most a second old, and new when the state changes."""
+        state = (self._engine.status, self._started_at, tuple(self._engine.exchanges))
+        return self._recent.get(state, lambda: self.status().model_dump_json().encode())
 
     def readiness(self) -> Readiness:
         """Tell whether the bot can be used, and what is missing if not."""

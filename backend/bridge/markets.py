@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 import octobot_trading.errors as trading_errors
 from octobot_commons.enums import TimeFrames, TimeFramesMinutes
+from pydantic import TypeAdapter
 
 from backend.bridge.convert import ZERO, decimal_or_none, utc
 from backend.bridge.engine import Engine
+from backend.bridge.recent import Recent
 from backend.bridge.rules import read_rules
 from backend.errors import ExchangeUnreachable, InvalidSymbol
 from backend.schemas.markets import (
@@ -26,8 +28,7 @@ from backend.schemas.markets import (
     Ticker,
     TickerQuery,
 )
-
-T = TypeVar("T")
+from backend.schemas.prepared import Prepared
 
 _FRESH_S = 0.5
 
@@ -38,31 +39,66 @@ class Markets:
     def __init__(self, engine: Engine, trading: str) -> None:
         self._engine = engine
         self._trading = trading
+        self._recent = Recent(_FRESH_S)
         self._answers: dict[tuple[Any, ...], tuple[float, asyncio.Task[Any]]] = {}
 
     def exchanges(self) -> list[Exchange]:
         """Return the exchanges that the bot is connected to."""
         return self._engine.run(self._exchanges)
 
-    def markets(self, exchange: str | None) -> list[Market]:
+    def markets(self, exchange: str | None) -> Prepared:
         """Return the trading rules of every symbol that the bot follows."""
-        return self._engine.run(self._markets, exchange)
+        return self._read(
+            ("markets", exchange),
+            lambda: _MARKETS.dump_json(self._engine.run(self._markets, exchange)),
+        )
 
-    def tickers(self, query: TickerQuery) -> list[Ticker]:
+    def tickers(self, query: TickerQuery) -> Prepared:
         """Return the tickers of every symbol that the bot follows, or of one."""
-        return self._engine.run(self._tickers, query)
 
-    def ticker(self, symbol: str, exchange: str | None) -> Ticker:
+        def ask() -> bytes:
+            found = self._engine.run(self._tickers, query)
+            return _TICKERS.dump_json([_ticker(*row) for row in found])
+
+        return self._read(("tickers", query), ask)
+
+    def ticker(self, symbol: str, exchange: str | None) -> Prepared:
         """Return one ticker."""
-        return self._engine.run(self._ticker_of, symbol, exchange)
 
-    def candles(self, symbol: str, query: CandleQuery) -> list[Candle]:
+        def ask() -> bytes:
+            found = self._engine.run(self._ticker_of, symbol, exchange)
+            return _ticker(*found).model_dump_json().encode()
+
+        return self._read(("ticker", symbol, exchange), ask)
+
+    def candles(self, symbol: str, query: CandleQuery) -> Prepared:
         """Return the newest candles, oldest first; the last one is still running."""
-        return self._engine.run(self._candles, symbol, query)
 
-    def order_book(self, symbol: str, query: BookQuery) -> OrderBook:
+        def ask() -> bytes:
+            rows = self._engine.run(self._candles, symbol, query)
+            return _CANDLES.dump_json(_candles(rows[-query.limit :], query.interval))
+
+        return self._read(("candles", symbol, query), ask)
+
+    def order_book(self, symbol: str, query: BookQuery) -> Prepared:
         """Return the best levels of both sides."""
-        return self._engine.run(self._order_book, symbol, query)
+
+        def ask() -> bytes:
+            exchange, raw = self._engine.run(self._order_book, symbol, query)
+            book = OrderBook(
+                exchange=exchange,
+                symbol=symbol,
+                bids=_levels(raw["bids"], query.limit),
+                asks=_levels(raw["asks"], query.limit),
+            )
+            return book.model_dump_json().encode()
+
+        return self._read(("book", symbol, query), ask)
+
+    def _read(self, question: Hashable, ask: Callable[[], bytes]) -> Prepared:
+        """Return an answer, made into models and JSON by its caller: the loop has better to do."""
+        self._engine.require_ready()
+        return self._recent.get(question, ask)
 
     # ---- on the bot's loop
 
@@ -87,7 +123,7 @@ class Markets:
             for symbol in sorted(manager.exchange_config.traded_symbol_pairs)
         ]
 
-    async def _tickers(self, query: TickerQuery) -> list[Ticker]:
+    async def _tickers(self, query: TickerQuery) -> list[_RawTicker]:
         managers = self._chosen(query.exchange)
         if query.symbol is not None:
             return [await self._ticker(manager, query.symbol) for manager in managers]
@@ -101,53 +137,27 @@ class Markets:
             )
         )
 
-    async def _ticker_of(self, symbol: str, exchange: str | None) -> Ticker:
+    async def _ticker_of(self, symbol: str, exchange: str | None) -> _RawTicker:
         return await self._ticker(self._engine.exchange(exchange), symbol)
 
-    async def _ticker(self, manager: Any, symbol: str) -> Ticker:
+    async def _ticker(self, manager: Any, symbol: str) -> _RawTicker:
         raw = await self._ask(
             manager, symbol, "ticker", lambda: manager.exchange.get_price_ticker(symbol)
         )
-        number = {key: decimal_or_none(raw.get(key)) for key in _TICKER_KEYS}
-        timestamp = raw.get("timestamp")
-        return Ticker(
-            exchange=manager.exchange_name,
-            symbol=symbol,
-            price=number["close"] if number["last"] is None else number["last"],
-            bid=number["bid"],
-            ask=number["ask"],
-            open=number["open"],
-            high=number["high"],
-            low=number["low"],
-            volume=number["baseVolume"],
-            change_percent=_rounded_percent(number["percentage"]),
-            timestamp=utc(_seconds(timestamp) if timestamp else time.time()),
-        )
+        return manager.exchange_name, symbol, raw
 
-    async def _candles(self, symbol: str, query: CandleQuery) -> list[Candle]:
+    async def _candles(self, symbol: str, query: CandleQuery) -> list[list[float]]:
         manager = self._engine.exchange(query.exchange)
         frame = TimeFrames(query.interval)
-        rows = await self._ask(
+        rows: list[list[float]] = await self._ask(
             manager,
             symbol,
             f"candles {query.interval} {query.limit}",
             lambda: manager.exchange.get_symbol_prices(symbol, frame, limit=query.limit),
         )
-        length_s, now = _interval_minutes(query.interval) * 60, time.time()
-        return [
-            Candle(
-                time=utc(_seconds(start)),
-                open=decimal_or_none(first) or ZERO,
-                high=decimal_or_none(high) or ZERO,
-                low=decimal_or_none(low) or ZERO,
-                close=decimal_or_none(last) or ZERO,
-                volume=decimal_or_none(volume) or ZERO,
-                closed=_seconds(start) + length_s <= now,
-            )
-            for start, first, high, low, last, volume in rows[-query.limit :]
-        ]
+        return rows
 
-    async def _order_book(self, symbol: str, query: BookQuery) -> OrderBook:
+    async def _order_book(self, symbol: str, query: BookQuery) -> tuple[str, dict[str, Any]]:
         manager = self._engine.exchange(query.exchange)
         raw = await self._ask(
             manager,
@@ -155,12 +165,7 @@ class Markets:
             f"book {query.limit}",
             lambda: manager.exchange.get_order_book(symbol, limit=query.limit),
         )
-        return OrderBook(
-            exchange=manager.exchange_name,
-            symbol=symbol,
-            bids=_levels(raw["bids"], query.limit),
-            asks=_levels(raw["asks"], query.limit),
-        )
+        return manager.exchange_name, raw
 
     def _chosen(self, exchange: str | None) -> list[Any]:
         if exchange is None:
@@ -187,7 +192,44 @@ class Markets:
             raise ExchangeUnreachable(f"{manager.exchange_name} does not answer") from None
 
 
+_RawTicker = tuple[str, str, dict[str, Any]]
+_MARKETS, _TICKERS = TypeAdapter(list[Market]), TypeAdapter(list[Ticker])
+_CANDLES = TypeAdapter(list[Candle])
 _TICKER_KEYS = ("last", "close", "bid", "ask", "open", "high", "low", "baseVolume", "percentage")
+
+
+def _ticker(exchange: str, symbol: str, raw: dict[str, Any]) -> Ticker:
+    number = {key: decimal_or_none(raw.get(key)) for key in _TICKER_KEYS}
+    timestamp = raw.get("timestamp")
+    return Ticker(
+        exchange=exchange,
+        symbol=symbol,
+        price=number["close"] if number["last"] is None else number["last"],
+        bid=number["bid"],
+        ask=number["ask"],
+        open=number["open"],
+        high=number["high"],
+        low=number["low"],
+        volume=number["baseVolume"],
+        change_percent=_rounded_percent(number["percentage"]),
+        timestamp=utc(_seconds(timestamp) if timestamp else time.time()),
+    )
+
+
+def _candles(rows: list[list[float]], interval: str) -> list[Candle]:
+    length_s, now = _interval_minutes(interval) * 60, time.time()
+    return [
+        Candle(
+            time=utc(_seconds(start)),
+            open=decimal_or_none(first) or ZERO,
+            high=decimal_or_none(high) or ZERO,
+            low=decimal_or_none(low) or ZERO,
+            close=decimal_or_none(last) or ZERO,
+            volume=decimal_or_none(volume) or ZERO,
+            closed=_seconds(start) + length_s <= now,
+        )
+        for start, first, high, low, last, volume in rows
+    ]
 
 
 def _levels(rows: list[list[Any]], limit: int) -> list[BookLevel]:

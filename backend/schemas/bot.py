@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from backend.schemas.common import Model, UtcTime
 
 BotState = Literal["starting", "running", "paused", "stopping", "stopped", "failed"]
@@ -32,6 +34,10 @@ class Bot(Model):
     trading: Literal["paper", "real"]
     started_at: UtcTime | None
     exchanges: list[ExchangeReadiness]
+    loop_lag_ms: int = Field(
+        description="How late the bot's own work was at worst in the last seconds; with 0 to 10 it"
+        " is not held up."
+    )
     versions: Versions
 
 
