@@ -35,6 +35,7 @@ CORE = [
     "spectree[flask,pydantic,offline]>=3",
     "sqlalchemy>=2",
     "structlog>=25",
+    "wsproto>=1.2",
 ]
 
 # From 3.12 on OctoBot is one wheel that holds every octobot_* package; before, many packages.

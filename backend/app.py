@@ -21,6 +21,7 @@ from backend.blueprints.orders import orders
 from backend.blueprints.portfolio import portfolio
 from backend.blueprints.risk import risk
 from backend.blueprints.sandbox import sandbox
+from backend.blueprints.sockets import sockets
 from backend.blueprints.streams import streams
 from backend.blueprints.trades import trades
 from backend.blueprints.users import users
@@ -37,6 +38,7 @@ from backend.middleware.rate_limit import install_rate_limits
 from backend.middleware.shedding import install_shedding
 from backend.reports import Reports
 from backend.services import Services
+from backend.sockets import install_sockets
 from backend.store import Database
 
 if TYPE_CHECKING:
@@ -92,11 +94,12 @@ def create_app(
     install_rate_limits(app, settings, host)
     install_shedding(app, lambda: bridge.lag_s, host)
     recorder = install_audit(app, database)
+    doors = install_sockets(app, settings)
     install_cors(app, settings)
     register_routes(app, production=settings.env == "production")
     check_every_route_has_a_rule(app)
     _wrap(app, settings)
-    app.extensions["closers"] = (recorder.close, reports.close, identity.close)
+    app.extensions["closers"] = (doors.close, recorder.close, reports.close, identity.close)
     _create_first_admin(identity, settings)
     return app
 
@@ -112,6 +115,7 @@ def register_routes(app: Flask, *, production: bool) -> None:
     app.url_map.merge_slashes = False  # a redirect would be an answer that nobody documents
     for blueprint in _RESOURCES:
         app.register_blueprint(blueprint, url_prefix=BASE + (blueprint.url_prefix or ""))
+    app.register_blueprint(sockets)
     app.register_blueprint(health)
     app.register_blueprint(docs_blueprint(production=production))
 

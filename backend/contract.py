@@ -37,8 +37,10 @@ _ERRORS = {
     413: _Error("BodyTooLarge", "The body is larger than 1 MiB"),
     415: _Error("UnsupportedMediaType", "The body is not JSON"),
     422: _Error("Refused", "Understood and refused; `type` names the rule"),
+    426: _Error("UpgradeRequired", "The address is a WebSocket's", ("Upgrade",)),
     429: _Error("TooManyRequests", "Too many requests of this kind", ("Retry-After",)),
     500: _Error("Defect", "A defect; the server's log has more under the request id"),
+    501: _Error("NotImplemented", "The server that runs this cannot do it"),
     502: _Error("ExchangeError", "The exchange refused or did not answer"),
     503: _Error(
         "NotReady", "The bot is not ready or has too much to do; `type` says", ("Retry-After",)
@@ -46,6 +48,7 @@ _ERRORS = {
     504: _Error("Timeout", "The bot or the exchange did not answer in time"),
 }
 _SUCCESSES = {
+    101: "The connection is a WebSocket from here on",
     200: "Success",
     201: "Created",
     202: "Accepted",
@@ -59,6 +62,7 @@ _HEADERS = {
     "RateLimit-Remaining": "Requests that are left in the window",
     "RateLimit-Reset": "Seconds until the window ends",
     "Retry-After": "Seconds to wait before trying again",
+    "Upgrade": "`websocket`",
     "WWW-Authenticate": "`Bearer`",
 }
 _IDEMPOTENCY_KEY = {

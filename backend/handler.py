@@ -156,7 +156,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
 
     def process_result(self) -> None:
         """Send the answer, or its head alone when a stream's writer takes the socket over."""
-        taker = socket_taker(self.environ) if self.code == 200 else None
+        taker = socket_taker(self.environ) if self.code in (101, 200) else None
         if taker is None:
             super().process_result()
         else:
@@ -180,7 +180,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         super().finalize_headers()
         if self.command == "HEAD":
             self.response_use_chunked = False
-        if self.close_connection and self.request_version == "HTTP/1.1":
+        if self.close_connection and self.request_version == "HTTP/1.1" and self.code != 101:
             self.response_headers.append((b"Connection", b"close"))
 
     def _write_with_headers(self, data: bytes) -> None:

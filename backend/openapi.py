@@ -110,12 +110,22 @@ def _read_json(model: type[M], incoming: Request) -> M:
         raise BodyTooLarge(f"a body has at most {MAX_BODY_BYTES} bytes")
     if not incoming.is_json and (body or incoming.mimetype):
         raise UnsupportedMediaType("the body must be application/json")
-    try:
-        orjson.loads(body or b"{}")  # as strict as JSON is: no NaN, no broken text
-    except orjson.JSONDecodeError as error:
-        raise MalformedRequest(f"the body is not JSON: {error.msg}") from None
+    _require_json(body or b"{}")
     note_body(incoming.environ, body)
     return _validated(lambda: model.model_validate_json(body or b"{}", strict=True))
+
+
+def read_model(model: type[M], text: bytes) -> M:
+    """Read what came by another way; raises `MalformedRequest` or `ValidationFailed`."""
+    _require_json(text)
+    return _validated(lambda: model.model_validate_json(text, strict=True))
+
+
+def _require_json(text: bytes) -> None:
+    try:
+        orjson.loads(text)  # as strict as JSON is: no NaN, no broken text
+    except orjson.JSONDecodeError as error:
+        raise MalformedRequest(f"the body is not JSON: {error.msg}") from None
 
 
 def _validated(validate: Callable[[], M]) -> M:

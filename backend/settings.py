@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     stream_clients_per_user: int = Field(
         100, ge=1, le=1_000_000, description="streams open at once, of one user"
     )
+    socket_clients: int = Field(
+        1000, ge=1, le=100_000, description="WebSockets open at once, in all"
+    )
     bot_timeout: float = Field(
         10.0, gt=0, le=120, description="seconds a request waits for the bot"
     )

@@ -173,6 +173,7 @@ export const journey = [
       { call: `GET ${API}/stream/prices`, endless: true },
       { call: `GET ${API}/stream/orders`, endless: true },
       { call: `GET ${API}/events`, query: { topics: "orders,trades", limit: "20" } },
+      { call: "GET /ws", endless: true },
     ],
   },
   {

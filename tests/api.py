@@ -51,7 +51,9 @@ class ApiClient:
     ) -> TestResponse:
         """Send to a path below the base, or to a whole one, and return the bare response."""
         whole = (
-            path if path.startswith(("/api", "/healthz", "/readyz", "/docs", "/openapi")) else ""
+            path
+            if path.startswith(("/api", "/ws", "/healthz", "/readyz", "/docs", "/openapi"))
+            else ""
         )
         return self.app.test_client().open(
             whole or f"/api/v1{path}",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from flask import Blueprint
 from spectree import Response
 
-from backend.blueprints.subscriptions import readable, require_topics
-from backend.middleware.auth import requires
+from backend.middleware.auth import current_principal, requires
 from backend.middleware.rate_limit import limited
 from backend.openapi import api
 from backend.schemas.common import Page, Problem
 from backend.schemas.events import Topic
 from backend.schemas.past_events import JOURNALLED_TOPICS, EventQuery, PastEvent
 from backend.services import services
+from backend.subscriptions import readable, require_topics
 
 events = Blueprint("events", __name__, url_prefix="/events")
 
@@ -34,5 +34,7 @@ def list_events(query: EventQuery) -> Page[PastEvent]:
 
 
 def _topics(query: EventQuery) -> tuple[Topic, ...]:
-    chosen = query.chosen_topics()
-    return readable(JOURNALLED_TOPICS) if chosen is None else require_topics(chosen)
+    principal, chosen = current_principal(), query.chosen_topics()
+    if chosen is None:
+        return readable(JOURNALLED_TOPICS, principal)
+    return require_topics(chosen, principal)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import cast
-
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 from flask.blueprints import BlueprintSetupState
 from spectree import Response as Answers
 
-from backend.blueprints.subscriptions import readable, require_symbols, require_topics
 from backend.handover import hand_over_socket
 from backend.identity import Principal
 from backend.middleware.auth import current_principal, requires
@@ -19,11 +15,18 @@ from backend.schemas.common import Envelope, Problem
 from backend.schemas.events import Topic
 from backend.schemas.streams import TOPICS, StreamQuery, StreamTicket, TopicStreamQuery
 from backend.services import services
-from backend.streams import TICKET_S, Holder, Selection, Tickets
+from backend.streams import TICKET_S, Selection, Tickets
+from backend.subscriptions import (
+    TICKETS,
+    holder,
+    readable,
+    require_symbols,
+    require_topics,
+    tickets,
+)
 
 streams = Blueprint("streams", __name__, url_prefix="/stream")
 
-_TICKETS = "stream_tickets"
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
@@ -35,7 +38,7 @@ _ANSWERS = Answers("HTTP_200", HTTP_503=Problem)
 def ticket_holder() -> Principal | None:
     """Return whoever the request's ticket was issued to, and spend it."""
     ticket = request.args.get("ticket")
-    return None if ticket is None else _tickets().redeem(ticket)
+    return None if ticket is None else tickets().redeem(ticket)
 
 
 @streams.post("/ticket")
@@ -44,7 +47,7 @@ def ticket_holder() -> Principal | None:
 @api.validate(resp=Answers(HTTP_201=Envelope[StreamTicket], HTTP_503=Problem), tags=["streams"])
 def create_ticket() -> tuple[Envelope[StreamTicket], int]:
     """Create a ticket: it opens one stream, within half a minute, without Authorization header."""
-    ticket = _tickets().issue(current_principal())
+    ticket = tickets().issue(current_principal())
     return Envelope(data=StreamTicket(ticket=ticket, expires_in=TICKET_S)), 201
 
 
@@ -58,8 +61,7 @@ def stream(query: StreamQuery) -> Response:
     Begins with a `snapshot` of each topic, or right after `Last-Event-ID`. Each
     topic takes the read scope of its resource as well.
     """
-    chosen = query.chosen_topics()
-    return _stream(query, readable(TOPICS) if chosen is None else chosen)
+    return _stream(query, query.chosen_topics())
 
 
 @streams.get("/prices")
@@ -82,24 +84,15 @@ def stream_orders(query: TopicStreamQuery) -> Response:
 
 @streams.record_once
 def _create_tickets(state: BlueprintSetupState) -> None:
-    state.app.extensions[_TICKETS] = Tickets[Principal]()
+    state.app.extensions[TICKETS] = Tickets[Principal]()
 
 
-def _tickets() -> Tickets[Principal]:
-    return cast(Tickets[Principal], current_app.extensions[_TICKETS])
-
-
-def _stream(query: TopicStreamQuery, topics: tuple[Topic, ...]) -> Response:
+def _stream(query: TopicStreamQuery, topics: tuple[Topic, ...] | None) -> Response:
     principal = current_principal()
-    selection = Selection(require_topics(topics), query.chosen_symbols())
-    require_symbols(selection.symbols)
-    holder = Holder(
-        principal.user_id,
-        principal.expires_at.timestamp(),
-        partial(services().identity.is_active, principal),
-    )
+    allowed = readable(TOPICS, principal) if topics is None else require_topics(topics, principal)
+    selection = Selection(allowed, require_symbols(query.chosen_symbols()))
     last_event_id = request.headers.get("Last-Event-ID") or query.after
-    body = services().hub.open(selection, holder, last_event_id)
+    body = services().hub.open(selection, holder(principal), last_event_id)
     if hand_over_socket(request.environ, body.take_over):
         return Response(headers=_HEADERS)
     return Response(body, headers=_HEADERS, direct_passthrough=True)

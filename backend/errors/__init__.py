@@ -28,6 +28,7 @@ from backend.errors.requests import (
     TokenReused,
     TooManyStreams,
     UnsupportedMediaType,
+    UpgradeRequired,
     ValidationFailed,
 )
 from backend.errors.trading import (
@@ -125,5 +126,6 @@ __all__ = [
     "TradeNotFound",
     "TradingPaused",
     "UnsupportedMediaType",
+    "UpgradeRequired",
     "ValidationFailed",
 ]

@@ -128,6 +128,14 @@ class UnsupportedMediaType(ApiError):
     type = "unsupported_media_type"
 
 
+class UpgradeRequired(ApiError):
+    """The address is a WebSocket's, and the request is none."""
+
+    status = 426
+    type = "upgrade_required"
+    headers: ClassVar[Mapping[str, str]] = {"Upgrade": "websocket", "Connection": "Upgrade"}
+
+
 class RateLimited(ApiError):
     """Too many requests of this class."""
 

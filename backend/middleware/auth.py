@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from flask import Flask, current_app, g, request
 from werkzeug.routing import Rule
@@ -23,11 +23,15 @@ from backend.identity.roles import Scope
 from backend.schemas.auth import Tokens
 from backend.services import services
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 V = TypeVar("V", bound=Callable[..., object])
 Credentials = Callable[[], Principal | None]
 
 _RULE = "access_rule"
 _USER = "backend.user"
+_VOUCHED = "backend.principal"  # no header can set it: theirs are under HTTP_
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class AccessRule:
     scope: Scope | None = None
     credentials: Credentials | None = None
     confined_too: bool = False
+    may_wait: bool = False
 
 
 def public(view: V) -> V:
@@ -55,13 +60,16 @@ def confined_too(view: V) -> V:
     return _ruled(view, AccessRule(confined_too=True))
 
 
-def requires(scope: Scope, *, credentials: Credentials | None = None) -> Callable[[V], V]:
+def requires(
+    scope: Scope, *, credentials: Credentials | None = None, may_wait: bool = False
+) -> Callable[[V], V]:
     """Let those who hold a scope call a view.
 
     `credentials` finds the caller of a request without Authorization header in
-    some other way; None from it means that there is none.
+    some other way; None from it means that there is none. With `may_wait` a
+    WebSocket's handshake passes without any, and `known_principal` is None.
     """
-    return lambda view: _ruled(view, AccessRule(scope=scope, credentials=credentials))
+    return lambda view: _ruled(view, AccessRule(False, scope, credentials, may_wait=may_wait))
 
 
 def stepped_up(view: V) -> V:
@@ -85,6 +93,23 @@ def current_principal() -> Principal:
     principal: Principal | None = g.get("principal")
     if principal is None:
         raise NotAuthenticated
+    return principal
+
+
+def known_principal() -> Principal | None:
+    """Return who is calling, if that has been said."""
+    principal: Principal | None = g.get("principal")
+    return principal
+
+
+def vouched_for(principal: Principal) -> dict[str, object]:
+    """Return what makes a request from inside of this process one of a known caller."""
+    return {_VOUCHED: principal}
+
+
+def vouched(environ: WSGIEnvironment) -> Principal | None:
+    """Return who turned out to have made such a request."""
+    principal: Principal | None = environ.get(_VOUCHED)
     return principal
 
 
@@ -133,7 +158,12 @@ def _authorize() -> None:
         raise Forbidden("the route has no access rule")
     if rule.public:
         return
-    principal = _authenticate(rule)
+    try:
+        principal = _authenticate(rule)
+    except NotAuthenticated:
+        if rule.may_wait and request.headers.get("Upgrade", "").lower() == "websocket":
+            return
+        raise
     _remember(principal)
     if not rule.confined_too and services().identity.is_confined(principal):
         raise PasswordChangeRequired("set a password of your own with PUT /auth/password")
@@ -148,6 +178,7 @@ def _is_answered_by_flask(route: Rule) -> bool:
 def _remember(principal: Principal) -> None:
     g.principal = principal
     act_for(principal.user_id)
+    request.environ[_VOUCHED] = principal
     request.environ[_USER] = principal.username  # for the access log, which stands outside
 
 
@@ -158,7 +189,7 @@ def _authenticate(rule: AccessRule) -> Principal:
         principal = identity.principal(_bearer_token(header))
         identity.note_use(principal, request.environ.get("REMOTE_ADDR", ""))
         return principal
-    holder = rule.credentials() if rule.credentials else None
+    holder = vouched(request.environ) or (rule.credentials() if rule.credentials else None)
     if holder is None:
         raise NotAuthenticated("send an access token: Authorization: Bearer <token>")
     if not identity.is_active(holder):

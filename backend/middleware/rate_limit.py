@@ -17,7 +17,7 @@ from limits.storage import storage_from_string
 
 from backend.concurrency import Host
 from backend.errors import RateLimited
-from backend.middleware.auth import current_principal
+from backend.middleware.auth import known_principal
 from backend.middleware.headers import add_answer_headers
 from backend.middleware.shedding import shedding
 from backend.settings import Settings, SettingsError
@@ -174,10 +174,19 @@ def limited(rate_class: RateClass) -> Callable[[Callable[P, T]], Callable[P, T]]
     return decorate
 
 
+def check_rate(rate_class: RateClass, caller: str) -> None:
+    """Count what comes by another way than a request of its own; raises `RateLimited`."""
+    limits: RateLimits | None = current_app.extensions[_EXTENSION]
+    if limits is not None:
+        limit, count, reset_s = limits.count(rate_class, caller)
+        _refuse_above(limit, count, reset_s)
+
+
 def _caller(rate_class: RateClass) -> str:
     if rate_class == "login":
         return request.remote_addr or "unknown"
-    return current_principal().user_id
+    principal = known_principal()
+    return principal.user_id if principal else request.remote_addr or "unknown"
 
 
 def _check(limit: int, count: int, reset_s: int) -> None:
@@ -187,6 +196,10 @@ def _check(limit: int, count: int, reset_s: int) -> None:
         ("RateLimit-Remaining", str(max(0, limit - count))),
         ("RateLimit-Reset", str(reset_s)),
     )
+    _refuse_above(limit, count, reset_s)
+
+
+def _refuse_above(limit: int, count: int, reset_s: int) -> None:
     if count > limit:
         raise RateLimited(
             f"at most {limit} requests of this kind; try again in {reset_s} s",

@@ -2,9 +2,9 @@
 
 from backend.streams.body import StreamBody
 from backend.streams.client import Holder
-from backend.streams.delivery import Pace
 from backend.streams.hub import Hub
 from backend.streams.log import Selection
 from backend.streams.tickets import TICKET_S, Tickets
+from backend.streams.upkeep import Pace
 
 __all__ = ["TICKET_S", "Holder", "Hub", "Pace", "Selection", "StreamBody", "Tickets"]

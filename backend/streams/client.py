@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from backend.streams.frames import EndReason, EventId
 from backend.streams.log import Selection
@@ -39,6 +40,13 @@ class Recall:
     is_waiting: bool = False
 
 
+class Wish(NamedTuple):
+    """What a socket's client wants to be sent from now on, or from a place on."""
+
+    selection: Selection
+    place: EventId | None = None
+
+
 class Client:
     """A stream and its place in the events.
 
@@ -61,6 +69,8 @@ class Client:
         "selection",
         "sequence",
         "took_at",
+        "wish",
+        "words",
     )
 
     def __init__(
@@ -84,3 +94,5 @@ class Client:
         self.took_at = 0.0
         self.ended_at: float | None = None
         self.last_words = b""
+        self.words = b""  # answers to what a socket's client said
+        self.wish: Wish | None = None

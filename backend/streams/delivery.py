@@ -11,15 +11,15 @@ import selectors
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 import structlog
 
 from backend.errors import EventsGone
 from backend.schemas.events import JOURNALLED, Event, Topic
 from backend.streams.archive import Page, Question
-from backend.streams.client import Client, Recall
+from backend.streams.client import Client, Recall, Wish
 from backend.streams.fold import Fold
+from backend.streams.forms import Form
 from backend.streams.frames import (
     HEARTBEAT,
     OPENING,
@@ -32,21 +32,10 @@ from backend.streams.frames import (
 from backend.streams.groups import Groups
 from backend.streams.log import Change, Entry, Items, Log, Reload, Selection
 
-CHUNK_BYTES = 64 * 1024
+MOST_WORDS_BYTES = 256 * 1024
 
 LookUp = Callable[[Client, Question], None]
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """What streams do by the clock, in seconds."""
-
-    heartbeat_s: float = 15.0
-    check_s: float = 2.0  # between looks at whether tokens are still good
-    slow_s: float = 1.0  # behind for so long: gets the newest prices only
-    stalled_s: float = 60.0  # took nothing for so long: closed
-    farewell_s: float = 1.0  # time for an ended stream to take its last event
 
 
 class Delivery:
@@ -56,19 +45,17 @@ class Delivery:
         self,
         log: Log,
         selector: selectors.BaseSelector,
-        pace: Pace,
+        slow_s: float,
         look_up: LookUp | None = None,
     ) -> None:
         """Deliver from a log; what it no longer holds comes from where `look_up` has it read."""
         self._log = log
         self._look_up = look_up
         self._selector = selector
-        self._pace = pace
+        self._slow_s = slow_s
         self._fold = Fold()
         self._groups = Groups()
         self._lagging: set[Client] = set()
-        self._next_heartbeat = time.monotonic() + pace.heartbeat_s
-        self._next_check = time.monotonic() + pace.check_s
 
     def take(self, event: Event, number: int | None = None) -> None:
         """Give an event its place; the next wave carries it."""
@@ -104,14 +91,47 @@ class Delivery:
         except OSError:
             self.drop(client)
             return
-        if client.place is not None and self._log.holds(client.place, client.selection):
-            self._start_lagging(client, client.place.sequence, OPENING)
-        elif client.place is not None and self._can_recall(client.place, client.selection):
-            client.recall = Recall(client.place.number)
-            self._start_lagging(client, self._log.head.sequence, OPENING)
+        rest = client.selection.form.dress(OPENING) + self._begin(client, client.place)
+        self._start_lagging(client, client.sequence, rest)
+        self.catch_up(client)
+
+    def _begin(self, client: Client, place: EventId | None) -> bytes:
+        """Set a client on its place; return what it is sent before all that follows."""
+        client.sequence = self._log.head.sequence
+        if place is not None and self._log.holds(place, client.selection):
+            client.sequence = place.sequence
+            return b""
+        if place is not None and self._can_recall(place, client.selection):
+            client.recall = Recall(place.number)
+            return b""
+        return self._spell_beginning(client, reset=place is not None)
+
+    def tell(self, client: Client, words: bytes) -> None:
+        """Send a socket's client an answer between two events; who reads none is given up."""
+        if not client.is_open or client.ended_at is not None:
+            return
+        client.words += words
+        if len(client.words) > MOST_WORDS_BYTES:
+            self.drop(client)
         else:
-            beginning = self._spell_beginning(client, reset=client.place is not None)
-            self._start_lagging(client, self._log.head.sequence, OPENING + beginning)
+            self._wake(client)
+
+    def choose(self, client: Client, wish: Wish, words: bytes) -> None:
+        """Change what a socket carries, once its client has been sent all there is."""
+        earlier = client.wish.place if client.wish else None
+        client.wish = wish._replace(place=wish.place or earlier)
+        self.tell(client, words)
+
+    def dismiss(self, client: Client, last_words: bytes) -> None:
+        """End a client's connection after these words."""
+        if client.is_open and client.ended_at is None:
+            client.last_words, client.ended_at = last_words, time.monotonic()
+            client.recall = None
+            self._wake(client)
+
+    def _wake(self, client: Client) -> None:
+        if client not in self._lagging:
+            self._start_lagging(client, self._log.head.sequence, b"")
         self.catch_up(client)
 
     def catch_up(self, client: Client) -> None:
@@ -138,7 +158,7 @@ class Delivery:
             self.drop(client)
             return
         else:
-            client.rest = page.spell(client.selection)
+            client.rest = client.selection.form.dress(page.spell(client.selection))
             client.recall = Recall(page.reached)
         client.took_at = time.monotonic()
         client.outlet.ask_for_room(True)
@@ -147,11 +167,15 @@ class Delivery:
     def end_all(self, reason: EndReason) -> None:
         """End every stream."""
         for client in self._groups.clients():
-            self._end(client, reason)
+            self.end(client, reason)
 
     def clients(self) -> list[Client]:
         """Return everyone who has a stream."""
         return self._groups.clients()
+
+    def lagging(self) -> list[Client]:
+        """Return everyone who has not been sent all there is."""
+        return list(self._lagging)
 
     def drop_all(self) -> None:
         """Forget everyone without a word."""
@@ -169,43 +193,18 @@ class Delivery:
         client.outlet.close()
         client.seat.give_back()
 
-    def keep_time(self) -> None:
-        """Do what is due: give up who takes nothing, end who lost access, send heartbeats."""
-        now = time.monotonic()
-        for client in list(self._lagging):
-            ended = client.ended_at is not None
-            patience_s = self._pace.farewell_s if ended else self._pace.stalled_s
-            if now - (client.ended_at or client.took_at) > patience_s:
-                self.drop(client)
-        if now >= self._next_check:
-            self._next_check = now + self._pace.check_s
-            self._check_access()
-        if now >= self._next_heartbeat:
-            self._next_heartbeat = now + self._pace.heartbeat_s
-            self._send_heartbeats()
-
-    def _check_access(self) -> None:
+    def send_heartbeats(self, form: Form) -> None:
+        """Let those who have been sent all there is see that the connection lives."""
+        beat = form.dress(HEARTBEAT)
         for client in self._groups.clients():
-            reason = client.holder.lost_access()
-            if reason is not None:
-                self._end(client, reason)
+            if client.selection.form is form and client not in self._lagging:
+                sent = self._write(client, beat)
+                if sent is not None and sent < len(beat):
+                    self._start_lagging(client, self._log.head.sequence, beat[sent:])
 
-    def _send_heartbeats(self) -> None:
-        for client in self._groups.clients():
-            if client not in self._lagging:
-                sent = self._write(client, HEARTBEAT)
-                if sent is not None and sent < len(HEARTBEAT):
-                    self._start_lagging(client, self._log.head.sequence, HEARTBEAT[sent:])
-
-    def _end(self, client: Client, reason: EndReason) -> None:
+    def end(self, client: Client, reason: EndReason) -> None:
         """End a stream with a last event that says why."""
-        if client.ended_at is not None:
-            return
-        client.last_words, client.ended_at = end_frame(reason), time.monotonic()
-        client.recall = None
-        if client not in self._lagging:
-            self._start_lagging(client, self._log.head.sequence, b"")
-        self.catch_up(client)
+        self.dismiss(client, client.selection.form.dress(end_frame(reason)))
 
     def _write(self, client: Client, data: bytes) -> int | None:
         """Return how much the client took; None when it is gone, and then dropped."""
@@ -238,16 +237,28 @@ class Delivery:
 
     def _find_more(self, client: Client) -> None:
         """Compose what comes next; who has had everything is current again or, ended, goes."""
-        if client.last_words:
+        if client.words:
+            client.rest, client.words = client.words, b""
+        elif client.last_words:
             client.rest, client.last_words = client.last_words, b""
         elif client.ended_at is not None:
             self.drop(client)
         elif client.recall is not None:
             self._recall_more(client, client.recall)
-        elif client.sequence == self._log.head.sequence:
+        elif client.sequence != self._log.head.sequence:
+            self._go_on(client)
+        elif client.wish is not None:
+            self._grant(client, client.wish)
+        else:
             self._stop_lagging(client)
-        elif self._log.holds(self._log.head._replace(sequence=client.sequence), client.selection):
-            client.rest = self._next_chunk(client)
+
+    def _go_on(self, client: Client) -> None:
+        """Compose what follows a client's place, or, if that is lost, everything anew."""
+        if self._log.holds(self._log.head._replace(sequence=client.sequence), client.selection):
+            slow = time.monotonic() - client.behind_since > self._slow_s
+            client.rest, client.sequence = self._log.chunk(
+                client.sequence, client.selection, conflate=slow
+            )
         else:
             client.rest = self._spell_beginning(client, reset=True)
             client.sequence = self._log.head.sequence
@@ -257,18 +268,16 @@ class Delivery:
 
     def _can_recall(self, place: EventId, selection: Selection) -> bool:
         """Tell whether the journal can know what followed a place."""
-        head = self._log.head
-        never_given = place.number > head.number or (place.start == head.start and place > head)
         has_journalled = not JOURNALLED.isdisjoint(selection.topics)
-        return self._look_up is not None and has_journalled and not never_given
+        return self._look_up is not None and has_journalled and self._log.may_have_given(place)
 
     def _recall_more(self, client: Client, recall: Recall) -> None:
         """Have the journal read on; at its end, spell the topics that it does not hold."""
         head, selection = self._log.head, client.selection
         if recall.number == head.number:
             others = tuple(topic for topic in selection.topics if topic not in JOURNALLED)
-            rest = Selection(others, selection.symbols)
-            client.rest = self._fold.snapshots(head, rest) if others else b""
+            rest = Selection(others, selection.symbols, selection.form)
+            client.rest = rest.form.dress(self._fold.snapshots(head, rest))
             client.recall, client.sequence = None, head.sequence
         elif self._look_up is not None:
             recall.is_waiting = True
@@ -276,21 +285,19 @@ class Delivery:
             topics = tuple(topic for topic in selection.topics if topic in JOURNALLED)
             self._look_up(client, Question(topics, recall.number, head.number))
 
+    def _grant(self, client: Client, wish: Wish) -> None:
+        """Change what a client gets: from a place on, or with snapshots of what is new to it."""
+        before, client.wish = client.selection, None
+        self._groups.leave(client)
+        client.selection = wish.selection
+        self._groups.join(client)
+        if wish.place is not None:
+            client.rest = self._begin(client, wish.place)
+        else:
+            new = wish.selection.beyond(before)
+            client.rest = new.form.dress(self._fold.snapshots(self._log.head, new))
+
     def _spell_beginning(self, client: Client, *, reset: bool) -> bytes:
         """Spell all topics of a client as they stand at the head."""
         snapshots = self._fold.snapshots(self._log.head, client.selection)
-        return reset_frame() + snapshots if reset else snapshots
-
-    def _next_chunk(self, client: Client) -> bytes:
-        """Spell what follows the client's place, up to a bound, and move its place there."""
-        slow = time.monotonic() - client.behind_since > self._pace.slow_s
-        frames, size = [], 0
-        for entry in self._log.after(client.sequence, client.selection, conflate=slow):
-            frames.append(entry.spell(client.selection))
-            size += len(frames[-1])
-            if size >= CHUNK_BYTES:
-                client.sequence = entry.id.sequence
-                break
-        else:
-            client.sequence = self._log.head.sequence
-        return b"".join(frames)
+        return client.selection.form.dress(reset_frame() + snapshots if reset else snapshots)

@@ -41,7 +41,7 @@ class Fold:
         Only the last bears the id: who loses the connection before it arrives has
         no place yet that leaves out the others.
         """
-        last = selection.topics[-1]
+        last = selection.topics[-1] if selection.topics else None
         return b"".join(
             snapshot_frame(
                 at if topic == last else None, topic, chosen(self._topics[topic], selection)

@@ -25,7 +25,7 @@ class Wave:
 
     def __init__(self, entries: list[Entry], selection: Selection) -> None:
         self._entries = entries
-        self._frames = [entry.spell(selection) for entry in entries]
+        self._frames = [selection.form.dress(entry.spell(selection)) for entry in entries]
         self.data = b"".join(self._frames)
 
     def split(self, sent: int) -> tuple[int, bytes]:

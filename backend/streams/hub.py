@@ -23,12 +23,14 @@ from backend.schemas.journal import EventJournal, JournalUnavailable
 from backend.schemas.past_events import PastEvent
 from backend.streams import archive
 from backend.streams.body import StreamBody
-from backend.streams.client import Client, Holder
-from backend.streams.delivery import Delivery, Pace
+from backend.streams.client import Client, Holder, Wish
+from backend.streams.delivery import Delivery
 from backend.streams.frames import parse_event_id
 from backend.streams.log import Log, Selection
+from backend.streams.outlets import Outlet, SharedOutlet
 from backend.streams.past import past_events
 from backend.streams.seats import Seats
+from backend.streams.upkeep import Pace, Upkeep
 
 MOST_STREAMS = 10_000
 MOST_STREAMS_PER_USER = 100
@@ -68,9 +70,10 @@ class Hub:
         self._delivery = Delivery(
             Log(start, capacity, number),
             self._selector,
-            self._pace,
+            self._pace.slow_s,
             None if journal is None else self._look_up,
         )
+        self._upkeep = Upkeep(self._delivery, self._pace)
         self._events: deque[Callable[[], None]] = deque()
         self._requests: deque[Callable[[], None]] = deque()
         self._next_tick = time.monotonic() + _TICK_S
@@ -99,10 +102,44 @@ class Hub:
         Raises `MalformedRequest` for an id that cannot be ours, `TooManyStreams` and
         `StreamsFull` at the bounds.
         """
+        return StreamBody(self, self.seat(selection, holder, last_event_id), self._pace.stalled_s)
+
+    def seat(
+        self, selection: Selection, holder: Holder, last_event_id: str | None = None
+    ) -> Callable[[Outlet], Client]:
+        """Grant the same to who has a way out of their own; raises what `open` raises."""
         place = parse_event_id(last_event_id) if last_event_id else None
         seat = self._seats.take(holder.user_id)
-        new_client = partial(Client, selection=selection, holder=holder, seat=seat, place=place)
-        return StreamBody(self, new_client, self._pace.stalled_s)
+        return partial(Client, selection=selection, holder=holder, seat=seat, place=place)
+
+    def share(self, sock: socket.socket) -> SharedOutlet:
+        """Return a way out on a socket that the caller goes on reading; raises OSError."""
+        return SharedOutlet(sock.dup(), self._pace.stalled_s)
+
+    def tell(self, client: Client, words: bytes) -> None:
+        """Send a socket's client an answer, between two events."""
+        self._post(self._requests, partial(self._delivery.tell, client, words))
+
+    def choose(
+        self, client: Client, selection: Selection, last_event_id: str | None, words: bytes
+    ) -> None:
+        """Change what a socket carries, saying `words` first.
+
+        What is new begins with snapshots, or goes on after an id.
+
+        Raises `MalformedRequest` for an id that cannot be ours.
+        """
+        place = parse_event_id(last_event_id) if last_event_id else None
+        wish = Wish(selection, place)
+        self._post(self._requests, partial(self._delivery.choose, client, wish, words))
+
+    def renew(self, client: Client, holder: Holder) -> None:
+        """Let a client stay for as long as another token of the same user allows."""
+        client.holder = holder
+
+    def dismiss(self, client: Client, last_words: bytes) -> None:
+        """End a socket after these words."""
+        self._post(self._requests, partial(self._delivery.dismiss, client, last_words))
 
     def past(self, after: str | None, topics: Sequence[Topic], limit: int) -> Page[PastEvent]:
         """Return journalled events that followed an id, oldest first.
@@ -196,7 +233,7 @@ class Hub:
         self._delivery.send_wave()
         _call_first(requests, self._requests)
         if time.monotonic() >= self._next_tick:
-            self._delivery.keep_time()
+            self._upkeep.keep_time()
             self._next_tick = time.monotonic() + _TICK_S
             self._forget_old()
 

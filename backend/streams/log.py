@@ -16,9 +16,12 @@ from itertools import islice
 from operator import attrgetter
 
 from backend.schemas.events import Topic
+from backend.streams.forms import SSE, Form
 from backend.streams.frames import EventId, first_place, snapshot_frame
 
 Items = Mapping[str, tuple[str | None, bytes]]
+
+CHUNK_BYTES = 64 * 1024
 
 _LIVE: frozenset[Topic] = frozenset({"prices", "candles"})
 _sequence = attrgetter("id.sequence")
@@ -28,15 +31,24 @@ _sequence = attrgetter("id.sequence")
 class Selection:
     """What a stream carries: its topics and, unless None, only these symbols.
 
-    What has no symbol (portfolio, bot) passes every choice of symbols.
+    What has no symbol (portfolio, bot) passes every choice of symbols. `form` is
+    how the events are spelled on the connection.
     """
 
     topics: tuple[Topic, ...]
     symbols: frozenset[str] | None = None
+    form: Form = SSE
 
     def takes(self, topic: Topic, symbol: str | None) -> bool:
         """Tell whether an event belongs to the stream."""
         return topic in self.topics and self.takes_symbol(symbol)
+
+    def beyond(self, other: Selection) -> Selection:
+        """Return the part of this one that a client of the other has not been told of."""
+        if self.symbols != other.symbols:
+            return self
+        new = tuple(topic for topic in self.topics if topic not in other.topics)
+        return Selection(new, self.symbols, self.form)
 
     def takes_symbol(self, symbol: str | None) -> bool:
         """Tell whether the symbol is one of the chosen."""
@@ -117,6 +129,21 @@ class Log:
         return known and all(
             place.sequence >= self._lost.get(topic, self._began) for topic in selection.topics
         )
+
+    def may_have_given(self, place: EventId) -> bool:
+        """Tell whether an id can have been given out, by this start or an earlier one."""
+        is_of_now = place.start == self.head.start
+        return place.number <= self.head.number and not (is_of_now and place > self.head)
+
+    def chunk(self, sequence: int, selection: Selection, *, conflate: bool) -> tuple[bytes, int]:
+        """Spell what follows a place, up to a bound, and say how far that reaches."""
+        frames, size = [], 0
+        for entry in self.after(sequence, selection, conflate=conflate):
+            frames.append(selection.form.dress(entry.spell(selection)))
+            size += len(frames[-1])
+            if size >= CHUNK_BYTES:
+                return b"".join(frames), entry.id.sequence
+        return b"".join(frames), self.head.sequence
 
     def after(self, sequence: int, selection: Selection, *, conflate: bool) -> Iterator[Entry]:
         """Yield in order what follows a place that the log holds.

@@ -6,6 +6,7 @@ import selectors
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Protocol
 
 from backend.concurrency import Signal
@@ -59,11 +60,6 @@ class SocketOutlet:
         """Send what the kernel takes."""
         return send(self._socket, data)
 
-    def hear(self) -> None:
-        """Raise OSError: a stream's client has nothing more to say but that it is gone."""
-        self._socket.recv(1024)
-        raise ConnectionAbortedError
-
     def ask_for_room(self, wanted: bool) -> None:
         """Watch, or no longer watch, for the socket to become writable."""
         if self._selector is not None:
@@ -76,6 +72,32 @@ class SocketOutlet:
             self._selector.unregister(self._socket)
             self._selector = None
         self._socket.close()
+
+
+class SharedOutlet(SocketOutlet):
+    """A descriptor of its own for a WebSocket that somebody else reads; it only writes."""
+
+    is_closed = False
+
+    def open(self, selector: selectors.BaseSelector, owner: object) -> None:
+        """Watch for nothing: the reader notices the client's end."""
+        self._watched, self._owner = selector, owner
+
+    def ask_for_room(self, wanted: bool) -> None:
+        """Watch, or no longer watch, for the socket to become writable."""
+        if wanted and self._selector is None:
+            self._selector = self._watched
+            self._selector.register(self._socket, _WRITE, self._owner)
+        elif not wanted and self._selector is not None:
+            self._selector.unregister(self._socket)
+            self._selector = None
+
+    def close(self) -> None:
+        """Send nothing more; the reader takes the client's last words and closes."""
+        self.is_closed = True
+        with suppress(OSError):  # the client is gone
+            self._socket.shutdown(socket.SHUT_WR)
+        super().close()
 
 
 class PipeOutlet:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 # streams do not end, a stopped bot answers 503 as it should, and a logout ends the token
-NOT_HERE = r"^/api/v1/(stream(/prices|/orders)?|bot/\w+|auth/logout)$"
+NOT_HERE = r"^(/ws|/api/v1/(stream(/prices|/orders)?|bot/\w+|auth/logout))$"
 BEYOND_THE_CONTRACT = [
     # a symbol or exchange may be well-formed and not be traded here
     positive_data_acceptance,

@@ -1,0 +1,57 @@
+"""What streams do by the clock: heartbeats, looks at tokens, an end for who takes nothing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from backend.streams.delivery import Delivery
+from backend.streams.forms import SSE, WEBSOCKET, Form
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What streams do by the clock, in seconds."""
+
+    heartbeat_s: float = 15.0
+    ping_s: float = 30.0  # between the heartbeats of a socket
+    check_s: float = 2.0  # between looks at whether tokens are still good
+    slow_s: float = 1.0  # behind for so long: gets the newest prices only
+    stalled_s: float = 60.0  # took nothing for so long: closed
+    farewell_s: float = 1.0  # time for an ended stream to take its last event
+
+
+class Upkeep:
+    """Keeps the time of all streams. Used by the hub's thread alone."""
+
+    def __init__(self, delivery: Delivery, pace: Pace) -> None:
+        self._delivery = delivery
+        self._pace = pace
+        now = time.monotonic()
+        self._next_beats = {form: now + self._pause_s(form) for form in (SSE, WEBSOCKET)}
+        self._next_check = now + pace.check_s
+
+    def keep_time(self) -> None:
+        """Do what is due."""
+        now = time.monotonic()
+        for client in self._delivery.lagging():
+            ended = client.ended_at is not None
+            patience_s = self._pace.farewell_s if ended else self._pace.stalled_s
+            if now - (client.ended_at or client.took_at) > patience_s:
+                self._delivery.drop(client)
+        if now >= self._next_check:
+            self._next_check = now + self._pace.check_s
+            self._check_access()
+        for form, due in self._next_beats.items():
+            if now >= due:
+                self._next_beats[form] = now + self._pause_s(form)
+                self._delivery.send_heartbeats(form)
+
+    def _check_access(self) -> None:
+        for client in self._delivery.clients():
+            reason = client.holder.lost_access()
+            if reason is not None:
+                self._delivery.end(client, reason)
+
+    def _pause_s(self, form: Form) -> float:
+        return self._pace.ping_s if form is WEBSOCKET else self._pace.heartbeat_s
