@@ -11,6 +11,7 @@ import selectors
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -32,6 +33,9 @@ from backend.streams.frames import (
 from backend.streams.groups import Groups
 from backend.streams.log import Change, Entry, Items, Log, Reload, Selection
 
+if TYPE_CHECKING:
+    from backend.streams.upkeep import Pace
+
 MOST_WORDS_BYTES = 256 * 1024
 
 LookUp = Callable[[Client, Question], None]
@@ -45,14 +49,14 @@ class Delivery:
         self,
         log: Log,
         selector: selectors.BaseSelector,
-        slow_s: float,
+        pace: Pace,
         look_up: LookUp | None = None,
     ) -> None:
         """Deliver from a log; what it no longer holds comes from where `look_up` has it read."""
         self._log = log
         self._look_up = look_up
         self._selector = selector
-        self._slow_s = slow_s
+        self._pace = pace
         self._fold = Fold()
         self._groups = Groups()
         self._lagging: set[Client] = set()
@@ -255,7 +259,7 @@ class Delivery:
     def _go_on(self, client: Client) -> None:
         """Compose what follows a client's place, or, if that is lost, everything anew."""
         if self._log.holds(self._log.head._replace(sequence=client.sequence), client.selection):
-            slow = time.monotonic() - client.behind_since > self._slow_s
+            slow = time.monotonic() - client.behind_since > self._pace.slow_s
             client.rest, client.sequence = self._log.chunk(
                 client.sequence, client.selection, conflate=slow
             )

@@ -70,7 +70,7 @@ class Hub:
         self._delivery = Delivery(
             Log(start, capacity, number),
             self._selector,
-            self._pace.slow_s,
+            self._pace,
             None if journal is None else self._look_up,
         )
         self._upkeep = Upkeep(self._delivery, self._pace)

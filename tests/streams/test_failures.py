@@ -15,6 +15,7 @@ from backend.streams.delivery import Delivery
 from backend.streams.log import Log
 from backend.streams.seats import Seats
 from backend.streams.sending import send
+from backend.streams.upkeep import Upkeep
 from tests.streams.live import Live, make_event
 from tests.streams.sse import Parser
 from tests.streams.world import Outlet
@@ -45,6 +46,7 @@ class Stage:
     def __init__(self, **pace: float) -> None:
         self.seats = Seats(1, 1)
         self.delivery = Delivery(Log("a", 100), selectors.SelectSelector(), Pace(**pace))
+        self.upkeep = Upkeep(self.delivery, Pace(**pace))
         self.outlet = Breaking()
         self.outlet.room = 10**6
 
@@ -78,7 +80,7 @@ def test_a_connection_that_breaks_at_a_heartbeat_is_forgotten() -> None:
     stage = Stage(heartbeat_s=0)
     stage.attach()
     stage.outlet.breaks_at = "write"
-    stage.delivery.keep_time()
+    stage.upkeep.keep_time()
     assert stage.is_empty()
 
 
@@ -86,7 +88,7 @@ def test_half_a_heartbeat_is_completed_before_the_next_event() -> None:
     stage = Stage(heartbeat_s=0)
     client = stage.attach()
     stage.outlet.received, stage.outlet.room = b"", 1
-    stage.delivery.keep_time()
+    stage.upkeep.keep_time()
     stage.delivery.take(make_event("orders", "a", 1))
     stage.delivery.send_wave()
     stage.outlet.room = 10**6
