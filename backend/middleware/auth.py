@@ -165,10 +165,15 @@ def _authorize() -> None:
             return
         raise
     _remember(principal)
-    if not rule.confined_too and services().identity.is_confined(principal):
+    check_access(principal, rule.scope, confined_too=rule.confined_too)
+
+
+def check_access(principal: Principal, scope: Scope | None, *, confined_too: bool = False) -> None:
+    """Raise `PasswordChangeRequired` or `Forbidden` for who may not do this."""
+    if not confined_too and services().identity.is_confined(principal):
         raise PasswordChangeRequired("set a password of your own with PUT /auth/password")
-    if rule.scope is not None and rule.scope not in principal.scopes:
-        raise Forbidden(f"this takes the scope {rule.scope}")
+    if scope is not None and scope not in principal.scopes:
+        raise Forbidden(f"this takes the scope {scope}")
 
 
 def _is_answered_by_flask(route: Rule) -> bool:

@@ -22,6 +22,7 @@ from backend.errors import (
     ValidationFailed,
 )
 from backend.identity import Principal
+from backend.middleware.auth import check_access
 from backend.middleware.rate_limit import check_rate
 from backend.openapi import read_model
 from backend.schemas.events import Topic
@@ -189,8 +190,7 @@ class Session:
     def _authenticate(self, head: Head, request: SocketRequest) -> None:
         """Let the client in, or let it stay longer by a new token of the same user."""
         principal = self._identify(read_model(Credentials, body_of(request.data)))
-        if "stream:read" not in principal.scopes:
-            raise Forbidden("this takes the scope stream:read")
+        check_access(principal, "stream:read")
         if self._principal is None:
             new_client = self._seat(principal)
             self._say(head.succeed(self._shown()))
