@@ -21,6 +21,7 @@ from backend.bridge.markets import Markets
 from backend.bridge.orders import Orders
 from backend.bridge.portfolio import Portfolios
 from backend.bridge.publishing import ReadModels
+from backend.bridge.pulse import Pulse
 from backend.bridge.reconcile import GIVE_UP_AFTER_S
 from backend.bridge.recorder import Change, Recorder
 from backend.bridge.register import KEPT
@@ -94,14 +95,9 @@ class Bridge:
         return readiness.model_copy(update={"ready": False, "missing": missing})
 
     @property
-    def lag_s(self) -> float:
-        """How late the bot's loop is right now; 0 while the bot does not run."""
-        return self._engine.pulse.lag_s
-
-    @property
-    def worst_lag_s(self) -> float:
-        """The greatest lag of the last five to ten seconds."""
-        return self._engine.pulse.worst_lag_s
+    def pulse(self) -> Pulse:
+        """How late the bot's loop is."""
+        return self._engine.pulse
 
     @property
     def waiting(self) -> int:

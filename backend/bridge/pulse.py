@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 
-BEAT_S = 0.05
+BEAT_S = 0.02
+BEATS_KEPT = 1500
 _REMEMBERED_S = 5.0
 
 
@@ -18,6 +20,8 @@ class Pulse:
         self._worst_s = (0.0, 0.0)
         self._worst_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self.lags_s: deque[float] = deque(maxlen=BEATS_KEPT)
+        """How late each of the newest beats was, oldest first: those of half a minute."""
 
     @property
     def lag_s(self) -> float:
@@ -49,6 +53,7 @@ class Pulse:
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         now = time.monotonic()
         self._late_s = max(0.0, now - (self._due or now))
+        self.lags_s.append(self._late_s)
         before, present = self._worst_s
         if now >= self._worst_until:
             before, present = present, 0.0

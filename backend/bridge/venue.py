@@ -7,7 +7,7 @@ from decimal import Decimal
 from backend.bridge.sandbox import install
 from backend.bridge.sandbox.desk import Desk
 from backend.bridge.sandbox.faults import Faults
-from backend.bridge.sandbox.listings import UnknownSymbol
+from backend.bridge.sandbox.listings import LISTINGS, UnknownSymbol, is_listed
 from backend.bridge.sandbox.market import Market
 from backend.errors import InvalidSymbol, NotFound
 from backend.settings import Settings
@@ -24,7 +24,11 @@ class SandboxVenue:
         self._market: Market | None = None
         self._desk: Desk | None = None
         if SANDBOX in settings.exchange:
-            self._market = Market(seed=settings.sandbox_seed, speed=settings.sandbox_speed)
+            self._market = Market(
+                seed=settings.sandbox_seed,
+                speed=settings.sandbox_speed,
+                symbols=dict.fromkeys((*LISTINGS, *filter(is_listed, settings.symbols))),
+            )
             self._desk = Desk(
                 self._market,
                 {SANDBOX_KEY: settings.paper_balance},

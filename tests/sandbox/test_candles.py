@@ -141,3 +141,11 @@ def test_prices_and_amounts_lie_on_their_grid(symbol, raw):
     assume(raw > listing.price_tick)
     assert listing.price(raw) % listing.price_tick == 0
     assert abs(listing.price(raw) - Decimal(raw)) <= listing.price_tick
+
+
+def test_numbered_markets_have_prices_of_their_own():
+    market = Market(symbols=["M000/USDT", "M199/USDT"])
+    low, high = (market.price(symbol) for symbol in ("M000/USDT", "M199/USDT"))
+    assert 0 < low < high
+    with pytest.raises(UnknownSymbol):
+        Market(symbols=["M1000/USDT"])

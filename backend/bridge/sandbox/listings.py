@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -95,3 +96,24 @@ _ALL = (
     ),
 )
 LISTINGS = {listing.symbol: listing for listing in _ALL}
+
+_NUMBERED = re.compile(r"M[0-9]{3}/USDT")
+
+
+def is_listed(symbol: str) -> bool:
+    """Tell whether the sandbox trades a symbol."""
+    return symbol in LISTINGS or _NUMBERED.fullmatch(symbol) is not None
+
+
+def find_listing(symbol: str) -> Listing:
+    """Return a symbol's listing; M000/USDT to M999/USDT are markets for who needs many.
+
+    Raises `UnknownSymbol`.
+    """
+    if symbol in LISTINGS:
+        return LISTINGS[symbol]
+    if not is_listed(symbol):
+        raise UnknownSymbol(f"the sandbox trades {', '.join(LISTINGS)}, not {symbol}")
+    name = symbol.partition("/")[0]
+    price = 5 + int(name[1:]) / 4
+    return _against_usdt(name, price, 0.03, "5000000", (3, 2))

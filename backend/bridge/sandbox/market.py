@@ -17,7 +17,7 @@ from backend.bridge.sandbox.figures import (
     PublicTrade,
     Ticker,
 )
-from backend.bridge.sandbox.listings import LISTINGS, Listing, UnknownSymbol
+from backend.bridge.sandbox.listings import LISTINGS, Listing, UnknownSymbol, find_listing
 from backend.bridge.sandbox.noise import Noise
 from backend.bridge.sandbox.path import TICK_MS, Bar
 from backend.bridge.sandbox.ratio import Ratio
@@ -42,7 +42,7 @@ class Market:
         symbols: Iterable[str] = tuple(LISTINGS),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.listings = {symbol: _listing(symbol) for symbol in symbols}
+        self.listings = {symbol: find_listing(symbol) for symbol in symbols}
         self._seed = seed
         self._speed = speed
         self._clock = clock
@@ -185,7 +185,7 @@ class Market:
         """Return a symbol's path; a cross brings its legs along, listed or not."""
         with self._lock:
             if symbol not in self._paths:
-                listing = _listing(symbol)
+                listing = find_listing(symbol)
                 tree = CandleTree(self._seed, listing, self._speed)
                 trade = int(listing.daily_volume / listing.amount_step) * TICK_MS // DAY_MS
                 natural = self._cross(listing, tree) if listing.is_cross else tree
@@ -204,14 +204,6 @@ class Market:
         cross = Ratio(*legs, volume)
         self._crosses.append(cross)
         return cross
-
-
-def _listing(symbol: str) -> Listing:
-    try:
-        return LISTINGS[symbol]
-    except KeyError:
-        listed = ", ".join(LISTINGS)
-        raise UnknownSymbol(f"the sandbox trades {listed}, not {symbol}") from None
 
 
 def _rounded(listing: Listing, bar: Bar) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal]:
