@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ import httpx
 READY_WITHIN_S = 180
 STOPPED_WITHIN_S = 20
 PASSWORD = "a password for tests only"
+OPEN_TO_QUESTIONS = (sys.executable, "-m", "benchmarks._server")
+"""Starts the same program with the questions of `_server`."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,16 @@ class LiveServer:
         answer.raise_for_status()
         return str(answer.json()["data"]["access_token"])
 
+    @property
+    def port(self) -> int:
+        """The port of the address."""
+        return int(self.url.rpartition(":")[2])
+
+    def rss_mb(self) -> float:
+        """Return how much memory the process holds."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
     def client(self) -> httpx.Client:
         """Return a client that is logged in as the admin."""
         headers = {"Authorization": f"Bearer {self.login()}"}
@@ -54,11 +66,18 @@ class LiveServer:
 
 
 @contextlib.contextmanager
-def live_server(home: Path | None = None, **settings: object) -> Iterator[LiveServer]:
+def live_server(
+    home: Path | None = None,
+    *,
+    command: Sequence[str | Path] = (),
+    switch_ms: float | None = None,
+    **settings: object,
+) -> Iterator[LiveServer]:
     """Start a backend on a free port, wait until it is ready, stop it at the end.
 
     `settings` are BACKEND_* variables by their lower-case names, such as
-    `rate_limit_enabled=False`.
+    `rate_limit_enabled=False`. `home` is the folder for all of it; BACKEND_HOME
+    is `instance` in there. `command` starts something else than the program itself.
     """
     with contextlib.ExitStack() as stack:
         if home is None:
@@ -67,8 +86,8 @@ def live_server(home: Path | None = None, **settings: object) -> Iterator[LiveSe
         log_path = home / "server.out"
         log = stack.enter_context(log_path.open("wb"))
         process = subprocess.Popen(
-            [Path(sys.executable).with_name("octobot-backend"), "run"],
-            env=_environment(home / "instance", port, settings),
+            command or [Path(sys.executable).with_name("octobot-backend"), "run"],
+            env=_environment(home / "instance", port, settings) | _switching(switch_ms),
             cwd=home,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -88,8 +107,13 @@ def free_port() -> int:
 
 def _environment(home: Path, port: int, settings: dict[str, object]) -> dict[str, str]:
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("BACKEND_")}
+    inherited["PYTHONPATH"] = str(Path(__file__).parents[1])
     ours = {"home": home, "port": port, "admin_password": PASSWORD, **settings}
     return inherited | {f"BACKEND_{name.upper()}": _text(value) for name, value in ours.items()}
+
+
+def _switching(switch_ms: float | None) -> dict[str, str]:
+    return {} if switch_ms is None else {"BENCH_SWITCH_MS": str(switch_ms)}
 
 
 def _text(value: object) -> str:

@@ -31,6 +31,7 @@ from backend.schemas.markets import (
 from backend.schemas.prepared import Prepared
 
 _FRESH_S = 0.5
+_ASKED_TOGETHER = 5  # so many questions at once would meet the rate limits of exchanges
 
 
 class Markets:
@@ -127,15 +128,22 @@ class Markets:
         managers = self._chosen(query.exchange)
         if query.symbol is not None:
             return [await self._ticker(manager, query.symbol) for manager in managers]
-        return list(
-            await asyncio.gather(
-                *(
-                    self._ticker(manager, symbol)
-                    for manager in managers
-                    for symbol in sorted(manager.exchange_config.traded_symbol_pairs)
-                )
-            )
+        found = await asyncio.gather(*map(self._tickers_of, managers))
+        return [ticker for tickers in found for ticker in tickers]
+
+    async def _tickers_of(self, manager: Any) -> list[_RawTicker]:
+        symbols = sorted(manager.exchange_config.traded_symbol_pairs)
+        if len(symbols) < _ASKED_TOGETHER or not manager.exchange.connector.client.has.get(
+            "fetchTickers"
+        ):
+            return list(await asyncio.gather(*(self._ticker(manager, one) for one in symbols)))
+        raw = await self._ask(
+            manager,
+            symbols[0],
+            "tickers",
+            lambda: manager.exchange.get_all_currencies_price_ticker(symbols=symbols),
         )
+        return [(manager.exchange_name, one, raw[one]) for one in symbols if one in raw]
 
     async def _ticker_of(self, symbol: str, exchange: str | None) -> _RawTicker:
         return await self._ticker(self._engine.exchange(exchange), symbol)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any, ClassVar, NoReturn
 
@@ -99,7 +100,11 @@ class SandboxData(ccxt.async_support.Exchange):  # type: ignore[misc]  # ccxt is
         """Return the tickers of some or all symbols."""
         await self.load_markets()
         chosen = self.market_symbols(symbols) or list(self.venue.listings)
-        return {symbol: await self.fetch_ticker(symbol) for symbol in chosen}
+        rows = {}
+        for symbol in chosen:
+            rows[symbol] = await self.fetch_ticker(symbol)
+            await asyncio.sleep(0)  # as over a network, others go on meanwhile
+        return rows
 
     async def fetch_ohlcv(
         self,

@@ -1,0 +1,93 @@
+"""The backend as `octobot-backend run` starts it, with a view into it for the benchmarks.
+
+`/bench/lags` tells how late the bot's loop was since the question before,
+`/bench/place` how long an order takes without HTTP. BENCH_SWITCH_MS sets the
+interpreter's switch interval.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import orjson
+
+from backend.bridge import Bridge
+from backend.gevent_host import GeventHost
+from backend.schemas.orders import NewOrder
+from backend.server import Server, listen, raise_open_files_limit, serve_until_told
+from backend.settings import load_settings
+from backend.start import running_app
+from benchmarks.harness import percentile
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+PLACED = 200
+ORDER = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.001"}
+
+
+def lags(bridge: Bridge) -> dict[str, float]:
+    """Return how late the loop's beats were since the last call."""
+    taken = [lag_s * 1000 for lag_s in bridge.pulse.lags_s] or [0.0]
+    bridge.pulse.lags_s.clear()
+    return {
+        "p50_ms": percentile(taken, 50),
+        "p99_ms": percentile(taken, 99),
+        "worst_ms": max(taken),
+    }
+
+
+def place(bridge: Bridge) -> dict[str, float]:
+    """Place orders with no HTTP around it, and cancel them."""
+    asked = NewOrder.model_validate({**ORDER, "price": "20000"})
+    taken, placed = [], []
+    for _ in range(PLACED):
+        started = time.perf_counter()
+        placed.append(bridge.orders.create(asked).id)
+        taken.append((time.perf_counter() - started) * 1000)
+    for order_id in placed:
+        bridge.orders.cancel(order_id)
+    return {"p50_ms": percentile(taken, 50), "p99_ms": percentile(taken, 99)}
+
+
+QUESTIONS: dict[str, Callable[[Bridge], dict[str, float]]] = {
+    "/bench/lags": lags,
+    "/bench/place": place,
+}
+
+
+def with_questions(application: WSGIApplication, bridge: Bridge) -> WSGIApplication:
+    """Wrap the application so that the benchmarks' questions are answered too."""
+
+    def asked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        question = QUESTIONS.get(environ["PATH_INFO"])
+        if question is None:
+            return application(environ, start_response)
+        body = orjson.dumps(question(bridge))
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    return asked
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    settings = load_settings()
+    raise_open_files_limit()
+    if "BENCH_SWITCH_MS" in os.environ:
+        sys.setswitchinterval(float(os.environ["BENCH_SWITCH_MS"]) / 1000)
+    with (
+        listen(settings.host, settings.port) as listener,
+        running_app(settings, GeventHost()) as app,
+    ):
+        bridge = app.extensions["backend"].bridge
+        serve_until_told(Server(listener, with_questions(app, bridge)))
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
