@@ -17,6 +17,7 @@ from backend.blueprints.docs import docs_blueprint
 from backend.blueprints.events import events
 from backend.blueprints.health import health
 from backend.blueprints.markets import markets
+from backend.blueprints.metrics import install_metrics, metrics, metrics_of
 from backend.blueprints.orders import orders
 from backend.blueprints.portfolio import portfolio
 from backend.blueprints.risk import risk
@@ -26,6 +27,7 @@ from backend.blueprints.streams import streams
 from backend.blueprints.trades import trades
 from backend.blueprints.users import users
 from backend.identity import Identity
+from backend.metrics import Connections, Metrics
 from backend.middleware.access_log import with_access_log
 from backend.middleware.aliases import BASE, with_unversioned_paths
 from backend.middleware.audit import install_audit
@@ -96,12 +98,18 @@ def create_app(
     recorder = install_audit(app, database)
     doors = install_sockets(app, settings)
     install_cors(app, settings)
+    install_metrics(app, Metrics(bridge, hub))
     register_routes(app, production=settings.env == "production")
     check_every_route_has_a_rule(app)
     _wrap(app, settings)
     app.extensions["closers"] = (doors.close, recorder.close, reports.close, identity.close)
     _create_first_admin(identity, settings)
     return app
+
+
+def watch_connections(app: Flask, connections: Connections) -> None:
+    """Have the metrics tell of the connections of the server that serves the app."""
+    metrics_of(app).connections = connections
 
 
 def close_app(app: Flask) -> None:
@@ -117,11 +125,13 @@ def register_routes(app: Flask, *, production: bool) -> None:
         app.register_blueprint(blueprint, url_prefix=BASE + (blueprint.url_prefix or ""))
     app.register_blueprint(sockets)
     app.register_blueprint(health)
+    app.register_blueprint(metrics)
     app.register_blueprint(docs_blueprint(production=production))
 
 
 def _wrap(app: Flask, settings: Settings) -> None:
-    application = with_access_log(with_unversioned_paths(app.wsgi_app))
+    observe = metrics_of(app).observe
+    application = with_access_log(with_unversioned_paths(app.wsgi_app), observe)
     application = with_answer_headers(application, production=settings.env == "production")
     application = with_proxies(application, settings.trusted_proxies)
     app.wsgi_app = application  # type: ignore[method-assign, assignment]  # as Flask documents it

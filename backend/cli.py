@@ -61,6 +61,7 @@ main.add_command(user)
 
 
 def _serve(settings: Settings) -> None:
+    from backend.app import watch_connections
     from backend.gevent_host import GeventHost
     from backend.server import Server, listen, raise_open_files_limit, serve_until_told
     from backend.start import running_app
@@ -82,7 +83,9 @@ def _serve(settings: Settings) -> None:
             click.echo(f"REAL TRADING: orders on {exchanges} move real money", err=True)
         if settings.env == "development":
             click.echo(f"Documentation on {address}/docs", err=True)
-        serve_until_told(Server(listener, app, certificates=shown))
+        server = Server(listener, app, certificates=shown)
+        watch_connections(app, server)
+        serve_until_told(server)
 
 
 if __name__ == "__main__":

@@ -212,6 +212,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
     def _refuse(self, error: ApiError, request_line: bytes = b"") -> None:
         """Answer for the application, which cannot, and end the connection."""
         self.close_connection = True
+        self.server.refused[error.status] += 1
         answer_id = new_request_id()
         body = problem(error, answer_id)
         headers = [

@@ -8,6 +8,7 @@ import resource
 import signal
 import socket
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -56,6 +57,13 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
         self.certificates = certificates
         self.connections: set[Handler] = set()
         self.stopping = False
+        self.lag_s = 0.0
+        self.refused: Counter[int] = Counter()  # by status: what never reached the application
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections there are, without the streams that were handed over."""
+        return len(self.connections)
 
     def start(self) -> None:
         """Accept connections."""
@@ -81,7 +89,9 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
 
     def _sweep_forever(self) -> None:
         while True:
+            due = time.monotonic() + self.patience.sweep_s
             gevent.sleep(self.patience.sweep_s)
+            self.lag_s = max(0.0, time.monotonic() - due)
             if self.certificates is not None:
                 self.certificates.renew()
             now = time.monotonic()

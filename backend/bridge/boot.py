@@ -11,7 +11,7 @@ from typing import Any
 from backend.bridge.control import gate_trading
 from backend.bridge.convert import last_price
 from backend.bridge.engine import Engine
-from backend.bridge.failures import note_failures
+from backend.bridge.failures import count_failures, note_failures
 from backend.bridge.guard import Guard
 from backend.bridge.instance import BootFailed
 from backend.bridge.ledger import Ledger
@@ -46,9 +46,10 @@ async def take_stock(
     portfolios.begin(baselines)
     for name, manager in engine.exchanges.items():
         gate_trading(manager, engine, guard)
+        count_failures(manager, engine.tally)
         await _wait_for_prices(manager, portfolios)
         if not manager.is_trader_simulated:
-            note_failures(manager)
+            note_failures(manager, engine.tally)
             await _wait_for_account(manager)
         opening = settings.paper_balance if manager.is_trader_simulated else totals_of(manager)
         state = await asyncio.to_thread(journal.open_account, ledger.account(name), opening)

@@ -25,6 +25,7 @@ from backend.bridge.pulse import Pulse
 from backend.bridge.reconcile import GIVE_UP_AFTER_S
 from backend.bridge.recorder import Change, Recorder
 from backend.bridge.register import KEPT
+from backend.bridge.tally import Tally
 from backend.bridge.trades import Trades
 from backend.bridge.venue import SandboxVenue
 from backend.bridge.watch import Watcher
@@ -103,6 +104,16 @@ class Bridge:
     def waiting(self) -> int:
         """How many requests wait for the bot's loop, or have it work for them, right now."""
         return self._engine.waiting
+
+    @property
+    def tally(self) -> Tally:
+        """What was placed, refused and answered by exchanges with an error since the start."""
+        return self._engine.tally
+
+    @property
+    def open_orders(self) -> int:
+        """How many orders are open."""
+        return len(self._ledger.open_orders)
 
     def close(self) -> None:
         """Stop the bot cleanly and finish the journal."""

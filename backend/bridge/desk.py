@@ -54,6 +54,10 @@ class Desk:
 
     async def place(self, asked: NewOrder, order_id: str) -> Order:
         """Place an order under this id, with its exits, and return it as it stands."""
+        with self._engine.tally.placing(asked):
+            return await self._admit(asked, order_id)
+
+    async def _admit(self, asked: NewOrder, order_id: str) -> Order:
         manager = self._engine.exchange(asked.exchange)
         price = await price_of(manager, asked.symbol)
         with self._guard.admit(asked, price, order_id):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 from backend.bridge.crossings import Crossings, LoopEnded
 from backend.bridge.instance import BootFailed, create_octobot, take_apart, wait_for_exchanges
 from backend.bridge.pulse import Pulse
+from backend.bridge.tally import Tally
 from backend.concurrency import Host, current_caller
 from backend.errors import BotNotReady, BotTimeout, Conflict, InvalidExchange, OrderStateUnknown
 from backend.schemas.bot import BotState
@@ -64,6 +65,7 @@ class Engine:
         self._failures = 0
         self._kept: set[asyncio.Task[None]] = set()
         self.pulse = Pulse()
+        self.tally = Tally()
         self.bot: Any = None
         self.exchanges: dict[str, Any] = {}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import ccxt
 
+from backend.bridge.tally import Tally
 from backend.errors import (
     BridgeError,
     ExchangeRateLimited,
@@ -19,6 +20,11 @@ from backend.errors import (
 )
 
 _COMMANDS = ("create_order", "edit_order", "cancel_order")
+_READS = (
+    *("fetch_balance", "fetch_open_orders", "fetch_closed_orders", "fetch_order", "fetch_orders"),
+    *("fetch_my_trades", "fetch_positions", "fetch_trades", "fetch_ticker", "fetch_tickers"),
+    *("fetch_ohlcv", "fetch_order_book"),
+)
 # These say for certain that the exchange did not carry the command out.
 _NOT_CARRIED_OUT = (
     ccxt.ExchangeError,
@@ -30,11 +36,18 @@ _NOT_CARRIED_OUT = (
 _heard: ContextVar[list[Exception] | None] = ContextVar("exchange_failures", default=None)
 
 
-def note_failures(manager: Any) -> None:
-    """Have the exchange's client note what its commands raise, for `listening`."""
+def note_failures(manager: Any, tally: Tally) -> None:
+    """Have the exchange's client note what its commands raise, for `listening`, and count it."""
     client = manager.exchange.connector.client
     for name in _COMMANDS:
-        setattr(client, name, _noting(getattr(client, name)))
+        setattr(client, name, _noting(_counting(client, name, tally)))
+
+
+def count_failures(manager: Any, tally: Tally) -> None:
+    """Have the exchange's client count what its reads raise."""
+    client = manager.exchange.connector.client
+    for name in _READS:
+        setattr(client, name, _counting(client, name, tally))
 
 
 class Failures:
@@ -80,6 +93,20 @@ def listening() -> Iterator[Failures]:
         yield Failures(heard)
     finally:
         _heard.reset(token)
+
+
+def _counting(client: Any, name: str, tally: Tally) -> Callable[..., Awaitable[Any]]:
+    call = getattr(client, name)
+
+    @functools.wraps(call)
+    async def counted(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await call(*args, **kwargs)
+        except ccxt.BaseError as error:
+            tally.exchange_errors[client.id, name, type(error).__name__] += 1
+            raise
+
+    return counted
 
 
 def _noting(command: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

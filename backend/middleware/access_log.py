@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
-def with_access_log(application: WSGIApplication) -> WSGIApplication:
-    """Wrap an application so that each answer is logged as it starts to leave."""
+def with_access_log(
+    application: WSGIApplication,
+    observe: Callable[[WSGIEnvironment, int, float], None] | None = None,
+) -> WSGIApplication:
+    """Wrap an application so that each answer is logged, and observed, as it starts to leave."""
 
     log = access_log().bind()  # once: finding the configuration anew costs as much as the line
 
@@ -26,7 +29,10 @@ def with_access_log(application: WSGIApplication) -> WSGIApplication:
         started = time.perf_counter()
 
         def start(status: str, headers: list[Header], exc_info: ExcInfo | None = None) -> object:
-            log_access(log, environ, int(status[:3]), time.perf_counter() - started)
+            taken_s = time.perf_counter() - started
+            log_access(log, environ, int(status[:3]), taken_s)
+            if observe is not None:
+                observe(environ, int(status[:3]), taken_s)
             return start_response(status, headers, exc_info)
 
         return application(environ, start)  # type: ignore[arg-type]

@@ -43,6 +43,7 @@ class AccessRule:
     credentials: Credentials | None = None
     confined_too: bool = False
     may_wait: bool = False
+    check: Callable[[], None] | None = None
 
 
 def public(view: V) -> V:
@@ -70,6 +71,11 @@ def requires(
     WebSocket's handshake passes without any, and `known_principal` is None.
     """
     return lambda view: _ruled(view, AccessRule(False, scope, credentials, may_wait=may_wait))
+
+
+def checked_by(check: Callable[[], None]) -> Callable[[V], V]:
+    """Let a check decide who may call a view, for callers who are no users; it raises."""
+    return lambda view: _ruled(view, AccessRule(check=check))
 
 
 def stepped_up(view: V) -> V:
@@ -157,6 +163,9 @@ def _authorize() -> None:
     if rule is None:
         raise Forbidden("the route has no access rule")
     if rule.public:
+        return
+    if rule.check is not None:
+        rule.check()
         return
     try:
         principal = _authenticate(rule)

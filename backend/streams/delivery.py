@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import selectors
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
@@ -60,9 +61,11 @@ class Delivery:
         self._fold = Fold()
         self._groups = Groups()
         self._lagging: set[Client] = set()
+        self.published: Counter[str] = Counter()
 
     def take(self, event: Event, number: int | None = None) -> None:
         """Give an event its place; the next wave carries it."""
+        self.published[event.name] += 1
         event_id = self._log.next_id(number)
         frame = event_frame(event_id, event.name, event.data)
         self._fold.apply(event)

@@ -153,6 +153,21 @@ class Hub:
         except JournalUnavailable:
             raise StoreUnavailable from None
 
+    @property
+    def open_streams(self) -> int:
+        """How many streams there are."""
+        return self._seats.taken
+
+    @property
+    def lagging_streams(self) -> int:
+        """How many of them are behind."""
+        return len(self._delivery.lagging())
+
+    @property
+    def published(self) -> Mapping[str, int]:
+        """How many events of each name there were since the start; grows meanwhile."""
+        return self._delivery.published
+
     def new_signal(self) -> Signal:
         """Create what a request that iterates its stream waits for."""
         return self._host.new_signal()

@@ -38,6 +38,11 @@ class Seats:
         self._taken: Counter[str] = Counter()
         self._total = 0
 
+    @property
+    def taken(self) -> int:
+        """How many streams there are in all."""
+        return self._total
+
     def take(self, user_id: str) -> Seat:
         """Take one; raises `TooManyStreams` at the user's bound, `StreamsFull` at the server's."""
         with self._lock:

@@ -1,0 +1,64 @@
+"""For Prometheus: how the server, the bot and the streams fare."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from typing import cast
+
+from flask import Blueprint, Flask, Response, current_app, request
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from backend.errors import Forbidden, InvalidToken, NotAuthenticated
+from backend.metrics import Metrics
+from backend.middleware.auth import checked_by
+from backend.services import services
+
+metrics = Blueprint("metrics", __name__)
+
+_EXTENSION = "metrics"
+_FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via")
+
+
+def install_metrics(app: Flask, found: Metrics) -> None:
+    """Give the app its metrics."""
+    app.extensions[_EXTENSION] = found
+
+
+def metrics_of(app: Flask) -> Metrics:
+    """Return an app's."""
+    return cast(Metrics, app.extensions[_EXTENSION])
+
+
+def _check_reader() -> None:
+    """Let who has the token read, or without one whoever sits on this machine."""
+    token = services().settings.metrics_token
+    if token is None:
+        if not _is_local():
+            raise Forbidden("set BACKEND_METRICS_TOKEN to read this from elsewhere")
+        return
+    header = request.headers.get("Authorization")
+    if header is None:
+        raise NotAuthenticated("send the metrics token: Authorization: Bearer <token>")
+    scheme, _, given = header.partition(" ")
+    wanted = token.get_secret_value().encode()
+    fits = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), wanted)
+    if scheme.lower() != "bearer" or not fits:
+        raise InvalidToken
+
+
+def _is_local() -> bool:
+    """Whether nobody stands behind the peer: a proxy on this machine says whom it asks for."""
+    try:
+        address = ipaddress.ip_address(request.remote_addr or "")
+    except ValueError:
+        return False
+    return address.is_loopback and not any(name in request.headers for name in _FORWARDED)
+
+
+@metrics.get("/metrics")
+@checked_by(_check_reader)
+def show_metrics() -> Response:
+    """Show them in Prometheus' text format."""
+    body = services().host.call_blocking(metrics_of(current_app).render)
+    return Response(body, content_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})

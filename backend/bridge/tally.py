@@ -1,0 +1,33 @@
+"""What the bridge did since the start of the process, counted for whoever watches it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+
+from backend.errors import BridgeError
+from backend.schemas.orders import NewOrder
+
+
+class Tally:
+    """Counts that only grow. Written on the bot's loop; other threads read copies.
+
+    `placed` is by type and side, `refused` by the error's type, `exchange_errors` by
+    exchange, call and ccxt's name of the error. No text of users is in any of them.
+    """
+
+    def __init__(self) -> None:
+        self.placed: Counter[tuple[str, str]] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.exchange_errors: Counter[tuple[str, str, str]] = Counter()
+
+    @contextlib.contextmanager
+    def placing(self, asked: NewOrder) -> Iterator[None]:
+        """Count an order as placed, or as refused when that is raised."""
+        try:
+            yield
+        except BridgeError as error:
+            self.refused[error.type] += 1
+            raise
+        self.placed[asked.type, asked.side] += 1
