@@ -20,6 +20,7 @@ from backend.blueprints.markets import markets
 from backend.blueprints.metrics import install_metrics, metrics, metrics_of
 from backend.blueprints.orders import orders
 from backend.blueprints.portfolio import portfolio
+from backend.blueprints.positions import positions
 from backend.blueprints.risk import risk
 from backend.blueprints.sandbox import sandbox
 from backend.blueprints.sockets import sockets
@@ -53,6 +54,7 @@ _RESOURCES = (
     auth,
     portfolio,
     orders,
+    positions,
     trades,
     markets,
     configuration,

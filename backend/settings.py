@@ -47,6 +47,7 @@ class Settings(BaseSettings):
         None, min_length=10, description="first admin's password"
     )
     exchange: Annotated[tuple[str, ...], NoDecode] = Field(("sandbox",), min_length=1)
+    exchange_type: Literal["spot", "future"] = "spot"
     symbols: Annotated[tuple[str, ...], NoDecode] = Field(("BTC/USDT", "ETH/USDT"), min_length=1)
     trading: Literal["paper", "real"] = "paper"
     paper_balance: Annotated[dict[str, Decimal], NoDecode] = Field(
@@ -120,6 +121,13 @@ class Settings(BaseSettings):
         None, gt=0, allow_inf_nan=False, description="loss of a day (UTC) that pauses trading"
     )
     octobot_community: bool = Field(False, description="let OctoBot contact its own servers")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _symbols_of_the_type(cls, values: dict[str, object]) -> dict[str, object]:
+        if values.get("exchange_type") == "future":
+            return {"symbols": ("BTC/USDT:USDT", "ETH/USDT:USDT"), **values}
+        return values
 
     @field_validator("home")
     @classmethod
@@ -201,6 +209,16 @@ class Settings(BaseSettings):
         if (self.tls_cert is None) != (self.tls_key is None):
             missing = "TLS_CERT" if self.tls_cert is None else "TLS_KEY"
             raise ValueError(f"BACKEND_{missing}: a certificate and its key go together")
+        return self
+
+    @model_validator(mode="after")
+    def _symbols_fit_the_type(self) -> Settings:
+        wanted = r"[^/]+/([^:]+):\1" if self.exchange_type == "future" else r"[^:]+"
+        if not all(re.fullmatch(wanted, symbol) for symbol in self.symbols):
+            raise ValueError(
+                "BACKEND_SYMBOLS: with BACKEND_EXCHANGE_TYPE=future, contracts such as"
+                " BTC/USDT:USDT, settled in their quote asset; with spot, pairs such as BTC/USDT"
+            )
         return self
 
     @model_validator(mode="after")

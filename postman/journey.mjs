@@ -5,6 +5,7 @@
 // keep                        values of the answer to remember, by dotted path
 // after                       a script line to run on the answer
 // endless                     an event stream: runs in Postman, is skipped by a runner
+// futures                     takes BACKEND_EXCHANGE_TYPE=future: is skipped by a runner
 
 const API = "/api/v1";
 
@@ -151,6 +152,30 @@ export const journey = [
       },
       { call: `DELETE ${API}/orders`, query: { symbol: "BTC-USDT" } },
       { call: `POST ${API}/orders/cancel-all-after`, body: { timeout_s: 0 } },
+    ],
+  },
+  {
+    folder: "Positions",
+    steps: [
+      { call: `GET ${API}/positions`, query: { status: "all" } },
+      {
+        call: `GET ${API}/positions/:symbol`,
+        path: { symbol: "BTC-USDT:USDT" },
+        futures: true,
+      },
+      {
+        call: `PATCH ${API}/positions/:symbol`,
+        path: { symbol: "BTC-USDT:USDT" },
+        body: { leverage: 2 },
+        futures: true,
+      },
+      {
+        call: `POST ${API}/positions/:symbol/close`,
+        path: { symbol: "BTC-USDT:USDT" },
+        header: { "Idempotency-Key": "{{$guid}}" },
+        body: { type: "market" },
+        futures: true,
+      },
     ],
   },
   {

@@ -15,6 +15,11 @@ def assets_of(symbol: str) -> tuple[str, str]:
     return base, quote
 
 
+def is_contract(symbol: str) -> bool:
+    """Tell a contract, such as BTC/USDT:USDT, from a spot pair."""
+    return ":" in symbol
+
+
 def changes_by(trade: Trade) -> dict[str, Decimal]:
     """Return what a spot execution adds to each asset's total.
 

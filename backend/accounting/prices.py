@@ -14,7 +14,8 @@ _FINEST = Decimal("1E-18")
 def price_of(prices: Mapping[str, Decimal], asset: str, reference: str) -> Decimal | None:
     """Price an asset in another: directly, inversely, or through one market between.
 
-    `prices` are by symbol, such as BTC/USDT. None when no such way leads there.
+    `prices` are by symbol, such as BTC/USDT; a linear contract stands in for a pair that
+    has none. None when no such way leads there.
     """
     if asset == reference:
         return ONE
@@ -32,7 +33,7 @@ def price_of(prices: Mapping[str, Decimal], asset: str, reference: str) -> Decim
 
 
 def _rate(prices: Mapping[str, Decimal], base: str, quote: str) -> Decimal | None:
-    price = prices.get(f"{base}/{quote}")
+    price = prices.get(f"{base}/{quote}") or prices.get(f"{base}/{quote}:{quote}")
     if price is not None:
         return price
     inverse = prices.get(f"{quote}/{base}")

@@ -12,6 +12,7 @@ from backend.bridge.control import gate_trading
 from backend.bridge.convert import last_price
 from backend.bridge.engine import Engine
 from backend.bridge.failures import count_failures, note_failures
+from backend.bridge.futures.keeper import Keeper
 from backend.bridge.guard import Guard
 from backend.bridge.instance import BootFailed
 from backend.bridge.ledger import Ledger
@@ -36,6 +37,7 @@ async def take_stock(
     ledger: Ledger,
     portfolios: Portfolios,
     watcher: Watcher,
+    keeper: Keeper,
     guard: Guard,
     in_flight: Collection[str],
     give_up_after_s: float,
@@ -57,6 +59,8 @@ async def take_stock(
         if manager.is_trader_simulated:
             make_realistic(manager, ledger)
             restore_balances(manager, state.balances)
+        if manager.is_future:
+            await keeper.begin(manager, state)
         await settle_intents(manager, journal, ledger, in_flight)
         await watcher.watch(manager)
         if manager.is_trader_simulated:
@@ -68,6 +72,7 @@ async def take_stock(
         if not manager.is_trader_simulated:
             engine.keep(keep_settling(manager, ledger, give_up_after_s))
     ledger.adopt(held)
+    keeper.publish()
     portfolios.announce()
     portfolios.refresh()
 

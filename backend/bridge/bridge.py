@@ -13,6 +13,11 @@ from backend.bridge.deadman import DeadMan
 from backend.bridge.desk import Desk
 from backend.bridge.effects import event_data
 from backend.bridge.engine import Engine, Status
+from backend.bridge.futures.board import Board
+from backend.bridge.futures.keeper import Keeper
+from backend.bridge.futures.margins import Margins
+from backend.bridge.futures.paper_keeper import PaperKeeper
+from backend.bridge.futures.real_keeper import RealKeeper
 from backend.bridge.guard import Guard, limits_from
 from backend.bridge.instance import BootFailed
 from backend.bridge.intents import Intents
@@ -20,6 +25,7 @@ from backend.bridge.ledger import Ledger
 from backend.bridge.markets import Markets
 from backend.bridge.orders import Orders
 from backend.bridge.portfolio import Portfolios
+from backend.bridge.positions import Positions
 from backend.bridge.publishing import ReadModels
 from backend.bridge.pulse import Pulse
 from backend.bridge.reconcile import GIVE_UP_AFTER_S
@@ -61,7 +67,14 @@ class Bridge:
         start = secrets.token_hex(4)
         self._engine = Engine(settings, host, on_ready=self._on_ready, on_status=self._on_status)
         self._models = ReadModels(start)
-        self._ledger = Ledger(self._recorder, settings.trading)
+        board = Board()
+        margins = Margins(board) if _has_paper_margins(settings) else None
+        self._ledger = Ledger(self._recorder, settings.trading, settings.exchange_type, margins)
+        self._keeper: Keeper = (
+            RealKeeper(self._recorder, board)
+            if margins is None
+            else PaperKeeper(self._recorder, self._ledger, board, margins)
+        )
         self._ledger.load(journal.newest_orders(KEPT), journal.newest_trades(KEPT))
         self.bot = BotControl(self._engine, settings, host)
         self.config = Configuration(settings, host)
@@ -75,11 +88,14 @@ class Bridge:
         self.orders = Orders(
             self._engine, self._ledger, self._desk, self._guard, self._intents, journal, host, start
         )
+        self.positions = Positions(
+            self._engine, self._ledger, self.portfolio, self._desk, self._intents, self._keeper
+        )
         self.trades = Trades(self._engine, self._ledger, journal, host, start)
         self.markets = Markets(self._engine, settings.trading)
         self.dead_man = DeadMan(self._engine, self.orders)
         self.sandbox = SandboxVenue(settings)
-        self._watcher = Watcher(self._ledger, self.portfolio, sink)
+        self._watcher = Watcher(self._ledger, self.portfolio, self._keeper, sink)
         self._settings = settings
         self._give_up_after_s = give_up_after_s
 
@@ -133,6 +149,7 @@ class Bridge:
                 self._ledger,
                 self.portfolio,
                 self._watcher,
+                self._keeper,
                 self._guard,
                 self._intents.in_flight,
                 self._give_up_after_s,
@@ -154,3 +171,7 @@ class Bridge:
         data = event_data(None, None, "bot", json)
         event = Event("bot", "bot_status", "bot", None, data, json)
         self._recorder.put(Change(events=(event,)))
+
+
+def _has_paper_margins(settings: Settings) -> bool:
+    return settings.trading == "paper" and settings.exchange_type == "future"

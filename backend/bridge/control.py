@@ -128,7 +128,7 @@ def gate_trading(manager: Any, engine: Engine, guard: Guard) -> None:
         loaded = kwargs.get("loaded") or (args and args[0])
         if not loaded and order.triggered_by is None:
             guard.admit_own(order)
-            if engine.status.state == "paused":
+            if engine.status.state == "paused" and not order.reduce_only:
                 raise trading_errors.OrderCreationError("trading is paused")
         return await create(order, *args, **kwargs)
 

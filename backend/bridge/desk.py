@@ -10,6 +10,7 @@ from typing import Any
 
 import octobot_trading.errors as trading_errors
 
+from backend.accounting.balances import is_contract
 from backend.bridge.engine import Engine
 from backend.bridge.failures import listening
 from backend.bridge.guard import Guard
@@ -61,7 +62,7 @@ class Desk:
         manager = self._engine.exchange(asked.exchange)
         price = await price_of(manager, asked.symbol)
         with self._guard.admit(asked, price, order_id):
-            if self._engine.status.state == "paused":
+            if self._engine.status.state == "paused" and not asked.reduce_only:
                 raise TradingPaused("resume the bot to place orders")
             broken = refusals(manager, asked, price)
             if broken:
@@ -227,7 +228,7 @@ def telling_refusals(symbol: str, side: str) -> Iterator[None]:
         yield
     except (trading_errors.MissingFunds, trading_errors.PortfolioNegativeValueError):
         base, quote = symbol.split(":")[0].split("/")
-        asset = quote if side == "buy" else base
+        asset = quote if side == "buy" or is_contract(symbol) else base
         raise InsufficientFunds(f"not enough {asset} available for this order") from None
     except trading_errors.ExchangeCompliancyError:
         raise ExchangeRefused("the exchange does not let this account trade that") from None
@@ -248,4 +249,7 @@ def drop(manager: Any, instance: Any) -> None:
 
 def _exchange_params(manager: Any, order: Order) -> dict[str, Any]:
     """Give real exchanges our id, so that the order can be found when an answer is lost."""
-    return {} if manager.is_trader_simulated else {"clientOrderId": order.id}
+    if manager.is_trader_simulated:
+        return {}
+    # OctoBot's default exchange keeps `reduce_only` to itself
+    return {"clientOrderId": order.id, **({"reduceOnly": True} if order.reduce_only else {})}

@@ -44,7 +44,7 @@ async def change_order(
     if instance is None or not instance.can_be_edited():
         raise OrderNotOpen("the order cannot be changed any more")
     if manager.is_trader_simulated:
-        _check_funds(manager, order, asked)
+        _check_funds(manager, instance, order, asked)
     exchange_id = instance.exchange_order_id
     await _edit(manager, instance, order, change)
     method = "edited" if instance.exchange_order_id == exchange_id else "replaced"
@@ -91,11 +91,15 @@ def _check_taker(asked: NewOrder, price: Decimal) -> None:
         raise PriceWouldTakeAtOnce("price: the market is there already; cancel and place anew")
 
 
-def _check_funds(manager: Any, order: Order, asked: NewOrder) -> None:
+def _check_funds(manager: Any, instance: Any, order: Order, asked: NewOrder) -> None:
     if order.type != "limit" or order.price is None or asked.price is None:
         return
     base, quote = order.symbol.split(":")[0].split("/")
     portfolio = manager.exchange_personal_data.portfolio_manager.portfolio
+    if manager.is_future:
+        if not portfolio.affords_change(instance, asked.quantity, asked.price):
+            raise InsufficientFunds(f"not enough {quote} available for this change")
+        return
     if order.side == "sell":
         more, asset = asked.quantity - order.quantity, base
     else:

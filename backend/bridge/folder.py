@@ -88,7 +88,8 @@ def _profile_config(settings: Settings) -> dict[str, Any]:
     return {
         "crypto-currencies": currencies,
         "exchanges": {
-            name: {"enabled": True, "exchange-type": "spot"} for name in settings.exchange
+            name: {"enabled": True, "exchange-type": settings.exchange_type}
+            for name in settings.exchange
         },
         "trader": {"enabled": settings.trading == "real", "load-trade-history": True},
         "trader-simulator": {

@@ -50,7 +50,12 @@ class Guard:
         self._state = engine.status.state
 
     def broken(self, asked: NewOrder, price: Decimal) -> list[OrderRefused]:
-        """Return each limit that an order would break at this price."""
+        """Return each limit that an order would break at this price.
+
+        What only reduces a position breaks none: it lowers what is at risk.
+        """
+        if asked.reduce_only:
+            return []
         return self._limits.broken(self._risked(asked, price))
 
     def broken_by_change(self, asked: NewOrder, price: Decimal) -> list[OrderRefused]:
@@ -60,7 +65,8 @@ class Guard:
     @contextlib.contextmanager
     def admit(self, asked: NewOrder, price: Decimal, order_id: str) -> Iterator[None]:
         """Raise the limit that an order breaks, else count it while it is being placed."""
-        self._limits.check(self._risked(asked, price))
+        if not asked.reduce_only:
+            self._limits.check(self._risked(asked, price))
         self._placing[order_id] = _count(asked)
         try:
             yield
@@ -73,6 +79,8 @@ class Guard:
         What is being placed through `admit`, or put back after a restart, passes.
         """
         if order.order_id in self._placing or self._ledger.orders.get(order.order_id) is not None:
+            return
+        if order.reduce_only:
             return
         cost = order.origin_quantity * (order.origin_price or order.created_last_price)
         count = 0 if order.order_type in _MARKET else 1

@@ -21,6 +21,7 @@ import octobot_trading.api as trading_api
 
 from backend.bridge.connections import failed_connections
 from backend.bridge.folder import prepare_folder, read_configuration
+from backend.bridge.futures.support import allow_futures
 from backend.settings import Settings
 
 _READY_TIMEOUT_S = 60.0
@@ -35,6 +36,7 @@ def create_octobot(settings: Settings) -> Any:
     """Create the bot of the settings' folder, with a loop of its own that does not run yet."""
     _enter(prepare_folder(settings))
     configuration = read_configuration(settings)
+    allow_futures()
     octobot.community.IdentifiersProvider.use_environment_from_config(configuration)
     octobot.logger.init_bot_channel_logger()
     octobot_tentacles_manager.api.reload_tentacle_info()  # or its first use fails, unheard

@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -82,8 +83,44 @@ class Intents:
         Raises `DuplicateOrder` when a key stands for another order, `JournalDown`
         when nothing can be written (nothing is sent then), and what `place` raises.
         """
-        intent = _intent(asked, user_id, idempotency_key, account)
-        keys = intent.keys
+        content = asked.model_dump(mode="json")
+        intent = _intent(content, asked.client_order_id, user_id, idempotency_key, account)
+        intent = replace(intent, asked=asked.model_dump(mode="json", exclude_none=True))
+        return self._once(intent, lambda: self._first(intent, place))
+
+    def once_resolved(
+        self,
+        content: Mapping[str, Any],
+        client_order_id: str | None,
+        user_id: str,
+        idempotency_key: str | None,
+        account: str,
+        resolve: Callable[[], NewOrder],
+        place: Callable[[NewOrder, str], Order],
+    ) -> Order:
+        """Do the same for a request whose order is only known when it is looked at closer.
+
+        `content` is the request; `resolve` makes an order of it, unless the same
+        request was answered before.
+        """
+        intent = _intent(content, client_order_id, user_id, idempotency_key, account)
+
+        def first() -> Order:
+            for key in intent.keys:
+                earlier = self._host.call_blocking(
+                    self._journal.find_intent, user_id, key, intent.created_at
+                )
+                if earlier is not None:
+                    return self._answer_again(earlier, intent.fingerprint)
+            asked = resolve()
+            known = replace(intent, asked=asked.model_dump(mode="json", exclude_none=True))
+            return self._first(known, lambda order_id: place(asked, order_id))
+
+        return self._once(intent, first)
+
+    def _once(self, intent: Intent, first: Callable[[], Order]) -> Order:
+        """Answer an intent, or wait for the answer to its twin."""
+        keys, user_id = intent.keys, intent.user_id
         mine: concurrent.futures.Future[Order] = concurrent.futures.Future()
         with self._lock:
             twin = next(
@@ -95,7 +132,7 @@ class Intents:
         if twin is not None:
             return self._await_twin(twin, intent.fingerprint)
         try:
-            order = self._first(intent, place)
+            order = first()
             mine.set_result(order)
             return order
         except BaseException as error:
@@ -171,30 +208,30 @@ class Intents:
             raise JournalDown("orders are refused until the journal can be written") from None
 
 
-def _intent(asked: NewOrder, user_id: str, idempotency_key: str | None, account: str) -> Intent:
-    content = asked.model_dump(mode="json", exclude_none=True)
+def _intent(
+    content: Mapping[str, Any],
+    client_order_id: str | None,
+    user_id: str,
+    idempotency_key: str | None,
+    account: str,
+) -> Intent:
+    keys = []
+    if idempotency_key is not None:
+        keys.append(f"header:{idempotency_key}")
+    if client_order_id is not None:
+        keys.append(f"client:{client_order_id}")
     return Intent(
         order_id=str(uuid.uuid4()),
         user_id=user_id,
-        keys=_keys(asked, idempotency_key),
-        fingerprint=_fingerprint(asked),
-        asked=content,
+        keys=tuple(keys),
+        fingerprint=_fingerprint(content),
+        asked={},
         account=account,
         created_at=utc_now(),
     )
 
 
-def _keys(asked: NewOrder, idempotency_key: str | None) -> tuple[str, ...]:
-    keys = []
-    if idempotency_key is not None:
-        keys.append(f"header:{idempotency_key}")
-    if asked.client_order_id is not None:
-        keys.append(f"client:{asked.client_order_id}")
-    return tuple(keys)
-
-
-def _fingerprint(asked: NewOrder) -> str:
-    content = asked.model_dump(mode="json")
+def _fingerprint(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

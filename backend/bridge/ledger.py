@@ -22,6 +22,7 @@ from backend.bridge.convert import (
     trade_of_fill,
 )
 from backend.bridge.exchange_ids import ExchangeIds
+from backend.bridge.futures.margins import Margins
 from backend.bridge.history import Entry
 from backend.bridge.recorder import Change, Recorder
 from backend.bridge.register import OPEN_STATUSES, Register
@@ -40,8 +41,14 @@ _EVENT_NAMES = {
 class Ledger(Register):
     """The register, kept by what the bot tells of its orders and trades."""
 
-    def __init__(self, recorder: Recorder, mode: str) -> None:
-        super().__init__(recorder, mode)
+    def __init__(
+        self,
+        recorder: Recorder,
+        mode: str,
+        exchange_type: str = "spot",
+        margins: Margins | None = None,
+    ) -> None:
+        super().__init__(recorder, mode, exchange_type, margins)
         self._expected: dict[str, tuple[Order, Mapping[str, Any]]] = {}
         self._held: dict[str, list[tuple[dict[str, Any], str]]] = {}
         self._ids = ExchangeIds(self._is_ours)

@@ -30,7 +30,7 @@ def make_realistic(manager: Any, ledger: Ledger) -> None:
     create = manager.trader.create_order
 
     async def create_attended(order: Any, *args: Any, **kwargs: Any) -> Any:
-        if not order.is_counted_in_available_funds():
+        if manager.is_future or not order.is_counted_in_available_funds():
             _attend(order, manager, ledger)
         try:
             created = await create(order, *args, **kwargs)
@@ -147,7 +147,9 @@ def _attend(order: Any, manager: Any, ledger: Ledger) -> None:
         if known is not None and known.item.type in _LIMIT_FORMS:
             await _turn_into_limit(order, known.item, manager, ledger)
             return
-        price = last_price(manager, order.symbol) or order.origin_price
+        price = order.origin_price
+        if not order.is_counted_in_available_funds():
+            price = last_price(manager, order.symbol) or price
         if _is_covered(order, manager, price):
             order.filled_price = price
             order.origin_price = price  # OctoBot takes the funds at this one
@@ -180,9 +182,9 @@ async def _turn_into_limit(order: Any, known: Order, manager: Any, ledger: Ledge
 
 
 def _is_covered(order: Any, manager: Any, price: Decimal) -> bool:
-    if manager.is_future:
-        return True  # a position's margin covers what reduces it
     portfolio = manager.exchange_personal_data.portfolio_manager.portfolio
+    if manager.is_future:
+        return bool(portfolio.covers(order, price))
     base, quote = order.symbol.split("/")
     if order.side.value == "sell":
         available = portfolio.get_currency_portfolio(base).available + _freed(order, "quantity")

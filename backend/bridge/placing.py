@@ -10,8 +10,9 @@ from typing import Any
 
 import octobot_trading.errors as trading_errors
 import octobot_trading.personal_data as personal_data
-from octobot_trading.enums import TradeOrderSide, TraderOrderType
+from octobot_trading.enums import PositionSide, TradeOrderSide, TraderOrderType
 
+from backend.accounting.balances import is_contract
 from backend.bridge.convert import ZERO, last_price
 from backend.bridge.rules import check_cost, check_price, check_quantity, read_rules
 from backend.errors import (
@@ -20,7 +21,9 @@ from backend.errors import (
     ExitOnWrongSide,
     InvalidSymbol,
     OrderRefused,
+    PositionExceeded,
     ReduceOnlyNotSupported,
+    ReduceOnlyWouldOpen,
     StopPriceReached,
 )
 from backend.schemas.common import decimal_text, utc_now
@@ -129,6 +132,7 @@ def exits_of(asked: NewOrder, entry: Order) -> list[Order]:
     """Return the take profit and the stop loss that the entry's fill will place."""
     side = "sell" if entry.side == "buy" else "buy"
     common = {"symbol": entry.symbol, "side": side, "quantity": entry.quantity, "tag": entry.tag}
+    common["reduce_only"] = is_contract(entry.symbol)  # or it might open the other side
     exits = []
     if asked.take_profit is not None:
         exits.append({**common, "type": "limit", "price": asked.take_profit.price})
@@ -226,3 +230,16 @@ def _check_exits(asked: NewOrder, price: Decimal) -> None:
 def _check_reduce_only(manager: Any, asked: NewOrder) -> None:
     if asked.reduce_only and not manager.is_future:
         raise ReduceOnlyNotSupported(f"reduce_only: {manager.exchange_name} trades spot here")
+    if asked.reduce_only and manager.is_trader_simulated:  # an exchange says so itself
+        position = manager.exchange_personal_data.positions_manager.get_symbol_position(
+            asked.symbol, PositionSide.BOTH
+        )
+        check_reduces(position.size, asked)
+
+
+def check_reduces(size: Decimal, asked: NewOrder) -> None:
+    """Raise what keeps an order from only reducing a position (below zero: a short one)."""
+    if size == 0 or (size > 0) == (asked.side == "buy"):
+        raise ReduceOnlyWouldOpen(f"reduce_only: there is no position to {asked.side}")
+    if asked.quantity > abs(size):
+        raise PositionExceeded(f"quantity: the position is {decimal_text(abs(size))}")

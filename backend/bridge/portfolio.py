@@ -12,7 +12,7 @@ import octobot_trading.api as trading_api
 import octobot_trading.errors as trading_errors
 from pydantic import TypeAdapter
 
-from backend.accounting.balances import assets_of
+from backend.accounting.balances import assets_of, is_contract
 from backend.accounting.prices import price_of
 from backend.bridge.effects import event_data
 from backend.bridge.engine import Engine
@@ -109,6 +109,8 @@ class Portfolios:
         """Note a price that balances are valued at."""
         self._prices[symbol] = price
         self._models.mark("portfolio")
+        if is_contract(symbol):  # its price is in the margin balance
+            self._models.mark("balances")
 
     def announce(self) -> None:
         """Tell the streams soon that a balance changed: after the trades that changed it."""

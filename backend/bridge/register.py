@@ -15,6 +15,7 @@ from typing import Any
 from backend.accounting.balances import changes_by
 from backend.bridge.convert import ZERO
 from backend.bridge.effects import event_data
+from backend.bridge.futures.margins import Margins
 from backend.bridge.history import Entry, History
 from backend.bridge.recorder import Change, Recorder
 from backend.schemas.events import Event
@@ -30,9 +31,17 @@ OPEN_STATUSES = frozenset({"open", "partially_filled", "unknown"})
 class Register:
     """Orders and trades, newest last, with the events that tell of each change."""
 
-    def __init__(self, recorder: Recorder, mode: str) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        mode: str,
+        exchange_type: str = "spot",
+        margins: Margins | None = None,
+    ) -> None:
         self._recorder = recorder
         self._mode = mode
+        self._kind = mode if exchange_type == "spot" else f"{exchange_type}:{mode}"
+        self._margins = margins
         self._open: dict[str, Entry[Order]] = {}
         self._rebuild: dict[str, Mapping[str, Any]] = {}
         self._traded: dict[str, Decimal] = {}
@@ -44,7 +53,7 @@ class Register:
 
     def account(self, exchange: str) -> str:
         """Name the account that orders on this exchange belong to."""
-        return f"{exchange}:{self._mode}"
+        return f"{exchange}:{self._kind}"
 
     def rebuild_of(self, order_id: str) -> Mapping[str, Any]:
         """Return what was noted to rebuild an open order in the bot."""
@@ -102,10 +111,15 @@ class Register:
         account = self.account(trade.exchange)
         data = event_data(trade.exchange, trade.symbol, "trade", json)
         event = Event("trades", "trade", trade.id, trade.symbol, data, json)
-        changes = changes_by(trade) if self._mode == "paper" else {}
+        if self._margins is None:
+            changes = changes_by(trade) if self._mode == "paper" else {}
+            stored = StoredTrade(entry.place, account, trade, changes)
+            return Change(trade=stored, events=() if old else (event,))
+        booking = self._margins.book(trade, account)
         return Change(
-            trade=StoredTrade(entry.place, account, trade, changes),
-            events=() if old else (event,),
+            trade=StoredTrade(entry.place, account, trade, booking.changes),
+            position=booking.position,
+            events=(event, *booking.events),
         )
 
     def _index(self, entry: Entry[Order], rebuild: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from octobot_trading.constants import (
 
 from backend.bridge.convert import last_price
 from backend.bridge.effects import event_data
+from backend.bridge.futures.keeper import Keeper
 from backend.bridge.ledger import Ledger
 from backend.bridge.paper import move_stop, trail
 from backend.bridge.portfolio import Portfolios
@@ -29,8 +30,11 @@ _PRIORITY = ChannelConsumerPriorityLevels.OPTIONAL.value
 class Watcher:
     """Consumes the channels of every exchange; all of it runs on the bot's loop."""
 
-    def __init__(self, ledger: Ledger, portfolios: Portfolios, sink: EventSink) -> None:
+    def __init__(
+        self, ledger: Ledger, portfolios: Portfolios, keeper: Keeper, sink: EventSink
+    ) -> None:
         self._ledger = ledger
+        self._keeper = keeper
         self._portfolios = portfolios
         self._sink = sink
         self._managers: dict[str, Any] = {}
@@ -55,8 +59,11 @@ class Watcher:
         self._sink.publish(
             Event("prices", "price_update", f"{exchange} {symbol}", symbol, data, data)
         )
-        self._portfolios.take_price(symbol, price)
         manager = self._managers[exchange]
+        self._portfolios.take_price(symbol, price)
+        if manager.is_future and await self._keeper.take_price(manager, symbol, price):
+            self._portfolios.refresh()
+            self._portfolios.announce()
         for order, stop in trail(manager, self._ledger, symbol, price):
             await move_stop(manager, self._ledger, order, stop)
 

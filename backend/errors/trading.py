@@ -26,6 +26,34 @@ class TradeNotFound(BridgeError):
     type = "trade_not_found"
 
 
+class PositionNotOpen(BridgeError):
+    """No position is open in the contract."""
+
+    status = 409
+    type = "position_not_open"
+
+
+class PositionClosing(BridgeError):
+    """Other orders to close the position are on their way or rest already."""
+
+    status = 409
+    type = "position_closing"
+
+
+class PositionOpen(BridgeError):
+    """The setting cannot be changed while a position or an order is open in the contract."""
+
+    status = 409
+    type = "position_open"
+
+
+class SpotExchange(BridgeError):
+    """The exchange trades spot here: there are no positions."""
+
+    status = 409
+    type = "exchange_type_is_spot"
+
+
 class OrderNotOpen(BridgeError):
     """The order has ended: it can no longer be changed or canceled."""
 
@@ -117,6 +145,30 @@ class ReduceOnlyNotSupported(OrderRefused):
     """Only futures know orders that may reduce a position but not open one."""
 
     type = "reduce_only_not_supported"
+
+
+class ReduceOnlyWouldOpen(OrderRefused):
+    """An order that may only reduce finds no position that it would reduce."""
+
+    type = "reduce_only_would_open"
+
+
+class PositionExceeded(OrderRefused):
+    """The quantity is larger than the position that it would close."""
+
+    type = "position_exceeded"
+
+
+class LeverageOutOfRange(OrderRefused):
+    """The exchange does not allow this leverage for the contract."""
+
+    type = "leverage_out_of_range"
+
+
+class WouldBeLiquidated(OrderRefused):
+    """With the change the position would be liquidated at the present price."""
+
+    type = "would_be_liquidated"
 
 
 class RiskMaxOrderValue(OrderRefused):

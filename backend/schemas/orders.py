@@ -31,7 +31,8 @@ OrderStatus = Literal[
     "open", "partially_filled", "filled", "canceled", "rejected", "expired", "unknown"
 ]
 
-_CLIENT_ID = r"^[A-Za-z0-9_.:\-]{1,64}$"
+CLIENT_ID = r"^[A-Za-z0-9_.:\-]{1,64}$"
+TAG = r"^[A-Za-z0-9_.:\- ]{1,64}$"
 _NEEDS_PRICE = frozenset({"limit", "stop_limit", "take_profit_limit"})
 _NEEDS_STOP = frozenset(
     {"stop_loss", "stop_limit", "take_profit", "take_profit_limit", "trailing_stop"}
@@ -88,8 +89,8 @@ class NewOrder(RequestModel):
         description="May be left out while the bot has one exchange.",
     )
     reduce_only: bool = False
-    client_order_id: str | None = Field(None, pattern=_CLIENT_ID)
-    tag: str | None = Field(None, pattern=r"^[A-Za-z0-9_.:\- ]{1,64}$")
+    client_order_id: str | None = Field(None, pattern=CLIENT_ID)
+    tag: str | None = Field(None, pattern=TAG)
     take_profit: TakeProfitExit | None = Field(
         None, description="Exit to place on this order's fill; its own fill cancels `stop_loss`."
     )
@@ -121,7 +122,7 @@ class OrderQuery(PageQuery):
     side: Side | None = None
     since: AwareTime | None = Field(None, description="Created at or after this time.")
     until: AwareTime | None = Field(None, description="Created before this time.")
-    client_order_id: str | None = Field(None, pattern=_CLIENT_ID)
+    client_order_id: str | None = Field(None, pattern=CLIENT_ID)
 
 
 class Fee(Model):

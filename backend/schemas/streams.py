@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from backend.schemas.common import Model, RequestModel, parse_symbol
 from backend.schemas.events import Topic
 
-TOPICS: tuple[Topic, ...] = ("prices", "orders", "trades", "portfolio", "bot")
+TOPICS: tuple[Topic, ...] = ("prices", "orders", "trades", "positions", "portfolio", "bot")
 
 
 class TopicStreamQuery(RequestModel):

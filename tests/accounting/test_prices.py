@@ -37,9 +37,12 @@ def test_a_price_of_zero_has_no_inverse() -> None:
     assert price_of({"BTC/USDT": D(0)}, "USDT", "BTC") is None
 
 
-def test_a_contract_prices_its_base() -> None:
-    assert price_of({"BTC/USDT:USDT": D(20000)}, "BTC", "USDT") is None
-    assert price_of({"BTC/EUR:EUR": D(2), "EUR/USDT": D(3)}, "BTC", "USDT") is None
+def test_a_linear_contract_prices_its_base_where_there_is_no_pair() -> None:
+    contract = {"BTC/USDT:USDT": D(20000)}
+    assert price_of(contract, "BTC", "USDT") == D(20000)
+    assert price_of({**contract, "BTC/USDT": D(20001)}, "BTC", "USDT") == D(20001)
+    assert price_of({"BTC/EUR:EUR": D(2), "EUR/USDT": D(3)}, "BTC", "USDT") == D(6)
+    assert price_of({"BTC/USD:BTC": D(20000)}, "BTC", "USD") is None
 
 
 def test_large_prices_are_not_cut() -> None:

@@ -115,8 +115,19 @@ def test_a_faster_market_moves_more_in_the_same_candles():
 def test_seeds_and_symbols_have_paths_of_their_own(clock):
     first, second = Market(seed=1, clock=clock), Market(seed=2, clock=clock)
     assert first.price("BTC/USDT") != second.price("BTC/USDT")
-    shares = {first.price(symbol) / Decimal(LISTINGS[symbol].usual_price) for symbol in LISTINGS}
-    assert len(shares) == len(LISTINGS)
+    pairs = [symbol for symbol in LISTINGS if not LISTINGS[symbol].is_contract]
+    shares = {first.price(symbol) / Decimal(LISTINGS[symbol].usual_price) for symbol in pairs}
+    assert len(shares) == len(pairs)
+
+
+def test_a_perpetual_follows_its_pair_and_is_steered_by_itself(clock):
+    market = Market(clock=clock)
+    assert market.price("BTC/USDT:USDT") == market.price("BTC/USDT")
+    before = market.price("BTC/USDT")
+    market.pin("BTC/USDT:USDT", Decimal(40_000))
+    clock.now += 0.002
+    assert market.price("BTC/USDT:USDT") == Decimal(40_000)
+    assert abs(market.price("BTC/USDT") / before - 1) < Decimal("0.01")
 
 
 def test_candles_since_a_time_go_forward_from_there(market):

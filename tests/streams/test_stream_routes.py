@@ -55,10 +55,17 @@ def topics_of(events: list[Sse]) -> list[str]:
 
 
 def test_a_stream_carries_every_topic_unless_told_otherwise(open_stream: Open) -> None:
-    snapshots = open_stream().take(5)
+    snapshots = open_stream().take(6)
     assert {event.name for event in snapshots} == {"snapshot"}
-    assert topics_of(snapshots) == ["prices", "orders", "trades", "portfolio", "bot"]
-    assert snapshots[4].data["data"]["state"] == "running"
+    assert topics_of(snapshots) == [
+        "prices",
+        "orders",
+        "trades",
+        "positions",
+        "portfolio",
+        "bot",
+    ]
+    assert snapshots[5].data["data"]["state"] == "running"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +99,7 @@ def test_the_answer_is_marked_as_an_endless_stream(open_stream: Open) -> None:
         ("?topics=nonsense", "topics"),
         ("?topics=prices,", "topics"),
         ("?topics=", "topics"),
-        ("?topics=positions", "topics"),
+        ("?topics=candles", "topics"),
         ("?symbols=nonsense", "symbols"),
         ("?symbols=", "symbols"),
         ("?symbols=BTC-USDT,DOGE-USDT", "symbols"),
@@ -176,8 +183,8 @@ def test_topics_take_their_own_scopes(open_stream: Open, app: Flask) -> None:
         refused = problem(open_stream(f"{path}{separator}ticket={ticket}", authorization=None))
         assert (refused["code"], refused["type"]) == (403, "forbidden")
     ticket = ticket_of_one_who_may(app, *scopes)
-    snapshots = open_stream(f"?ticket={ticket}", authorization=None).take(2)
-    assert topics_of(snapshots) == ["orders", "bot"]
+    snapshots = open_stream(f"?ticket={ticket}", authorization=None).take(3)
+    assert topics_of(snapshots) == ["orders", "positions", "bot"]
 
 
 def test_who_may_read_no_topic_gets_no_stream(open_stream: Open, app: Flask) -> None:

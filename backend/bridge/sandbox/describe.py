@@ -7,10 +7,21 @@ from typing import Any
 
 from ccxt.base.decimal_to_precision import DECIMAL_PLACES
 
+from backend.accounting.stakes import MAX_LEVERAGE
 from backend.bridge.sandbox.figures import TIME_FRAMES_MS
 from backend.bridge.sandbox.listings import MAKER_FEE, TAKER_FEE, Listing
 
 EXCHANGE_ID = "sandbox"
+_SPOT = {"type": "spot", "spot": True, "swap": False, "contract": False}
+_CONTRACT = {
+    "type": "swap",
+    "spot": False,
+    "swap": True,
+    "contract": True,
+    "linear": True,
+    "inverse": False,
+    "contractSize": 1,
+}
 _PUBLIC = (
     "fetchMarkets",
     "fetchCurrencies",
@@ -60,7 +71,13 @@ def description(symbols: Iterable[str]) -> dict[str, Any]:
         "countries": [],
         "rateLimit": 10,
         "precisionMode": DECIMAL_PLACES,
-        "has": {"CORS": None, "spot": True, "ws": True, **dict.fromkeys(_PUBLIC + _PRIVATE, True)},
+        "has": {
+            "CORS": None,
+            "spot": True,
+            "swap": True,
+            "ws": True,
+            **dict.fromkeys(_PUBLIC + _PRIVATE, True),
+        },
         "timeframes": {name: name for name in TIME_FRAMES_MS},
         "urls": {"api": address, "test": address, "www": "", "doc": []},
         "requiredCredentials": {"apiKey": True, "secret": True},
@@ -78,17 +95,18 @@ def description(symbols: Iterable[str]) -> dict[str, Any]:
 def market_row(listing: Listing) -> dict[str, Any]:
     """Return one market as ccxt's `safe_market_structure` takes it."""
     return {
-        "id": listing.symbol.replace("/", ""),
+        **(_CONTRACT if listing.is_contract else _SPOT),
+        "id": listing.symbol.replace("/", "").replace(":", "-"),
         "symbol": listing.symbol,
         "base": listing.base,
         "quote": listing.quote,
         "baseId": listing.base,
         "quoteId": listing.quote,
-        "type": "spot",
-        "spot": True,
+        "settle": listing.quote if listing.is_contract else None,
+        "settleId": listing.quote if listing.is_contract else None,
         "margin": False,
         "active": True,
-        "feeSide": "get",
+        "feeSide": "quote" if listing.is_contract else "get",
         "maker": float(MAKER_FEE),
         "taker": float(TAKER_FEE),
         "precision": {"amount": listing.amount_digits, "price": listing.price_digits},
@@ -96,6 +114,7 @@ def market_row(listing: Listing) -> dict[str, Any]:
             "amount": {"min": float(listing.min_amount), "max": float(listing.max_amount)},
             "price": {"min": float(listing.price_tick), "max": None},
             "cost": {"min": float(listing.min_cost), "max": None},
+            "leverage": {"min": 1, "max": MAX_LEVERAGE if listing.is_contract else None},
         },
         "info": {},
     }

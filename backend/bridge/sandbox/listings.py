@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 TAKER_FEE = MAKER_FEE = Decimal("0.001")
@@ -36,7 +36,17 @@ class Listing:
     @property
     def quote(self) -> str:
         """The asset that pays for it."""
-        return self.symbol.split("/")[1]
+        return self.underlying.split("/")[1]
+
+    @property
+    def is_contract(self) -> bool:
+        """Whether it is a perpetual contract on the pair, settled in the quote asset."""
+        return ":" in self.symbol
+
+    @property
+    def underlying(self) -> str:
+        """The pair whose natural price it has."""
+        return self.symbol.split(":")[0]
 
     @property
     def price_tick(self) -> Decimal:
@@ -95,7 +105,12 @@ _ALL = (
         is_cross=True,
     ),
 )
-LISTINGS = {listing.symbol: listing for listing in _ALL}
+_PERPETUALS = tuple(
+    replace(listing, symbol=f"{listing.symbol}:USDT")
+    for listing in _ALL
+    if listing.symbol in ("BTC/USDT", "ETH/USDT", "SOL/USDT")
+)
+LISTINGS = {listing.symbol: listing for listing in (*_ALL, *_PERPETUALS)}
 
 _NUMBERED = re.compile(r"M[0-9]{3}/USDT")
 

@@ -186,7 +186,7 @@ class Market:
         with self._lock:
             if symbol not in self._paths:
                 listing = find_listing(symbol)
-                tree = CandleTree(self._seed, listing, self._speed)
+                tree = CandleTree(self._seed, find_listing(listing.underlying), self._speed)
                 trade = int(listing.daily_volume / listing.amount_step) * TICK_MS // DAY_MS
                 natural = self._cross(listing, tree) if listing.is_cross else tree
                 self._paths[symbol] = Steered(natural, max(1, trade))

@@ -1,0 +1,1 @@
+"""Futures: positions and margin, in paper and in real trading."""

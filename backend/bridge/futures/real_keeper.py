@@ -1,0 +1,120 @@
+"""Follows the positions that an exchange keeps, through OctoBot."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import ccxt
+import octobot_trading.errors as trading_errors
+import octobot_trading.exchange_channel as exchange_channel
+from async_channel.enums import ChannelConsumerPriorityLevels
+from octobot_trading.constants import POSITIONS_CHANNEL
+from octobot_trading.enums import MarginType, PositionSide
+
+from backend.accounting.exact import ZERO
+from backend.accounting.stakes import MarginMode
+from backend.bridge.convert import decimal_or_none, last_price, utc
+from backend.bridge.futures.board import Board
+from backend.bridge.recorder import Change, Recorder
+from backend.errors import ExchangeRefused, ExchangeUnreachable, LeverageOutOfRange
+from backend.schemas.journal import AccountState
+from backend.schemas.positions import Position
+
+# Any other priority makes OctoBot poll the exchange for our sake.
+_PRIORITY = ChannelConsumerPriorityLevels.OPTIONAL.value
+
+
+class RealKeeper:
+    """The positions of every futures exchange in real trading: the exchange has the last word."""
+
+    def __init__(self, recorder: Recorder, board: Board) -> None:
+        self._recorder = recorder
+        self._board = board
+        self._managers: dict[str, Any] = {}
+
+    async def begin(self, manager: Any, state: AccountState) -> None:
+        """Read an exchange's positions, and listen to what changes them."""
+        self._managers[manager.exchange_name] = manager
+        self._board.forget(manager.exchange_name)
+        for symbol in manager.exchange_config.traded_symbol_pairs:
+            await self.refresh(manager, symbol)
+            self._board.show(self.position(manager, symbol))
+        channel = exchange_channel.get_chan(POSITIONS_CHANNEL, manager.id)
+        await channel.new_consumer(self._on_position, priority_level=_PRIORITY)
+
+    def publish(self) -> None:
+        """Let the streams begin with the positions as they are now."""
+        self._recorder.put(Change(snapshot=("positions", self._board.snapshot())))
+
+    async def take_price(self, manager: Any, symbol: str, price: Decimal) -> bool:
+        """Do nothing: the exchange says what a price does to a position."""
+        return False
+
+    async def refresh(self, manager: Any, symbol: str) -> None:
+        """Ask the exchange how a position stands, and tell of what has changed."""
+        try:
+            raw = await manager.exchange.get_position(symbol)
+        except trading_errors.AuthenticationError:
+            raise ExchangeRefused("the exchange refused the API key") from None
+        except (trading_errors.OctoBotExchangeError, ccxt.BaseError):
+            raise ExchangeUnreachable("the exchange does not tell the position") from None
+        await manager.exchange_personal_data.handle_position_update(
+            symbol, PositionSide.BOTH, raw, should_notify=False
+        )
+        self._tell(manager, symbol)
+
+    def position(self, manager: Any, symbol: str) -> Position:
+        """Return a position, or the settings of a contract in which none is open."""
+        held = manager.exchange_personal_data.positions_manager.get_symbol_position(
+            symbol, PositionSide.BOTH
+        )
+        return _position_of(manager, held)
+
+    async def configure(
+        self, manager: Any, symbol: str, leverage: Decimal | None, mode: MarginMode | None
+    ) -> None:
+        """Have the exchange change a contract's settings; raises what it answers."""
+        contract = manager.exchange.get_pair_future_contract(symbol)
+        try:
+            if mode is not None and MarginType(mode) is not contract.margin_type:
+                await manager.trader.set_margin_type(symbol, None, MarginType(mode))
+            if leverage is not None:
+                await manager.trader.set_leverage(symbol, None, leverage)
+        except trading_errors.InvalidLeverageValue:
+            raise LeverageOutOfRange("leverage: the exchange does not allow it") from None
+        except (trading_errors.FailedRequest, ccxt.ExchangeError):
+            raise ExchangeRefused("the exchange refused the change") from None
+        except (trading_errors.OctoBotExchangeError, ccxt.BaseError):
+            raise ExchangeUnreachable("the exchange did not answer") from None
+        await self.refresh(manager, symbol)
+
+    async def _on_position(self, *, exchange: str, symbol: str, **_: Any) -> None:
+        self._tell(self._managers[exchange], symbol)
+
+    def _tell(self, manager: Any, symbol: str) -> None:
+        events = self._board.tell(self.position(manager, symbol))
+        if events:
+            self._recorder.put(Change(events=events))
+
+
+def _position_of(manager: Any, held: Any) -> Position:
+    """Build a position from OctoBot's object; zero is how it writes what it does not know."""
+    contract, size = held.symbol_contract, held.size
+    price = last_price(manager, held.symbol) or decimal_or_none(held.mark_price)
+    entry = held.entry_price
+    return Position(
+        exchange=manager.exchange_name,
+        symbol=held.symbol,
+        side="long" if size > 0 else "short" if size < 0 else None,
+        quantity=abs(size),
+        entry_price=entry if size else None,
+        mark_price=price,
+        unrealized_pnl=ZERO if price is None or not size else size * (price - entry),
+        realized_pnl=held.realised_pnl if size else ZERO,
+        margin=held.initial_margin,
+        leverage=contract.current_leverage,
+        margin_mode="cross" if contract.margin_type is MarginType.CROSS else "isolated",
+        liquidation_price=(decimal_or_none(held.liquidation_price) or None) if size else None,
+        opened_at=utc(held.creation_time) if size and held.creation_time else None,
+    )
