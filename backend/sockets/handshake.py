@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from werkzeug.datastructures import Headers
 
@@ -41,8 +40,8 @@ def check_origin(headers: Headers, allowed: Sequence[str]) -> None:
     origin = headers.get("Origin")
     if origin is None or origin in allowed or "*" in allowed:
         return
-    host = headers.get("Host", "")
-    if not host or urlsplit(origin).netloc.lower() != host.lower():
+    scheme, _, host = origin.lower().partition("://")
+    if scheme not in ("http", "https") or host != headers.get("Host", "").lower():
         raise Forbidden("pages of this origin may not open a WebSocket here")
 
 

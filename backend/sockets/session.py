@@ -74,13 +74,19 @@ class Session:
         """Take a place; raises what a stream's route raises, and `StreamsFull` at the bounds."""
         self._app, self._sockets, self._door, self._query = app, sockets, door, query
         self._hub = services().hub
-        self._place = sockets.admit()
-        self._stranger = sockets.admit_stranger() if principal is None else None
         self._selection = Selection((), None, WEBSOCKET)
         self._principal = principal
-        self._new_client = None if principal is None else self._seat(principal)
         self._client: Client | None = None
         self._work = Pool(MOST_IN_WORK)
+        with contextlib.ExitStack() as places:
+            places.callback(sockets.admit().give_back)
+            self._known = contextlib.ExitStack()  # closes as soon as the client is known
+            self._new_client = None
+            if principal is None:
+                self._known.callback(sockets.admit_stranger().give_back)
+            else:
+                self._new_client = self._seat(principal)
+            self._places = places.pop_all()
 
     def take_over(self, sock: socket.socket) -> None:
         """Begin on a connection whose handshake has been answered."""
@@ -88,6 +94,7 @@ class Session:
             self._outlet: SharedOutlet = self._hub.share(sock)
         except OSError:  # gone already
             sock.close()
+            self._leave()
             return
         self._wire = Wire(sock, lambda payload: self._say(pong_message(payload)))
         self._deadline = time.monotonic() + AUTHENTICATE_WITHIN_S
@@ -130,9 +137,11 @@ class Session:
             self._hub.dismiss(self._client, frame)
         self._wire.drain()
         self._wire.close()
-        self._place.give_back()
-        if self._stranger is not None:
-            self._stranger.give_back()
+        self._leave()
+
+    def _leave(self) -> None:
+        self._known.close()
+        self._places.close()
 
     def _say(self, frame: bytes) -> None:
         if self._client is not None:
@@ -221,8 +230,7 @@ class Session:
     def _enter(self, new_client: Callable[[Outlet], Client]) -> None:
         self._client = new_client(self._outlet)
         self._hub.attach(self._client)
-        if self._stranger is not None:
-            self._stranger.give_back()
+        self._known.close()
 
     # ---- what it is sent
 

@@ -21,8 +21,8 @@ class Sockets:
     """
 
     def __init__(self, most: int) -> None:
-        self._all = Seats(most, most)
-        self._strangers = Seats(max(1, most // 4), most)
+        self._all = Seats(most, most + 1)
+        self._strangers = Seats(max(1, most // 4), most + 1)
         self.closing = False
 
     def admit(self) -> Seat:

@@ -9,7 +9,7 @@ import socket
 from collections import deque
 from typing import Any
 
-from wsproto.connection import CLIENT, Connection
+from wsproto.connection import CLIENT, Connection, ConnectionState
 from wsproto.events import (
     CloseConnection,
     Event,
@@ -107,7 +107,8 @@ class Peer:
                 self.send_event(event.response())
             elif isinstance(event, CloseConnection):
                 self.close_code = event.code
-                self.socket.sendall(self._protocol.send(event.response()))
+                if self._protocol.state is ConnectionState.REMOTE_CLOSING:
+                    self.send_event(event.response())
         return None
 
     def hear_pong(self) -> bytes:
