@@ -20,6 +20,7 @@ from backend.middleware.auth import check_every_route_has_a_rule, install_auth
 from backend.middleware.errors import install_errors
 from backend.middleware.headers import with_answer_headers
 from backend.middleware.rate_limit import install_rate_limits
+from backend.middleware.shedding import install_shedding
 from backend.schemas.auth import Tokens
 from backend.services import Services
 from backend.settings import Settings
@@ -99,6 +100,7 @@ def app(settings: Settings, database: Database, identity: Identity) -> Iterator[
     install_errors(app)
     install_auth(app)
     install_rate_limits(app, settings, host)
+    install_shedding(app, lambda: 0.0, host)
     recorder = install_audit(app, database)
     app.register_blueprint(auth)
     app.register_blueprint(audit)
