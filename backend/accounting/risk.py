@@ -101,6 +101,11 @@ class RiskLimits:
             else:
                 self._day = replace(day, value=value, lowest_value=min(value, day.lowest_value))
 
+    def restore(self, day: Day) -> None:
+        """Go on with a day that began before a restart; the next value may begin another."""
+        with self._lock:
+            self._day = day
+
     def resume(self, at: datetime) -> None:
         """Count the loss anew from here: somebody has seen it and lets trading go on."""
         with self._lock:

@@ -60,7 +60,11 @@ def restart_bot() -> tuple[Envelope[Bot], int]:
     tags=["bot"],
 )
 def pause_bot() -> Envelope[Bot]:
-    """Place no new orders until resumed; open orders rest and may be canceled."""
+    """Place no new orders until resumed; open orders rest and may be canceled.
+
+    The pause outlives restarts of the bot and of the server. A 503 `journal_unavailable`
+    says that it holds, but that a restart would forget it.
+    """
     return Envelope(data=services().bridge.bot.pause())
 
 

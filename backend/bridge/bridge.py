@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Mapping
+from typing import Any
 
 from backend.accounting.risk import RiskLimits
 from backend.bridge.boot import take_stock
@@ -12,7 +14,8 @@ from backend.bridge.control import BotControl
 from backend.bridge.deadman import DeadMan
 from backend.bridge.desk import Desk
 from backend.bridge.effects import event_data
-from backend.bridge.engine import Engine, Status
+from backend.bridge.engine import Engine
+from backend.bridge.entrance import Status
 from backend.bridge.futures.board import Board
 from backend.bridge.futures.keeper import Keeper
 from backend.bridge.futures.margins import Margins
@@ -23,6 +26,7 @@ from backend.bridge.instance import BootFailed
 from backend.bridge.intents import Intents
 from backend.bridge.ledger import Ledger
 from backend.bridge.markets import Markets
+from backend.bridge.memory import Memory
 from backend.bridge.orders import Orders
 from backend.bridge.portfolio import Portfolios
 from backend.bridge.positions import Positions
@@ -65,7 +69,14 @@ class Bridge:
         self._journal = journal
         self._recorder = Recorder(journal, sink)
         start = secrets.token_hex(4)
-        self._engine = Engine(settings, host, on_ready=self._on_ready, on_status=self._on_status)
+        self._memory = Memory(journal, self._recorder)
+        self._engine = Engine(
+            settings,
+            host,
+            on_ready=self._on_ready,
+            on_status=self._on_status,
+            pause=_pause_from(self._memory.recall("pause")),
+        )
         self._models = ReadModels(start)
         board = Board()
         margins = Margins(board) if _has_paper_margins(settings) else None
@@ -76,15 +87,15 @@ class Bridge:
             else PaperKeeper(self._recorder, self._ledger, board, margins)
         )
         self._ledger.load(journal.newest_orders(KEPT), journal.newest_trades(KEPT))
-        self.bot = BotControl(self._engine, settings, host)
+        self._intents = Intents(journal, self._recorder, self._ledger, host)
+        self.bot = BotControl(self._engine, settings, host, self._intents.wait_until_durable)
         self.config = Configuration(settings, host)
         self.portfolio = Portfolios(
             self._engine, self._models, self._ledger, self._recorder, self._on_worth
         )
         self.risk = RiskLimits(limits_from(settings))
-        self._guard = Guard(self._engine, self._ledger, self.portfolio, self.risk)
+        self._guard = Guard(self._engine, self._ledger, self.portfolio, self.risk, self._memory)
         self._desk = Desk(self._engine, self._ledger, self.portfolio, self._guard)
-        self._intents = Intents(journal, self._recorder, self._ledger, host)
         self.orders = Orders(
             self._engine, self._ledger, self._desk, self._guard, self._intents, journal, host, start
         )
@@ -165,6 +176,8 @@ class Bridge:
     # ---- from any thread
 
     def _on_status(self, status: Status) -> None:
+        if status.state in ("running", "paused"):
+            self._memory.keep("pause", paused=status.state == "paused", reason=status.reason)
         self.bot.note(status)
         self._guard.note(status)
         json = self.bot.status().model_dump_json().encode()
@@ -175,3 +188,7 @@ class Bridge:
 
 def _has_paper_margins(settings: Settings) -> bool:
     return settings.trading == "paper" and settings.exchange_type == "future"
+
+
+def _pause_from(memo: Mapping[str, Any]) -> Status | None:
+    return Status("paused", memo["reason"]) if memo.get("paused") else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -10,11 +11,12 @@ import octobot.constants
 import octobot_trading.errors as trading_errors
 
 from backend import __version__
-from backend.bridge.engine import Engine, Status
+from backend.bridge.engine import Engine
+from backend.bridge.entrance import Status
 from backend.bridge.guard import Guard
 from backend.bridge.recent import Recent
 from backend.concurrency import Host
-from backend.errors import Conflict
+from backend.errors import Conflict, JournalDown, OrderStateUnknown
 from backend.schemas.bot import Bot, ExchangeReadiness, Readiness, Versions
 from backend.schemas.common import utc_now
 from backend.schemas.prepared import Prepared
@@ -28,10 +30,17 @@ _VERSIONS = Versions(
 class BotControl:
     """Commands to the bot as a whole; each returns the state that it led to."""
 
-    def __init__(self, engine: Engine, settings: Settings, host: Host) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        host: Host,
+        wait_until_durable: Callable[[], None],
+    ) -> None:
         self._engine = engine
         self._settings = settings
         self._host = host
+        self._wait_until_durable = wait_until_durable
         self._started_at: datetime | None = None
         self._recent = Recent(fresh_s=1.0)
 
@@ -87,7 +96,10 @@ class BotControl:
         return self.status()
 
     def pause(self) -> Bot:
-        """Place no new orders until resumed; open orders rest and may be canceled."""
+        """Place no new orders until resumed, restarts included; open orders rest.
+
+        Raises `JournalDown` when the pause holds, but a restart would forget it.
+        """
         return self._set_paused(True)
 
     def resume(self) -> Bot:
@@ -100,6 +112,10 @@ class BotControl:
         if state == wanted:
             raise Conflict(f"the bot is {state}")
         self._engine.run(self._switch, paused)
+        try:
+            self._wait_until_durable()
+        except OrderStateUnknown:
+            raise JournalDown(f"the bot is {wanted}, but a restart would forget it") from None
         return self.status()
 
     # ---- on the bot's loop
@@ -109,7 +125,7 @@ class BotControl:
 
     def note(self, status: Status) -> None:
         """Remember when the bot came up."""
-        if status.state == "running" and self._started_at is None:
+        if status.state in ("running", "paused") and self._started_at is None:
             self._started_at = utc_now()
         elif status.state in ("starting", "stopped", "failed"):
             self._started_at = None

@@ -8,19 +8,16 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any
 
-from backend.bridge.crossings import Crossings, LoopEnded
+from backend.bridge.crossings import Crossings
+from backend.bridge.entrance import Entrance, Status
 from backend.bridge.instance import BootFailed, create_octobot, take_apart, wait_for_exchanges
 from backend.bridge.pulse import Pulse
 from backend.bridge.tally import Tally
-from backend.concurrency import Host, current_caller
-from backend.errors import BotNotReady, BotTimeout, Conflict, InvalidExchange, OrderStateUnknown
-from backend.schemas.bot import BotState
+from backend.concurrency import Host
+from backend.errors import Conflict, InvalidExchange
 from backend.settings import Settings
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 _STOP_TIMEOUT_S = 10.0
 _LEFT_TIMEOUT_S = 2.0
@@ -29,18 +26,12 @@ _RETRY_AFTER_S = (5, 10, 30, 60)
 log = logging.getLogger(__name__)
 
 
-class Status(NamedTuple):
-    """The bot's state and, when something is wrong, why."""
-
-    state: BotState
-    reason: str | None = None
-
-
-class Engine:
+class Engine(Entrance):
     """Owns the thread, the loop and the OctoBot on it.
 
     Everything that touches an OctoBot object runs on the loop through `run`;
     `bot`, `exchanges` and the callbacks given here are used on the loop only.
+    A `pause` holds from one run to the next, until `set_paused` ends it.
     """
 
     def __init__(
@@ -50,17 +41,18 @@ class Engine:
         *,
         on_ready: Callable[[], Coroutine[Any, Any, None]],
         on_status: Callable[[Status], None],
+        pause: Status | None = None,
     ) -> None:
+        super().__init__(host, settings.bot_timeout)
         self._settings = settings
-        self._host = host
         self._on_ready = on_ready
         self._on_status = on_status
         self._status = Status("stopped")
+        self._pause = pause
         self._lifecycle = threading.Lock()
         self._closed = False
         self._thread: threading.Thread | None = None
         self._halt: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self._crossings: Crossings | None = None
         self._retry: threading.Timer | None = None
         self._failures = 0
         self._kept: set[asyncio.Task[None]] = set()
@@ -77,47 +69,6 @@ class Engine:
             return Status("failed", "the bot's thread has ended")
         return status
 
-    @property
-    def waiting(self) -> int:
-        """How many requests wait for the loop, or have it work for them, right now."""
-        return 0 if self._crossings is None else len(self._crossings)
-
-    # ---- crossing in
-
-    def run(
-        self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Run a coroutine function on the bot's loop and return its result.
-
-        Raises `BotNotReady` unless the bot runs (or is paused), `BotBusy` when too
-        much waits for it, `BotTimeout` when it takes longer than the settings
-        allow; the work is then canceled.
-        """
-        future = self._cross(function, *args, **kwargs)
-        try:
-            return self._host.wait(future, self._settings.bot_timeout)
-        except TimeoutError:
-            future.cancel()
-            raise BotTimeout("the bot did not answer in time") from None
-        except (asyncio.CancelledError, concurrent.futures.CancelledError):
-            raise BotNotReady("the bot was stopped meanwhile") from None
-
-    def run_command(
-        self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Run work that must not be cut short, such as an order on its way.
-
-        When it takes too long it goes on, and `OrderStateUnknown` is raised:
-        what became of it shows in the order list.
-        """
-        future = self._cross(function, *args, **kwargs)
-        try:
-            return self._host.wait(future, self._settings.bot_timeout)
-        except TimeoutError:
-            raise OrderStateUnknown("the exchange has not answered in time") from None
-        except (asyncio.CancelledError, concurrent.futures.CancelledError):
-            raise OrderStateUnknown("the bot was stopped meanwhile") from None
-
     def exchange(self, name: str | None) -> Any:
         """Return the named exchange, or the only one. Loop only; raises `InvalidExchange`."""
         if name is None:
@@ -133,31 +84,6 @@ class Engine:
         task = asyncio.get_running_loop().create_task(work)
         self._kept.add(task)
         task.add_done_callback(self._kept.discard)
-
-    def require_ready(self) -> None:
-        """Raise `BotNotReady` unless the bot runs or is paused."""
-        self._require_crossings()
-
-    def require_room(self) -> None:
-        """Raise `BotBusy` when the loop would take no more work of this caller."""
-        self._require_crossings().require_room(current_caller())
-
-    def _require_crossings(self) -> Crossings:
-        status, crossings = self.status, self._crossings
-        if status.state not in ("running", "paused") or crossings is None:
-            raise BotNotReady(
-                f"the bot is {status.state}" + (f": {status.reason}" if status.reason else "")
-            )
-        return crossings
-
-    def _cross(
-        self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
-    ) -> concurrent.futures.Future[T]:
-        crossings = self._require_crossings()
-        try:
-            return crossings.submit(function(*args, **kwargs), current_caller())
-        except LoopEnded:
-            raise BotNotReady("the bot was stopped meanwhile") from None
 
     # ---- lifecycle, from any thread; all but `close` raise Conflict while another is at work
 
@@ -185,7 +111,8 @@ class Engine:
 
     def set_paused(self, paused: bool, reason: str | None = None) -> None:
         """Note on the loop that trading is paused or goes on."""
-        self._set_status(Status("paused" if paused else "running", reason))
+        self._pause = Status("paused", reason) if paused else None
+        self._set_status(self._pause or Status("running"))
 
     @contextlib.contextmanager
     def _exclusive(self, wait_s: float = 0.05) -> Iterator[None]:
@@ -294,7 +221,7 @@ class Engine:
         else:
             self._failures = 0
             self.pulse.start()
-            self._set_status(Status("running"))
+            self._set_status(self._pause or Status("running"))
 
     def _fail(self, reason: str) -> None:
         if self._status.state not in ("stopping", "failed"):

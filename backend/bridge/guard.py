@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,9 +15,11 @@ from octobot_trading.enums import TraderOrderType
 
 from backend.accounting.balances import assets_of
 from backend.accounting.limits import Limits, Risked
-from backend.accounting.risk import RiskLimits
-from backend.bridge.engine import Engine, Status
+from backend.accounting.risk import Day, RiskLimits
+from backend.bridge.engine import Engine
+from backend.bridge.entrance import Status
 from backend.bridge.ledger import Ledger
+from backend.bridge.memory import Memory
 from backend.bridge.portfolio import Portfolios
 from backend.errors import OrderRefused
 from backend.schemas.common import utc_now
@@ -38,7 +41,12 @@ class Guard:
     """
 
     def __init__(
-        self, engine: Engine, ledger: Ledger, portfolios: Portfolios, limits: RiskLimits
+        self,
+        engine: Engine,
+        ledger: Ledger,
+        portfolios: Portfolios,
+        limits: RiskLimits,
+        memory: Memory,
     ) -> None:
         self._engine = engine
         self._ledger = ledger
@@ -46,8 +54,11 @@ class Guard:
         self._limits = limits
         self._placing: dict[str, int] = {}
         self._is_watching = False
-        self._has_paused = False
+        self._memory = memory
         self._state = engine.status.state
+        kept = memory.recall("day")
+        if kept:
+            limits.restore(_day_from(kept))
 
     def broken(self, asked: NewOrder, price: Decimal) -> list[OrderRefused]:
         """Return each limit that an order would break at this price.
@@ -100,12 +111,12 @@ class Guard:
         if worth.complete:
             series = (worth.account, worth.reference_market)
             self._limits.note_value(series, worth.total_value, utc_now())
-        state = self._engine.status.state
-        if self._limits.loss_limit_reached and state == "running":
+            self._keep_day()
+        status = self._engine.status
+        if self._limits.loss_limit_reached and status.state == "running":
             log.warning("trading is paused: %s", _REASON)
-            self._has_paused = True
             self._engine.set_paused(True, _REASON)
-        elif not self._limits.loss_limit_reached and self._has_paused and state == "paused":
+        elif not self._limits.loss_limit_reached and status == ("paused", _REASON):
             self._engine.set_paused(False)
 
     def note(self, status: Status) -> None:
@@ -117,7 +128,20 @@ class Guard:
             return
         if before == "paused" and status.state == "running" and self._limits.loss_limit_reached:
             self._limits.resume(utc_now())
-        self._has_paused = False
+            self._keep_day()
+
+    def _keep_day(self) -> None:
+        """Keep what the day's loss is counted from, and how low it was if that was too low."""
+        day = self._limits.day
+        if day is not None:
+            reached = self._limits.loss_limit_reached
+            self._memory.keep(
+                "day",
+                series=list(day.series),
+                counted_since=day.counted_since.isoformat(),
+                opening_value=str(day.opening_value),
+                lowest_value=str(day.lowest_value if reached else day.opening_value),
+            )
 
     def _risked(self, asked: NewOrder, price: Decimal) -> Risked:
         """Value an order at the most that it may bring or cost: the market fills at its price."""
@@ -147,6 +171,18 @@ def limits_from(settings: Settings) -> Limits:
         max_open_orders=settings.risk_max_open_orders,
         symbols=frozenset(settings.risk_symbols) or None,
         max_daily_loss=settings.risk_max_daily_loss,
+    )
+
+
+def _day_from(memo: Mapping[str, Any]) -> Day:
+    account, reference_market = memo["series"]
+    lowest = Decimal(memo["lowest_value"])
+    return Day(
+        series=(account, reference_market),
+        counted_since=datetime.fromisoformat(memo["counted_since"]),
+        opening_value=Decimal(memo["opening_value"]),
+        value=lowest,
+        lowest_value=lowest,
     )
 
 

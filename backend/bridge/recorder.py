@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from backend.accounting.exact import EXACT, ZERO
 from backend.schemas.events import JOURNALLED, Event, EventSink, Topic
@@ -47,6 +48,7 @@ class Change:
     accepted: str | None = None
     lost: str | None = None
     baseline: tuple[str, Decimal] | None = None
+    memo: tuple[str, Mapping[str, Any]] | None = None
     events: tuple[Event, ...] = ()
     snapshot: tuple[Topic, Mapping[str, tuple[str | None, bytes]]] | None = None
     done: concurrent.futures.Future[None] | None = None
@@ -154,6 +156,7 @@ def _batch(changes: Sequence[Change]) -> Batch | None:
     balances: dict[str, dict[str, Decimal]] = {}
     trades: list[StoredTrade] = []
     events: list[JournalEvent] = []
+    memos: dict[str, Mapping[str, Any]] = {}
     accepted, lost = [], []
     for change in changes:
         if change.order is not None:
@@ -170,15 +173,14 @@ def _batch(changes: Sequence[Change]) -> Batch | None:
             accepted.append(change.accepted)
         if change.lost is not None:
             lost.append(change.lost)
+        if change.memo is not None:
+            memos.update([change.memo])
         events.extend(
             JournalEvent(e.topic, e.name, e.key, e.symbol, e.data, e.item is None)
             for e in change.events
             if e.topic in JOURNALLED
         )
-    probes = any(change.probes for change in changes)
-    if not (orders or trades or positions or balances or accepted or lost or events or probes):
-        return None
-    return Batch(
+    batch = Batch(
         orders=tuple(orders.values()),
         trades=trades,
         positions=tuple(positions.values()),
@@ -186,4 +188,7 @@ def _batch(changes: Sequence[Change]) -> Batch | None:
         accepted=accepted,
         lost=lost,
         events=events,
+        memos=memos,
     )
+    probes = any(change.probes for change in changes)
+    return batch if probes or not batch.is_empty else None

@@ -39,7 +39,7 @@ class Reports:
         self._bridge = bridge
         self._pnl = ProfitAndLoss(bridge, database)
         self._risk = RiskControl(bridge, database)
-        self._snapshots = Snapshots(settings, database, bridge.portfolio.worth, bridge.risk)
+        self._snapshots = Snapshots(settings, database, bridge.portfolio.worth)
 
     def pnl(self, query: PnlQuery) -> Pnl:
         """Return profit and loss; raises `BotNotReady` while the bot does not run."""

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta, timezone
 import structlog
 from sqlalchemy.orm import Session
 
-from backend.accounting.risk import RiskLimits
 from backend.errors import StoreUnavailable
 from backend.schemas.common import utc_now
 from backend.schemas.worth import Worth
@@ -41,13 +40,12 @@ class Snapshots:
         settings: Settings,
         database: Database,
         worth: Callable[[], Worth | None],
-        risk: RiskLimits,
     ) -> None:
         self._interval_s = settings.snapshot_interval
         self._retention = timedelta(days=settings.snapshot_retention)
         self._database = database
         self._worth = worth
-        self._newest = self._recall(settings.trading, risk)
+        self._newest = database.read(snapshots.newest, settings.trading)
         self._priced: set[tuple[str, str]] = set()
         self._tidied: dict[timedelta, datetime] = {}
         self._tidy_at = 0.0
@@ -65,17 +63,6 @@ class Snapshots:
         """End the thread."""
         self._closing.set()
         self._thread.join(timeout_s)
-
-    def _recall(self, trading: str, risk: RiskLimits) -> Snapshot | None:
-        """Let the day's loss go on from where it was counted before a restart."""
-        newest = self._database.read(snapshots.newest, trading)
-        if newest is not None:
-            series = (newest.account, newest.reference_market)
-            midnight = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
-            first = self._database.read(snapshots.first_since, *series, midnight)
-            if first is not None:
-                risk.note_value(series, first.total_value, first.taken_at)
-        return newest
 
     def _run(self) -> None:
         wait_s = 0.0

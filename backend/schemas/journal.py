@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
@@ -96,7 +96,8 @@ class Batch:
     """What happened together; all of it is committed in one transaction, or nothing.
 
     `balances` are changes of the account's totals (asset to signed amount) that
-    come with no trade. `id` lets the journal know a batch again that is recorded
+    come with no trade; `memos` are JSON objects that replace what their names stood
+    for. `id` lets the journal know a batch again that is recorded
     once more because nobody knows whether it was committed.
     """
 
@@ -104,10 +105,16 @@ class Batch:
     trades: Sequence[StoredTrade] = ()
     positions: Sequence[StoredPosition] = ()
     balances: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
+    memos: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     accepted: Sequence[str] = ()
     lost: Sequence[str] = ()
     events: Sequence[JournalEvent] = ()
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing happened."""
+        return not any(getattr(self, row.name) for row in fields(self) if row.name != "id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +177,9 @@ class OrderJournal(Protocol):
 
         A batch that was committed before changes nothing.
         """
+
+    def memo(self, name: str) -> Mapping[str, Any]:
+        """Return what was last kept under a name; nothing is in it if nothing ever was."""
 
     def newest_orders(self, limit: int) -> Sequence[StoredOrder]:
         """Return the newest orders of all accounts, oldest first."""

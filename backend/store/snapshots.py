@@ -75,20 +75,6 @@ def values_of(
     return [(moment, value) for moment, value in session.execute(query.order_by(at))]
 
 
-def first_since(
-    session: Session, account: str, reference_market: str, since: datetime
-) -> Snapshot | None:
-    """Return the first snapshot of an account in one reference market at or after a time."""
-    at = PortfolioSnapshot.taken_at
-    query = select(*_COLUMNS).where(
-        PortfolioSnapshot.account == account,
-        PortfolioSnapshot.reference_market == reference_market,
-        at >= since,
-    )
-    row = session.execute(query.order_by(at).limit(1)).first()
-    return None if row is None else Snapshot(*row)
-
-
 def newest(session: Session, trading: str) -> Snapshot | None:
     """Return the newest snapshot of any account that trades in this mode: paper or real."""
     query = select(*_COLUMNS).where(PortfolioSnapshot.account.endswith(f":{trading}"))

@@ -143,9 +143,9 @@ class Live:
         return self.ready()
 
     def ready(self) -> Live:
-        """Wait until the bot runs."""
+        """Wait until the bot runs, or is paused as it was before."""
         assert wait_until(lambda: self.state not in ("starting", "stopped")), self.state
-        assert self.state == "running", self.bridge.bot.status()
+        assert self.state in ("running", "paused"), self.bridge.bot.status()
         return self
 
     @property

@@ -83,3 +83,17 @@ def test_a_restart_on_a_full_disk_waits_for_space_and_loses_nothing(running: Run
     running.api.wait_until_ready()
     assert running.account() == before
     assert running.post(side="buy", type="market").status == 201
+
+
+def test_a_pause_on_a_full_disk_holds_and_says_that_a_restart_would_forget_it(
+    running: Running,
+) -> None:
+    with full_disk(running):
+        answer = running.api.send("POST", "/bot/pause")
+        assert (answer.status, answer.json["type"]) == (503, "journal_unavailable")
+        assert answer.json["details"] == "the bot is paused, but a restart would forget it"
+        assert running.api.get("/bot")["state"] == "paused"
+    running.api.wait_until_ready()
+    running.kill_process()
+    assert running.api.get("/bot")["state"] == "paused"
+    running.api.ask("POST", "/bot/resume")

@@ -60,6 +60,16 @@ def assert_exits_cancel_each_other(running: Running, *entries: dict[str, Any]) -
         assert list(ends.values()) == ["canceled"]
 
 
+def test_a_pause_outlives_a_kill(running: Running) -> None:
+    assert running.api.ask("POST", "/bot/pause")["state"] == "paused"
+    running.kill_process()
+    assert running.api.get("/bot")["state"] == "paused"
+    assert running.post(side="buy", type="market").json["type"] == "trading_paused"
+    running.api.ask("POST", "/bot/resume")
+    running.kill_process()
+    assert running.post(side="buy", type="market").status == 201
+
+
 def test_ten_restarts_change_nothing_and_every_order_goes_on_working(running: Running) -> None:
     orders = place_one_of_each(running)
     trigger(running, orders)

@@ -101,14 +101,42 @@ def test_a_restart_of_the_bot_ends_no_pause(guarded: Office) -> None:
     assert wait_until(lambda: guarded.live.state == "paused")
 
 
-def test_a_restart_of_the_process_ends_no_pause(guarded: Office, fresh: Start) -> None:
-    assert wait_until(lambda: guarded.viewer.get("/portfolio/history"))
+def test_a_restart_of_the_process_ends_no_pause_though_the_value_recovers(
+    guarded: Office, fresh: Start
+) -> None:
     fall(guarded.live)
     assert wait_until(lambda: guarded.live.state == "paused")
     again = fresh()
-    fall(again.live)
-    assert wait_until(lambda: again.live.state == "paused")
+    assert again.live.settle().state == "paused"
+    assert again.viewer.get("/bot")["reason"] == "the day's loss has reached the risk limit"
     assert refused(again.live).type == "risk_max_daily_loss"
+    again.admin.post("/bot/resume")
+    assert again.live.place(quantity="0.001").status == "filled"
+    assert fresh().live.state == "running"
+
+
+def test_a_loss_before_a_restart_counts_after_it(guarded: Office, fresh: Start) -> None:
+    guarded.live.pin(BTC, PRICES[BTC] - 1000)
+    assert wait_until(lambda: guarded.viewer.get("/risk")["day"]["loss"] == "100000")
+    before = guarded.viewer.get("/risk")["day"]
+    again = fresh()
+    again.live.pin(BTC, PRICES[BTC] - 1000)
+    assert wait_until(lambda: again.viewer.get("/risk")["day"] == before)
+    again.live.pin(BTC, PRICES[BTC] - 1600)
+    assert wait_until(lambda: again.live.state == "paused")
+
+
+def test_a_loss_that_somebody_has_seen_does_not_count_again_after_a_restart(
+    guarded: Office, fresh: Start
+) -> None:
+    fall(guarded.live)
+    assert wait_until(lambda: guarded.live.state == "paused")
+    guarded.admin.post("/bot/resume")
+    before = guarded.viewer.get("/risk")["day"]
+    again = fresh()
+    fall(again.live)
+    assert wait_until(lambda: again.viewer.get("/risk")["day"] == before)
+    assert again.live.settle().state == "running"
 
 
 def test_a_pause_by_hand_is_not_ended_by_the_limit(guarded: Office) -> None:

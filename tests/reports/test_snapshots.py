@@ -15,8 +15,6 @@ import pytest
 import structlog
 from sqlalchemy import text
 
-from backend.accounting.limits import Limits
-from backend.accounting.risk import RiskLimits
 from backend.concurrency import ThreadHost
 from backend.reports.snapshots import Snapshots
 from backend.schemas.common import utc_now
@@ -40,11 +38,6 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-@pytest.fixture
-def risk() -> RiskLimits:
-    return RiskLimits(Limits(max_daily_loss=D(100)))
-
-
 class Account:
     """What is worth something, or not yet."""
 
@@ -61,14 +54,12 @@ def account() -> Account:
 
 
 @pytest.fixture
-def take(
-    tmp_path: Path, database: Database, account: Account, risk: RiskLimits
-) -> Iterator[StartTaking]:
+def take(tmp_path: Path, database: Database, account: Account) -> Iterator[StartTaking]:
     started: list[Snapshots] = []
 
     def start(interval: float = 0.01, **overrides: object) -> Snapshots:
         settings = make_settings(tmp_path, snapshot_interval=interval, **overrides)
-        started.append(Snapshots(settings, database, account, risk))
+        started.append(Snapshots(settings, database, account))
         return started[-1]
 
     yield start
@@ -198,25 +189,3 @@ def test_old_values_get_sparser_and_are_forgotten(
     assert counts[1] in (36, 37)
     assert counts[2] in (3, 4)
     assert counts[3] == 0
-
-
-def test_the_days_loss_goes_on_after_a_restart(
-    take: StartTaking, database: Database, risk: RiskLimits
-) -> None:
-    midnight = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
-    first = midnight + (utc_now() - midnight) / 2
-    rows = [(midnight - DAY / 9, 5000), (first, 900), (first + (utc_now() - first) / 2, 1200)]
-    database.write(
-        snapshots.add, [Snapshot("sandbox:paper", at, "USDT", D(value)) for at, value in rows]
-    )
-    taking = take(3600.0)
-    assert (risk.day.counted_since, risk.day.opening_value) == (first, D(900))
-    assert taking.series == ("sandbox:paper", "USDT")
-
-
-def test_values_of_another_mode_open_no_day(
-    take: StartTaking, database: Database, risk: RiskLimits
-) -> None:
-    database.write(snapshots.add, [past(timedelta(0), 5000)._replace(account="sandbox:real")])
-    assert take(3600.0).series in (None, ("sandbox:paper", "USDT"))
-    assert risk.day is None

@@ -40,15 +40,6 @@ def test_values_are_those_of_one_account_in_one_market(database: Database) -> No
 
 
 @pytest.mark.usefixtures("two_hours")
-def test_the_first_since_a_time_is_found(database: Database) -> None:
-    since = NOON + timedelta(minutes=16)
-    first = database.read(snapshots.first_since, "sandbox:paper", "USDT", since)
-    assert first == taken(30, "1030")
-    late = NOON + timedelta(hours=9)
-    assert database.read(snapshots.first_since, "sandbox:paper", "USDT", late) is None
-
-
-@pytest.mark.usefixtures("two_hours")
 def test_the_newest_of_a_mode_tells_its_account(database: Database) -> None:
     assert database.read(snapshots.newest, "paper") == taken(105, "1105")
     assert database.read(snapshots.newest, "real") == taken(30, "7", "sandbox:real")

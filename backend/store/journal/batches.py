@@ -10,7 +10,7 @@ from sqlalchemy.sql import ClauseElement
 
 from backend.schemas.common import utc_now
 from backend.schemas.journal import Batch
-from backend.store.journal import intents
+from backend.store.journal import intents, memos
 from backend.store.journal.models import (
     BalanceRow,
     BatchRow,
@@ -82,6 +82,7 @@ def commit(connection: Connection, batch: Batch) -> None:
     changes = [*batch.balances.items(), *((trade.account, trade.changes) for trade in new_trades)]
     for account, sums in _summed(changes).items():
         _change_totals(connection, account, sums)
+    memos.put(connection, batch.memos)
     intents.settle(connection, batch.accepted, "accepted")
     intents.settle(connection, batch.lost, "lost")
     now = utc_now()

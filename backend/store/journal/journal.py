@@ -21,7 +21,7 @@ from backend.schemas.journal import (
     StoredTrade,
 )
 from backend.store.database import Database
-from backend.store.journal import accounts, batches, events, intents, lists
+from backend.store.journal import accounts, batches, events, intents, lists, memos
 from backend.store.journal.writer import Writer, failures_named
 
 P = ParamSpec("P")
@@ -99,6 +99,10 @@ class Journal:
             if next(self._recorded) % _TIDY_EVERY == 0:
                 batches.forget_some(connection)
             return events.newest_numbers(connection, len(batch.events))
+
+    def memo(self, name: str) -> Mapping[str, Any]:
+        """Return what was last kept under a name; nothing is in it if nothing ever was."""
+        return self._read(memos.read, name)
 
     def newest_orders(self, limit: int) -> Sequence[StoredOrder]:
         """Return the newest orders of all accounts, oldest first."""

@@ -135,6 +135,16 @@ class PositionRow(Base):
     body: Mapped[str] = mapped_column(Text)
 
 
+class MemoRow(Base):
+    """Something that the bot must know again after a restart; `body` is JSON."""
+
+    __tablename__ = "bot_memos"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    name: Mapped[str] = mapped_column(String, primary_key=True)
+    body: Mapped[str] = mapped_column(Text)
+
+
 class EventRow(Base):
     """A journalled event; a number is never given out twice."""
 

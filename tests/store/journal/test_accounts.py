@@ -111,3 +111,11 @@ def test_changes_of_an_account_that_was_never_opened_are_a_defect(
     assert journal.find_trade("t1") is None
     journal.record(Batch(trades=[trade(1)]))
     assert journal.find_trade("t1") == trade(1)
+
+
+def test_memos_are_kept_by_name_and_replaced_as_a_whole(journal: Journal) -> None:
+    assert journal.memo("pause") == {}
+    journal.record(Batch(memos={"pause": {"paused": True, "reason": "ü"}, "day": {"a": [1]}}))
+    journal.record(Batch(memos={"pause": {"paused": False}}))
+    assert journal.memo("pause") == {"paused": False}
+    assert journal.memo("day") == {"a": [1]}

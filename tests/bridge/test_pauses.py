@@ -1,0 +1,64 @@
+"""A pause lasts until somebody ends it: a stop, a restart or a new process does not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.errors import Conflict, TradingPaused
+from tests.bridge.live import Live, make_settings
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Live]:
+    """A bot of this test alone."""
+    left = Path.cwd()
+    live = Live(make_settings(tmp_path / "home")).boot().pin_all()
+    try:
+        yield live
+    finally:
+        live.bridge.close()
+        os.chdir(left)
+
+
+def test_a_pause_outlives_a_restart_and_a_stop_of_the_bot(live: Live) -> None:
+    live.bridge.bot.pause()
+    live.bridge.bot.restart()
+    assert live.ready().state == "paused"
+    with pytest.raises(TradingPaused):
+        live.place()
+    live.bridge.bot.stop()
+    assert live.state == "stopped"
+    live.bridge.bot.start()
+    assert live.ready().state == "paused"
+    assert live.bridge.bot.status().started_at is not None
+    live.bridge.bot.resume()
+    live.bridge.bot.restart()
+    assert live.ready().state == "running"
+    assert live.place().status == "filled"
+
+
+def test_a_pause_outlives_the_process_and_so_does_its_end(live: Live) -> None:
+    resting = live.place(type="limit", price="30000")
+    live.bridge.bot.pause()
+    live.bridge.close()
+    again = Live(live.settings)
+    again.bridge.boot()
+    try:
+        assert again.ready().state == "paused"
+        with pytest.raises(Conflict):
+            again.bridge.bot.pause()
+        assert again.bridge.orders.cancel(resting.id).status == "canceled"
+        again.bridge.bot.resume()
+        assert again.place().status == "filled"
+    finally:
+        again.bridge.close()
+    last = Live(live.settings)
+    last.bridge.boot()
+    try:
+        assert last.ready().state == "running"
+    finally:
+        last.bridge.close()
