@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,3 +44,37 @@ OPERATIONS = [
     for template, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
 ]
+BODIES = [
+    (method.upper(), path, operation["requestBody"]["content"]["application/json"]["schema"])
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+    if "requestBody" in operation
+]
+
+
+def model(schema: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference into the contract's models."""
+    if "$ref" not in schema:
+        return schema
+    found: dict[str, Any] = DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return found
+
+
+def texts_and_lists(schema: dict[str, Any], name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Walk through a model to its texts and lists."""
+    schema = model(schema)
+    for choice in schema.get("anyOf", []) + schema.get("oneOf", []) + schema.get("allOf", []):
+        yield from texts_and_lists(choice, name)
+    if schema.get("type") in ("string", "array"):
+        yield name, schema
+    if "items" in schema:
+        yield from texts_and_lists(schema["items"], f"{name}[]")
+    for key, part in schema.get("properties", {}).items():
+        yield from texts_and_lists(part, f"{name}.{key}")
+
+
+def is_bounded(schema: dict[str, Any]) -> bool:
+    """Whether a text or list cannot be as long as one likes."""
+    if schema["type"] == "array":
+        return "maxItems" in schema
+    return bool({"maxLength", "enum", "const", "format", "pattern"} & set(schema))
