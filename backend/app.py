@@ -13,6 +13,7 @@ from backend.blueprints.audit import audit
 from backend.blueprints.auth import auth
 from backend.blueprints.bot import bot
 from backend.blueprints.configuration import configuration
+from backend.blueprints.connections import connections as connection_routes
 from backend.blueprints.docs import docs_blueprint
 from backend.blueprints.events import events
 from backend.blueprints.health import health
@@ -27,6 +28,7 @@ from backend.blueprints.sockets import sockets
 from backend.blueprints.streams import streams
 from backend.blueprints.trades import trades
 from backend.blueprints.users import users
+from backend.connections import Connections
 from backend.identity import Identity
 from backend.metrics import Connections, Metrics
 from backend.middleware.access_log import with_access_log
@@ -57,6 +59,7 @@ _RESOURCES = (
     positions,
     trades,
     markets,
+    connection_routes,
     configuration,
     bot,
     risk,
@@ -92,7 +95,10 @@ def create_app(
     app = Backend("backend", static_folder=None)
     identity = Identity(settings, database, host)
     reports = Reports(settings, database, host, bridge)
-    app.extensions["backend"] = Services(settings, host, database, identity, bridge, hub, reports)
+    connections = Connections(settings, database, host, bridge)
+    app.extensions["backend"] = Services(
+        settings, host, database, identity, bridge, hub, reports, connections
+    )
     install_errors(app)
     install_auth(app)
     install_rate_limits(app, settings, host)

@@ -1,4 +1,4 @@
-"""The command `octobot-backend`: run, config, openapi, audit, user."""
+"""The command `octobot-backend`: run, config, openapi, audit, user, credentials."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from backend.commands import Refusal
 from backend.commands import settings as _settings
 from backend.commands.audit import audit
+from backend.commands.credentials import credentials
 from backend.commands.users import user
 from backend.settings import Settings, describe
 
@@ -58,6 +59,7 @@ def openapi() -> None:
 
 main.add_command(audit)
 main.add_command(user)
+main.add_command(credentials)
 
 
 def _serve(settings: Settings) -> None:

@@ -10,6 +10,7 @@ from flask import current_app
 if TYPE_CHECKING:
     from backend.bridge import Bridge
     from backend.concurrency import Host
+    from backend.connections import Connections
     from backend.identity import Identity
     from backend.reports import Reports
     from backend.settings import Settings
@@ -28,6 +29,7 @@ class Services:
     bridge: Bridge
     hub: Hub
     reports: Reports
+    connections: Connections
 
 
 def services() -> Services:

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(
         None, min_length=32, description="signs tokens; kept in home"
     )
+    encryption_key: SecretStr | None = Field(
+        None, description="encrypts stored exchange keys; newest of several first"
+    )
     admin_username: str = Field("admin", pattern=r"^[A-Za-z0-9_.@-]{1,64}$")
     admin_password: SecretStr | None = Field(
         None, min_length=10, description="first admin's password"
@@ -139,6 +142,14 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("encryption_key")
+    @classmethod
+    def _fernet_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        keys = [] if value is None else value.get_secret_value().split(",")
+        if not all(re.fullmatch(r"[A-Za-z0-9_-]{43}=", key.strip()) for key in keys):
+            raise ValueError("keys of `octobot-backend credentials new-key`, comma-separated")
         return value
 
     @field_validator("exchange")

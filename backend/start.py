@@ -12,6 +12,7 @@ from flask import Flask
 from backend.app import close_app, create_app
 from backend.bridge import Bridge, HomeLock, HomeLocked
 from backend.concurrency import Host
+from backend.connections import stored_keys
 from backend.logs import Logs
 from backend.settings import Settings, SettingsError
 from backend.store import Database, StoreError
@@ -42,7 +43,8 @@ def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
             most_per_user=settings.stream_clients_per_user,
         )
         stack.callback(hub.close)
-        bridge = stack.enter_context(closing(Bridge(settings, hub, host, journal)))
+        keys = stored_keys(settings, database)
+        bridge = stack.enter_context(closing(Bridge(settings, hub, host, journal, keys=keys)))
         app = create_app(settings, bridge, hub, host, database)
         stack.callback(close_app, app)
         bridge.boot()

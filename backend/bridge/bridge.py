@@ -24,12 +24,14 @@ from backend.bridge.futures.real_keeper import RealKeeper
 from backend.bridge.guard import Guard, limits_from
 from backend.bridge.instance import BootFailed
 from backend.bridge.intents import Intents
+from backend.bridge.keyring import Keyring
 from backend.bridge.ledger import Ledger
 from backend.bridge.markets import Markets
 from backend.bridge.memory import Memory
 from backend.bridge.orders import Orders
 from backend.bridge.portfolio import Portfolios
 from backend.bridge.positions import Positions
+from backend.bridge.probe import Probe
 from backend.bridge.publishing import ReadModels
 from backend.bridge.pulse import Pulse
 from backend.bridge.reconcile import GIVE_UP_AFTER_S
@@ -41,6 +43,7 @@ from backend.bridge.venue import SandboxVenue
 from backend.bridge.watch import Watcher
 from backend.concurrency import Host
 from backend.schemas.bot import Readiness
+from backend.schemas.credentials import KeySource, no_keys
 from backend.schemas.events import Event, EventSink
 from backend.schemas.journal import JournalUnavailable, OrderJournal
 from backend.schemas.worth import Worth
@@ -53,7 +56,8 @@ class Bridge:
     """One OctoBot in this process, and everything that may be asked of it.
 
     `boot` starts the bot and returns at once, `close` stops it. One process
-    owns a BACKEND_HOME: whoever makes a bridge holds its `HomeLock`. An order
+    owns a BACKEND_HOME: whoever makes a bridge holds its `HomeLock`. `keys` are
+    what is stored of its accounts. An order
     that a working exchange has not known for `give_up_after_s` was never placed.
     """
 
@@ -64,15 +68,19 @@ class Bridge:
         host: Host,
         journal: OrderJournal,
         *,
+        keys: KeySource = no_keys,
         give_up_after_s: float = GIVE_UP_AFTER_S,
     ) -> None:
         self._journal = journal
         self._recorder = Recorder(journal, sink)
         start = secrets.token_hex(4)
         self._memory = Memory(journal, self._recorder)
+        self.keyring = Keyring(keys, real=settings.trading == "real")
+        self.probe = Probe(settings.bot_timeout)
         self._engine = Engine(
             settings,
             host,
+            give=self.keyring.give,
             on_ready=self._on_ready,
             on_status=self._on_status,
             pause=_pause_from(self._memory.recall("pause")),

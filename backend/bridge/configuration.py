@@ -6,6 +6,7 @@ import copy
 import json
 import re
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import octobot_commons.configuration as commons_configuration
 import octobot_commons.constants as commons_constants
 
 from backend.bridge.folder import write_json
+from backend.bridge.held import KEY_FIELDS
 from backend.bridge.recent import Recent
 from backend.concurrency import Host
 from backend.errors import BotNotReady, FieldError, ValidationFailed
@@ -193,6 +195,18 @@ def _check_shape(patch: dict[str, Any]) -> None:
         raise ValidationFailed("a merge patch of {config, profile}", fields=unknown + wrong)
     if _is_deep(patch):
         raise ValidationFailed("nested too deeply")
+    keys = list(_keys_in(patch.get("config", {}).get("exchanges")))
+    if keys:
+        raise ValidationFailed("exchange keys are not kept in OctoBot's files", fields=keys)
+
+
+def _keys_in(exchanges: Any) -> Iterator[FieldError]:
+    """Name each exchange key that a patch would write where everybody can decrypt it."""
+    for exchange, row in exchanges.items() if isinstance(exchanges, dict) else ():
+        for name in KEY_FIELDS:
+            if isinstance(row, dict) and row.get(name) not in (None, "", MASK):
+                where = f"config.exchanges.{exchange}.{name}"
+                yield FieldError(where, "is stored by POST /exchanges/{exchange}/credentials")
 
 
 def _is_deep(value: Any) -> bool:

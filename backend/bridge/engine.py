@@ -12,6 +12,7 @@ from typing import Any
 
 from backend.bridge.crossings import Crossings
 from backend.bridge.entrance import Entrance, Status
+from backend.bridge.held import HeldConfiguration
 from backend.bridge.instance import BootFailed, create_octobot, take_apart, wait_for_exchanges
 from backend.bridge.pulse import Pulse
 from backend.bridge.tally import Tally
@@ -39,12 +40,14 @@ class Engine(Entrance):
         settings: Settings,
         host: Host,
         *,
+        give: Callable[[HeldConfiguration], None],
         on_ready: Callable[[], Coroutine[Any, Any, None]],
         on_status: Callable[[Status], None],
         pause: Status | None = None,
     ) -> None:
         super().__init__(host, settings.bot_timeout)
         self._settings = settings
+        self._give = give
         self._on_ready = on_ready
         self._on_status = on_status
         self._status = Status("stopped")
@@ -176,7 +179,7 @@ class Engine(Entrance):
     def _main(self) -> None:
         loop = None
         try:
-            self.bot = create_octobot(self._settings)
+            self.bot = create_octobot(self._settings, self._give)
             loop = self.bot.task_manager.async_loop
             asyncio.set_event_loop(loop)
             self._crossings = Crossings(loop, self._settings.bot_queue)
@@ -258,4 +261,6 @@ class Engine(Entrance):
 
 
 def _boot_failure(error: BaseException) -> str:
+    if isinstance(error, BootFailed):
+        return str(error)
     return f"boot failed ({type(error).__name__}), see the log"

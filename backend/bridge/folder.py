@@ -9,9 +9,8 @@ from typing import Any
 import octobot.constants as octobot_constants
 import octobot_commons.configuration as commons_configuration
 import octobot_commons.constants as commons_constants
-from octobot_commons.configuration import Configuration
 
-from backend.bridge.venue import SANDBOX, SANDBOX_KEY
+from backend.bridge.held import HeldConfiguration
 from backend.settings import Settings
 
 PROFILE_ID = "backend"
@@ -43,13 +42,13 @@ def prepare_folder(settings: Settings) -> Path:
     return folder
 
 
-def read_configuration(settings: Settings) -> Configuration:
+def read_configuration(settings: Settings) -> HeldConfiguration:
     """Read the folder's configuration; the working directory is the folder.
 
     Paper or real is decided by the settings alone, whatever the profile says:
     money moves only when its owner asked for it here.
     """
-    configuration = commons_configuration.Configuration(
+    configuration = HeldConfiguration(
         commons_configuration.get_user_config(),
         commons_constants.USER_PROFILES_FOLDER,
         octobot_constants.CONFIG_FILE_SCHEMA,
@@ -61,14 +60,10 @@ def read_configuration(settings: Settings) -> Configuration:
 
 
 def _apply_trading_setting(config: dict[str, Any], settings: Settings) -> None:
-    """Switch the trader or its simulator on, never both; the sandbox's key is known here."""
+    """Switch the trader or its simulator on, never both."""
     real = settings.trading == "real"
     config[commons_constants.CONFIG_TRADER][commons_constants.CONFIG_ENABLED_OPTION] = real
     config[commons_constants.CONFIG_SIMULATOR][commons_constants.CONFIG_ENABLED_OPTION] = not real
-    exchanges = config[commons_constants.CONFIG_EXCHANGES]
-    if real and SANDBOX in exchanges:
-        key = commons_configuration.encrypt(SANDBOX_KEY).decode()
-        exchanges[SANDBOX] = {**exchanges[SANDBOX], "api-key": key, "api-secret": key}
 
 
 def reference_market(settings: Settings) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import octobot_trading.api as trading_api
 from backend.bridge.connections import failed_connections
 from backend.bridge.folder import prepare_folder, read_configuration
 from backend.bridge.futures.support import allow_futures
+from backend.bridge.held import HeldConfiguration
 from backend.settings import Settings
 
 _READY_TIMEOUT_S = 60.0
@@ -32,11 +34,15 @@ class BootFailed(Exception):
     """The bot did not become ready; the text may be shown to users."""
 
 
-def create_octobot(settings: Settings) -> Any:
-    """Create the bot of the settings' folder, with a loop of its own that does not run yet."""
+def create_octobot(settings: Settings, give: Callable[[HeldConfiguration], None]) -> Any:
+    """Create the bot of the settings' folder, with a loop of its own that does not run yet.
+
+    `give` puts into its configuration what is to stay out of its files.
+    """
     _enter(prepare_folder(settings))
     configuration = read_configuration(settings)
     allow_futures()
+    give(configuration)
     octobot.community.IdentifiersProvider.use_environment_from_config(configuration)
     octobot.logger.init_bot_channel_logger()
     octobot_tentacles_manager.api.reload_tentacle_info()  # or its first use fails, unheard

@@ -176,3 +176,30 @@ class StoreUnavailable(ApiError):
 
     def __init__(self, details: str | None = None, *, retry_after_s: int = 1) -> None:
         super().__init__(details, retry_after_s=retry_after_s)
+
+
+class ExchangeUnknown(ApiError):
+    """There is no exchange of this name."""
+
+    status = 404
+    type = "exchange_unknown"
+
+
+class CredentialsNotFound(ApiError):
+    """No keys of this exchange are stored."""
+
+    status = 404
+    type = "credentials_not_found"
+
+
+class CredentialsUnreadable(ApiError):
+    """Stored keys cannot be decrypted with the keys that the settings hold."""
+
+    status = 409
+    type = "credentials_unreadable"
+
+
+class EncryptionKeyMissing(CredentialsUnreadable):
+    """Nothing is stored without a key to encrypt it with."""
+
+    type = "encryption_key_missing"

@@ -14,6 +14,8 @@ Scope = Literal[
     "markets:read",
     "config:read",
     "config:write",
+    "credentials:read",
+    "credentials:write",
     "bot:read",
     "bot:write",
     "stream:read",

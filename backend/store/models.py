@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from sqlalchemy import (
     BigInteger,
@@ -185,3 +186,21 @@ class RiskLimit(Base):
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
     value: Mapped[str] = mapped_column(Text)
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ExchangeCredentials(Base):
+    """API keys of one exchange; `sealed` is encrypted, `hint` the end of the key."""
+
+    __tablename__ = "exchange_credentials"
+
+    exchange: Mapped[str] = mapped_column(String(32), primary_key=True)
+    sealed: Mapped[str] = mapped_column(Text)
+    hint: Mapped[str] = mapped_column(String(4))
+    has_password: Mapped[bool]
+    enabled: Mapped[bool]
+    trading: Mapped[Literal["paper", "real"]] = mapped_column(String(8))
+    sandboxed: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    tested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    test_outcome: Mapped[str | None] = mapped_column(String(32))

@@ -173,19 +173,31 @@ def test_exchanges_and_markets(client: ApiClient) -> None:
 
 def test_the_configuration_is_merged_and_masked(client: ApiClient) -> None:
     admin = client.as_admin()
-    patch = {"config": {"exchanges": {"sandbox": {"api-key": "a very secret key"}}}}
+    patch = {"config": {"services": {"telegram": {"token": "a very secret token"}}}}
     response = admin.send(
         "PATCH", "/config", json=patch, headers={"Content-Type": "application/merge-patch+json"}
     )
     shown = response.get_json()["data"]
     assert response.status_code == 200
-    assert b"a very secret key" not in response.data
+    assert shown["config"]["services"]["telegram"] == {"token": "********"}
+    assert b"a very secret token" not in response.data
     assert admin.get("/config") == shown
     assert admin.patch("/config", json={}) == shown
     assert "config" in admin.get("/config/schema")["properties"]
     problem = admin.patch("/config", json={"config": {"exchanges": 5}}, expect=400)
     assert problem["type"] == "validation_error"
     assert admin.get("/config") == shown
+
+
+def test_exchange_keys_do_not_get_into_octobots_files(client: ApiClient) -> None:
+    admin = client.as_admin()
+    before = admin.get("/config")
+    patch = {"config": {"exchanges": {"sandbox": {"api-key": "a very secret key"}}}}
+    problem = admin.patch("/config", json=patch, expect=400)
+    assert [field["field"] for field in problem["fields"]] == ["config.exchanges.sandbox.api-key"]
+    assert "a very secret key" not in str(problem)
+    empty = {"config": {"exchanges": {"sandbox": {"api-key": ""}}}}
+    assert admin.patch("/config", json=empty) == admin.get("/config") == before
 
 
 def test_the_bot_is_paused_and_resumed(client: ApiClient) -> None:

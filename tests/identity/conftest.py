@@ -29,6 +29,7 @@ from tests.databases import make_settings
 
 if TYPE_CHECKING:
     from backend.bridge import Bridge
+    from backend.connections import Connections
     from backend.reports import Reports
     from backend.streams import Hub
 
@@ -87,7 +88,7 @@ def tokens(identity: Identity) -> Tokens:
 def app(settings: Settings, database: Database, identity: Identity) -> Iterator[Flask]:
     app = Flask("tests", static_folder=None)
     host = ThreadHost()
-    # neither bot nor streams nor reports have a part in this
+    # neither bot nor streams nor reports nor connections have a part in this
     app.extensions["backend"] = Services(
         settings,
         host,
@@ -96,6 +97,7 @@ def app(settings: Settings, database: Database, identity: Identity) -> Iterator[
         cast("Bridge", None),
         cast("Hub", None),
         cast("Reports", None),
+        cast("Connections", None),
     )
     install_errors(app)
     install_auth(app)
