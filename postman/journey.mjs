@@ -30,6 +30,8 @@ const restingOrder = {
   price: "{{restingPrice}}",
 };
 
+const sandbox = { exchange: "sandbox" };
+
 const marketOrder = { symbol: "BTC/USDT", side: "buy", type: "market", quantity: "0.001" };
 
 export const journey = [
@@ -199,6 +201,25 @@ export const journey = [
       { call: `GET ${API}/stream/orders`, endless: true },
       { call: `GET ${API}/events`, query: { topics: "orders,trades", limit: "20" } },
       { call: "GET /ws", endless: true },
+    ],
+  },
+  {
+    folder: "Exchange keys",
+    steps: [
+      {
+        call: `POST ${API}/exchanges/:exchange/credentials`,
+        path: sandbox,
+        body: { api_key: "sandbox", api_secret: "sandbox" },
+      },
+      { call: `GET ${API}/exchanges/credentials` },
+      { call: `GET ${API}/exchanges/:exchange/credentials`, path: sandbox },
+      { call: `POST ${API}/exchanges/:exchange/credentials/test`, path: sandbox },
+      {
+        call: `PATCH ${API}/exchanges/:exchange/credentials`,
+        path: sandbox,
+        body: { enabled: false },
+      },
+      { call: `DELETE ${API}/exchanges/:exchange/credentials`, path: sandbox },
     ],
   },
   {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 from spectree import Response
 
-from backend.middleware.auth import requires
+from backend.middleware.auth import requires, stepped_up
 from backend.middleware.rate_limit import limited
 from backend.openapi import api
 from backend.schemas.common import Envelope, Problem
@@ -43,6 +43,7 @@ def get_credentials(exchange: str) -> Envelope[Credentials]:
 
 @connections.post("/<exchange>/credentials")
 @requires("credentials:write")
+@stepped_up
 @limited("trade")
 @api.validate(
     resp=Response(HTTP_201=Envelope[Credentials], HTTP_409=Problem, HTTP_503=Problem),
@@ -64,6 +65,7 @@ def add_credentials(
 
 @connections.patch("/<exchange>/credentials")
 @requires("credentials:write")
+@stepped_up
 @limited("trade")
 @api.validate(
     resp=Response(HTTP_200=Envelope[Credentials], HTTP_409=Problem, HTTP_503=Problem),
@@ -79,6 +81,7 @@ def change_credentials(exchange: str, json: CredentialsChange) -> Envelope[Crede
 
 @connections.delete("/<exchange>/credentials")
 @requires("credentials:write")
+@stepped_up
 @limited("trade")
 @api.validate(
     resp=Response(HTTP_200=Envelope[CredentialsRemoval], HTTP_503=Problem), tags=["connections"]

@@ -13,7 +13,7 @@ from flask import Flask
 from backend.app import close_app, create_app
 from backend.cli import main
 from backend.store import audit, credentials
-from tests.api import ApiClient
+from tests.api import PASSWORD, ApiClient
 
 KEY, SECRET = "planted-key-0123456789-WXYZ", "planted-secret-0123456789"
 BODY = {"api_key": KEY, "api_secret": SECRET}
@@ -168,6 +168,20 @@ def test_only_admins_see_or_change_them(client: ApiClient, admin: ApiClient) -> 
         user.delete(PATH, expect=403)
         user.post(f"{PATH}/test", expect=403)
     assert admin.get(PATH)["enabled"] is True
+
+
+def test_changing_them_takes_a_recent_proof_of_who_asks(admin: ApiClient) -> None:
+    admin.post(PATH, json=BODY, expect=201)
+    tokens = admin.post("/auth/login", json={"username": "admin", "password": PASSWORD})
+    renewed = admin.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+    later = ApiClient(admin.app, renewed["access_token"])
+    for method, body in (("POST", BODY), ("PATCH", {"enabled": False}), ("DELETE", None)):
+        response = later.send(method, PATH, json=body)
+        assert (response.status_code, response.get_json()["type"]) == (403, "step_up_required")
+    assert later.get(PATH)["enabled"] is True
+    proof = later.post("/auth/step-up", json={"password": PASSWORD})
+    proven = ApiClient(admin.app, proof["access_token"])
+    assert proven.patch(PATH, json={"enabled": False})["enabled"] is False
 
 
 def test_the_audit_has_the_change_and_not_the_keys(admin: ApiClient, app: Flask) -> None:

@@ -22,7 +22,8 @@ RESOURCES = {
     *("/trades/{trade_id}", "/exchanges", "/markets", "/tickers", "/tickers/{symbol}"),
     *("/candles/{symbol}", "/order-book/{symbol}", "/config", "/config/schema", "/bot"),
     *("/bot/start", "/bot/stop", "/bot/restart", "/bot/pause", "/bot/resume", "/stream/ticket"),
-    *("/stream", "/stream/prices", "/stream/orders", "/audit"),
+    *("/stream", "/stream/prices", "/stream/orders", "/audit", "/exchanges/credentials"),
+    *("/exchanges/{exchange}/credentials", "/exchanges/{exchange}/credentials/test"),
 }
 
 
