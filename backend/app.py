@@ -28,7 +28,7 @@ from backend.blueprints.sockets import sockets
 from backend.blueprints.streams import streams
 from backend.blueprints.trades import trades
 from backend.blueprints.users import users
-from backend.connections import Connections
+from backend.connections import ExchangeConnections
 from backend.identity import Identity
 from backend.metrics import Connections, Metrics
 from backend.middleware.access_log import with_access_log
@@ -95,7 +95,7 @@ def create_app(
     app = Backend("backend", static_folder=None)
     identity = Identity(settings, database, host)
     reports = Reports(settings, database, host, bridge)
-    connections = Connections(settings, database, host, bridge)
+    connections = ExchangeConnections(settings, database, host, bridge)
     app.extensions["backend"] = Services(
         settings, host, database, identity, bridge, hub, reports, connections
     )

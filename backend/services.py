@@ -10,7 +10,7 @@ from flask import current_app
 if TYPE_CHECKING:
     from backend.bridge import Bridge
     from backend.concurrency import Host
-    from backend.connections import Connections
+    from backend.connections import ExchangeConnections
     from backend.identity import Identity
     from backend.reports import Reports
     from backend.settings import Settings
@@ -29,7 +29,7 @@ class Services:
     bridge: Bridge
     hub: Hub
     reports: Reports
-    connections: Connections
+    connections: ExchangeConnections
 
 
 def services() -> Services:

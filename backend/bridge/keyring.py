@@ -66,13 +66,14 @@ class Keyring:
     def apply(self, bot: BotControl) -> bool:
         """Restart the bot if it was started with other keys than are stored now.
 
-        Returns False when that is left to be done: a paused bot would trade again.
+        A paused bot stays paused. Returns False when the restart is left to be
+        done, because the bot is being started or stopped by somebody else.
         """
         with self._lock:
             state = bot.status().state
             if state == "stopped" or not (self.is_stale() or self._has_failed(state)):
                 return True
-            if state not in ("running", "starting", "failed"):
+            if state not in ("running", "paused", "starting", "failed"):
                 return False
             try:
                 bot.restart()

@@ -52,12 +52,11 @@ def stored_keys(settings: Settings, database: Database) -> KeySource:
     return keys
 
 
-class Connections:
+class ExchangeConnections:
     """For one app; may be called from any thread.
 
     What changes the keys that a running bot trades with restarts the bot, so
-    that a key is used, or no longer used, from then on. A paused bot is left
-    alone, because it would trade again.
+    that a key is used, or no longer used, from then on.
     """
 
     def __init__(self, settings: Settings, database: Database, host: Host, bridge: Bridge) -> None:

@@ -41,8 +41,6 @@ def admin(client: ApiClient, app: Flask) -> Iterator[ApiClient]:
         admin.post("/bot/start", expect=202)
     admin.send("DELETE", PATH)
     eventually(lambda: admin.get("/bot")["state"] != "starting")
-    if admin.get("/bot")["state"] == "paused":
-        admin.post("/bot/restart", expect=202)
     wait_until_ready(app)
 
 
@@ -106,16 +104,13 @@ def test_keys_that_must_not_be_used_leave_nothing_to_trade_on(
     assert dollars(admin) == 123_456
 
 
-def test_a_paused_bot_is_not_set_going_by_a_change(admin: ApiClient, app: Flask) -> None:
+def test_a_paused_bot_takes_the_keys_and_stays_paused(admin: ApiClient, app: Flask) -> None:
     admin.post("/bot/pause")
-    stored = admin.post(PATH, json={**KEYS, "trading": "real"}, expect=201)
-    assert stored["restart_required"] is True
+    assert store(admin, app)["restart_required"] is False
     assert admin.get("/bot")["state"] == "paused"
-    assert admin.get(PATH)["restart_required"] is True
-    admin.post("/bot/restart", expect=202)
-    wait_until_ready(app)
-    assert admin.get(PATH)["restart_required"] is False
     assert dollars(admin) == 123_456
+    assert admin.post("/orders", json=LIMIT, expect=409)["type"] == "trading_paused"
+    assert admin.post("/bot/resume")["state"] == "running"
 
 
 def test_a_stopped_bot_begins_with_what_is_stored_then(admin: ApiClient, app: Flask) -> None:

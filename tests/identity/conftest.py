@@ -29,7 +29,7 @@ from tests.databases import make_settings
 
 if TYPE_CHECKING:
     from backend.bridge import Bridge
-    from backend.connections import Connections
+    from backend.connections import ExchangeConnections
     from backend.reports import Reports
     from backend.streams import Hub
 
@@ -97,7 +97,7 @@ def app(settings: Settings, database: Database, identity: Identity) -> Iterator[
         cast("Bridge", None),
         cast("Hub", None),
         cast("Reports", None),
-        cast("Connections", None),
+        cast("ExchangeConnections", None),
     )
     install_errors(app)
     install_auth(app)
