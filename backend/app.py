@@ -102,7 +102,7 @@ def create_app(
     install_errors(app)
     install_auth(app)
     install_rate_limits(app, settings, host)
-    install_shedding(app, lambda: bridge.pulse.lag_s, host)
+    install_shedding(app, lambda: bridge.pulse.lag_s, settings.bot_lag, host)
     recorder = install_audit(app, database)
     doors = install_sockets(app, settings)
     install_cors(app, settings)

@@ -11,7 +11,6 @@ from flask import Flask, current_app
 from backend.concurrency import Host
 from backend.errors import BotStrained
 
-STRAINED_S = 0.1
 REFUSAL_RESTS_S = 1.0
 _WINDOW_S = 0.25
 _LEAST_PER_WINDOW = 10
@@ -27,8 +26,9 @@ class Shedding:
     reads a second: those are not what holds the bot up. `refused` counts.
     """
 
-    def __init__(self, lag_s: Callable[[], float], host: Host) -> None:
+    def __init__(self, lag_s: Callable[[], float], most_s: float, host: Host) -> None:
         self._lag_s = lag_s
+        self._most_s = most_s
         self._host = host
         self._level = math.inf
         self._window_ends = 0.0
@@ -51,7 +51,7 @@ class Shedding:
     def _adapt(self) -> None:
         heaviest = max(self._counts.values(), default=0)
         self._counts = {}
-        if self._lag_s() > STRAINED_S:
+        if 0 < self._most_s < self._lag_s():
             self._level = max(_LEAST_PER_WINDOW, min(self._level, heaviest) * _LESS)
         elif self._level * _MORE > heaviest:
             self._level = math.inf
@@ -59,9 +59,9 @@ class Shedding:
             self._level *= _MORE
 
 
-def install_shedding(app: Flask, lag_s: Callable[[], float], host: Host) -> None:
-    """Have reads of this app wait while the bot is late."""
-    app.extensions[_EXTENSION] = Shedding(lag_s, host)
+def install_shedding(app: Flask, lag_s: Callable[[], float], most_s: float, host: Host) -> None:
+    """Have reads of this app wait while the bot is later than that; 0 lets it be late."""
+    app.extensions[_EXTENSION] = Shedding(lag_s, most_s, host)
 
 
 def shedding(app: Flask | None = None) -> Shedding:

@@ -19,7 +19,7 @@ ORDER = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.01
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     left = Path.cwd()
-    office = Office(office_settings(tmp_path_factory.mktemp("home"), bot_queue=6))
+    office = Office(office_settings(tmp_path_factory.mktemp("home"), bot_queue=6, bot_lag=0.1))
     try:
         yield office.boot()
     finally:

@@ -168,6 +168,7 @@ class Nursery:
             "home": str(home),
             "admin_password": PASSWORD,
             "rate_limit_enabled": False,
+            "bot_lag": 0,
             **settings,
         }
         self.log = home / "stderr.txt"

@@ -102,7 +102,7 @@ def app(settings: Settings, database: Database, identity: Identity) -> Iterator[
     install_errors(app)
     install_auth(app)
     install_rate_limits(app, settings, host)
-    install_shedding(app, lambda: 0.0, host)
+    install_shedding(app, lambda: 0.0, 0.1, host)
     recorder = install_audit(app, database)
     app.register_blueprint(auth)
     app.register_blueprint(audit)

@@ -26,7 +26,7 @@ class Backend:
 
     def __init__(self, home: Path, command: list[str], settings: dict[str, object]) -> None:
         port = free_port()
-        ours = {"port": port, "home": home, "admin_password": PASSWORD, **settings}
+        ours = {"port": port, "home": home, "admin_password": PASSWORD, "bot_lag": 0, **settings}
         self.home = home
         self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
