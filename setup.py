@@ -60,6 +60,7 @@ DEV = [
     "pytest-xdist>=3.6",
     "ruff>=0.11",
     "schemathesis>=4",
+    "setuptools>=77",
     "time-machine>=2.16",
     "trustme>=1.2",
     "types-PyYAML>=6",
