@@ -9,6 +9,7 @@ import click
 from flask import Flask, Request
 from werkzeug.routing import MapAdapter
 
+from backend.blueprints.api_keys import api_keys
 from backend.blueprints.audit import audit
 from backend.blueprints.auth import auth
 from backend.blueprints.bot import bot
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 _RESOURCES = (
     auth,
+    api_keys,
     portfolio,
     orders,
     positions,

@@ -1,4 +1,4 @@
-"""The command `octobot-backend`: run, config, openapi, audit, user, credentials."""
+"""The command `octobot-backend`: run, config, openapi, api-key, audit, user, credentials."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from backend.commands import Refusal
 from backend.commands import settings as _settings
+from backend.commands.api_keys import api_key
 from backend.commands.audit import audit
 from backend.commands.credentials import credentials
 from backend.commands.users import user
@@ -57,6 +58,7 @@ def openapi() -> None:
     click.echo(contract_yaml(app), nl=False)
 
 
+main.add_command(api_key)
 main.add_command(audit)
 main.add_command(user)
 main.add_command(credentials)

@@ -134,10 +134,7 @@ def _complete(operation: Json, app: Flask, endpoint: str) -> None:
     rate_class = getattr(view, "rate_class", None)
     limited = rate_class is not None
     operation["x-scope"] = "public" if rule.public else rule.scope or "authenticated"
-    if rule.public:
-        operation["security"] = []
-    elif rule.credentials is not None:
-        operation["security"] = [{"bearer": []}, {"ticket": []}]
+    operation["security"] = list(_ways_in(rule))
     if rule.scope is not None:
         operation["description"] += f"\n\nScope: `{rule.scope}`."
     if getattr(view, "asks_step_up", False):
@@ -166,6 +163,15 @@ def _tell_optional_bodies(document: Json) -> None:
                 schema = operation["requestBody"]["content"]["application/json"]["schema"]
                 model = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
                 operation["requestBody"]["required"] = "required" in model
+
+
+def _ways_in(rule: AccessRule) -> Iterator[Json]:
+    if not rule.public:
+        yield {"bearer": []}
+        if rule.keys_too:
+            yield {"api_key": []}
+        if rule.credentials is not None:
+            yield {"ticket": []}
 
 
 def _errors_around(operation: Json, rule: AccessRule, rate_class: str | None) -> Iterator[int]:

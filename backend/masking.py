@@ -31,6 +31,7 @@ _SECRET_HINTS = (
     "eyj",
     "://",
     "enc:v1:",
+    "obk_",
 )
 _SECRET_TEXT = re.compile(
     r"""(?ix)
@@ -40,6 +41,7 @@ _SECRET_TEXT = re.compile(
       | \bbearer\s+
     ) (?P<named> "[^"]*"? | '[^']*'? | [^\s"',;&}\])]+ )
     | (?P<jwt> \beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]* )
+    | \bobk_\w{8}_ (?P<api_key> [\w-]{20,} )
     | enc:v1: (?P<sealed> [\w=-]+ )
     | (?<=://) [^/\s:@]* : (?P<login> [^@\s/]+ ) (?=@)
     """

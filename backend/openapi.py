@@ -204,6 +204,12 @@ api = SpecTree(
             data=SecuritySchemeData(type=SecureType.HTTP, scheme="bearer", bearer_format="JWT"),
         ),
         SecurityScheme(
+            name="api_key",
+            data=SecuritySchemeData(
+                type=SecureType.API_KEY, name="X-API-Key", field_in=InType.HEADER
+            ),
+        ),
+        SecurityScheme(
             name="ticket",
             data=SecuritySchemeData(type=SecureType.API_KEY, name="ticket", field_in=InType.QUERY),
         ),

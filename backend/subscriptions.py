@@ -10,7 +10,7 @@ from flask import current_app
 
 from backend.errors import BotNotReady, FieldError, Forbidden, InvalidSymbol
 from backend.identity import Principal
-from backend.identity.roles import Scope
+from backend.schemas.auth import Scope
 from backend.schemas.events import Topic
 from backend.services import services
 from backend.streams import Holder, Tickets

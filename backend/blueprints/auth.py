@@ -6,6 +6,7 @@ from flask import Blueprint, request
 from spectree import Response
 
 from backend.middleware.auth import (
+    anybody_known,
     authenticated,
     confined_too,
     current_principal,
@@ -75,11 +76,11 @@ def logout(json: Logout) -> Envelope[SessionEnd]:
 
 
 @auth.get("/me")
-@confined_too
+@anybody_known
 @limited("query")
 @api.validate(resp=Response(HTTP_200=Envelope[User], HTTP_401=Problem), tags=["auth"])
 def get_me() -> Envelope[User]:
-    """Show the caller's own account."""
+    """Show the caller's own account, with the scopes of the token or API key."""
     return Envelope(data=services().identity.me(current_principal()))
 
 

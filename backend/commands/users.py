@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 
 import click
 
-from backend.commands import Refusal, opened_database
-from backend.concurrency import ThreadHost
-from backend.errors import ApiError
-from backend.identity.accounts import Accounts
-from backend.identity.passwords import Passwords
-from backend.identity.watch import Watch
+from backend.commands import Refusal
+from backend.commands.identity import opened_identity
 from backend.schemas.auth import User
-from backend.schemas.common import MAX_PAGE, PageQuery, time_text, utc_now
+from backend.schemas.common import MAX_PAGE, PageQuery, time_text
 from backend.schemas.users import EMAIL_PATTERN, UserChange
-from backend.store import Database, audit
-from backend.store.audit import NewEntry
 
 _ROLES = click.Choice(["viewer", "trader", "admin"])
 _SHORTEST_PASSWORD = 10
@@ -48,8 +39,8 @@ def create(username: str, role: str, email: str | None, password_stdin: bool) ->
     """
     _check_email(email)
     password = _read_password() if password_stdin else secrets.token_urlsafe(16)
-    with _accounts("create", username) as accounts:
-        created = accounts.create(
+    with opened_identity("user create", username) as identity:
+        created = identity.accounts.create(
             username,
             password,
             role,  # type: ignore[arg-type]  # click checks it
@@ -65,9 +56,9 @@ def create(username: str, role: str, email: str | None, password_stdin: bool) ->
 def list_users() -> None:
     """List all users."""
     query = PageQuery(limit=MAX_PAGE, cursor=None)
-    with _accounts() as accounts:
+    with opened_identity() as identity:
         while True:
-            page = accounts.page(query)
+            page = identity.accounts.page(query)
             for found in page.data:
                 click.echo(_line(found))
             if page.pagination.next_cursor is None:
@@ -79,8 +70,8 @@ def list_users() -> None:
 @click.argument("username")
 def show(username: str) -> None:
     """Show a user."""
-    with _accounts() as accounts:
-        found = accounts.named(username)
+    with opened_identity() as identity:
+        found = identity.accounts.named(username)
     for name, value in found.model_dump(mode="json").items():
         click.echo(f"{name}: {' '.join(value) if isinstance(value, list) else value}")
 
@@ -127,52 +118,14 @@ def reset_password(username: str, password_stdin: bool) -> None:
 @click.confirmation_option(prompt="Delete the user with all sessions and keys?")
 def delete(username: str) -> None:
     """Delete a user."""
-    with _accounts("delete", username) as accounts:
-        accounts.remove(accounts.named(username).id)
+    with opened_identity("user delete", username) as identity:
+        identity.accounts.remove(identity.accounts.named(username).id)
     click.echo(f"deleted {username}")
 
 
 def _change(action: str, username: str, change: UserChange) -> None:
-    with _accounts(action, username) as accounts:
-        accounts.change(accounts.named(username).id, change)
-
-
-@contextmanager
-def _accounts(action: str | None = None, username: str = "") -> Iterator[Accounts]:
-    """Open the database's users; what `action` does to one leaves its trace in the audit."""
-    host = ThreadHost()
-    with opened_database() as database, closing(Passwords(host)) as passwords:
-        outcome = "ok"
-        try:
-            yield Accounts(database, passwords, Watch(database))
-        except ApiError as error:
-            outcome = error.type
-            raise Refusal(_words(error)) from None
-        finally:
-            if action is not None:
-                _leave_trace(database, action, username, outcome)
-
-
-def _leave_trace(database: Database, action: str, username: str, outcome: str) -> None:
-    entry = NewEntry(
-        occurred_at=utc_now(),
-        action=f"user.{action}",
-        user_id=None,
-        username=getpass.getuser(),
-        address="local",
-        method="COMMAND",
-        path=f"user {action} {username}",
-        status=0,
-        outcome=outcome,
-        request_id="-",
-    )
-    with database.transaction() as session:
-        audit.append(session, [entry])
-
-
-def _words(error: ApiError) -> str:
-    fields = "; ".join(f"{field.field}: {field.message}" for field in error.fields)
-    return error.details or fields or error.title
+    with opened_identity(f"user {action}", username) as identity:
+        identity.accounts.change(identity.accounts.named(username).id, change)
 
 
 def _check_email(email: str | None) -> None:

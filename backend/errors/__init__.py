@@ -1,6 +1,13 @@
 """Every error a client can meet: one class for each fact, turned into HTTP by one handler."""
 
-from backend.errors.access import LastAdmin, PasswordChangeRequired, StepUpRequired
+from backend.errors.access import (
+    AddressNotAllowed,
+    InvalidApiKey,
+    LastAdmin,
+    PasswordChangeRequired,
+    SessionRequired,
+    StepUpRequired,
+)
 from backend.errors.base import (
     ApiError,
     FieldError,
@@ -79,6 +86,7 @@ from backend.errors.trading import (
 )
 
 __all__ = [
+    "AddressNotAllowed",
     "ApiError",
     "AuthenticationFailed",
     "BodyTooLarge",
@@ -104,6 +112,7 @@ __all__ = [
     "Forbidden",
     "InsufficientFunds",
     "InternalError",
+    "InvalidApiKey",
     "InvalidCredentials",
     "InvalidCursor",
     "InvalidExchange",
@@ -138,6 +147,7 @@ __all__ = [
     "RiskMaxOpenOrders",
     "RiskMaxOrderValue",
     "RiskSymbols",
+    "SessionRequired",
     "SpotExchange",
     "StepUpRequired",
     "StopPriceReached",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.errors.requests import Conflict, Forbidden
+from backend.errors.requests import AuthenticationFailed, Conflict, Forbidden
 
 
 class PasswordChangeRequired(Forbidden):
@@ -21,3 +21,21 @@ class LastAdmin(Conflict):
     """Nobody could administer any more."""
 
     type = "last_admin"
+
+
+class InvalidApiKey(AuthenticationFailed):
+    """The API key was never made, was revoked or has expired."""
+
+    type = "invalid_api_key"
+
+
+class AddressNotAllowed(Forbidden):
+    """The API key is bound to other networks than the caller's."""
+
+    type = "address_not_allowed"
+
+
+class SessionRequired(Forbidden):
+    """An API key cannot do this: it takes somebody who is logged in."""
+
+    type = "session_required"

@@ -10,9 +10,10 @@ from backend.schemas.auth import Role
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The bearer of a valid access token; `session_id` names the login that it stems from.
+    """The bearer of a valid access token or API key.
 
-    `proved_at` is when they last showed their password or second factor for this token.
+    `session_id` names the login that a token stems from, or the key. `proved_at`
+    is when they last showed their password or second factor for this token.
     """
 
     user_id: str
@@ -23,3 +24,4 @@ class Principal:
     session_id: str
     expires_at: datetime
     proved_at: datetime | None = None
+    by_key: bool = False

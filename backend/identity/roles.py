@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
-from backend.schemas.auth import Role
-
-Scope = Literal[
-    "portfolio:read",
-    "orders:read",
-    "orders:write",
-    "trades:read",
-    "markets:read",
-    "config:read",
-    "config:write",
-    "credentials:read",
-    "credentials:write",
-    "bot:read",
-    "bot:write",
-    "stream:read",
-    "users:read",
-    "users:write",
-    "audit:read",
-]
+from backend.schemas.auth import Role, Scope
 
 ALL_SCOPES: frozenset[str] = frozenset(get_args(Scope))
 

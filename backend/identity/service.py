@@ -8,15 +8,19 @@ from typing import Literal
 
 from backend.concurrency import Host
 from backend.errors import (
+    AddressNotAllowed,
     Conflict,
     FieldError,
+    InvalidApiKey,
     InvalidCredentials,
     InvalidToken,
     TokenExpired,
     TokenReused,
     ValidationFailed,
 )
+from backend.identity import api_keys
 from backend.identity.accounts import USERNAME, Accounts
+from backend.identity.api_keys import LONGEST_KEY, ApiKeys
 from backend.identity.keys import signing_key
 from backend.identity.passwords import Passwords
 from backend.identity.principals import Principal
@@ -45,7 +49,8 @@ class Identity:
         self._watch = Watch(database)
         self._standing = self._watch.standing
         self.accounts = Accounts(database, self._passwords, self._watch)
-        self.sessions = Sessions(database, self._watch, self._watch.uses)
+        self.sessions = Sessions(database, self._watch)
+        self.api_keys = ApiKeys(database, self._watch)
         database.write(sessions.prune, utc_now() - LONGEST_LIFE)
         self._watch.start()
 
@@ -115,6 +120,20 @@ class Identity:
             raise InvalidToken("the token was revoked", username=principal.username)
         return principal
 
+    def key_holder(self, key: str, address: str) -> Principal:
+        """Return who acts by an API key; raises `InvalidApiKey` or `AddressNotAllowed`."""
+        found = None
+        if len(key) <= LONGEST_KEY and key.isascii():
+            found = self._standing.key_holder(api_keys.digest(key))
+        if found is None:
+            raise InvalidApiKey("there is no such key")
+        principal = found.principal
+        if principal.expires_at <= utc_now():
+            raise InvalidApiKey("the key has expired", username=principal.username)
+        if not found.may_call_from(address):
+            raise AddressNotAllowed("the key may not be used from this address")
+        return principal
+
     def note_use(self, principal: Principal, address: str) -> None:
         """Note when and from where a principal last acted."""
         self._watch.uses.note(principal, address)
@@ -143,11 +162,11 @@ class Identity:
         )
 
     def me(self, principal: Principal) -> User:
-        """Return the caller's account."""
+        """Return the caller's account, with the scopes of the token or key."""
         user = self._standing.user(principal.user_id)
         if user is None:
             raise InvalidToken
-        return user
+        return user.model_copy(update={"scopes": sorted(principal.scopes)})
 
     def change_password(
         self,

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 
-from backend.cursors import decode_text_cursor, encode_text_cursor
-from backend.errors import InvalidCursor, NotFound
+from backend.errors import NotFound
+from backend.identity.pages import page, place
 from backend.identity.principals import Principal
-from backend.identity.uses import Uses
 from backend.identity.watch import Watch
 from backend.schemas.auth import OpenSession
-from backend.schemas.common import Page, PageQuery, Pagination, utc_now
+from backend.schemas.common import Page, PageQuery, utc_now
 from backend.store import Database, families
-from backend.store.families import OpenFamily, Place
+from backend.store.families import OpenFamily
 
 _LONGEST_DEVICE = 60
 _SYSTEMS = re.compile(r"iPhone|iPad|Android|Windows|Mac OS X|CrOS|Linux")
@@ -32,28 +30,18 @@ _KIND = "sessions"
 class Sessions:
     """The logins of users. All methods may be called from any thread."""
 
-    def __init__(self, database: Database, watch: Watch, uses: Uses) -> None:
+    def __init__(self, database: Database, watch: Watch) -> None:
         self._database = database
         self._watch = watch
-        self._uses = uses
 
     def page(self, principal: Principal, query: PageQuery) -> Page[OpenSession]:
         """List where the caller is logged in, the newest login first."""
-        before = _place(decode_text_cursor(_KIND, query.cursor))
-        if len(self._uses):
-            self._database.write(self._uses.write)
+        before = place(_KIND, query.cursor)
+        self._watch.write_uses()
         rows = self._database.read(
             families.open_of_user, principal.user_id, utc_now(), query.limit + 1, before
         )
-        listed, more = rows[: query.limit], rows[query.limit :]
-        cursor = None
-        if more:
-            last = listed[-1]
-            cursor = encode_text_cursor(_KIND, f"{last.created_at.isoformat()} {last.id}")
-        return Page(
-            data=[_shown(row, principal) for row in listed],
-            pagination=Pagination(limit=query.limit, next_cursor=cursor),
-        )
+        return page(_KIND, rows, query, lambda row: _shown(row, principal))
 
     def end(self, principal: Principal, session_id: str) -> None:
         """End one of the caller's sessions; raises `NotFound` for another's."""
@@ -74,19 +62,6 @@ def device(user_agent: str) -> str:
     if system is None or browser is None:
         return user_agent.split(" ")[0][:_LONGEST_DEVICE] or "unknown"
     return f"{browser} on {system[0].replace('Mac OS X', 'Mac')}"
-
-
-def _place(text: str | None) -> Place | None:
-    if text is None:
-        return None
-    at, _, family_id = text.partition(" ")
-    try:
-        created_at = datetime.fromisoformat(at)
-    except ValueError:
-        raise InvalidCursor(f"cursor: not one of the {_KIND} list") from None
-    if created_at.tzinfo is None:
-        raise InvalidCursor(f"cursor: not one of the {_KIND} list")
-    return Place(created_at, family_id)
 
 
 def _shown(row: OpenFamily, principal: Principal) -> OpenSession:

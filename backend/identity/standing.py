@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from backend.identity.key_holders import KeyHolder, holder
 from backend.identity.principals import Principal
 from backend.identity.shown import shown
 from backend.schemas.auth import User
 from backend.schemas.common import utc_now
 from backend.settings import LONGEST_TOKEN_EXPIRY_S
-from backend.store import changes, families, revocations, users
+from backend.store import api_keys, changes, families, revocations, users
 
 # how long after its session was ended an access token could still be unexpired
 LONGEST_LIFE = timedelta(seconds=LONGEST_TOKEN_EXPIRY_S)
@@ -30,6 +31,8 @@ class Standing:
         self._loading = threading.Lock()
         self._users: dict[str, User] = {}
         self._ended: dict[str, datetime] = {}
+        self._keys: dict[str, KeyHolder] = {}
+        self._key_ids: frozenset[str] = frozenset()
         self.number = -1
 
     def load(self, session: Session) -> None:
@@ -39,6 +42,9 @@ class Standing:
             known = {user.id: shown(user) for user in users.all_enabled(session)}
             self.end(revocations.alive(session, now))
             self.end_sessions(families.revoked_since(session, now - LONGEST_LIFE))
+            keys = {key.digest: holder(key, user) for key, user in api_keys.usable(session, now)}
+            self._keys = keys
+            self._key_ids = frozenset(found.principal.token_id for found in keys.values())
             self._users, self.number = known, number
 
     def end(self, ids: Iterable[tuple[str, datetime]]) -> None:
@@ -56,12 +62,17 @@ class Standing:
         """Return a user who may act."""
         return self._users.get(user_id)
 
+    def key_holder(self, key_digest: str) -> KeyHolder | None:
+        """Return who may act by the API key of this SHA-256."""
+        return self._keys.get(key_digest)
+
     def allows(self, principal: Principal) -> bool:
         """Whether neither token nor session was ended and the user still has that role."""
         user = self._users.get(principal.user_id)
         return (
             user is not None
             and user.role == principal.role
+            and (not principal.by_key or principal.token_id in self._key_ids)
             and principal.token_id not in self._ended
             and principal.session_id not in self._ended
         )

@@ -59,6 +59,11 @@ class Watch:
             _log.warning("a change of users or keys takes force later: the database is away")
         return result
 
+    def write_uses(self) -> None:
+        """Write when sessions and keys were last used."""
+        if len(self.uses):
+            self._database.write(self.uses.write)
+
     def close(self, timeout_s: float = 10.0) -> None:
         """Write what was noted last and end the thread."""
         self._closing.set()
@@ -73,8 +78,8 @@ class Watch:
             try:
                 if self._database.read(changes.number) != self.standing.number:
                     self._database.read(self.standing.load)
-                if len(self.uses) and (closing or time.monotonic() >= write_at):
-                    self._database.write(self.uses.write)
+                if closing or time.monotonic() >= write_at:
+                    self.write_uses()
                     write_at = time.monotonic() + WRITE_S
             except StoreUnavailable:
                 _log.warning("changes of users and keys wait: the database is away")

@@ -14,13 +14,15 @@ from backend.concurrency import act_for
 from backend.errors import (
     Forbidden,
     InvalidToken,
+    MalformedRequest,
     NotAuthenticated,
     PasswordChangeRequired,
+    SessionRequired,
     StepUpRequired,
 )
+from backend.identity import Identity
 from backend.identity.principals import Principal
-from backend.identity.roles import Scope
-from backend.schemas.auth import Tokens
+from backend.schemas.auth import Scope, Tokens
 from backend.services import services
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class AccessRule:
     confined_too: bool = False
     may_wait: bool = False
     check: Callable[[], None] | None = None
+    keys_too: bool = False
 
 
 def public(view: V) -> V:
@@ -52,13 +55,18 @@ def public(view: V) -> V:
 
 
 def authenticated(view: V) -> V:
-    """Let anybody who is logged in call a view."""
+    """Let anybody who is logged in call a view; an API key is not enough."""
     return _ruled(view, AccessRule())
 
 
 def confined_too(view: V) -> V:
     """Let anybody who is logged in call a view, also before they set a password of their own."""
     return _ruled(view, AccessRule(confined_too=True))
+
+
+def anybody_known(view: V) -> V:
+    """Let anybody who is logged in call a view, and any API key."""
+    return _ruled(view, AccessRule(confined_too=True, keys_too=True))
 
 
 def requires(
@@ -70,7 +78,8 @@ def requires(
     some other way; None from it means that there is none. With `may_wait` a
     WebSocket's handshake passes without any, and `known_principal` is None.
     """
-    return lambda view: _ruled(view, AccessRule(False, scope, credentials, may_wait=may_wait))
+    rule = AccessRule(False, scope, credentials, may_wait=may_wait, keys_too=True)
+    return lambda view: _ruled(view, rule)
 
 
 def checked_by(check: Callable[[], None]) -> Callable[[V], V]:
@@ -174,6 +183,8 @@ def _authorize() -> None:
             return
         raise
     _remember(principal)
+    if principal.by_key and not rule.keys_too:
+        raise SessionRequired("an API key cannot do this; log in")
     check_access(principal, rule.scope, confined_too=rule.confined_too)
 
 
@@ -198,17 +209,28 @@ def _remember(principal: Principal) -> None:
 
 def _authenticate(rule: AccessRule) -> Principal:
     identity = services().identity
-    header = request.headers.get("Authorization")
-    if header is not None:
-        principal = identity.principal(_bearer_token(header))
-        identity.note_use(principal, request.environ.get("REMOTE_ADDR", ""))
-        return principal
+    header, key = request.headers.get("Authorization"), request.headers.get("X-API-Key")
+    if header is not None or key is not None:
+        return _identified(identity, header, key, request.remote_addr or "")
     holder = vouched(request.environ) or (rule.credentials() if rule.credentials else None)
     if holder is None:
-        raise NotAuthenticated("send an access token: Authorization: Bearer <token>")
+        raise NotAuthenticated(
+            "send an access token, Authorization: Bearer <token>, or an API key, X-API-Key"
+        )
     if not identity.is_active(holder):
         raise InvalidToken
     return holder
+
+
+def _identified(identity: Identity, header: str | None, key: str | None, address: str) -> Principal:
+    if header is None:
+        principal = identity.key_holder(key or "", address)
+    elif key is None:
+        principal = identity.principal(_bearer_token(header))
+    else:
+        raise MalformedRequest("send an access token or an API key, not both")
+    identity.note_use(principal, address)
+    return principal
 
 
 def _bearer_token(header: str) -> str:

@@ -12,6 +12,7 @@ _REQUEST_HEADERS = [
     "Content-Type",
     "If-None-Match",
     "Last-Event-ID",
+    "X-API-Key",
     "X-Request-ID",
 ]
 _ANSWER_HEADERS = [

@@ -9,6 +9,23 @@ from pydantic import Field
 from backend.schemas.common import Model, RequestModel, UtcTime
 
 Role = Literal["viewer", "trader", "admin"]
+Scope = Literal[
+    "portfolio:read",
+    "orders:read",
+    "orders:write",
+    "trades:read",
+    "markets:read",
+    "config:read",
+    "config:write",
+    "credentials:read",
+    "credentials:write",
+    "bot:read",
+    "bot:write",
+    "stream:read",
+    "users:read",
+    "users:write",
+    "audit:read",
+]
 
 
 class Login(RequestModel):

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.store import users
 from backend.store.models import RefreshFamily, RefreshToken, User
+from backend.store.places import Place
 
 Outcome = Literal["rotated", "reused", "expired", "refused"]
 
@@ -23,13 +24,6 @@ class NewToken(NamedTuple):
     expires_at: datetime
     address: str
     user_agent: str
-
-
-class Place(NamedTuple):
-    """Where a family stands in a list of them."""
-
-    created_at: datetime
-    id: str
 
 
 class OpenFamily(NamedTuple):
@@ -110,8 +104,7 @@ def open_of_user(
         .limit(limit)
     )
     if before is not None:
-        place = tuple_(RefreshFamily.created_at, RefreshFamily.id)
-        query = query.where(place < before)
+        query = query.where(tuple_(RefreshFamily.created_at, RefreshFamily.id) < before)
     return [_opened(family, token) for family, token in session.execute(query)]
 
 

@@ -112,6 +112,24 @@ class RefreshToken(Base):
     user_agent: Mapped[str] = mapped_column(OutsideText(USER_AGENT_LENGTH))
 
 
+class ApiKey(Base):
+    """A key for a script or an app, known by its SHA-256; lists are separated by spaces."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(OutsideText(NAME_LENGTH))
+    prefix: Mapped[str] = mapped_column(String(16))
+    digest: Mapped[str] = mapped_column(String(DIGEST_LENGTH), unique=True)
+    scopes: Mapped[str] = mapped_column(Text)
+    networks: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_address: Mapped[str | None] = mapped_column(OutsideText(ADDRESS_LENGTH))
+
+
 class RevokedToken(Base):
     """An access token that was ended before its time; forgotten once it would have expired."""
 

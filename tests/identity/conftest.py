@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from backend.blueprints.api_keys import api_keys
 from backend.blueprints.audit import audit
 from backend.blueprints.auth import auth
 from backend.blueprints.users import users
@@ -107,6 +108,7 @@ def app(settings: Settings, database: Database, identity: Identity) -> Iterator[
     app.register_blueprint(auth)
     app.register_blueprint(audit)
     app.register_blueprint(users)
+    app.register_blueprint(api_keys)
     check_every_route_has_a_rule(app)
     app.wsgi_app = with_answer_headers(app.wsgi_app)  # type: ignore[method-assign]
     yield app

@@ -28,8 +28,8 @@ def run(settings: Settings, database: Database) -> Run:
         "BACKEND_SECRET_KEY": settings.secret_key.get_secret_value(),
     }
 
-    def run(*arguments: str, stdin: str | None = None) -> Result:
-        return CliRunner().invoke(main, ["user", *arguments], input=stdin, env=environment)
+    def run(*arguments: str, stdin: str | None = None, group: str = "user") -> Result:
+        return CliRunner().invoke(main, [group, *arguments], input=stdin, env=environment)
 
     return run
 
@@ -142,6 +142,43 @@ def test_a_running_server_lets_in_who_was_enabled_again(run: Run, identity: Iden
     run("enable", "trader")
     tokens = identity.login("trader", PASSWORD, *NOWHERE)
     assert identity.principal(tokens.access_token).username == "trader"
+
+
+def test_a_key_is_made_listed_and_revoked_while_a_server_runs(run: Run, identity: Identity) -> None:
+    made = run(
+        *("create", "trader", "script", "--scope", "orders:read", "--scope", "orders:write"),
+        *("--network", "127.0.0.0/8", "--days", "30"),
+        group="api-key",
+    )
+    assert made.exit_code == 0, made.output
+    key = re.search(r"key, shown only now: (obk_\S+)", made.output)[1]
+    eventually(lambda: not is_refused(lambda: identity.key_holder(key, "127.0.0.1")))
+    principal = identity.key_holder(key, "127.0.0.1")
+    assert (principal.username, principal.scopes) == ("trader", {"orders:read", "orders:write"})
+    (line,) = run("list", "trader", group="api-key").stdout.splitlines()
+    prefix, name, scopes, *_times = line.split("\t")
+    assert (name, scopes) == ("script", "orders:read,orders:write")
+    assert run("revoke", "trader", prefix, group="api-key").exit_code == 0
+    eventually(lambda: not identity.is_active(principal))
+    assert run("revoke", "trader", prefix, group="api-key").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nobody", "x", "--scope", "orders:read"], "no such user"),
+        (["trader", "x", "--scope", "users:write"], "the role trader lacks users:write"),
+        (["trader", "x", "--scope", "nonsense"], "scopes: "),
+        (["trader", "x", "--scope", "orders:read", "--network", "nowhere"], "networks: "),
+    ],
+)
+def test_a_key_that_cannot_be_made_is_one_line(
+    run: Run, identity: Identity, arguments: list[str], words: str
+) -> None:
+    refused = run("create", *arguments, group="api-key")
+    assert refused.exit_code == 2
+    (line,) = refused.stderr.splitlines()
+    assert words in line
 
 
 def test_what_the_command_does_is_audited(run: Run, identity: Identity, database: Database) -> None:

@@ -1,0 +1,83 @@
+"""API keys as they are kept: their SHA-256, and a prefix by which their owner knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import func, or_, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from backend.store import users
+from backend.store.models import ApiKey, User
+from backend.store.places import Place
+
+
+class NewApiKey(NamedTuple):
+    """A key about to be kept; `scopes` and `networks` are separated by spaces."""
+
+    user_id: str
+    name: str
+    prefix: str
+    digest: str
+    scopes: str
+    networks: str
+    created_at: datetime
+    expires_at: datetime | None
+
+
+def add(session: Session, new: NewApiKey, most: int) -> ApiKey | None:
+    """Keep a key; None when its owner is gone or has `most` already."""
+    if users.lock(session, new.user_id) is None:
+        return None
+    owned = select(func.count()).select_from(ApiKey).where(ApiKey.user_id == new.user_id)
+    if session.scalars(owned).one() >= most:
+        return None
+    key = ApiKey(**new._asdict())
+    session.add(key)
+    session.flush()
+    return key
+
+
+def usable(session: Session, now: datetime) -> list[tuple[ApiKey, User]]:
+    """Return the keys that may be used, each with its owner."""
+    query = (
+        select(ApiKey, User)
+        .join(User, User.id == ApiKey.user_id)
+        .where(
+            User.disabled_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now)
+        )
+    )
+    return [(key, user) for key, user in session.execute(query)]
+
+
+def of_user(
+    session: Session, user_id: str, limit: int, before: Place | None = None
+) -> Sequence[ApiKey]:
+    """Return a user's keys, the newest first, those behind `before`."""
+    query = (
+        select(ApiKey)
+        .where(ApiKey.user_id == user_id)
+        .order_by(ApiKey.created_at.desc(), ApiKey.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(tuple_(ApiKey.created_at, ApiKey.id) < before)
+    return session.scalars(query).all()
+
+
+def note_use(session: Session, key_id: str, at: datetime, address: str) -> None:
+    """Write down when and from where a key was last used."""
+    session.execute(
+        update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=at, last_address=address)
+    )
+
+
+def remove(session: Session, key_id: str, user_id: str) -> bool:
+    """Delete a key of a user's; False when they have none of this id."""
+    key = session.get(ApiKey, key_id, with_for_update=True)
+    if key is None or key.user_id != user_id:
+        return False
+    session.delete(key)
+    return True
