@@ -76,6 +76,18 @@ export const journey = [
     ],
   },
   {
+    folder: "API keys",
+    steps: [
+      {
+        call: `POST ${API}/auth/api-keys`,
+        body: { name: "postman", scopes: ["orders:read"] },
+        keep: { keyId: "data.id" },
+      },
+      { call: `GET ${API}/auth/api-keys` },
+      { call: `DELETE ${API}/auth/api-keys/:key_id`, path: { key_id: "{{keyId}}" } },
+    ],
+  },
+  {
     folder: "Users",
     steps: [
       {

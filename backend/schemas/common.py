@@ -129,7 +129,12 @@ def _aware(value: datetime) -> datetime:
         raise ValueError("a time between the years 1 and 9999 in UTC") from None
 
 
-AwareTime = Annotated[datetime, BeforeValidator(_time_in), AfterValidator(_aware)]
+AwareTime = Annotated[
+    datetime,
+    Field(strict=False),  # a body's texts are read strictly otherwise
+    BeforeValidator(_time_in),
+    AfterValidator(_aware),
+]
 """A time in a request: RFC 3339 with an offset; in UTC from there on."""
 
 
