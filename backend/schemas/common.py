@@ -14,6 +14,8 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    TypeAdapter,
+    ValidationError,
     WithJsonSchema,
 )
 
@@ -113,11 +115,18 @@ Symbol = Annotated[
 """A market's symbol: `BTC/USDT` or `BTC-USDT` on the way in, `BTC/USDT` on the way out."""
 
 
+_TIME = TypeAdapter(datetime)
+
+
 def _time_in(value: object) -> object:
     # pydantic would take bare numbers too, for seconds since 1970
     if not isinstance(value, datetime) and not re.match(r"\d{4}-\d\d-\d\d[Tt ]", str(value)):
         raise ValueError(_TIME_WANTED)
-    return value
+    try:
+        # read here: in a body, which is read strictly, a text would be no time any more
+        return _TIME.validate_python(value, strict=False)
+    except ValidationError:
+        raise ValueError(_TIME_WANTED) from None
 
 
 def _aware(value: datetime) -> datetime:
@@ -129,12 +138,7 @@ def _aware(value: datetime) -> datetime:
         raise ValueError("a time between the years 1 and 9999 in UTC") from None
 
 
-AwareTime = Annotated[
-    datetime,
-    Field(strict=False),  # a body's texts are read strictly otherwise
-    BeforeValidator(_time_in),
-    AfterValidator(_aware),
-]
+AwareTime = Annotated[datetime, BeforeValidator(_time_in), AfterValidator(_aware)]
 """A time in a request: RFC 3339 with an offset; in UTC from there on."""
 
 
