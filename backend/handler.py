@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _ONE_SEND_BYTES = 64 * 1024
 _NEVER = float("inf")
+_AT_ONCE_EVERY_S = 0.005
 _AT_ONCE = frozenset({"/healthz", "/readyz"})  # who asks these restarts what answers late
 _CLIENT_IS_GONE = (
     errno.EPIPE,
@@ -71,6 +72,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         self.deadline = time.monotonic() + self._patience.head_s
         self.expired = False
         self.idle = True
+        self._first_again_at = 0.0
         self._writing = False
 
     def handle(self) -> None:
@@ -110,15 +112,20 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
             self._refuse(HttpError(408) if self.expired else error, line)
             return False
         self._take(head)
-        at_once = self.environ["PATH_INFO"] in _AT_ONCE
-        if not at_once:
+        if not self._goes_first():
             gevent.sleep(0)  # a client that sends without pause would starve the others
         self.handle_one_response()
-        if at_once:
-            gevent.sleep(0)
         self.idle = True
         self.deadline = time.monotonic() + self._patience.idle_s
         return not self.close_connection
+
+    def _goes_first(self) -> bool:
+        """Tell whether this is a question about health, and not one of a flood of them."""
+        now = time.monotonic()
+        if self.environ["PATH_INFO"] not in _AT_ONCE or now < self._first_again_at:
+            return False
+        self._first_again_at = now + _AT_ONCE_EVERY_S
+        return True
 
     def _read_line(self) -> bytes:
         line = self.rfile.readline(MAX_LINE_BYTES + 1)

@@ -9,174 +9,101 @@ median of its rounds.
 
 from __future__ import annotations
 
-import json
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 
-from benchmarks.harness import Table, main, percentile
-from benchmarks.live import LiveServer, free_port, live_server
+from benchmarks._asking import (
+    MARKET,
+    RESTING,
+    UNLIMITED,
+    Figures,
+    bare_flask,
+    get,
+    load,
+    post,
+    quantiles,
+)
+from benchmarks._history import PAPER_BALANCE
+from benchmarks.harness import Table, main
+from benchmarks.live import OPEN_TO_QUESTIONS, LiveServer, live_server
 
-ROUNDS = 3
-SECONDS = 2.0
-MANY = 64
-MOST = 256
+ROUNDS = 2
+SECONDS = 0.7
+CONNECTIONS = (1, 16, 64, 256)
 OPEN_ORDERS = 50
-COMMANDS = 300
-RESTING = {
-    "symbol": "BTC/USDT",
-    "side": "buy",
-    "type": "limit",
-    "quantity": "0.001",
-    "price": "20000",
-}
-UNLIMITED = {"rate_limit_query": "9999999/minute", "rate_limit_trade": "9999999/minute"}
-READS = ("/healthz", "/api/v1/portfolio", "/api/v1/orders", "/api/v1/trades/history")
-
-Figures = dict[str, float]
+CANCELED = 200
+BARE = "bare Flask view"
+READS = ("/healthz", *(f"/api/v1/{name}" for name in ("portfolio", "orders", "trades/history")))
+READS += tuple(f"/api/v1/{name}" for name in ("orders?symbol=BTC-USDT&limit=20", "tickers", "bot"))
 
 
 def measure() -> Iterator[Table]:
     """Yield the tables."""
-    with live_server(**UNLIMITED) as server, server.client() as client, _hello() as hello_port:
+    settings = {"paper_balance": PAPER_BALANCE, **UNLIMITED}
+    with (
+        live_server(command=OPEN_TO_QUESTIONS, **settings) as server,
+        server.client() as client,
+        bare_flask() as bare_port,
+    ):
         for _ in range(OPEN_ORDERS):
             client.post("/orders", json=RESTING).raise_for_status()
         token = server.login()
-        yield _reads(server, hello_port, token)
-        yield _commands(client)
-        yield _under_load(server, token)
+        targets = {BARE: (bare_port, get("/"))}
+        targets |= {f"GET {path}": (server.port, get(path, token)) for path in READS}
+        yield _table("Reads", targets, ROUNDS)
+        client.delete("/orders").raise_for_status()
+        yield _commands(server, client, token)
 
 
-def _reads(server: LiveServer, hello_port: int, token: str) -> Table:
-    table = Table(
-        f"Reads, 1 and {MANY} connections",
-        baseline="bare Flask view",
-        ratio_of=f"requests_per_s_at_{MANY}",
-    )
-    targets = {"bare Flask view": (hello_port, _get("/"))}
-    targets |= {f"GET {path}": (_port(server), _get(path, token)) for path in READS}
-    rounds: dict[tuple[str, int], list[Figures]] = {}
-    for _ in range(ROUNDS):
-        for connections in (1, MANY):
-            for name, (target, request) in targets.items():
-                figures = _load(target, connections, request)
-                rounds.setdefault((name, connections), []).append(figures)
+def _table(title: str, targets: dict[str, tuple[int, bytes]], rounds: int) -> Table:
+    table = Table(title, baseline=BARE, ratio_of="per_s_at_64")
+    measured: dict[tuple[str, int], list[Figures]] = {}
+    for _ in range(rounds):
+        for connections in CONNECTIONS:
+            for name, (port, request) in targets.items():
+                figures = load(port, connections, request, SECONDS)
+                measured.setdefault((name, connections), []).append(figures)
     for name in targets:
-        one, many = rounds[name, 1], rounds[name, MANY]
-        table.add(
-            name,
-            p50_ms_at_1=_median(one, "p50_ms"),
-            **{
-                f"requests_per_s_at_{MANY}": _median(many, "requests_per_s"),
-                f"p50_ms_at_{MANY}": _median(many, "p50_ms"),
-                f"p99_ms_at_{MANY}": _median(many, "p99_ms"),
-            },
-            failed=int(sum(figures["failed"] for figures in one + many)),
-        )
+        table.add(name, **_columns({at: measured[name, at] for at in CONNECTIONS}))
     return table
 
 
-def _commands(client: httpx.Client) -> Table:
-    table = Table("Commands, 1 connection")
-    placed: list[str] = []
-    post_ms, delete_ms = [], []
-    for _ in range(COMMANDS):
-        started = time.perf_counter()
-        answer = client.post("/orders", json=RESTING)
-        post_ms.append((time.perf_counter() - started) * 1000)
-        placed.append(answer.raise_for_status().json()["data"]["id"])
+def _columns(rounds: dict[int, list[Figures]]) -> Figures:
+    rates = {f"per_s_at_{at}": _median(found, "requests_per_s") for at, found in rounds.items()}
+    return {
+        **rates,
+        "p50_ms_at_1": _median(rounds[1], "p50_ms"),
+        "p99_ms_at_64": _median(rounds[64], "p99_ms"),
+        "p99_ms_at_256": _median(rounds[256], "p99_ms"),
+        "failed": int(sum(figures["failed"] for found in rounds.values() for figures in found)),
+    }
+
+
+def _commands(server: LiveServer, client: httpx.Client, token: str) -> Table:
+    """Place and cancel; the baseline is the same call in the server's process, without HTTP."""
+    table = Table("Commands", baseline="place, without HTTP", ratio_of="p50_ms_at_1")
+    direct = httpx.get(f"{server.url}/bench/place", timeout=60).raise_for_status().json()
+    table.add("place, without HTTP", p50_ms_at_1=direct["p50_ms"])
+    for name, order in (("market", MARKET), ("limit", RESTING)):
+        request = post("/api/v1/orders", token, order)
+        rounds = {at: [load(server.port, at, request, SECONDS)] for at in CONNECTIONS}
+        table.add(f"POST /orders, {name}", **_columns(rounds))
+    client.delete("/orders", timeout=60).raise_for_status()
+    table.add("DELETE /orders/{id}", p50_ms_at_1=quantiles(_cancel(client))["p50_ms"])
+    return table
+
+
+def _cancel(client: httpx.Client) -> list[float]:
+    placed = [client.post("/orders", json=RESTING).json()["data"]["id"] for _ in range(CANCELED)]
+    taken = []
     for order_id in placed:
         started = time.perf_counter()
         client.delete(f"/orders/{order_id}").raise_for_status()
-        delete_ms.append((time.perf_counter() - started) * 1000)
-    for name, taken in (("POST /orders, limit", post_ms), ("DELETE /orders/{id}", delete_ms)):
-        table.add(name, p50_ms=percentile(taken, 50), p99_ms=percentile(taken, 99))
-    return table
-
-
-def _under_load(server: LiveServer, token: str) -> Table:
-    """Ask for health in a trickle while the API is loaded to its maximum."""
-    table = Table(f"Health while {MOST} connections read the portfolio without pause")
-    loader = _start_load(_port(server), MOST, _get("/api/v1/portfolio", token), seconds=5.0)
-    time.sleep(0.5)
-    taken = []
-    with httpx.Client(base_url=server.url) as client:
-        while loader.poll() is None:
-            started = time.perf_counter()
-            client.get("/healthz").raise_for_status()
-            taken.append((time.perf_counter() - started) * 1000)
-            time.sleep(0.01)
-    figures: Figures = json.loads(loader.communicate()[0])
-    table.add("GET /healthz", p50_ms=percentile(taken, 50), p99_ms=percentile(taken, 99))
-    table.add("GET /portfolio", **{name: figures[name] for name in ("p50_ms", "p99_ms")})
-    return table
-
-
-@contextmanager
-def _hello() -> Iterator[int]:
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks._http_hello", str(port)],
-        cwd=Path(__file__).parents[1],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(port)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(200):
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/").raise_for_status()
-        except httpx.TransportError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError("the bare view did not start")
-
-
-def _get(path: str, token: str | None = None) -> bytes:
-    bearer = "" if token is None else f"Authorization: Bearer {token}\r\n"
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{bearer}\r\n".encode()
-
-
-def _port(server: LiveServer) -> int:
-    return int(server.url.rpartition(":")[2])
-
-
-def _load(port: int, connections: int, request: bytes) -> Figures:
-    output, _ = _start_load(port, connections, request, SECONDS).communicate()
-    figures: Figures = json.loads(output)
-    return figures
-
-
-def _start_load(
-    port: int, connections: int, request: bytes, seconds: float
-) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "benchmarks._http_load"),
-            *(str(port), str(connections), str(seconds)),
-        ],
-        cwd=Path(__file__).parents[1],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    process.stdin.write(request)
-    process.stdin.close()
-    process.stdin = None  # communicate() would flush it
-    return process
+        taken.append((time.perf_counter() - started) * 1000)
+    return taken
 
 
 def _median(rounds: list[Figures], name: str) -> float:

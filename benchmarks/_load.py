@@ -1,6 +1,6 @@
-"""The load of the HTTP benchmark: connections that each wait for their answer and ask again.
+"""A load: connections that each wait for their answer and ask again.
 
-    python -m benchmarks._http_load PORT CONNECTIONS SECONDS < requests
+    python -m benchmarks._load PORT CONNECTIONS SECONDS < requests
 
 Standard input holds the request's bytes. Prints a line of JSON.
 """

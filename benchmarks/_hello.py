@@ -1,4 +1,4 @@
-"""The baseline of the HTTP benchmark: a bare Flask view on the server that the backend uses."""
+"""The baseline of requests: a bare Flask view on the server that the backend uses."""
 
 from __future__ import annotations
 
