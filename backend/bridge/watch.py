@@ -13,6 +13,7 @@ from octobot_trading.constants import (
     ORDERS_CHANNEL,
     TRADES_CHANNEL,
 )
+from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 
 from backend.bridge.convert import last_price
 from backend.bridge.effects import event_data
@@ -69,6 +70,9 @@ class Watcher:
 
     async def _on_order(self, *, exchange: str, order: dict[str, Any], **_: Any) -> None:
         self._ledger.record_order(order, exchange)
+        manager = self._managers[exchange]
+        if manager.is_future and order[Col.FILLED.value]:
+            self._keeper.note_fill(manager, order[Col.SYMBOL.value])
         self._portfolios.refresh()  # whoever reads this order reads what it locked or freed
         self._portfolios.announce()
 
@@ -76,6 +80,9 @@ class Watcher:
         self, *, exchange: str, trade: dict[str, Any], old_trade: bool, **_: Any
     ) -> None:
         self._ledger.record_trade(trade, exchange, old=old_trade)
+        manager = self._managers[exchange]
+        if manager.is_future and not old_trade:
+            self._keeper.note_fill(manager, trade[Col.SYMBOL.value])
         self._portfolios.announce()
 
     async def _on_balance(self, **_: Any) -> None:

@@ -72,7 +72,8 @@ def test_ccxt_sees_what_the_market_says(client, market):
         (lambda client: client.fetch_ohlcv(BTC, "7m"), ccxt.BadRequest),
         (lambda client: client.fetch("https://example.org"), ccxt.NotSupported),
         (lambda client: client.withdraw("BTC", 1, "address"), ccxt.NotSupported),
-        (lambda client: client.fetch_positions(), ccxt.NotSupported),
+        (lambda client: client.fetch_positions(), ccxt.AuthenticationError),
+        (lambda client: client.set_position_mode(True), ccxt.NotSupported),
         (lambda client: client.fetch_deposit_address("BTC"), ccxt.NotSupported),
     ],
 )

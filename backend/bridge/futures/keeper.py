@@ -22,6 +22,9 @@ class Keeper(Protocol):
     async def take_price(self, manager: Any, symbol: str, price: Decimal) -> bool:
         """Bring a position to a new price; tells whether that changed what the account has."""
 
+    def note_fill(self, manager: Any, symbol: str) -> None:
+        """Hear that an order of a contract has filled."""
+
     async def refresh(self, manager: Any, symbol: str) -> None:
         """Make sure that a position is known as it stands now."""
 

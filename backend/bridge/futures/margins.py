@@ -13,10 +13,10 @@ from decimal import Decimal
 
 from backend.accounting.balances import assets_of
 from backend.accounting.exact import ZERO
+from backend.accounting.keeping import body_of, stake_from
 from backend.accounting.margin import Hold, MarginAccount
 from backend.accounting.stakes import MarginMode, Stake, Step, price_of
 from backend.bridge.futures.board import Board
-from backend.bridge.futures.keeping import body_of, stake_from
 from backend.bridge.recorder import Change
 from backend.schemas.events import Event
 from backend.schemas.journal import StoredPosition

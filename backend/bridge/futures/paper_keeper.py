@@ -71,6 +71,9 @@ class PaperKeeper:
         mirror(manager, self._margins)
         return was_funded or was_liquidated
 
+    def note_fill(self, manager: Any, symbol: str) -> None:
+        """Do nothing: a fill has changed the position before it is told."""
+
     async def refresh(self, manager: Any, symbol: str) -> None:
         """Do nothing: what is kept here is how it stands."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from decimal import Decimal
 from typing import Any
 
@@ -17,12 +19,15 @@ from backend.accounting.stakes import MarginMode
 from backend.bridge.convert import decimal_or_none, last_price, utc
 from backend.bridge.futures.board import Board
 from backend.bridge.recorder import Change, Recorder
-from backend.errors import ExchangeRefused, ExchangeUnreachable, LeverageOutOfRange
+from backend.errors import BridgeError, ExchangeRefused, ExchangeUnreachable, LeverageOutOfRange
 from backend.schemas.journal import AccountState
 from backend.schemas.positions import Position
 
 # Any other priority makes OctoBot poll the exchange for our sake.
 _PRIORITY = ChannelConsumerPriorityLevels.OPTIONAL.value
+_SETTLED_AFTER_S = 0.05
+
+log = logging.getLogger(__name__)
 
 
 class RealKeeper:
@@ -32,10 +37,12 @@ class RealKeeper:
         self._recorder = recorder
         self._board = board
         self._managers: dict[str, Any] = {}
+        self._looking: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def begin(self, manager: Any, state: AccountState) -> None:
         """Read an exchange's positions, and listen to what changes them."""
         self._managers[manager.exchange_name] = manager
+        self._looking.clear()
         self._board.forget(manager.exchange_name)
         for symbol in manager.exchange_config.traded_symbol_pairs:
             await self.refresh(manager, symbol)
@@ -50,6 +57,20 @@ class RealKeeper:
     async def take_price(self, manager: Any, symbol: str, price: Decimal) -> bool:
         """Do nothing: the exchange says what a price does to a position."""
         return False
+
+    def note_fill(self, manager: Any, symbol: str) -> None:
+        """Look at the position soon: OctoBot itself asks only every ten seconds or so."""
+        place = (manager.exchange_name, symbol)
+        if place not in self._looking:
+            self._looking[place] = asyncio.create_task(self._look(manager, symbol))
+            self._looking[place].add_done_callback(lambda _: self._looking.pop(place, None))
+
+    async def _look(self, manager: Any, symbol: str) -> None:
+        await asyncio.sleep(_SETTLED_AFTER_S)
+        try:
+            await self.refresh(manager, symbol)
+        except BridgeError as error:
+            log.warning("the position in %s cannot be looked up: %s", symbol, error.type)
 
     async def refresh(self, manager: Any, symbol: str) -> None:
         """Ask the exchange how a position stands, and tell of what has changed."""

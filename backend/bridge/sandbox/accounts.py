@@ -9,7 +9,9 @@ from typing import Any
 
 from ccxt.base.errors import InsufficientFunds
 
-from backend.bridge.sandbox.listings import MAKER_FEE, TAKER_FEE, Listing
+from backend.accounting.margin import MarginAccount
+from backend.bridge.sandbox.contracts import Contracts
+from backend.bridge.sandbox.listings import MAKER_FEE, SETTLES_IN, TAKER_FEE, Listing
 from backend.bridge.sandbox.matching import Match
 from backend.bridge.sandbox.orders import Fill, Order, Status
 
@@ -30,11 +32,14 @@ class Account:
 
     balances: dict[str, Balance] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
+    contracts: Contracts = field(default_factory=lambda: Contracts(MarginAccount()))
 
     @classmethod
     def opened_with(cls, deposits: Mapping[str, Decimal]) -> Account:
-        """Open an account."""
-        return cls({asset: Balance(Decimal(amount)) for asset, amount in deposits.items()})
+        """Open an account; what contracts settle in is deposited for them once more."""
+        margin = MarginAccount(Decimal(deposits.get(SETTLES_IN, 0)))
+        balances = {asset: Balance(Decimal(amount)) for asset, amount in deposits.items()}
+        return cls(balances, contracts=Contracts(margin))
 
     @property
     def open_orders(self) -> list[Order]:
@@ -57,6 +62,9 @@ class Account:
 
     def unlock(self, order: Order, listing: Listing) -> None:
         """Set free what the order holds back."""
+        if listing.is_contract:
+            self.contracts.release(order)
+            return
         balance = self.balance(listing.quote if order.request.side == "buy" else listing.base)
         balance.free += order.locked
         balance.locked -= order.locked
@@ -95,7 +103,8 @@ class Account:
             asset: [str(balance.free), str(balance.locked)]
             for asset, balance in self.balances.items()
         }
-        return {"balances": balances, "orders": [order.to_json() for order in self.orders.values()]}
+        orders = [order.to_json() for order in self.orders.values()]
+        return {"balances": balances, "orders": orders, "contracts": self.contracts.to_json()}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Account:
@@ -105,4 +114,5 @@ class Account:
             for asset, (free, locked) in row["balances"].items()
         }
         orders = [Order.from_json(order) for order in row["orders"]]
-        return cls(balances, {order.id: order for order in orders})
+        contracts = Contracts.from_json(row["contracts"])
+        return cls(balances, {order.id: order for order in orders}, contracts)

@@ -32,6 +32,7 @@ _PUBLIC = (
     "fetchOHLCV",
     "fetchTrades",
     "fetchOrderBook",
+    "fetchFundingRate",
     "watchTicker",
     "watchTrades",
     "watchOHLCV",
@@ -54,6 +55,10 @@ _PRIVATE = (
     "fetchClosedOrders",
     "fetchCanceledOrders",
     "fetchMyTrades",
+    "fetchPosition",
+    "fetchPositions",
+    "setLeverage",
+    "setMarginMode",
 )
 
 

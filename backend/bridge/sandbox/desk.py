@@ -11,12 +11,14 @@ from pathlib import Path
 
 from ccxt.base.errors import AuthenticationError, DuplicateOrderId, OrderNotFound
 
+from backend.accounting.stakes import MarginMode
 from backend.bridge.sandbox.accounts import Account
 from backend.bridge.sandbox.checks import check_order, check_trigger
+from backend.bridge.sandbox.contracts import marks, signed
 from backend.bridge.sandbox.faults import Faults
 from backend.bridge.sandbox.listings import Listing
 from backend.bridge.sandbox.market import Market
-from backend.bridge.sandbox.matching import find_matches, taken_from_book
+from backend.bridge.sandbox.matching import Match, find_matches, taken_from_book
 from backend.bridge.sandbox.orders import NewOrder, Order
 
 
@@ -89,12 +91,14 @@ class Desk:
             now_ms, listing = self._market.now_ms(), self._listing(order)
             request = replace(request, client_order_id=order.request.client_order_id)
             edited = Order(order.id, request, order.created_ms, now_ms, now_ms)
-            held = order.locked
+            held, hold = order.locked, account.contracts.margin.holds.get(order.id)
             account.unlock(order, listing)
             try:
                 self._admit(account, edited)
             except Exception:
                 account.lock(order, listing, held)
+                if hold is not None:
+                    account.contracts.margin.holds[order.id] = hold
                 raise
             account.orders[order.id] = edited
             self._save()
@@ -115,6 +119,18 @@ class Desk:
             chosen = [order for order in orders if symbol in (None, order.request.symbol)]
             return [self.cancel(api_key, order.id) for order in chosen]
 
+    def configure(
+        self, api_key: str, symbol: str, leverage: int | None, mode: MarginMode | None
+    ) -> None:
+        """Change a contract's leverage or margin mode."""
+        with self._lock:
+            contracts = self.account(api_key).contracts
+            if leverage is not None:
+                contracts.set_leverage(symbol, leverage, marks(self._market))
+            if mode is not None:
+                contracts.set_margin_mode(symbol, mode)
+            self._save()
+
     def _open_order(self, api_key: str, order_id: str) -> Order:
         order = self.order(api_key, order_id)
         if order.status != "open":
@@ -133,9 +149,39 @@ class Desk:
         price = self._expected_price(request, now_ms)
         check_order(order, listing, price)
         check_trigger(order, self._market.price(request.symbol, now_ms))
-        account.lock(order, listing, request.amount * (price if request.side == "buy" else 1))
+        if listing.is_contract:
+            account.contracts.hold(order, price, marks(self._market))
+        else:
+            account.lock(order, listing, request.amount * (price if request.side == "buy" else 1))
         if taken and not request.trigger:
-            account.settle(order, listing, taken, self._next_id())
+            self._settle(account, order, taken)
+
+    def _settle(self, account: Account, order: Order, match: Match) -> None:
+        listing = self._listing(order)
+        if listing.is_contract:
+            account.contracts.settle(order, match, self._next_id(), marks(self._market))
+            self._cancel_reducing(account, listing)
+        else:
+            account.settle(order, listing, match, self._next_id())
+
+    def _cancel_reducing(self, account: Account, listing: Listing) -> None:
+        """Cancel the orders that may only reduce a position which is gone."""
+        stake, now_ms = account.contracts.margin.stake(listing.symbol), self._market.now_ms()
+        for order in account.open_orders:
+            request = order.request
+            reduces = request.symbol == listing.symbol and request.reduce_only
+            if reduces and stake.opens(signed(request)) == request.amount:
+                account.close(order, listing, "canceled", now_ms)
+
+    def _advance(self, account: Account) -> bool:
+        """Pay funding and liquidate; tells whether that changed the account."""
+        now_ms, wallet = self._market.now_ms(), account.contracts.margin.wallet
+        for request, cost in account.contracts.advance(self._market, now_ms):
+            order = Order(self._next_id(), request, now_ms, now_ms, now_ms)
+            account.orders[order.id] = order
+            account.contracts.take_over(order, cost, self._next_id(), now_ms)
+            self._cancel_reducing(account, self._listing(order))
+        return account.contracts.margin.wallet != wallet
 
     def _expected_price(self, request: NewOrder, now_ms: int) -> Decimal:
         if request.price is not None:
@@ -153,8 +199,9 @@ class Desk:
                 for order, match in find_matches(account.open_orders, self._market)
             ]
             for account, order, match in sorted(found, key=lambda entry: entry[2].time_ms):
-                account.settle(order, self._listing(order), match, self._next_id())
-            if found:
+                self._settle(account, order, match)
+            advanced = [self._advance(account) for account in self._accounts.values()]
+            if found or any(advanced):
                 self._save()
 
     def _listing(self, order: Order) -> Listing:

@@ -13,14 +13,14 @@ from octobot_trading.exchanges import CCXTWebsocketConnector
 from backend.bridge.sandbox.describe import EXCHANGE_ID
 from backend.bridge.sandbox.exchange import Row, candle_rows
 from backend.bridge.sandbox.figures import TIME_FRAMES_MS
+from backend.bridge.sandbox.futures import SandboxFutures
 from backend.bridge.sandbox.path import TICK_MS
-from backend.bridge.sandbox.trading import SandboxExchange
 
 _CANDLES_PERIOD_MS = 4 * TICK_MS
 _MAX_BACKLOG = 100
 
 
-class SandboxStreams(SandboxExchange):
+class SandboxStreams(SandboxFutures):
     """`watch_*` methods return at the next trade, and at once when the price is steered."""
 
     def __init__(self, config: Row | None = None) -> None:

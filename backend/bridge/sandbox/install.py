@@ -11,8 +11,8 @@ import ccxt.pro
 from backend.bridge.sandbox.describe import EXCHANGE_ID
 from backend.bridge.sandbox.desk import Desk
 from backend.bridge.sandbox.feed import SandboxFeed, SandboxStreams
+from backend.bridge.sandbox.futures import SandboxFutures
 from backend.bridge.sandbox.market import Market
-from backend.bridge.sandbox.trading import SandboxExchange
 
 
 def install(market: Market, desk: Desk | None = None) -> type[SandboxFeed]:
@@ -23,14 +23,14 @@ def install(market: Market, desk: Desk | None = None) -> type[SandboxFeed]:
     OctoBot will find.
     """
     parts: dict[str, Market | Desk] = {"venue": market, "desk": desk or Desk(market)}
-    _register(ccxt, SandboxExchange, parts)
-    _register(ccxt.async_support, SandboxExchange, parts)
+    _register(ccxt, SandboxFutures, parts)
+    _register(ccxt.async_support, SandboxFutures, parts)
     _register(ccxt.pro, SandboxStreams, parts)
     return SandboxFeed
 
 
 def _register(
-    module: ModuleType, exchange: type[SandboxExchange], parts: dict[str, Market | Desk]
+    module: ModuleType, exchange: type[SandboxFutures], parts: dict[str, Market | Desk]
 ) -> None:
     setattr(module, EXCHANGE_ID, type(EXCHANGE_ID, (exchange,), parts))
     if EXCHANGE_ID not in module.exchanges:

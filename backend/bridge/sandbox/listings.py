@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 TAKER_FEE = MAKER_FEE = Decimal("0.001")
+SETTLES_IN = "USDT"
 
 
 class UnknownSymbol(ValueError):
@@ -106,7 +107,7 @@ _ALL = (
     ),
 )
 _PERPETUALS = tuple(
-    replace(listing, symbol=f"{listing.symbol}:USDT")
+    replace(listing, symbol=f"{listing.symbol}:{SETTLES_IN}")
     for listing in _ALL
     if listing.symbol in ("BTC/USDT", "ETH/USDT", "SOL/USDT")
 )

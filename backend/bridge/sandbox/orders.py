@@ -30,6 +30,7 @@ class NewOrder:
     price: Decimal | None = None
     trigger: Trigger | None = None
     client_order_id: str | None = None
+    reduce_only: bool = False
 
 
 @dataclass(frozen=True)

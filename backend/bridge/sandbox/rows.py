@@ -29,6 +29,7 @@ def order_row(order: Order) -> Row:
         "type": execution if trigger is None else _triggered_type(trigger.kind, execution),
         "timeInForce": "GTC",
         "side": request.side,
+        "reduceOnly": request.reduce_only,
         "price": None if request.price is None else str(request.price),
         "triggerPrice": trigger_price,
         "stopPrice": trigger_price,
@@ -72,4 +73,6 @@ def _triggered_type(kind: str, execution: str) -> str:
 
 def _fee(order: Order, cost: Decimal) -> Row:
     base, quote = order.request.symbol.split("/")
+    if ":" in quote:  # a contract
+        return {"cost": float(cost), "currency": quote.split(":")[0]}
     return {"cost": float(cost), "currency": base if order.request.side == "buy" else quote}

@@ -217,6 +217,7 @@ class SandboxExchange(SandboxData):
             price=self._price(name, price) if type == "limit" else None,
             trigger=self._trigger(name, side, params),
             client_order_id=params.get("clientOrderId"),
+            reduce_only=bool(params.get("reduceOnly")),
         )
 
     def _trigger(self, symbol: str, side: str, params: Row) -> Trigger | None:

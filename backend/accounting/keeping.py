@@ -1,4 +1,4 @@
-"""How a paper position is kept in the journal."""
+"""How a position is kept: as JSON values that lose no digit."""
 
 from __future__ import annotations
 

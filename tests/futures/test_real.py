@@ -1,0 +1,163 @@
+"""Real futures at the sandbox: the exchange has the last word, and closes close once."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from decimal import Decimal as D
+from pathlib import Path
+
+import pytest
+
+with warnings.catch_warnings():  # OctoBot's own imports warn
+    warnings.simplefilter("ignore")
+    from backend.bridge.sandbox.faults import Fault
+    from tests.futures.trader import BTC, START, Trader, futures_settings
+
+from backend.errors import (
+    ApiError,
+    ExchangeRefused,
+    ExchangeUnreachable,
+    PositionClosing,
+    PositionNotOpen,
+)
+from backend.schemas.orders import Order
+from backend.schemas.positions import Position
+from tests.bridge.live import at_once, wait_until
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trader]:
+    left = Path.cwd()
+    home = tmp_path_factory.mktemp("home")
+    trader = Trader(futures_settings(home, trading="real", symbols=(BTC,), sandbox_speed=1e-6))
+    try:
+        trader.boot()
+        yield trader
+    finally:
+        trader.bridge.close()
+        os.chdir(left)
+
+
+@pytest.fixture
+def trader(shared: Trader) -> Trader:
+    """The shared bot: ready, at 10x isolated, without orders and positions."""
+    shared.ready()
+    shared.pin(BTC, 40000)
+    shared.cancel_all()
+    for position in shared.positions():
+        shared.settled(shared.close(position.symbol).id, timeout_s=10)
+    assert wait_until(lambda: shared.positions() == [], 10)
+    shared.set(leverage=10, margin_mode="isolated")
+    return shared
+
+
+def opened(trader: Trader, side: str, quantity: str) -> Position:
+    """Trade at the market, and return the position when the bot knows of it."""
+    trader.settled(trader.trade(side, quantity).id, timeout_s=10)
+    assert wait_until(lambda: trader.position().side is not None, 10)
+    return trader.position()
+
+
+def wallet(trader: Trader) -> D:
+    """Ask the exchange what the account holds."""
+    trader.bridge.portfolio.reload()
+    return trader.totals()["USDT"]
+
+
+def test_a_position_is_opened_shown_and_closed(trader: Trader) -> None:
+    before, mark = wallet(trader), trader.sink.mark()
+
+    position = opened(trader, "buy", "0.5")
+
+    entry = position.entry_price
+    assert entry is not None
+    assert (position.quantity, position.leverage) == (D("0.5"), D(10))
+    assert position.margin == (entry / 20).quantize(D("1e-8"))
+    assert position.liquidation_price == entry * D("0.91")
+    assert position.realized_pnl == -entry / 2000
+    (told,) = trader.await_told(mark, "position_opened")
+    assert (told["side"], told["quantity"]) == ("long", "0.5")
+
+    closing = trader.settled(trader.close().id, timeout_s=10)
+
+    exit_price = closing.average_price
+    assert exit_price is not None
+    assert closing.reduce_only
+    assert wait_until(lambda: trader.positions() == [], 10)
+    gain = (exit_price - entry) / 2 - (exit_price + entry) / 2000
+    assert wait_until(lambda: wallet(trader) == before + gain, 10)
+    assert trader.await_told(mark, "position_opened", "position_closed")[1]["side"] == "long"
+
+
+def test_of_closes_at_once_exactly_one_closes(trader: Trader) -> None:
+    opened(trader, "sell", "0.5")
+
+    outcomes = at_once([trader.close] * 4)
+
+    orders = [outcome for outcome in outcomes if isinstance(outcome, Order)]
+    assert len(orders) == 1
+    refused = [outcome for outcome in outcomes if not isinstance(outcome, Order)]
+    assert all(isinstance(error, PositionClosing | PositionNotOpen) for error in refused), refused
+    trader.settled(orders[0].id, timeout_s=10)
+    assert wait_until(lambda: trader.positions(status="open") == [], 10)
+
+
+def test_the_exchange_keeps_leverage_and_margin_mode(trader: Trader) -> None:
+    assert trader.set(leverage=25, margin_mode="cross").margin_mode == "cross"
+    trader.bridge.bot.restart()
+    trader.ready()
+    position = trader.position()
+    assert (position.leverage, position.margin_mode) == (D(25), "cross")
+    with pytest.raises(ExchangeRefused):
+        trader.set(leverage=51)
+    assert trader.position().leverage == D(25)
+
+
+def test_a_position_is_there_again_after_a_restart(trader: Trader) -> None:
+    before = opened(trader, "sell", "0.25")
+    assert before.side == "short"
+
+    trader.bridge.bot.restart()
+    trader.ready()
+
+    after = trader.position()
+    assert after.model_copy(update={"mark_price": None}) == before.model_copy(
+        update={"mark_price": None}
+    )
+    loads = [items for topic, items in trader.sink.loads if topic == "positions"]
+    assert [symbol for symbol, _ in loads[-1].values()] == [BTC]
+
+
+@pytest.mark.parametrize("endpoint", ["fetch_position", "set_leverage"])
+def test_an_exchange_that_does_not_answer_is_named(trader: Trader, endpoint: str) -> None:
+    faults = trader.bridge.sandbox.faults
+    faults.arm(Fault.DISCONNECTION, endpoint)
+    try:
+        with pytest.raises(ExchangeUnreachable):
+            trader.set(leverage=7)
+    finally:
+        faults.clear()
+
+
+def test_an_unanswered_close_is_found_again_and_never_sent_twice(trader: Trader) -> None:
+    opened(trader, "buy", "0.5")
+    faults = trader.bridge.sandbox.faults
+    faults.arm(Fault.TIMEOUT_AFTER, "create_order")
+    try:
+        with pytest.raises(ApiError) as raised:
+            trader.close(client_order_id="closing")
+        assert raised.value.type == "order_state_unknown"
+    finally:
+        faults.clear()
+
+    with pytest.raises(PositionNotOpen):
+        trader.close()
+    (found,) = trader.orders(status="all", client_order_id="closing")
+    trader.settled(found["id"], timeout_s=20)
+    assert wait_until(lambda: trader.positions() == [], 10)
+
+
+def test_the_account_begins_with_what_the_settings_give(trader: Trader) -> None:
+    assert D("0.99") < wallet(trader) / START < D("1.01")
