@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -29,6 +29,9 @@ MAX_FILE_BYTES = 20 * 1024 * 1024
 _KEPT_FILES = 5
 _FLUSH_S = 0.5
 _LOST = (OSError, ValueError)  # no room, or closed while somebody still had a line
+
+
+Listener = Callable[[str, str, str], None]
 
 
 class LogFile:
@@ -86,6 +89,7 @@ class Sinks:
     def __init__(self, file: LogFile, console: TextIO) -> None:
         self._file = file
         self._console = console
+        self.listener: Listener | None = None
         self._render = structlog.dev.ConsoleRenderer(colors=console.isatty())
 
     def take(self, name: str, level: str, event: str, fields: Mapping[str, object]) -> None:
@@ -94,7 +98,9 @@ class Sinks:
         if name == ACCESS:
             line.update(fields)  # made of parts that were masked where they came in
         else:
-            line["event"] = masked(event)
+            text = line["event"] = masked(event)
+            if self.listener is not None and name != AUDIT:
+                self.listener(name, level, text)
             line.update((key, masked_value(key, value)) for key, value in fields.items())
             error = line.pop("exc_info", None)
             if error:
@@ -172,7 +178,7 @@ class Logs:
 
     def __init__(self, folder: Path, console: TextIO) -> None:
         self._file = LogFile(folder / "backend.log")
-        sinks = Sinks(self._file, console)
+        self._sinks = sinks = Sinks(self._file, console)
         self._handler = _StandardHandler(sinks)
         logging.getLogger().addHandler(self._handler)
         logging.getLogger().setLevel(logging.INFO)
@@ -180,6 +186,10 @@ class Logs:
             wrapper_class=EventLogger,
             logger_factory=lambda name="backend": functools.partial(sinks.take, name),
         )
+
+    def tell(self, listener: Listener) -> None:
+        """Hand on, from now on, every line but those of requests: logger, level, masked text."""
+        self._sinks.listener = listener
 
     def close(self) -> None:
         """Write what is left and let go of the file."""

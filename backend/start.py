@@ -17,7 +17,7 @@ from backend.logs import Logs
 from backend.settings import Settings, SettingsError
 from backend.store import Database, StoreError
 from backend.store.journal import Journal
-from backend.streams import Hub, Pace
+from backend.streams import Hub, LogLines, Pace
 
 START_ERRORS = (SettingsError, StoreError, HomeLocked)
 """What `running_app` raises when it cannot start; the text is one line for the user."""
@@ -29,7 +29,7 @@ def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
     _refuse_patched_sockets()
     with ExitStack() as stack:
         stack.enter_context(closing(HomeLock(settings.home)))
-        stack.enter_context(closing(Logs(settings.home / "logs", sys.stderr)))
+        logs = stack.enter_context(closing(Logs(settings.home / "logs", sys.stderr)))
         database = stack.enter_context(closing(Database(settings, host)))
         database.upgrade()
         journal = stack.enter_context(closing(Journal(database)))
@@ -43,6 +43,7 @@ def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
             most_per_user=settings.stream_clients_per_user,
         )
         stack.callback(hub.close)
+        logs.tell(LogLines(hub).take)
         keys = stored_keys(settings, database)
         bridge = stack.enter_context(closing(Bridge(settings, hub, host, journal, keys=keys)))
         app = create_app(settings, bridge, hub, host, database)

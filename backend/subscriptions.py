@@ -19,11 +19,15 @@ TICKETS = "stream_tickets"
 SCOPES: dict[Topic, Scope] = {
     "prices": "markets:read",
     "candles": "markets:read",
+    "order_book": "markets:read",
     "orders": "orders:read",
     "trades": "trades:read",
     "positions": "orders:read",
     "portfolio": "portfolio:read",
     "bot": "bot:read",
+    "evaluators": "bot:read",
+    "notifications": "bot:read",
+    "logs": "logs:read",
 }
 
 

@@ -13,7 +13,7 @@ from backend.middleware.rate_limit import limited
 from backend.openapi import api
 from backend.schemas.common import Envelope, Problem
 from backend.schemas.events import Topic
-from backend.schemas.streams import TOPICS, StreamQuery, StreamTicket, TopicStreamQuery
+from backend.schemas.streams import DEFAULT_TOPICS, StreamQuery, StreamTicket, TopicStreamQuery
 from backend.services import services
 from backend.streams import TICKET_S, Selection, Tickets
 from backend.subscriptions import (
@@ -61,7 +61,7 @@ def stream(query: StreamQuery) -> Response:
     Begins with a `snapshot` of each topic, or right after `Last-Event-ID`. Each
     topic takes the read scope of its resource as well.
     """
-    return _stream(query, query.chosen_topics())
+    return _stream(query, query.chosen_topics(), query.chosen_intervals())
 
 
 @streams.get("/prices")
@@ -87,10 +87,16 @@ def _create_tickets(state: BlueprintSetupState) -> None:
     state.app.extensions[TICKETS] = Tickets[Principal]()
 
 
-def _stream(query: TopicStreamQuery, topics: tuple[Topic, ...] | None) -> Response:
+def _stream(
+    query: TopicStreamQuery,
+    topics: tuple[Topic, ...] | None,
+    intervals: frozenset[str] | None = None,
+) -> Response:
     principal = current_principal()
-    allowed = readable(TOPICS, principal) if topics is None else require_topics(topics, principal)
-    selection = Selection(allowed, require_symbols(query.chosen_symbols()))
+    if topics is None:
+        topics = readable(DEFAULT_TOPICS, principal)
+    topics, symbols = require_topics(topics, principal), require_symbols(query.chosen_symbols())
+    selection = Selection(topics, symbols, intervals=intervals)
     last_event_id = request.headers.get("Last-Event-ID") or query.after
     body = services().hub.open(selection, holder(principal), last_event_id)
     if hand_over_socket(request.environ, body.take_over):

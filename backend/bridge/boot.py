@@ -46,6 +46,7 @@ async def take_stock(
     held: list[tuple[dict[str, Any], str]] = []
     baselines: dict[str, Decimal | None] = {}
     portfolios.begin(baselines)
+    await watcher.begin(engine.bot)
     for name, manager in engine.exchanges.items():
         gate_trading(manager, engine, guard)
         count_failures(manager, engine.tally)
@@ -71,6 +72,7 @@ async def take_stock(
         held.extend((o.to_dict(), name) for o in personal.orders_manager.get_all_orders())
         if not manager.is_trader_simulated:
             engine.keep(keep_settling(manager, ledger, give_up_after_s))
+    engine.keep(watcher.keep_up())
     ledger.adopt(held)
     keeper.publish()
     portfolios.announce()

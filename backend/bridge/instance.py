@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -12,11 +13,13 @@ from typing import Any
 from backend.bridge.quiet import OfflineCommunity  # first: it silences what is imported below
 
 # ruff: isort: split
+import async_channel.channels
 import octobot.commands
 import octobot.community
 import octobot.logger
 import octobot.octobot
 import octobot_services.api
+import octobot_services.channel
 import octobot_tentacles_manager.api
 import octobot_trading.api as trading_api
 
@@ -78,12 +81,24 @@ async def take_apart(bot: Any) -> None:
     tools = bot.task_manager
     if tools.tools_task_group is not None:
         tools.tools_task_group.cancel()
-    if bot.global_consumer is not None and bot.exchange_producer is not None:
-        await bot.stop()
+    try:
+        if bot.global_consumer is not None and bot.exchange_producer is not None:
+            await bot.stop()
+    finally:
+        await _forget_notifiers()
     if bot.community_handler is not None:
         await bot.community_handler.stop_task()
     if tools.executors is not None:
         tools.executors.shutdown(wait=False)
+
+
+async def _forget_notifiers() -> None:
+    """Empty the one channel that outlives a bot: to notify on a closed loop fails the next boot."""
+    name = octobot_services.channel.NotificationChannel.get_name()
+    with contextlib.suppress(KeyError):
+        channel = async_channel.channels.get_chan(name)
+        for consumer in channel.get_consumers():
+            await channel.remove_consumer(consumer)
 
 
 def _enter(folder: Path) -> None:

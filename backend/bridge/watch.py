@@ -15,12 +15,14 @@ from octobot_trading.constants import (
 )
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 
+from backend.bridge.books import Books
 from backend.bridge.convert import last_price
 from backend.bridge.effects import event_data
 from backend.bridge.futures.keeper import Keeper
 from backend.bridge.ledger import Ledger
 from backend.bridge.paper import move_stop, trail
 from backend.bridge.portfolio import Portfolios
+from backend.bridge.signals import Signals
 from backend.schemas.common import decimal_text
 from backend.schemas.events import Event, EventSink
 
@@ -39,6 +41,18 @@ class Watcher:
         self._portfolios = portfolios
         self._sink = sink
         self._managers: dict[str, Any] = {}
+        self._signals = Signals(sink)
+        self._books = Books(sink)
+
+    async def begin(self, bot: Any) -> None:
+        """Start anew with a bot that has booted, and listen to what is no exchange's."""
+        self._managers.clear()
+        self._books.begin()
+        await self._signals.begin(bot)
+
+    async def keep_up(self) -> None:
+        """Ask for what OctoBot does not tell by itself, for as long as somebody follows it."""
+        await self._books.keep_up()
 
     async def watch(self, manager: Any) -> None:
         """Start listening to an exchange; the consumers end with its channels."""
@@ -51,6 +65,8 @@ class Watcher:
         ):
             channel = exchange_channel.get_chan(name, manager.id)
             await channel.new_consumer(callback, priority_level=_PRIORITY)
+        await self._signals.watch(manager)
+        await self._books.watch(manager)
 
     async def _on_mark_price(
         self, *, exchange: str, symbol: str, mark_price: Decimal, **_: Any

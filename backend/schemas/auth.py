@@ -25,6 +25,7 @@ Scope = Literal[
     "users:read",
     "users:write",
     "audit:read",
+    "logs:read",
 ]
 
 

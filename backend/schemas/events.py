@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Topic = Literal["prices", "orders", "trades", "positions", "portfolio", "candles", "bot"]
+Topic = Literal[
+    "prices",
+    "candles",
+    "order_book",
+    "orders",
+    "trades",
+    "positions",
+    "portfolio",
+    "bot",
+    "evaluators",
+    "notifications",
+    "logs",
+]
 
 JOURNALLED: frozenset[Topic] = frozenset({"orders", "trades", "positions"})
 """The topics whose events are in the journal before anybody is told."""
@@ -19,7 +31,8 @@ class Event:
     `data` is the whole JSON object of the SSE data line (`exchange`, `symbol`,
     `timestamp` and the thing under its name). A topic's snapshot is the fold
     of its events: `item` replaces what stood under `key`, and an event with
-    `item` None takes `key` out (an order that ended).
+    `item` None takes `key` out (an order that ended). A candle's key ends with
+    a space and its interval.
     """
 
     topic: Topic
@@ -31,10 +44,13 @@ class Event:
 
 
 class EventSink(Protocol):
-    """What takes the bridge's events; both methods are called from any thread, in order."""
+    """What takes the bridge's events; its methods are called from any thread, in order."""
 
     def publish(self, event: Event, number: int | None = None) -> None:
         """Append one event; `number` is the journal's number of one that is in the journal."""
 
     def load(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
         """Replace a topic's snapshot (after a boot): key to (symbol, item JSON)."""
+
+    def wants(self, topic: Topic, symbol: str) -> bool:
+        """Tell whether anybody follows the topic for this symbol, for what is costly to learn."""

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from pydantic import Field, field_validator
 
 from backend.schemas.common import Model, RequestModel, parse_symbol
 from backend.schemas.events import Topic
+from backend.schemas.markets import Interval
 
-TOPICS: tuple[Topic, ...] = ("prices", "orders", "trades", "positions", "portfolio", "bot")
+DEFAULT_TOPICS: tuple[Topic, ...] = (
+    "prices",
+    "orders",
+    "trades",
+    "positions",
+    "portfolio",
+    "bot",
+)
+TOPICS: tuple[Topic, ...] = (
+    *DEFAULT_TOPICS,
+    "candles",
+    "order_book",
+    "evaluators",
+    "notifications",
+    "logs",
+)
 
 
 class TopicStreamQuery(RequestModel):
@@ -46,10 +64,25 @@ class StreamQuery(TopicStreamQuery):
     topics: str | None = Field(
         None,
         max_length=200,
-        description=f"Any of {', '.join(TOPICS)}, comma-separated; if left out, all that the "
-        "caller may read.",
+        description=f"Any of {', '.join(TOPICS)}, comma-separated; if left out, what the caller "
+        f"may read of {', '.join(DEFAULT_TOPICS)}.",
         examples=["prices,orders"],
     )
+    intervals: str | None = Field(
+        None,
+        max_length=100,
+        description="Only candles of these intervals, comma-separated; all that the bot follows "
+        "if left out.",
+        examples=["1m,1h"],
+    )
+
+    @field_validator("intervals")
+    @classmethod
+    def _known_intervals(cls, value: str | None) -> str | None:
+        for interval in [] if value is None else value.split(","):
+            if interval not in get_args(Interval):
+                raise ValueError(f"any of {', '.join(get_args(Interval))}, comma-separated")
+        return value
 
     @field_validator("topics")
     @classmethod
@@ -58,6 +91,10 @@ class StreamQuery(TopicStreamQuery):
             if topic not in TOPICS:
                 raise ValueError(f"any of {', '.join(TOPICS)}, comma-separated")
         return value
+
+    def chosen_intervals(self) -> frozenset[str] | None:
+        """Return the candles' intervals that were asked for; None for all."""
+        return None if self.intervals is None else frozenset(self.intervals.split(","))
 
     def chosen_topics(self) -> tuple[Topic, ...] | None:
         """Return the topics that were asked for, in the order of snapshots; None for all."""

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import gevent
 import structlog
@@ -35,7 +36,7 @@ from backend.schemas.sockets import (
     Subscription,
     Unsubscribe,
 )
-from backend.schemas.streams import TOPICS
+from backend.schemas.streams import DEFAULT_TOPICS, TOPICS
 from backend.services import services
 from backend.sockets.answers import Head, body_of, head_of, read_request
 from backend.sockets.calls import Door, Refused
@@ -224,7 +225,7 @@ class Session:
         query = self._query
         topics = require_topics(query.chosen_topics() or (), principal)
         symbols = require_symbols(query.chosen_symbols())
-        self._selection = Selection(topics, symbols, WEBSOCKET)
+        self._selection = Selection(topics, symbols, WEBSOCKET, query.chosen_intervals())
         return self._hub.seat(self._selection, holder(principal), query.after)
 
     def _enter(self, new_client: Callable[[Outlet], Client]) -> None:
@@ -243,17 +244,17 @@ class Session:
         if "symbols" in asked.model_fields_set:
             symbols = None if asked.symbols is None else frozenset(asked.symbols)
         if asked.topics is None:
-            topics = readable(TOPICS, principal)
+            topics = readable(DEFAULT_TOPICS, principal)
         else:
             topics = require_topics(_in_order({*self._selection.topics, *asked.topics}), principal)
-        selection = Selection(topics, require_symbols(symbols), WEBSOCKET)
+        selection = replace(self._selection, topics=topics, symbols=require_symbols(symbols))
         self._choose(head, selection, asked.after)
 
     def _unsubscribe(self, head: Head, asked: Unsubscribe) -> None:
         self._counted()
         off = set(self._selection.topics if asked.topics is None else asked.topics)
         topics = _in_order(set(self._selection.topics) - off)
-        self._choose(head, Selection(topics, self._selection.symbols, WEBSOCKET), None)
+        self._choose(head, replace(self._selection, topics=topics), None)
 
     def _choose(self, head: Head, selection: Selection, after: str | None) -> None:
         assert self._client is not None  # noqa: S101 - who is not known yet does not get here

@@ -4,7 +4,8 @@ from backend.streams.body import StreamBody
 from backend.streams.client import Holder
 from backend.streams.hub import Hub
 from backend.streams.log import Selection
+from backend.streams.log_lines import LogLines
 from backend.streams.tickets import TICKET_S, Tickets
 from backend.streams.upkeep import Pace
 
-__all__ = ["TICKET_S", "Holder", "Hub", "Pace", "Selection", "StreamBody", "Tickets"]
+__all__ = ["TICKET_S", "Holder", "Hub", "LogLines", "Pace", "Selection", "StreamBody", "Tickets"]

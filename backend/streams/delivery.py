@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -176,6 +177,10 @@ class Delivery:
         for client in self._groups.clients():
             self.end(client, reason)
 
+    def wants(self, topic: Topic, symbol: str) -> bool:
+        """Tell whether anybody follows the topic for this symbol; any thread may ask."""
+        return self._groups.want(topic, symbol)
+
     def clients(self) -> list[Client]:
         """Return everyone who has a stream."""
         return self._groups.clients()
@@ -283,7 +288,7 @@ class Delivery:
         head, selection = self._log.head, client.selection
         if recall.number == head.number:
             others = tuple(topic for topic in selection.topics if topic not in JOURNALLED)
-            rest = Selection(others, selection.symbols, selection.form)
+            rest = replace(selection, topics=others)
             client.rest = rest.form.dress(self._fold.snapshots(head, rest))
             client.recall, client.sequence = None, head.sequence
         elif self._look_up is not None:

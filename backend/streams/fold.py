@@ -8,11 +8,12 @@ from backend.schemas.events import Event, Topic
 from backend.streams.frames import EventId, snapshot_frame
 from backend.streams.log import Items, Selection, chosen
 
-TRADES_SHOWN = 100
+MOST_SHOWN = 100
+_ENDLESS: frozenset[Topic] = frozenset({"trades", "notifications", "logs"})
 
 
 class Fold:
-    """The state after all events so far. Trades, which never end, keep the newest hundred."""
+    """The state after all events so far. Of what never ends, such as trades, the newest hundred."""
 
     def __init__(self) -> None:
         self._topics: dict[Topic, dict[str, tuple[str | None, bytes]]] = {
@@ -25,14 +26,16 @@ class Fold:
         if event.item is None:
             items.pop(event.key, None)
             return
+        if event.topic in _ENDLESS:
+            items.pop(event.key, None)  # the newest stands last
         items[event.key] = (event.symbol, event.item)
-        if event.topic == "trades" and len(items) > TRADES_SHOWN:
+        if event.topic in _ENDLESS and len(items) > MOST_SHOWN:
             del items[next(iter(items))]
 
     def replace(self, topic: Topic, items: Items) -> Items:
         """Replace a topic's state and return what it now is."""
         newest = list(items.items())
-        self._topics[topic] = dict(newest[-TRADES_SHOWN:] if topic == "trades" else newest)
+        self._topics[topic] = dict(newest[-MOST_SHOWN:] if topic in _ENDLESS else newest)
         return dict(self._topics[topic])
 
     def snapshots(self, at: EventId, selection: Selection) -> bytes:
@@ -44,7 +47,7 @@ class Fold:
         last = selection.topics[-1] if selection.topics else None
         return b"".join(
             snapshot_frame(
-                at if topic == last else None, topic, chosen(self._topics[topic], selection)
+                at if topic == last else None, topic, chosen(topic, self._topics[topic], selection)
             )
             for topic in selection.topics
         )

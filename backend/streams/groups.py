@@ -117,14 +117,19 @@ class Groups:
 
     def _note(self, entry: Entry, place: tuple[Topic, str]) -> None:
         for group in self._index.get(place, ()):
-            group.pending.append(entry)
-            self._touched[group] = None
+            if entry.is_for(group.selection):
+                group.pending.append(entry)
+                self._touched[group] = None
 
     def take_touched(self) -> list[Group]:
         """Return the groups for which something was noted since the last time."""
         touched = list(self._touched)
         self._touched.clear()
         return touched
+
+    def want(self, topic: Topic, symbol: str) -> bool:
+        """Tell whether any group takes a topic for a symbol; may be asked from any thread."""
+        return (topic, _ANY_SYMBOL) in self._index or (topic, symbol) in self._index
 
     def clients(self) -> list[Client]:
         """Return every client."""

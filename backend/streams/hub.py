@@ -90,6 +90,10 @@ class Hub:
         """Append one event, `number` being its number in the journal; returns at once."""
         self._post(self._events, partial(self._delivery.take, event, number))
 
+    def wants(self, topic: Topic, symbol: str) -> bool:
+        """Tell whether anybody follows the topic for this symbol."""
+        return self._delivery.wants(topic, symbol)
+
     def load(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
         """Replace a topic's snapshot, and send it to the streams that carry the topic."""
         self._post(self._events, partial(self._delivery.reload, topic, dict(items)))

@@ -1,6 +1,6 @@
-"""The newest events in order: two rings, and the newest price and candle of each key.
+"""The newest events in order: two rings, and the newest live event of each key.
 
-Prices and candles have a ring of their own, so that a flood of them never
+Prices and their like have a ring of their own, so that a flood of them never
 pushes out an order: a client's place is lost only when the ledger ring has
 dropped something after it that the client wants. Used by the pump's thread alone.
 """
@@ -11,7 +11,7 @@ import heapq
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from operator import attrgetter
 
@@ -23,36 +23,44 @@ Items = Mapping[str, tuple[str | None, bytes]]
 
 CHUNK_BYTES = 64 * 1024
 
-_LIVE: frozenset[Topic] = frozenset({"prices", "candles"})
+_LIVE: frozenset[Topic] = frozenset({"prices", "candles", "order_book", "logs"})
 _sequence = attrgetter("id.sequence")
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a stream carries: its topics and, unless None, only these symbols.
+    """What a stream carries: its topics and, unless None, only these symbols and intervals.
 
-    What has no symbol (portfolio, bot) passes every choice of symbols. `form` is
-    how the events are spelled on the connection.
+    What has no symbol (portfolio, bot) passes every choice of symbols, and what
+    is no candle every choice of intervals. `form` is how the events are spelled
+    on the connection.
     """
 
     topics: tuple[Topic, ...]
     symbols: frozenset[str] | None = None
     form: Form = SSE
+    intervals: frozenset[str] | None = None
 
     def takes(self, topic: Topic, symbol: str | None) -> bool:
-        """Tell whether an event belongs to the stream."""
+        """Tell whether events of a topic and symbol belong to the stream."""
         return topic in self.topics and self.takes_symbol(symbol)
 
     def beyond(self, other: Selection) -> Selection:
         """Return the part of this one that a client of the other has not been told of."""
-        if self.symbols != other.symbols:
+        if (self.symbols, self.intervals) != (other.symbols, other.intervals):
             return self
         new = tuple(topic for topic in self.topics if topic not in other.topics)
-        return Selection(new, self.symbols, self.form)
+        return replace(self, topics=new)
 
     def takes_symbol(self, symbol: str | None) -> bool:
         """Tell whether the symbol is one of the chosen."""
         return self.symbols is None or symbol is None or symbol in self.symbols
+
+    def takes_key(self, topic: Topic, key: str) -> bool:
+        """Tell whether an item, if it is a candle, has one of the chosen intervals."""
+        if topic != "candles" or self.intervals is None:
+            return True
+        return key.rpartition(" ")[2] in self.intervals
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,10 @@ class Change:
         """Return the event as the client gets it."""
         return self.frame
 
+    def is_for(self, selection: Selection) -> bool:
+        """Tell whether a selection that takes topic and symbol takes this."""
+        return selection.takes_key(self.topic, self.key)
+
 
 @dataclass(frozen=True, slots=True)
 class Reload:
@@ -81,15 +93,23 @@ class Reload:
 
     def spell(self, selection: Selection) -> bytes:
         """Return the snapshot as a client of this selection gets it."""
-        return snapshot_frame(self.id, self.topic, chosen(self.items, selection))
+        return snapshot_frame(self.id, self.topic, chosen(self.topic, self.items, selection))
+
+    def is_for(self, _selection: Selection) -> bool:
+        """Tell whether a selection that takes topic and symbol takes this."""
+        return True
 
 
 Entry = Change | Reload
 
 
-def chosen(items: Items, selection: Selection) -> Iterator[bytes]:
+def chosen(topic: Topic, items: Items, selection: Selection) -> Iterator[bytes]:
     """Pick the items of a topic that a selection takes."""
-    return (item for symbol, item in items.values() if selection.takes_symbol(symbol))
+    return (
+        item
+        for key, (symbol, item) in items.items()
+        if selection.takes_symbol(symbol) and selection.takes_key(topic, key)
+    )
 
 
 class Log:
@@ -158,7 +178,11 @@ class Log:
         else:
             live = _after(self._live, sequence)
         merged = heapq.merge(_after(self._ledger, sequence), live, key=_sequence)
-        return (entry for entry in merged if selection.takes(entry.topic, entry.symbol))
+        return (
+            entry
+            for entry in merged
+            if selection.takes(entry.topic, entry.symbol) and entry.is_for(selection)
+        )
 
 
 def _after(ring: deque[Entry], sequence: int) -> Iterator[Entry]:

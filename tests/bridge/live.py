@@ -85,6 +85,9 @@ class Sink:
     def load(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
         self.loads.append((topic, dict(items)))
 
+    def wants(self, topic: Topic, symbol: str) -> bool:
+        return False
+
     def mark(self) -> int:
         """Name the present moment."""
         return len(self.events)
