@@ -157,8 +157,8 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             if (value := environ.pop("HTTP_" + name, None)) is not None:
                 environ[name] = value
-        if head.method == "GET" and self.server.certificates is None:
-            offer_socket(environ)  # the streams' thread writes plain bytes, it has no TLS
+        if head.method == "GET":
+            offer_socket(environ)
         return environ
 
     def process_result(self) -> None:
@@ -176,7 +176,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         ]
         self.provided_content_length = "none: the body ends with the connection"
         self._write_with_headers(b"")
-        bare = socket.socket(fileno=self.socket.detach())
+        bare = self.server.release(self.socket)
         self.socket = None
         bare.setblocking(True)
         taker(bare)

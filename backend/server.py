@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import gevent
 import structlog
 from gevent.event import Event
-from gevent.pool import Pool
+from gevent.pool import Group, Pool
 from gevent.pywsgi import WSGIServer
 
 from backend.handler import Handler, Patience
+from backend.relay import relay, socket_pair
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -56,6 +57,7 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
         self.patience = patience or Patience()
         self.certificates = certificates
         self.connections: set[Handler] = set()
+        self._relays = Group()
         self.stopping = False
         self.lag_s = 0.0
         self.refused: Counter[int] = Counter()  # by status: what never reached the application
@@ -78,6 +80,7 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
             if connection.idle:
                 connection.expire()
         super().stop(timeout)
+        self._relays.kill()
 
     def handle(self, sock: Any, address: Any) -> None:  # noqa: ANN401 - gevent's
         """Serve one connection; under TLS its handshake is a part of that, with its deadline."""
@@ -86,6 +89,14 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
         except OSError:  # gone already
             return
         super().handle(wrapped, address)
+
+    def release(self, sock: Any) -> socket.socket:  # noqa: ANN401 - gevent's
+        """Return the plain, blocking socket by which another thread reaches a client."""
+        if self.certificates is None:
+            return socket.socket(fileno=sock.detach())
+        inside, theirs = socket_pair()
+        self._relays.spawn(relay, sock, inside, self.patience.write_s)
+        return theirs
 
     def _sweep_forever(self) -> None:
         while True:

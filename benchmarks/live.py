@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,7 @@ class LiveServer:
     home: Path
     username: str = "admin"
     password: str = PASSWORD
+    trust: ssl.SSLContext | bool = True
 
     @property
     def api(self) -> str:
@@ -45,7 +47,8 @@ class LiveServer:
     def login(self) -> str:
         """Return an access token of the admin."""
         credentials = {"username": self.username, "password": self.password}
-        answer = httpx.post(f"{self.api}/auth/login", json=credentials, timeout=30)
+        address = f"{self.api}/auth/login"
+        answer = httpx.post(address, json=credentials, timeout=30, verify=self.trust)
         answer.raise_for_status()
         return str(answer.json()["data"]["access_token"])
 
@@ -62,7 +65,7 @@ class LiveServer:
     def client(self) -> httpx.Client:
         """Return a client that is logged in as the admin."""
         headers = {"Authorization": f"Bearer {self.login()}"}
-        return httpx.Client(base_url=self.api, headers=headers, timeout=30)
+        return httpx.Client(base_url=self.api, headers=headers, timeout=30, verify=self.trust)
 
 
 @contextlib.contextmanager
@@ -71,6 +74,7 @@ def live_server(
     *,
     command: Sequence[str | Path] = (),
     switch_ms: float | None = None,
+    trust: ssl.SSLContext | None = None,
     **settings: object,
 ) -> Iterator[LiveServer]:
     """Start a backend on a free port, wait until it is ready, stop it at the end.
@@ -78,6 +82,7 @@ def live_server(
     `settings` are BACKEND_* variables by their lower-case names, such as
     `rate_limit_enabled=False`. `home` is the folder for all of it; BACKEND_HOME
     is `instance` in there. `command` starts something else than the program itself.
+    With `trust` the server is asked over TLS.
     """
     with contextlib.ExitStack() as stack:
         if home is None:
@@ -93,9 +98,10 @@ def live_server(
             stderr=subprocess.STDOUT,
         )
         stack.callback(_stop, process)
-        url = f"http://127.0.0.1:{port}"
-        _wait_until_ready(url, process, log_path)
-        yield LiveServer(url, process.pid, home / "instance")
+        url = f"{'https' if trust else 'http'}://127.0.0.1:{port}"
+        server = LiveServer(url, process.pid, home / "instance", trust=trust or True)
+        _wait_until_ready(server, process, log_path)
+        yield server
 
 
 def free_port() -> int:
@@ -120,13 +126,14 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log_path: Path) -> None:
+def _wait_until_ready(server: LiveServer, process: subprocess.Popen[bytes], log_path: Path) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"the server ended ({process.returncode}):\n{_tail(log_path)}")
         with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{url}/readyz", timeout=5).status_code == httpx.codes.OK:
+            asked = httpx.get(f"{server.url}/readyz", timeout=5, verify=server.trust)
+            if asked.status_code == httpx.codes.OK:
                 return
         time.sleep(0.1)
     raise RuntimeError(f"the server was not ready in {READY_WITHIN_S} s:\n{_tail(log_path)}")

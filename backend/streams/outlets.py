@@ -46,6 +46,8 @@ class SocketOutlet:
         self._selector: selectors.BaseSelector | None = None
         self._owner: object = None
         sock.setblocking(False)
+        if sock.family == socket.AF_UNIX:
+            return  # one end of a pair: whoever has the other one has the client
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux

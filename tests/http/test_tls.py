@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,14 +13,46 @@ from pathlib import Path
 
 import pytest
 import trustme
+from flask import Response, request
 
 from backend.handler import Patience
+from backend.handover import hand_over_socket
 from backend.settings import SettingsError
 from backend.tls import Certificates
 from tests.http.served import HASTY, Served, get, post, small_app
 
 HELLO = get("/hello")
 StartTls = Callable[..., Served]
+
+
+class Owner:
+    """Takes connections over, in a thread of its own; `ended` is set when one is at its end."""
+
+    def __init__(self, use: Callable[[socket.socket], None]) -> None:
+        self.ended = threading.Event()
+        self._use = use
+
+    def show(self) -> Response:
+        assert hand_over_socket(request.environ, self._take)
+        return Response()
+
+    def _take(self, sock: socket.socket) -> None:
+        threading.Thread(target=self._own, args=(sock,), daemon=True).start()
+
+    def _own(self, sock: socket.socket) -> None:
+        with sock, contextlib.suppress(OSError):
+            self._use(sock)
+        self.ended.set()
+
+
+def echo(sock: socket.socket) -> None:
+    while data := sock.recv(65536):
+        sock.sendall(data)
+
+
+def send_without_end(sock: socket.socket) -> None:
+    while True:
+        sock.sendall(b"x" * 65536)
 
 
 class Pair:
@@ -59,8 +92,11 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 def start(pair: Pair) -> Iterator[StartTls]:
     started: list[Served] = []
 
-    def start_server(patience: Patience | None = None) -> Served:
-        started.append(Served(small_app(), patience, Certificates(pair.chain, pair.key)))
+    def start_server(patience: Patience | None = None, owner: Owner | None = None) -> Served:
+        app = small_app()
+        if owner is not None:
+            app.add_url_rule("/owned", view_func=owner.show)
+        started.append(Served(app, patience, Certificates(pair.chain, pair.key)))
         return started[-1]
 
     yield start_server
@@ -78,8 +114,53 @@ def test_requests_are_answered_and_know_their_scheme(
     assert connection.ask(get("/large")).body == b"x" * 8_000_000
 
 
-def test_a_stream_keeps_its_tls(start: StartTls, trusting: ssl.SSLContext) -> None:
-    assert start().connect(trusting).ask(get("/handed-over")).body == b"kept"
+def test_a_connection_that_is_handed_over_keeps_its_tls(
+    start: StartTls, trusting: ssl.SSLContext
+) -> None:
+    connection = start().connect(trusting)
+    assert connection.ask(get("/handed-over")).body == b"from the taker"
+    assert connection.is_ended()
+
+
+def test_whoever_took_a_connection_over_hears_the_client_until_it_is_gone(
+    start: StartTls, trusting: ssl.SSLContext
+) -> None:
+    owner = Owner(echo)
+    connection = start(owner=owner).connect(trusting)
+    connection.send(get("/owned"))
+    assert connection.answer("HEAD").status == 200
+    for said in (b"one", b"two" * 10_000):
+        connection.send(said)
+        heard = b""
+        while len(heard) < len(said):
+            heard += connection.sock.recv(65536)
+        assert heard == said
+    connection.close()
+    assert owner.ended.wait(10)
+
+
+def test_a_client_that_takes_nothing_holds_its_owner_up_only_for_so_long(
+    start: StartTls, trusting: ssl.SSLContext
+) -> None:
+    owner = Owner(send_without_end)
+    server = start(HASTY, owner)
+    connection = server.connect(trusting)
+    connection.send(get("/owned"))
+    assert owner.ended.wait(10)
+    assert server.connect(trusting).ask(HELLO).status == 200
+
+
+def test_a_stop_ends_connections_that_were_handed_over(
+    start: StartTls, trusting: ssl.SSLContext
+) -> None:
+    owner = Owner(echo)
+    server = start(owner=owner)
+    connection = server.connect(trusting)
+    connection.send(get("/owned"))
+    assert connection.answer("HEAD").status == 200
+    server.stop()
+    assert owner.ended.wait(10)
+    assert connection.is_ended()
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import socket
+import ssl
 from collections import deque
 from typing import Any
 
@@ -35,12 +36,15 @@ class Peer:
         *,
         receive_buffer: int | None = None,
         handshake: dict[str, str] | None = None,
+        trust: ssl.SSLContext | None = None,
     ) -> None:
         self.socket = socket.socket()
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(WAIT_S)
         self.socket.connect(("127.0.0.1", port))
+        if trust is not None:
+            self.socket = trust.wrap_socket(self.socket, server_hostname="127.0.0.1")
         asked = {
             "Host": f"127.0.0.1:{port}",
             "Upgrade": "websocket",
