@@ -16,9 +16,6 @@ from backend.errors import BotBusy
 
 T = TypeVar("T")
 
-# So few steps of ours stand between two of the bot's own.
-_STARTED_PER_TURN = 8
-
 
 class LoopEnded(Exception):
     """The loop takes no more work: nothing of it was begun."""
@@ -105,14 +102,17 @@ class Crossings:
     # ---- on the loop
 
     def _turn(self) -> None:
-        """Begin a few pieces of work, one of each caller in turn, and let the bot go on."""
+        """Begin one piece of work, and let the bot go on before the next.
+
+        Orders take many steps: of those begun together each would wait for the
+        steps of all, and the bot with them.
+        """
         with self._lock:
-            begun = [self._next() for _ in range(_STARTED_PER_TURN) if self._waiting]
+            crossing = self._next()
             self._is_turning = bool(self._waiting)
         if self._is_turning:
             self._loop.call_soon(self._turn)
-        for crossing in begun:
-            self._begin(crossing)
+        self._begin(crossing)
 
     def _next(self) -> _Crossing:
         caller, queue = next(iter(self._waiting.items()))

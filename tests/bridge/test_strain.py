@@ -40,7 +40,7 @@ def office(shared: Office) -> Iterator[Office]:
 def hold(office: Office) -> None:
     """Hold the bot's loop, and wait until that shows."""
     office.live.sink.passes.clear()
-    assert wait_until(lambda: office.live.bridge.pulse.lag_s > 0.2)
+    assert wait_until(lambda: office.live.bridge.pulse.lag_s > 0.3)
 
 
 def test_a_bot_whose_loop_is_held_is_late_until_it_goes_on(office: Office) -> None:
