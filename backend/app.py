@@ -102,8 +102,8 @@ def create_app(
         settings, host, database, identity, bridge, hub, reports, connections
     )
     install_errors(app)
-    install_auth(app)
     install_rate_limits(app, settings, host)
+    install_auth(app)
     install_shedding(app, lambda: bridge.pulse.lag_s, settings.bot_lag, host)
     recorder = install_audit(app, database)
     doors = install_sockets(app, settings)

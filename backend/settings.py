@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     rate_limit_trade: str = "10/minute"
     rate_limit_query: str = "100/minute"
     rate_limit_login: str = "5/minute"
+    rate_limit_account: str = "10/minute"
+    rate_limit_all_logins: str = "100/minute"
+    rate_limit_address: str = "1000/minute"
     token_expiry: int = Field(
         3600, ge=1, le=LONGEST_TOKEN_EXPIRY_S, description="access token's life in seconds"
     )
@@ -191,7 +194,14 @@ class Settings(BaseSettings):
                 raise ValueError("asset=amount pairs, comma-separated, as in USDT=10000,BTC=1")
         return value
 
-    @field_validator("rate_limit_trade", "rate_limit_query", "rate_limit_login")
+    @field_validator(
+        "rate_limit_trade",
+        "rate_limit_query",
+        "rate_limit_login",
+        "rate_limit_account",
+        "rate_limit_all_logins",
+        "rate_limit_address",
+    )
     @classmethod
     def _rates(cls, value: str) -> str:
         if not _RATE.fullmatch(value):

@@ -18,7 +18,10 @@ from benchmarks.harness import percentile
 from benchmarks.live import LiveServer, free_port
 
 ROOT = Path(__file__).parents[1]
-UNLIMITED = {f"rate_limit_{name}": "9999999/minute" for name in ("query", "trade", "login")}
+UNLIMITED = {
+    f"rate_limit_{name}": "9999999/minute"
+    for name in ("query", "trade", "login", "account", "all_logins", "address")
+}
 RESTING = {
     "symbol": "BTC/USDT",
     "side": "buy",

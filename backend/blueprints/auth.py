@@ -13,7 +13,7 @@ from backend.middleware.auth import (
     public,
     signed_in,
 )
-from backend.middleware.rate_limit import limited
+from backend.middleware.rate_limit import limited, limited_by_account
 from backend.openapi import api
 from backend.schemas.auth import (
     AccessToken,
@@ -39,6 +39,7 @@ auth = Blueprint("auth", __name__, url_prefix="/auth")
 @api.validate(
     resp=Response(HTTP_200=Envelope[Tokens], HTTP_401=Problem), tags=["auth"], security={}
 )
+@limited_by_account
 def login(json: Login) -> Envelope[Tokens]:
     """Open a session with username and password."""
     tokens = services().identity.login(json.username, json.password, *_origin())
@@ -88,6 +89,7 @@ def get_me() -> Envelope[User]:
 @confined_too
 @limited("login")
 @api.validate(resp=Response(HTTP_200=Envelope[Tokens], HTTP_401=Problem), tags=["auth"])
+@limited_by_account
 def change_password(json: PasswordChange) -> Envelope[Tokens]:
     """Change the caller's own password.
 
@@ -103,6 +105,7 @@ def change_password(json: PasswordChange) -> Envelope[Tokens]:
 @authenticated
 @limited("login")
 @api.validate(resp=Response(HTTP_200=Envelope[AccessToken], HTTP_401=Problem), tags=["auth"])
+@limited_by_account
 def step_up(json: Proof) -> Envelope[AccessToken]:
     """Show again who you are, for what takes that: the token in the answer may do it for 5 minutes.
 

@@ -143,6 +143,16 @@ class RateLimited(ApiError):
     type = "rate_limited"
 
 
+class RateLimitsAway(ApiError):
+    """The storage of the limits does not answer, and this request must not go uncounted."""
+
+    status = 503
+    type = "rate_limits_away"
+
+    def __init__(self, details: str | None = None, *, retry_after_s: int = 1) -> None:
+        super().__init__(details, retry_after_s=retry_after_s)
+
+
 class TooManyStreams(ApiError):
     """The user has as many streams open as one may have."""
 

@@ -55,6 +55,13 @@ def set_content_policy(environ: WSGIEnvironment, policy: str) -> None:
     added[:] = [header for header in added if header[0] != _POLICY] + [(_POLICY, policy)]
 
 
+def set_answer_headers(environ: WSGIEnvironment, *headers: Header) -> None:
+    """Add headers in the place of earlier ones of the same names."""
+    names = {name for name, _ in headers}
+    kept = [header for header in environ[_ADDED_KEY] if header[0] not in names]
+    environ[_ADDED_KEY][:] = [*kept, *headers]
+
+
 def with_answer_headers(
     application: WSGIApplication, *, production: bool = False
 ) -> WSGIApplication:

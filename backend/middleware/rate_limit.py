@@ -1,159 +1,95 @@
-"""How often a caller may ask: three classes of requests, counted per user or per address."""
+"""How often a caller may ask: by kind of request, user, address and account."""
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import ipaddress
 import math
-import threading
 import time
 from collections.abc import Callable
-from typing import Literal, ParamSpec, Protocol, TypeVar, cast
+from typing import Literal, ParamSpec, TypeVar, cast, get_type_hints
 
-import structlog
 from flask import Flask, current_app, request
 from limits import RateLimitItem, parse
-from limits.errors import ConfigurationError, StorageError
-from limits.storage import storage_from_string
 
 from backend.concurrency import Host
-from backend.errors import RateLimited
+from backend.errors import RateLimited, RateLimitsAway
+from backend.middleware.aliases import BASE
 from backend.middleware.auth import known_principal
-from backend.middleware.headers import add_answer_headers
+from backend.middleware.counting import CountersAway, LocalCounters, open_shared
+from backend.middleware.headers import set_answer_headers
 from backend.middleware.shedding import shedding
-from backend.settings import Settings, SettingsError
+from backend.schemas.auth import Login
+from backend.settings import Settings
 
 RateClass = Literal["trade", "query", "login"]
+Kind = Literal["trade", "query", "login", "account", "all_logins", "address"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_STORAGE_TIMEOUT_S = 1
-MOST_WINDOWS = 10_000
+_LOGINS: tuple[Kind, ...] = ("login", "account", "all_logins")
 _EXTENSION = "rate_limits"
-_log = structlog.get_logger(__name__)
-
-
-class Counters(Protocol):
-    """Counts per key, each in a window that begins with its first count."""
-
-    def incr(self, key: str, expiry: int) -> int:
-        """Count one in a window of `expiry` seconds; return how many it has."""
-
-    def get_expiry(self, key: str) -> float:
-        """Return when the key's window ends, in seconds since 1970."""
-
-
-class LocalCounters:
-    """Counters of this process.
-
-    Those of the limits library start a thread nearly every time they count.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._windows: dict[str, _Window] = {}
-        self._prune_at = MOST_WINDOWS
-
-    def incr(self, key: str, expiry: int) -> int:
-        """Count one in a window of `expiry` seconds; return how many it has."""
-        now = time.time()
-        with self._lock:
-            window = self._windows.get(key)
-            if window is None or window.ends_at <= now:
-                self._prune(now)
-                window = self._windows[key] = _Window(now + expiry)
-            window.count += 1
-            return window.count
-
-    def get_expiry(self, key: str) -> float:
-        """Return when the key's window ends, in seconds since 1970."""
-        return self._windows[key].ends_at
-
-    def __len__(self) -> int:
-        return len(self._windows)
-
-    def _prune(self, now: float) -> None:
-        if len(self._windows) >= self._prune_at:
-            self._windows = {key: kept for key, kept in self._windows.items() if kept.ends_at > now}
-            self._prune_at = max(MOST_WINDOWS, 2 * len(self._windows))
-
-
-class _Window:
-    __slots__ = ("count", "ends_at")
-
-    def __init__(self, ends_at: float) -> None:
-        self.count = 0
-        self.ends_at = ends_at
 
 
 class RateLimits:
     """The limits of one app.
 
     flask-limiter's decorator costs about 100 µs per request; the storages of
-    the library below it are all that is needed.
+    the library below it are all that is needed. While a shared storage is away
+    this process counts for itself, but refuses logins: whoever takes Redis down
+    must not get more guesses at passwords.
     """
 
     def __init__(self, settings: Settings, host: Host) -> None:
-        self._rates: dict[RateClass, RateLimitItem] = {
+        self._rates: dict[Kind, RateLimitItem] = {
             "trade": parse(settings.rate_limit_trade),
             "query": parse(settings.rate_limit_query),
             "login": parse(settings.rate_limit_login),
+            "account": parse(settings.rate_limit_account),
+            "all_logins": parse(settings.rate_limit_all_logins),
+            "address": parse(settings.rate_limit_address),
         }
         self._local = LocalCounters()
-        self._shared: Counters | None = None
-        if not settings.rate_limit_storage.startswith("memory"):
-            self._shared = _open_shared(settings.rate_limit_storage)
-        self._host = host
+        self._shared = open_shared(settings, host)
 
-    def count(self, rate_class: RateClass, caller: str) -> tuple[int, int, int]:
+    def count(self, kind: Kind, caller: str) -> tuple[int, int, int]:
         """Count one request; return the limit, the count and the seconds until the window ends.
 
-        When the shared storage is away, this process counts for itself.
+        Raises `RateLimitsAway` for a login that cannot be counted together with
+        those of other processes.
         """
-        rate = self._rates[rate_class]
-        key, window_s = f"{rate_class}/{caller}", rate.get_expiry()
-        if self._shared is None:
-            count, ends_at = _count(self._local, key, window_s)
+        rate = self._rates[kind]
+        key, window_s = f"{kind}/{caller}", rate.get_expiry()
+        # what an address may ask of this process protects this process
+        shared = None if kind == "address" else self._shared
+        if shared is None:
+            count, ends_at = self._local.count(key, window_s)
         else:
             try:
-                count, ends_at = self._host.call_blocking(_count, self._shared, key, window_s)
-            except StorageError:
-                _log.warning("rate limit storage does not answer")
-                count, ends_at = _count(self._local, key, window_s)
+                count, ends_at = shared.count(key, window_s)
+            except CountersAway:
+                if kind in _LOGINS:
+                    raise RateLimitsAway("logins cannot be counted now") from None
+                count, ends_at = self._local.count(key, window_s)
         return rate.amount, count, max(1, math.ceil(ends_at - time.time()))
 
 
-def _open_shared(uri: str) -> Counters:
-    try:
-        storage = storage_from_string(
-            uri,
-            wrap_exceptions=True,
-            socket_timeout=_STORAGE_TIMEOUT_S,
-            socket_connect_timeout=_STORAGE_TIMEOUT_S,
-        )
-    except ConfigurationError:
-        raise SettingsError(
-            "BACKEND_RATE_LIMIT_STORAGE: Redis needs the extra octobot-backend[scale]"
-        ) from None
-    except ValueError:
-        raise SettingsError(
-            "BACKEND_RATE_LIMIT_STORAGE: memory:// or redis://host:port/number"
-        ) from None
-    return cast(Counters, storage)
-
-
-def _count(counters: Counters, key: str, window_s: int) -> tuple[int, float]:
-    return counters.incr(key, window_s), counters.get_expiry(key)
-
-
 def install_rate_limits(app: Flask, settings: Settings, host: Host) -> None:
-    """Give the app its counters, unless limits are switched off."""
+    """Give the app its counters, unless limits are switched off.
+
+    Install it before what looks at tokens: an address that guesses them is
+    refused first.
+    """
     app.extensions[_EXTENSION] = RateLimits(settings, host) if settings.rate_limit_enabled else None
+    app.before_request(_count_address)
 
 
 def limited(rate_class: RateClass) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Refuse a view's callers when they ask more often than the class allows.
 
-    Logins are counted per address, everything else per user. Reads are also
+    Logins are counted per address, everything else per user; all of it per
+    address too. Reads are also
     refused while the bot falls behind, those of the heaviest callers first.
     """
 
@@ -174,6 +110,29 @@ def limited(rate_class: RateClass) -> Callable[[Callable[P, T]], Callable[P, T]]
     return decorate
 
 
+def limited_by_account(view: Callable[P, T]) -> Callable[P, T]:
+    """Refuse a view that checks a password when an account, or all of them, are tried too often.
+
+    Stands below `api.validate`; the account is the caller's, else the body's
+    `username`. Counted before the password is checked.
+    """
+
+    @functools.wraps(view)
+    def limited_view(*args: P.args, **kwargs: P.kwargs) -> T:
+        limits: RateLimits | None = current_app.extensions[_EXTENSION]
+        if limits is not None:
+            principal = known_principal()
+            login = cast(Login, kwargs["json"])
+            account = principal.username if principal else login.username.lower()
+            _check(*limits.count("all_logins", "all"))
+            _check(*limits.count("account", _digest(account)))
+        return view(*args, **kwargs)
+
+    # their names mean something in the view's module only
+    limited_view.__annotations__ = get_type_hints(view)
+    return limited_view
+
+
 def check_rate(rate_class: RateClass, caller: str) -> None:
     """Count what comes by another way than a request of its own; raises `RateLimited`."""
     limits: RateLimits | None = current_app.extensions[_EXTENSION]
@@ -182,15 +141,42 @@ def check_rate(rate_class: RateClass, caller: str) -> None:
         _refuse_above(limit, count, reset_s)
 
 
+def _count_address() -> None:
+    limits: RateLimits | None = current_app.extensions[_EXTENSION]
+    if limits is not None and request.path.startswith(BASE):
+        limit, count, reset_s = limits.count("address", _address())
+        if count > limit:
+            _check(limit, count, reset_s)
+
+
 def _caller(rate_class: RateClass) -> str:
-    if rate_class == "login":
-        return request.remote_addr or "unknown"
-    principal = known_principal()
-    return principal.user_id if principal else request.remote_addr or "unknown"
+    principal = None if rate_class == "login" else known_principal()
+    return principal.user_id if principal else _address()
+
+
+def _address() -> str:
+    return _network_of(request.remote_addr or "unknown")
+
+
+@functools.lru_cache(maxsize=4096)
+def _network_of(address: str) -> str:
+    """Return what one subscriber has: an IPv4 address, or the network of an IPv6 address."""
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.ip_network(f"{address.partition('%')[0]}/64", strict=False))
+    except ValueError:
+        return address
+
+
+def _digest(name: str) -> str:
+    """Make a key of a text that a client chose."""
+    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _check(limit: int, count: int, reset_s: int) -> None:
-    add_answer_headers(
+    """Tell where the caller stands, with the limit that was counted last; refuse above it."""
+    set_answer_headers(
         request.environ,
         ("RateLimit-Limit", str(limit)),
         ("RateLimit-Remaining", str(max(0, limit - count))),

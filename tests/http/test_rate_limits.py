@@ -6,7 +6,7 @@ import threading
 
 import time_machine
 
-from backend.middleware.rate_limit import MOST_WINDOWS, LocalCounters
+from backend.middleware.counting import MOST_WINDOWS, LocalCounters
 
 START = 1_800_000_000.0
 

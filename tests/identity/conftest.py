@@ -41,7 +41,9 @@ NOWHERE = ("127.0.0.1", "tests")
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return make_settings(tmp_path, secret_key=SECRET, rate_limit_login="1000/minute")
+    plenty = dict.fromkeys(("login", "account", "all_logins"), "1000/minute")
+    limits = {f"rate_limit_{kind}": rate for kind, rate in plenty.items()}
+    return make_settings(tmp_path, secret_key=SECRET, **limits)
 
 
 @pytest.fixture

@@ -46,7 +46,8 @@ def proxied(
     authority.configure_trust(trust)
     path = program("nginx")
     home = tmp_path_factory.mktemp("home")
-    limits = {"rate_limit_login": "1000/minute", "rate_limit_query": "10000/minute"}
+    kinds = ("login", "account", "all_logins", "query", "address")
+    limits = {f"rate_limit_{kind}": "10000/minute" for kind in kinds}
     with live_server(home, trusted_proxies="127.0.0.1", **limits) as server:
         port = urlsplit(server.url).port or 0
         with nginx(path, tmp_path_factory.mktemp("nginx"), port, authority) as url:
