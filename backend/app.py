@@ -25,6 +25,7 @@ from backend.blueprints.portfolio import portfolio
 from backend.blueprints.positions import positions
 from backend.blueprints.risk import risk
 from backend.blueprints.sandbox import sandbox
+from backend.blueprints.second_factor import second_factor
 from backend.blueprints.sockets import sockets
 from backend.blueprints.streams import streams
 from backend.blueprints.trades import trades
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 _RESOURCES = (
     auth,
     api_keys,
+    second_factor,
     portfolio,
     orders,
     positions,

@@ -76,6 +76,13 @@ export const journey = [
     ],
   },
   {
+    folder: "Second factor",
+    steps: [
+      { call: `POST ${API}/auth/second-factor` },
+      { call: `DELETE ${API}/auth/second-factor` },
+    ],
+  },
+  {
     folder: "API keys",
     steps: [
       {

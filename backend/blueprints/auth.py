@@ -41,8 +41,12 @@ auth = Blueprint("auth", __name__, url_prefix="/auth")
 )
 @limited_by_account
 def login(json: Login) -> Envelope[Tokens]:
-    """Open a session with username and password."""
-    tokens = services().identity.login(json.username, json.password, *_origin())
+    """Open a session with username and password.
+
+    Where a second factor is in force, the answer to these alone is a 401
+    `second_factor_required`: send them again with the `code` of the app, or with a recovery code.
+    """
+    tokens = services().identity.login(json.username, json.password, *_origin(), json.code)
     return Envelope(data=signed_in(tokens))
 
 
@@ -109,10 +113,12 @@ def change_password(json: PasswordChange) -> Envelope[Tokens]:
 def step_up(json: Proof) -> Envelope[AccessToken]:
     """Show again who you are, for what takes that: the token in the answer may do it for 5 minutes.
 
-    So may the tokens of a login just now. Exchange keys, users, API keys and
+    So may the tokens of a login just now. It takes the password, or the second factor's code
+    where that is in force. Exchange keys, users, API keys and
     OctoBot's configuration take it.
     """
-    return Envelope(data=services().identity.step_up(current_principal(), json.password))
+    identity, principal = services().identity, current_principal()
+    return Envelope(data=identity.step_up(principal, json.password, json.code))
 
 
 @auth.get("/sessions")

@@ -8,7 +8,7 @@ from spectree import Response
 from backend.middleware.auth import requires, stepped_up
 from backend.middleware.rate_limit import limited
 from backend.openapi import api
-from backend.schemas.auth import User
+from backend.schemas.auth import SecondFactorState, User
 from backend.schemas.common import Envelope, Page, PageQuery, Problem
 from backend.schemas.users import NewUser, Removal, UserChange
 from backend.services import services
@@ -81,3 +81,14 @@ def remove_user(user_id: str) -> Envelope[Removal]:
     """Delete a user with their sessions and keys; what they did stays in the audit."""
     services().identity.accounts.remove(user_id)
     return Envelope(data=Removal(id=user_id))
+
+
+@users.delete("/<user_id>/second-factor")
+@requires("users:write")
+@stepped_up
+@limited("query")
+@api.validate(resp=Response(HTTP_200=Envelope[SecondFactorState], HTTP_404=Problem), tags=["users"])
+def remove_users_second_factor(user_id: str) -> Envelope[SecondFactorState]:
+    """Remove a user's second factor, when they have lost both app and recovery codes."""
+    services().identity.second_factors.remove(user_id)
+    return Envelope(data=SecondFactorState(second_factor=False))

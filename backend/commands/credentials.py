@@ -10,7 +10,7 @@ from backend.connections import Sealer
 from backend.errors import CredentialsUnreadable
 from backend.middleware.headers import new_request_id
 from backend.schemas.common import utc_now
-from backend.store import audit
+from backend.store import audit, second_factors
 from backend.store import credentials as kept
 from backend.store.audit import NewEntry
 
@@ -30,14 +30,15 @@ def new_key() -> None:
 def rotate() -> None:
     """Encrypt all stored exchange keys again, under the first of BACKEND_ENCRYPTION_KEY.
 
-    All or none: afterwards the other keys of the setting can be dropped. A
-    running server that was started with the same setting does not mind.
+    The seeds of second factors too. All or none: afterwards the other keys of the setting can
+    be dropped. A running server that was started with the same setting does not mind.
     """
     sealer = Sealer(settings())
     with opened_database() as database:
         try:
             with database.transaction() as session:
                 count = kept.rewrite(session, sealer.renew)
+                count += second_factors.rewrite(session, sealer.renew)
                 audit.append(session, [_entry()])
         except CredentialsUnreadable as error:
             raise Refusal(str(error.details)) from None

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import NamedTuple
 
-from backend.commands import Refusal, opened_database
+from backend.commands import Refusal, opened_database, settings
 from backend.concurrency import ThreadHost
+from backend.connections.sealing import Sealer
 from backend.errors import ApiError
 from backend.identity.accounts import Accounts
 from backend.identity.api_keys import ApiKeys
 from backend.identity.passwords import Passwords
+from backend.identity.second_factor import SecondFactors
 from backend.identity.watch import Watch
 from backend.schemas.common import utc_now
 from backend.store import Database, audit
@@ -24,6 +26,7 @@ class LocalIdentity(NamedTuple):
 
     accounts: Accounts
     api_keys: ApiKeys
+    second_factors: SecondFactors
 
 
 @contextmanager
@@ -32,7 +35,11 @@ def opened_identity(action: str | None = None, whom: str = "") -> Iterator[Local
     with opened_database() as database, closing(Passwords(ThreadHost())) as passwords:
         watch, outcome = Watch(database), "ok"
         try:
-            yield LocalIdentity(Accounts(database, passwords, watch), ApiKeys(database, watch))
+            yield LocalIdentity(
+                Accounts(database, passwords, watch),
+                ApiKeys(database, watch),
+                SecondFactors(database, watch, Sealer(settings())),
+            )
         except ApiError as error:
             outcome = error.type
             raise Refusal(_words(error)) from None

@@ -115,6 +115,15 @@ def reset_password(username: str, password_stdin: bool) -> None:
 
 @user.command()
 @click.argument("username")
+def remove_second_factor(username: str) -> None:
+    """Let a user log in by password alone, when app and recovery codes are lost."""
+    with opened_identity("user remove-second-factor", username) as identity:
+        identity.second_factors.remove(identity.accounts.named(username).id)
+    click.echo(f"{username} logs in by password alone")
+
+
+@user.command()
+@click.argument("username")
 @click.confirmation_option(prompt="Delete the user with all sessions and keys?")
 def delete(username: str) -> None:
     """Delete a user."""

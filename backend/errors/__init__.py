@@ -5,8 +5,10 @@ from backend.errors.access import (
     InvalidApiKey,
     LastAdmin,
     PasswordChangeRequired,
+    SecondFactorRequired,
     SessionRequired,
     StepUpRequired,
+    WrongCode,
 )
 from backend.errors.base import (
     ApiError,
@@ -149,6 +151,7 @@ __all__ = [
     "RiskMaxOpenOrders",
     "RiskMaxOrderValue",
     "RiskSymbols",
+    "SecondFactorRequired",
     "SessionRequired",
     "SpotExchange",
     "StepUpRequired",
@@ -164,4 +167,5 @@ __all__ = [
     "UpgradeRequired",
     "ValidationFailed",
     "WouldBeLiquidated",
+    "WrongCode",
 ]

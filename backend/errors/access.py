@@ -39,3 +39,15 @@ class SessionRequired(Forbidden):
     """An API key cannot do this: it takes somebody who is logged in."""
 
     type = "session_required"
+
+
+class SecondFactorRequired(AuthenticationFailed):
+    """The password fits; the login takes a code of the second factor as well."""
+
+    type = "second_factor_required"
+
+
+class WrongCode(AuthenticationFailed):
+    """The second factor's code is wrong, spent or too old."""
+
+    type = "wrong_code"

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Literal
 
 from backend.concurrency import Host
+from backend.connections.sealing import Sealer
 from backend.errors import (
     AddressNotAllowed,
     Conflict,
@@ -14,9 +15,11 @@ from backend.errors import (
     InvalidApiKey,
     InvalidCredentials,
     InvalidToken,
+    SecondFactorRequired,
     TokenExpired,
     TokenReused,
     ValidationFailed,
+    WrongCode,
 )
 from backend.identity import api_keys
 from backend.identity.accounts import USERNAME, Accounts
@@ -24,6 +27,7 @@ from backend.identity.api_keys import LONGEST_KEY, ApiKeys
 from backend.identity.keys import signing_key
 from backend.identity.passwords import Passwords
 from backend.identity.principals import Principal
+from backend.identity.second_factor import SecondFactors
 from backend.identity.sessions import Sessions
 from backend.identity.shown import shown
 from backend.identity.standing import LONGEST_LIFE
@@ -51,15 +55,28 @@ class Identity:
         self.accounts = Accounts(database, self._passwords, self._watch)
         self.sessions = Sessions(database, self._watch)
         self.api_keys = ApiKeys(database, self._watch)
+        self.second_factors = SecondFactors(database, self._watch, Sealer(settings))
         database.write(sessions.prune, utc_now() - LONGEST_LIFE)
         self._watch.start()
 
-    def login(self, username: str, password: str, address: str, user_agent: str) -> Tokens:
-        """Open a session; raises `InvalidCredentials`, after the same work whatever was wrong."""
+    def login(
+        self,
+        username: str,
+        password: str,
+        address: str,
+        user_agent: str,
+        code: str | None = None,
+    ) -> Tokens:
+        """Open a session; raises `InvalidCredentials`, after the same work whatever was wrong.
+
+        Where a second factor is in force, the right password without a code
+        raises `SecondFactorRequired`, and with a wrong one `WrongCode`.
+        """
         user = self._find(username)
         fits = self._passwords.verify(user.password_hash if user else None, password)
         if user is None or not fits:
             raise InvalidCredentials(username=user.username if user else _hidden(username))
+        self._check_second_factor(user, code)
         rehashed = None
         if self._passwords.is_outdated(user.password_hash):
             rehashed = self._passwords.hash(password)
@@ -151,10 +168,18 @@ class Identity:
         proved_at = principal.proved_at
         return proved_at is not None and utc_now() - proved_at < timedelta(seconds=STEP_UP_S)
 
-    def step_up(self, principal: Principal, password: str) -> AccessToken:
-        """Give a token of the same session that says who the caller is was just shown."""
+    def step_up(self, principal: Principal, password: str | None, code: str | None) -> AccessToken:
+        """Give a token of the same session that says who the caller is was just shown.
+
+        By the second factor's code where one is in force, by the password otherwise.
+        """
         user = self._database.read(users.get, principal.user_id)
-        if user is None or not self._passwords.verify(user.password_hash, password):
+        if user is None:
+            raise InvalidToken
+        if user.second_factor:
+            if code is None or not self.second_factors.fits(user.id, code):
+                raise _refused_field("code", "takes a code of the second factor")
+        elif password is None or not self._passwords.verify(user.password_hash, password):
             raise _refused_field("password", "is not the present password")
         return AccessToken(
             access_token=self._tokens.issue(shown(user), principal.session_id, proved=True),
@@ -188,7 +213,7 @@ class Identity:
         if changed is None:
             raise Conflict("the password was changed meanwhile")
         renewed, session_id = changed
-        return self._grant(renewed, session_id, refresh_token, proved=True)
+        return self._grant(renewed, session_id, refresh_token, proved=not user.second_factor)
 
     def require_some_user(self) -> None:
         """Raise `SettingsError` in an empty database: service managers keep what is printed."""
@@ -211,6 +236,14 @@ class Identity:
         """Let go of the threads."""
         self._watch.close()
         self._passwords.close()
+
+    def _check_second_factor(self, user: models.User, code: str | None) -> None:
+        if not user.second_factor:
+            return
+        if code is None:
+            raise SecondFactorRequired("send the second factor's code too", username=user.username)
+        if not self.second_factors.fits(user.id, code):
+            raise WrongCode(username=user.username)
 
     def _find(self, username: str) -> models.User | None:
         name = username.lower()

@@ -17,5 +17,6 @@ def shown(user: models.User) -> User:
         email=user.email,
         disabled=user.disabled_at is not None,
         must_change_password=user.must_change_password,
+        second_factor=user.second_factor,
         created_at=user.created_at,
     )

@@ -34,6 +34,9 @@ class Login(RequestModel):
 
     username: str = Field(min_length=1, max_length=64, examples=["admin"])
     password: str = Field(min_length=1, max_length=256, examples=["correct horse battery staple"])
+    code: str | None = Field(
+        None, min_length=6, max_length=32, description="Of the second factor, where it is in force."
+    )
 
 
 class Refresh(RequestModel):
@@ -56,9 +59,38 @@ class SessionEnd(Model):
 
 
 class Proof(RequestModel):
-    """What shows that the caller is still who logged in."""
+    """What shows that the caller is still who logged in.
 
-    password: str = Field(min_length=1, max_length=256)
+    The password, or the second factor's code where that is in force.
+    """
+
+    password: str | None = Field(None, min_length=1, max_length=256)
+    code: str | None = Field(None, min_length=6, max_length=32)
+
+
+class Code(RequestModel):
+    """A code that an app shows."""
+
+    code: str = Field(pattern="^[0-9]{6}$", examples=["123456"])
+
+
+class Enrolment(Model):
+    """What an app needs in order to show codes."""
+
+    secret: str = Field(description="To be typed into the app.")
+    uri: str = Field(description="The same as an `otpauth://` address, to be shown as a QR code.")
+
+
+class RecoveryCodes(Model):
+    """Codes that work once each in the place of the app's; they are not shown again."""
+
+    recovery_codes: list[str]
+
+
+class SecondFactorState(Model):
+    """Whether logging in takes a second factor."""
+
+    second_factor: bool
 
 
 class PasswordChange(RequestModel):
@@ -82,6 +114,7 @@ class User(Model):
     must_change_password: bool = Field(
         description="Whether nothing works for them until they set a password of their own."
     )
+    second_factor: bool = Field(description="Whether their login takes a code as well.")
     created_at: UtcTime
 
 

@@ -72,6 +72,7 @@ class User(Base):
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     email: Mapped[str | None] = mapped_column(String(EMAIL_LENGTH), unique=True)
     must_change_password: Mapped[bool] = mapped_column(default=False, server_default=false())
+    second_factor: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class IdentityChanges(Base):
@@ -128,6 +129,31 @@ class ApiKey(Base):
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_address: Mapped[str | None] = mapped_column(OutsideText(ADDRESS_LENGTH))
+
+
+class SecondFactor(Base):
+    """A seed, encrypted; in force once the user's `second_factor` says so."""
+
+    __tablename__ = "second_factors"
+
+    user_id: Mapped[str] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    sealed: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_step: Mapped[int] = mapped_column(BigInteger, default=0)
+    failures: Mapped[int] = mapped_column(default=0)
+    locked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class RecoveryCode(Base):
+    """A code that works once in the place of the app's, known by its SHA-256 only."""
+
+    __tablename__ = "recovery_codes"
+
+    digest: Mapped[str] = mapped_column(String(DIGEST_LENGTH), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class RevokedToken(Base):

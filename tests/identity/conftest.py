@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from backend.blueprints.api_keys import api_keys
 from backend.blueprints.audit import audit
 from backend.blueprints.auth import auth
+from backend.blueprints.second_factor import second_factor
 from backend.blueprints.users import users
 from backend.concurrency import ThreadHost
 from backend.identity import Identity
@@ -111,6 +112,7 @@ def app(settings: Settings, database: Database, identity: Identity) -> Iterator[
     app.register_blueprint(audit)
     app.register_blueprint(users)
     app.register_blueprint(api_keys)
+    app.register_blueprint(second_factor)
     check_every_route_has_a_rule(app)
     app.wsgi_app = with_answer_headers(app.wsgi_app)  # type: ignore[method-assign]
     yield app

@@ -32,6 +32,7 @@ def test_logging_in_refreshing_and_logging_out(client: FlaskClient) -> None:
         "email",
         "disabled",
         "must_change_password",
+        "second_factor",
         "created_at",
     }
 

@@ -6,11 +6,12 @@ import re
 import time
 from collections.abc import Callable
 
+import pyotp
 import pytest
 from click.testing import CliRunner, Result
 
 from backend.cli import main
-from backend.errors import ApiError, InvalidCredentials, InvalidToken
+from backend.errors import ApiError, InvalidCredentials, InvalidToken, SecondFactorRequired
 from backend.identity import Identity
 from backend.settings import Settings
 from backend.store import Database, audit
@@ -106,6 +107,16 @@ def test_a_short_password_is_refused(run: Run, identity: Identity) -> None:
     refused = run("reset-password", "trader", "--password-stdin", stdin="short\n")
     assert (refused.exit_code, "at least 10" in refused.stderr) == (2, True)
     assert identity.login("trader", PASSWORD, *NOWHERE).user.must_change_password is False
+
+
+def test_a_lost_second_factor_is_removed(run: Run, identity: Identity) -> None:
+    user = identity.accounts.named("trader")
+    seed = identity.second_factors.begin(user.id, user.username).secret
+    identity.second_factors.confirm(user.id, pyotp.TOTP(seed).now())
+    with pytest.raises(SecondFactorRequired):
+        identity.login("trader", PASSWORD, *NOWHERE)
+    assert run("remove-second-factor", "trader").exit_code == 0
+    assert identity.login("trader", PASSWORD, *NOWHERE).user.second_factor is False
 
 
 def test_deleting_asks_first(run: Run, identity: Identity) -> None:

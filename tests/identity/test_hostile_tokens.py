@@ -276,6 +276,7 @@ GENUINE = READER.issue(
         email=None,
         disabled=False,
         must_change_password=False,
+        second_factor=False,
         created_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
     ),
     "s1",

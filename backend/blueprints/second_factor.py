@@ -1,0 +1,51 @@
+"""The caller's second factor."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+from spectree import Response
+
+from backend.middleware.auth import authenticated, current_principal, stepped_up
+from backend.middleware.rate_limit import limited
+from backend.openapi import api
+from backend.schemas.auth import Code, Enrolment, RecoveryCodes, SecondFactorState
+from backend.schemas.common import Envelope, Problem
+from backend.services import services
+
+second_factor = Blueprint("second_factor", __name__, url_prefix="/auth/second-factor")
+
+
+@second_factor.post("")
+@authenticated
+@stepped_up
+@limited("query")
+@api.validate(resp=Response(HTTP_200=Envelope[Enrolment], HTTP_409=Problem), tags=["auth"])
+def begin_second_factor() -> Envelope[Enrolment]:
+    """Begin to set up a second factor: put the secret into an app, then confirm with its code."""
+    principal = current_principal()
+    begun = services().identity.second_factors.begin(principal.user_id, principal.username)
+    return Envelope(data=begun)
+
+
+@second_factor.post("/confirm")
+@authenticated
+@limited("login")
+@api.validate(resp=Response(HTTP_200=Envelope[RecoveryCodes], HTTP_409=Problem), tags=["auth"])
+def confirm_second_factor(json: Code) -> Envelope[RecoveryCodes]:
+    """Put the second factor in force: logging in takes a code from now on.
+
+    The answer is the only sight of ten recovery codes, for when the app is lost.
+    """
+    user_id = current_principal().user_id
+    return Envelope(data=services().identity.second_factors.confirm(user_id, json.code))
+
+
+@second_factor.delete("")
+@authenticated
+@stepped_up
+@limited("query")
+@api.validate(resp=Response(HTTP_200=Envelope[SecondFactorState], HTTP_401=Problem), tags=["auth"])
+def remove_second_factor() -> Envelope[SecondFactorState]:
+    """Remove the second factor, with its recovery codes."""
+    services().identity.second_factors.remove(current_principal().user_id)
+    return Envelope(data=SecondFactorState(second_factor=False))
