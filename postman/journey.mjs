@@ -22,6 +22,21 @@ const login = {
 const keepRestingPrice =
   'pm.environment.set("restingPrice", String(Math.floor(Number(pm.response.json().data.price) * 0.9)));';
 
+// The code that an authenticator app would show (RFC 6238).
+const keepCode = [
+  'const crypto = require("crypto-js");',
+  'const bits = [...pm.response.json().data.secret].map((letter) =>',
+  '  "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0"));',
+  'const octets = bits.join("").match(/.{8}/g).map((octet) => parseInt(octet, 2));',
+  'const key = octets.map((octet) => octet.toString(16).padStart(2, "0")).join("");',
+  'const step = Math.floor(Date.now() / 30000).toString(16).padStart(16, "0");',
+  'const parse = crypto.enc.Hex.parse;',
+  'const mac = crypto.HmacSHA1(parse(step), parse(key)).toString();',
+  'const at = 2 * parseInt(mac.slice(-1), 16);',
+  'const number = (parseInt(mac.slice(at, at + 8), 16) & 0x7fffffff) % 1e6;',
+  'pm.environment.set("code", String(number).padStart(6, "0"));',
+].join("\n");
+
 const restingOrder = {
   symbol: "BTC/USDT",
   side: "buy",
@@ -78,7 +93,8 @@ export const journey = [
   {
     folder: "Second factor",
     steps: [
-      { call: `POST ${API}/auth/second-factor` },
+      { call: `POST ${API}/auth/second-factor`, after: keepCode },
+      { call: `POST ${API}/auth/second-factor/confirm`, body: { code: "{{code}}" } },
       { call: `DELETE ${API}/auth/second-factor` },
     ],
   },
@@ -109,6 +125,7 @@ export const journey = [
         path: { user_id: "{{userId}}" },
         body: { role: "trader", disabled: true },
       },
+      { call: `DELETE ${API}/users/:user_id/second-factor`, path: { user_id: "{{userId}}" } },
       { call: `DELETE ${API}/users/:user_id`, path: { user_id: "{{userId}}" } },
     ],
   },
