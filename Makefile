@@ -30,6 +30,7 @@ check-style:
 
 check-types:
 	$(VENV)/bin/mypy
+	cd clients/python && $(abspath $(VENV))/bin/mypy --config-file pyproject.toml
 
 check-imports:
 	$(VENV)/bin/lint-imports --no-logo

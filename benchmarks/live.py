@@ -75,9 +75,10 @@ def live_server(
     command: Sequence[str | Path] = (),
     switch_ms: float | None = None,
     trust: ssl.SSLContext | None = None,
+    port: int | None = None,
     **settings: object,
 ) -> Iterator[LiveServer]:
-    """Start a backend on a free port, wait until it is ready, stop it at the end.
+    """Start a backend, on a free port unless one is named, and stop it at the end.
 
     `settings` are BACKEND_* variables by their lower-case names, such as
     `rate_limit_enabled=False`. `home` is the folder for all of it; BACKEND_HOME
@@ -87,7 +88,7 @@ def live_server(
     with contextlib.ExitStack() as stack:
         if home is None:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="backend-")))
-        port = free_port()
+        port = port or free_port()
         log_path = home / "server.out"
         log = stack.enter_context(log_path.open("wb"))
         process = subprocess.Popen(
