@@ -26,7 +26,7 @@ from backend.masking import masked, masked_value
 ACCESS = "access"
 AUDIT = "backend.middleware.audit"
 MAX_FILE_BYTES = 20 * 1024 * 1024
-_KEPT_FILES = 5
+KEPT_FILES = 14
 _FLUSH_S = 0.5
 _LOST = (OSError, ValueError)  # no room, or closed while somebody still had a line
 
@@ -35,7 +35,8 @@ Listener = Callable[[str, str, str], None]
 
 
 class LogFile:
-    """A file that many threads append lines to; flushed twice a second, rotated by size.
+    """A file that many threads append lines to; flushed twice a second, a new one each day (UTC)
+    and whenever it is full; `backend.1.log` is the newest of those put aside.
 
     Lines that a full disk does not take are lost: nothing stops for want of its log.
     """
@@ -45,6 +46,8 @@ class LogFile:
         self._path = path
         self._lock = threading.Lock()
         self._file = path.open("ab")
+        self._day = _day(path.stat().st_mtime)
+        self.flush()  # the day may have ended while nobody wrote
         self._closed = threading.Event()
         self._flusher = threading.Thread(target=self._flush_forever, name="logs", daemon=True)
         self._flusher.start()
@@ -55,11 +58,13 @@ class LogFile:
             self._file.write(line + b"\n")
 
     def flush(self) -> None:
-        """Hand everything to the system, in a new file when this one is full."""
+        """Hand everything to the system; begin a new file when it is time."""
         with self._lock, contextlib.suppress(*_LOST):
             self._file.flush()
-            if self._file.tell() > MAX_FILE_BYTES:
+            today = _day(time.time())
+            if self._file.tell() > (0 if today != self._day else MAX_FILE_BYTES):
                 self._rotate()
+            self._day = today
 
     def close(self) -> None:
         """Flush and close."""
@@ -74,13 +79,17 @@ class LogFile:
             self.flush()
 
     def _rotate(self) -> None:
-        for number in range(_KEPT_FILES - 1, 0, -1):
+        for number in range(KEPT_FILES - 1, 0, -1):
             older = self._path.with_suffix(f".{number}.log")
             if older.exists():
                 older.replace(self._path.with_suffix(f".{number + 1}.log"))
         self._path.replace(self._path.with_suffix(".1.log"))
         full, self._file = self._file, self._path.open("ab")
         full.close()
+
+
+def _day(at: float) -> int:
+    return int(at // 86_400)
 
 
 class Sinks:

@@ -48,8 +48,25 @@ _SECRET_TEXT = re.compile(
 )
 
 
+_SHORTEST_CONCEALED = 8
+_concealed: tuple[str, ...] = ()
+
+
+def conceal(*secrets: str | None) -> None:
+    """Have these texts masked from now on wherever they stand: no pattern knows an exchange's keys.
+
+    For the whole process, as its log is.
+    """
+    global _concealed
+    found = {secret for secret in secrets if secret and len(secret) >= _SHORTEST_CONCEALED}
+    _concealed = tuple(sorted(found.union(_concealed), key=len, reverse=True))
+
+
 def masked(text: str) -> str:
-    """Return the text with whatever looks like a credential masked."""
+    """Return the text with whatever is, or looks like, a credential masked."""
+    for secret in _concealed:
+        if secret in text:
+            text = text.replace(secret, MASK)
     # the expression is slow, and nearly no line has anything for it
     hinted = any(map(text.lower().__contains__, _SECRET_HINTS))
     return _SECRET_TEXT.sub(_mask_match, text) if hinted else text

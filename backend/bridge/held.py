@@ -9,6 +9,7 @@ import octobot_commons.configuration as commons_configuration
 import octobot_commons.constants as commons_constants
 from octobot_commons.configuration import Configuration
 
+from backend.masking import conceal
 from backend.schemas.credentials import ExchangeKeys
 
 KEY_FIELDS = (
@@ -47,6 +48,7 @@ class HeldConfiguration(Configuration):  # type: ignore[misc]  # OctoBot is unty
             name: commons_configuration.encrypt(secret).decode() if secret else ""
             for name, secret in zip(KEY_FIELDS, secrets, strict=True)
         }
+        conceal(*secrets, *sealed.values())
         exchanges[exchange] = {**row, **sealed, _SANDBOXED: keys.sandboxed}
 
     def save(self, *args: Any, **kwargs: Any) -> None:

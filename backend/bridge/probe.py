@@ -10,6 +10,7 @@ from typing import Any
 import ccxt
 import ccxt.async_support
 
+from backend.masking import conceal
 from backend.schemas.credentials import ExchangeKeys, Outcome
 
 _CLOSE_TIMEOUT_S = 2.0
@@ -48,6 +49,7 @@ class Probe:
 
     def ask(self, exchange: str, keys: ExchangeKeys) -> Outcome:
         """Ask for the balances. Blocks; whatever the exchange answers ends as one word."""
+        conceal(keys.api_key, keys.api_secret, keys.api_password)
         try:
             asyncio.run(self._fetch_balance(exchange, keys))
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -10,11 +11,23 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from backend.logs import ACCESS
-from backend.masking import masked
+from backend.masking import MASK, masked
 from backend.middleware.headers import ExcInfo, Header, request_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+_LONGEST_HEADER = 200
+_HEADERS = (
+    ("HTTP_AUTHORIZATION", "Authorization", True),
+    ("HTTP_X_API_KEY", "X-API-Key", True),
+    ("HTTP_COOKIE", "Cookie", True),
+    ("HTTP_USER_AGENT", "User-Agent", False),
+    ("HTTP_REFERER", "Referer", False),
+    ("HTTP_ORIGIN", "Origin", False),
+    ("HTTP_X_FORWARDED_FOR", "X-Forwarded-For", False),
+)
 
 
 def with_access_log(
@@ -50,6 +63,11 @@ def log_access(
     log: FilteringBoundLogger, environ: WSGIEnvironment, status: int, taken_s: float
 ) -> None:
     """Write the line; never the query string, which may hold a stream ticket."""
+    headers = {
+        name: MASK if secret else _header(environ[key])
+        for key, name, secret in _HEADERS
+        if key in environ
+    }
     log.info(
         "request",
         method=environ["REQUEST_METHOD"],
@@ -58,6 +76,12 @@ def log_access(
         error=environ.get("backend.error_type"),
         user=environ.get("backend.user"),
         address=environ.get("REMOTE_ADDR"),
+        headers=headers,
         ms=round(taken_s * 1000, 2),
         request_id=request_id(environ),
     )
+
+
+@functools.lru_cache(maxsize=1024)
+def _header(value: str) -> str:
+    return masked(value[:_LONGEST_HEADER])

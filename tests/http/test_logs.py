@@ -5,16 +5,20 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+import time_machine
 
 from backend import logs
 from backend.logs import Logs
-from backend.masking import masked
+from backend.masking import conceal, masked
+from backend.middleware.access_log import access_log, log_access
 
 
 class Written:
@@ -128,9 +132,60 @@ def test_full_files_are_put_aside_and_the_oldest_goes(
 ) -> None:
     monkeypatch.setattr(logs, "MAX_FILE_BYTES", 100)
     file = logs.LogFile(tmp_path / "backend.log")
-    for number in range(8):
-        file.write(f"{number}".encode() * 200)
+    for number in range(logs.KEPT_FILES + 3):
+        file.write(f"{number} ".encode() * 200)
         file.flush()
     file.close()
-    found = {path.name: path.read_text()[0] for path in tmp_path.iterdir() if path.stat().st_size}
-    assert found == {f"backend.{number}.log": str(8 - number) for number in range(1, 6)}
+    found = {path.name: path.read_text() for path in tmp_path.iterdir() if path.stat().st_size}
+    newest = logs.KEPT_FILES + 2
+    assert {name: int(text.split()[0]) for name, text in found.items()} == {
+        f"backend.{number}.log": newest + 1 - number for number in range(1, logs.KEPT_FILES + 1)
+    }
+
+
+def test_each_day_has_a_file_of_its_own(tmp_path: Path) -> None:
+    path, day_s = tmp_path / "backend.log", 86_400
+    path.write_text("before")
+    os.utime(path, (time.time() - day_s,) * 2)
+    file = logs.LogFile(path)
+    file.write(b"today")
+    file.flush()
+    with time_machine.travel(time.time() + day_s, tick=False):
+        file.flush()
+        file.write(b"tomorrow")
+        file.close()
+    assert {found.name: found.read_text().split() for found in tmp_path.iterdir()} == {
+        "backend.log": ["tomorrow"],
+        "backend.1.log": ["today"],
+        "backend.2.log": ["before"],
+    }
+
+
+def test_concealed_texts_are_masked_wherever_they_stand(written: Written) -> None:
+    conceal("planted-key", "planted-key-and-more", None, "", "abc")
+    logging.getLogger("ccxt").error('{"msg": "no such planted-key-and-more"} abc')
+    structlog.get_logger("backend.part").info("planted-key", where=["planted-key here"])
+    first, second = written.lines()
+    assert first["event"] == '{"msg": "no such ********"} abc'
+    assert (second["event"], second["where"]) == ("********", ["******** here"])
+    assert "planted" not in written.console.getvalue()
+
+
+def test_a_request_is_logged_with_its_headers_and_without_their_secrets(written: Written) -> None:
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/x",
+        "backend.request_id": "r1",
+        "HTTP_AUTHORIZATION": "Bearer planted",
+        "HTTP_X_API_KEY": "planted",
+        "HTTP_COOKIE": "planted",
+        "HTTP_USER_AGENT": "curl/8 token=planted " + "x" * 500,
+        "HTTP_ACCEPT": "planted",
+    }
+    log_access(access_log(), environ, 200, 0.001)
+    (line,) = written.lines()
+    agent = line["headers"].pop("User-Agent")
+    assert agent.startswith("curl/8 token=******** xxx")
+    assert len(agent) <= 210
+    assert line["headers"] == dict.fromkeys(("Authorization", "X-API-Key", "Cookie"), "********")
+    assert "planted" not in str(line)
