@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 from flask import Flask
@@ -18,7 +19,7 @@ from tests.databases import make_settings
 KEY = "canary-exchange-key-5f1c"
 SECRET = "canary-exchange-secret-93ab"
 KEYS = {"api_key": KEY, "api_secret": SECRET}
-BALANCES = {"USDT": ["123456", "0"], "BTC": ["7", "0"]}
+BALANCES = {"USDT": Decimal(123_456), "BTC": Decimal(7)}
 
 
 @contextmanager
@@ -26,10 +27,11 @@ def real_app(home: Path, **settings: object) -> Iterator[Flask]:
     """Start everything with BACKEND_TRADING=real."""
     with warnings.catch_warnings():  # OctoBot's own imports warn
         warnings.simplefilter("ignore")
+        from backend.bridge.sandbox.accounts import Account
         from backend.start import running_app
 
     left = Path.cwd()
-    account = {"balances": BALANCES, "orders": []}
+    account = Account.opened_with(BALANCES).to_json()
     (home / "sandbox.json").write_text(json.dumps({"last_id": 0, "accounts": {KEY: account}}))
     made = make_settings(
         home,
