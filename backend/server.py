@@ -105,10 +105,14 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
             self.lag_s = max(0.0, time.monotonic() - due)
             if self.certificates is not None:
                 self.certificates.renew()
-            now = time.monotonic()
-            for connection in list(self.connections):
-                if connection.deadline < now:
-                    connection.expire()
+            self._sweep()
+
+    def _sweep(self) -> None:
+        # apart from the loop, which would hold on to the last connection while it sleeps
+        now = time.monotonic()
+        for connection in list(self.connections):
+            if connection.deadline < now:
+                connection.expire()
 
 
 def listen(host: str, port: int) -> socket.socket:
