@@ -8,10 +8,10 @@ ARGS :=
 CHECKS := check-format check-style check-types check-imports check-contract
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench openapi postman clean $(CHECKS)
+.PHONY: help run test lint format bench bench-peers openapi postman clean $(CHECKS)
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
 
 run: $(VENV)/.installed ## Start the backend on http://127.0.0.1:8000 with paper money
 	@exec $(VENV)/bin/octobot-backend run
@@ -45,6 +45,9 @@ format: $(VENV)/.installed-dev ## Format the code and repair what can be repaire
 bench: $(VENV)/.installed-dev ## Run the benchmarks; tables here, JSON in benchmarks/results
 	$(VENV)/bin/python -m benchmarks $(ARGS)
 
+bench-peers: $(VENV)/.installed-dev ## Measure freqtrade beside ours; installs it the first time
+	$(VENV)/bin/python -m benchmarks.peers
+
 openapi: $(VENV)/.installed ## Write swagger.yaml from the code
 	$(VENV)/bin/octobot-backend openapi > swagger.yaml.new
 	mv swagger.yaml.new swagger.yaml
@@ -53,7 +56,7 @@ postman: postman/node_modules/.installed ## Write the Postman collection and env
 	cd postman && npm run --silent generate
 
 clean: ## Remove environments and caches; keeps instance/, where the bot's data is
-	rm -rf .venv .venv-older .venv-newer postman/node_modules build *.egg-info
+	rm -rf .venv .venv-older .venv-newer benchmarks/peers/.venv postman/node_modules build *.egg-info
 	rm -rf .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/.installed: setup.py

@@ -16,6 +16,7 @@ import time
 
 from benchmarks.harness import percentile
 
+GIVE_UP_S = 30.0
 LENGTH = re.compile(rb"\r\nContent-Length: (\d+)\r\n", re.IGNORECASE)
 
 
@@ -58,15 +59,18 @@ def load(port: int, connections: int, seconds: float, request: bytes) -> dict[st
     latencies_ms: list[float] = []
     failed = 0
     started = time.perf_counter()
-    while (now := time.perf_counter()) < started + seconds:
+    while (now := time.perf_counter()) < started + seconds or (
+        not latencies_ms and now < started + GIVE_UP_S
+    ):
         for fd, _ in poll.poll(0.1):
             client = clients[fd]
             if client.is_answered():
                 latencies_ms.append((time.perf_counter() - client.sent_at) * 1000)
                 failed += not client.received.startswith(b"HTTP/1.1 20")
                 client.ask(request)
+    answered, latencies_ms = len(latencies_ms), latencies_ms or [float("nan")]
     return {
-        "requests_per_s": len(latencies_ms) / (now - started),
+        "requests_per_s": answered / (now - started),
         "p50_ms": percentile(latencies_ms, 50),
         "p99_ms": percentile(latencies_ms, 99),
         "failed": failed,

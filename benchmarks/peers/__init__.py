@@ -1,0 +1,1 @@
+"""What users would pick instead, measured beside ours; `python -m benchmarks.peers`."""

@@ -1,0 +1,101 @@
+"""One process at its largest: idle streams, busy connections, a long history, many symbols.
+
+    python -m benchmarks.scale
+
+Each row adds to the ones before; every symbol ticks five times a second.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks._asking import ROOT, UNLIMITED, Figures, Pinger, get, lags, load, quantiles
+from benchmarks._history import PAPER_BALANCE, write_history
+from benchmarks.harness import Table, main
+from benchmarks.live import OPEN_TO_QUESTIONS, LiveServer, live_server
+
+TRADES = 100_000
+STREAMS = 10_000
+BUSY = 256
+USERS = 20
+SYMBOLS = ("BTC/USDT", "ETH/USDT", *(f"M{number:03}/USDT" for number in range(198)))
+SECONDS = 4.0
+SETTINGS = {
+    "symbols": ",".join(SYMBOLS),
+    "paper_balance": PAPER_BALANCE,
+    "stream_clients": 2 * STREAMS,
+    "stream_clients_per_user": 2 * STREAMS,
+    **UNLIMITED,
+}
+
+
+def measure() -> Iterator[Table]:
+    """Yield the table."""
+    table = Table(f"{TRADES:,} trades, {len(SYMBOLS)} symbols, and what else there is")
+    with tempfile.TemporaryDirectory(prefix="scale-") as folder:
+        write_history(Path(folder), TRADES)
+        started = time.perf_counter()
+        with live_server(Path(folder), command=OPEN_TO_QUESTIONS, **SETTINGS) as server:
+            boot_s = time.perf_counter() - started
+            table.add("nothing", boot_s=boot_s, **_quiet(server))
+            token = server.login()
+            table.add(f"{BUSY} busy connections", **_busy(server, token))
+            with _streams(server) as streams:
+                assert streams.stdin is not None
+                assert streams.stdout is not None
+                streams.stdout.readline()
+                table.add(f"{STREAMS:,} idle streams", **_quiet(server))
+                figures = _busy(server, token)
+                streams.stdin.write("report\n")
+                streams.stdin.flush()
+                standing = streams.stdout.readline().strip()
+                table.add(f"both ({standing})", **figures)
+    yield table
+
+
+def _streams(server: LiveServer) -> subprocess.Popen[str]:
+    """Open the streams as many users: one alone would be told to come back later."""
+    with server.client() as client:
+        for number in range(USERS):
+            user = {"username": f"user{number}", "password": server.password, "role": "viewer"}
+            client.post("/users", json=user | {"must_change_password": False}).raise_for_status()
+    users = [replace(server, username=f"user{number}") for number in range(USERS)]
+    tokens = [user.login() for user in users]
+    arguments = [str(server.port), str(STREAMS), *tokens]
+    return subprocess.Popen(
+        [sys.executable, "-m", "benchmarks._idle_streams", *arguments],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _quiet(server: LiveServer) -> Figures:
+    lags(server)
+    pinger = Pinger(server)
+    time.sleep(SECONDS / 2)
+    return {"rss_mb": server.rss_mb(), **lags(server), **quantiles(pinger.end(), "healthz_")}
+
+
+def _busy(server: LiveServer, token: str) -> Figures:
+    lags(server)
+    pinger = Pinger(server)
+    loaded = load(server.port, BUSY, get("/api/v1/portfolio", token), SECONDS)
+    return {
+        "requests_per_s": loaded["requests_per_s"],
+        "failed": loaded["failed"],
+        "rss_mb": server.rss_mb(),
+        **lags(server),
+        **quantiles(pinger.end(), "healthz_"),
+    }
+
+
+if __name__ == "__main__":
+    main("scale", measure)
