@@ -9,6 +9,7 @@ from octobot_trading.enums import TraderOrderType
 
 from backend.bridge.convert import ZERO, decimal_or_none
 from backend.bridge.engine import Engine
+from backend.bridge.futures.funds import margin_funds
 from backend.bridge.guard import Guard
 from backend.bridge.placing import is_marketable, price_of, refusals
 from backend.bridge.rules import read_rules
@@ -27,7 +28,9 @@ async def preview_order(engine: Engine, guard: Guard, asked: NewOrder) -> OrderP
     quantity = _rounded(asked.quantity, rules.quantity_step, ROUND_DOWN)
     fill_price = _rounded(_fill_price(asked, price), rules.price_step, ROUND_HALF_EVEN)
     fee = expected_fee(manager, asked, quantity, fill_price)
-    funds = _funds(manager, asked, quantity, quantity * fill_price, fee)
+    cost = quantity * fill_price
+    funds_after = margin_funds if manager.is_future else _funds
+    funds = funds_after(manager, asked, quantity, cost, fee)
     broken: list[OrderRefused] = [*guard.broken(asked, price), *refusals(manager, asked, price)]
     if any(row.after_filling < ZERO for row in funds):
         broken.append(InsufficientFunds("not enough available for this order"))
@@ -36,7 +39,7 @@ async def preview_order(engine: Engine, guard: Guard, asked: NewOrder) -> OrderP
         refusals=[Refusal(type=refusal.type, details=refusal.details) for refusal in broken],
         quantity=quantity,
         price=fill_price,
-        cost=quantity * fill_price,
+        cost=cost,
         fee=fee,
         funds=funds,
     )

@@ -126,8 +126,12 @@ def test_a_position_is_there_again_after_a_restart(trader: Trader) -> None:
     assert after.model_copy(update={"mark_price": None}) == before.model_copy(
         update={"mark_price": None}
     )
-    loads = [items for topic, items in trader.sink.loads if topic == "positions"]
-    assert [symbol for symbol, _ in loads[-1].values()] == [BTC]
+
+    def shown() -> list[str | None]:
+        loads = [items for topic, items in trader.sink.loads if topic == "positions"]
+        return [symbol for symbol, _ in loads[-1].values()]
+
+    assert wait_until(lambda: shown() == [BTC], 3)
 
 
 @pytest.mark.parametrize("endpoint", ["fetch_position", "set_leverage"])
