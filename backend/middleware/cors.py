@@ -10,6 +10,7 @@ from backend.settings import Settings
 _REQUEST_HEADERS = [
     "Authorization",
     "Content-Type",
+    "Idempotency-Key",
     "If-None-Match",
     "Last-Event-ID",
     "X-API-Key",

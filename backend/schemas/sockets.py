@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from backend.schemas.common import Model, RequestModel, Symbol
 from backend.schemas.events import Topic
+from backend.schemas.markets import Interval
 from backend.schemas.streams import StreamQuery
 
 Action = Literal[
@@ -49,19 +50,21 @@ class Credentials(RequestModel):
 
     token: str | None = Field(None, max_length=4096)
     ticket: str | None = Field(None, max_length=100)
+    api_key: str | None = Field(None, max_length=200)
 
     @model_validator(mode="after")
     def _one(self) -> Credentials:
-        if (self.token is None) == (self.ticket is None):
-            raise ValueError("token: one of token and ticket is required")
+        if [self.token, self.ticket, self.api_key].count(None) != 2:
+            raise ValueError("token: one of token, ticket and api_key is required")
         return self
 
 
 class Subscribe(RequestModel):
-    """Topics to add; symbols, if given, replace the choice made before, null for all."""
+    """Topics to add; symbols and intervals, if given, replace those chosen before, null for all."""
 
     topics: list[Topic] | None = Field(None, max_length=20)
     symbols: list[Symbol] | None = Field(None, min_length=1, max_length=500)
+    intervals: list[Interval] | None = Field(None, min_length=1, max_length=20)
     after: str | None = Field(None, max_length=50)
 
 
@@ -76,6 +79,7 @@ class Subscription(Model):
 
     topics: list[Topic]
     symbols: list[str] | None
+    intervals: list[str] | None
 
 
 class OrderReference(RequestModel):

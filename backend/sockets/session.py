@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import gevent
@@ -216,6 +216,8 @@ class Session:
     def _identify(self, given: Credentials) -> Principal:
         known = None if given.ticket is None else tickets().redeem(given.ticket)
         headers = {} if given.token is None else {"HTTP_AUTHORIZATION": f"Bearer {given.token}"}
+        if given.api_key is not None:
+            headers = {"HTTP_X_API_KEY": given.api_key}
         answer = self._door.ask("GET", _ME, principal=known, headers=headers)
         if answer.status != 200 or answer.principal is None:
             raise Refused(answer)
@@ -240,14 +242,13 @@ class Session:
             message = "only while nothing is subscribed"
             raise ValidationFailed(fields=[FieldError("after", message)])
         principal = self._counted()
-        symbols = self._selection.symbols
+        more = readable(DEFAULT_TOPICS, principal) if asked.topics is None else asked.topics
+        topics = require_topics(_in_order({*self._selection.topics, *more}), principal)
+        selection = replace(self._selection, topics=topics)
         if "symbols" in asked.model_fields_set:
-            symbols = None if asked.symbols is None else frozenset(asked.symbols)
-        if asked.topics is None:
-            topics = readable(DEFAULT_TOPICS, principal)
-        else:
-            topics = require_topics(_in_order({*self._selection.topics, *asked.topics}), principal)
-        selection = replace(self._selection, topics=topics, symbols=require_symbols(symbols))
+            selection = replace(selection, symbols=require_symbols(_set_of(asked.symbols)))
+        if "intervals" in asked.model_fields_set:
+            selection = replace(selection, intervals=_set_of(asked.intervals))
         self._choose(head, selection, asked.after)
 
     def _unsubscribe(self, head: Head, asked: Unsubscribe) -> None:
@@ -278,4 +279,9 @@ def _in_order(topics: set[Topic]) -> tuple[Topic, ...]:
 
 def _shown(selection: Selection) -> Subscription:
     symbols = None if selection.symbols is None else sorted(selection.symbols)
-    return Subscription(topics=list(selection.topics), symbols=symbols)
+    intervals = None if selection.intervals is None else sorted(selection.intervals)
+    return Subscription(topics=list(selection.topics), symbols=symbols, intervals=intervals)
+
+
+def _set_of(chosen: Sequence[str] | None) -> frozenset[str] | None:
+    return None if chosen is None else frozenset(chosen)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import datetime, timezone
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -26,36 +23,17 @@ from octobot_client import (
     Refused,
 )
 
-from benchmarks.live import PASSWORD, LiveServer, free_port, live_server
+from benchmarks.live import PASSWORD, free_port
+from tests.clients.restarting import Restarting
 from tests.clients.snippets import ROOT, code_blocks
 from tests.streams.sse import wait_until
 
 LIMIT = ("BTC/USDT", "buy", "limit", "0.001")
 
 
-class Restarting:
-    """A server on one port and home, that can be stopped or killed and started again."""
-
-    def __init__(self, home: Path) -> None:
-        self._home = home
-        self._port = free_port()
-        self._life = ExitStack()
-        self.start()
-
-    def start(self) -> None:
-        settings = {"rate_limit_enabled": False, "token_expiry": 2, "sandbox_speed": 1e-6}
-        self.server: LiveServer = self._life.enter_context(
-            live_server(self._home, port=self._port, **settings)
-        )
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        os.kill(self.server.pid, how)
-        self._life.close()
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restarting]:
-    server = Restarting(tmp_path_factory.mktemp("home"))
+    server = Restarting(tmp_path_factory.mktemp("home"), token_expiry=2, sandbox_speed=1e-6)
     yield server
     server.stop()
     for thread in Follower.threads:  # their streams have ended, and their clients are closed

@@ -33,7 +33,11 @@ def test_there_are_four_ways_in(connect: Connect, client: ApiClient, way: str) -
     else:
         peer = connect(headers={})
         given = {"token": token_of(viewer)} if way == "token message" else {"ticket": ticket}
-        assert peer.ask("auth", **given)["data"] == {"topics": [], "symbols": None}
+        assert peer.ask("auth", **given)["data"] == {
+            "topics": [],
+            "symbols": None,
+            "intervals": None,
+        }
     assert peer.ask("subscribe", topics=["bot"])["status"] == 200
     assert peer.event()["data"]["topic"] == "bot"
 
@@ -43,7 +47,7 @@ def test_topics_of_the_address_wait_for_who_asks(connect: Connect, client: ApiCl
     peer.say("auth", 1, token=token_of(client.as_viewer()))
     answer, snapshot = peer.hear(), peer.hear()
     assert answer is not None
-    assert answer["data"] == {"topics": ["bot"], "symbols": None}
+    assert answer["data"] == {"topics": ["bot"], "symbols": None, "intervals": None}
     assert snapshot is not None
     assert snapshot["event"] == "snapshot"
 
@@ -268,3 +272,18 @@ def test_a_server_without_sockets_to_give_says_so(client: ApiClient) -> None:
     }
     answer = client.as_viewer().send("GET", "/ws", headers=handshake)
     assert (answer.status_code, answer.get_json()["type"]) == (501, "not_implemented")
+
+
+def test_an_api_key_opens_a_socket_until_it_is_revoked(connect: Connect, client: ApiClient) -> None:
+    trader = client.as_trader()
+    asked = {"name": "socket", "scopes": ["stream:read", "bot:read"]}
+    made = trader.post("/auth/api-keys", json=asked, expect=201)
+    header = connect("/ws?topics=bot", headers={"X-API-Key": made["key"]})
+    header.event("snapshot")
+    peer = connect(headers={})
+    assert peer.ask("auth", api_key=made["key"])["status"] == 200
+    assert peer.ask("order.cancel", order_id="x")["type"] == "forbidden"
+    assert peer.ask("subscribe", topics=["orders"])["type"] == "forbidden"
+    trader.delete(f"/auth/api-keys/{made['id']}")
+    for ended in (header, peer):
+        assert ended.rest()[-1]["data"]["reason"] == "access_revoked"

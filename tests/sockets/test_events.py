@@ -35,7 +35,11 @@ def test_a_ping_is_answered_with_its_id(connect: Connect) -> None:
 
 def test_nothing_comes_before_it_is_asked_for(connect: Connect) -> None:
     peer = connect()
-    assert peer.ask("subscribe", topics=["bot"])["data"] == {"topics": ["bot"], "symbols": None}
+    assert peer.ask("subscribe", topics=["bot"])["data"] == {
+        "topics": ["bot"],
+        "symbols": None,
+        "intervals": None,
+    }
     snapshot = peer.event()
     assert (snapshot["event"], snapshot["data"]["topic"]) == ("snapshot", "bot")
     assert snapshot["data"]["data"]["state"] == "running"
@@ -53,13 +57,21 @@ def test_topics_come_and_go(connect: Connect) -> None:
     peer = connect("/ws?topics=bot")
     peer.event("snapshot")
     answer = peer.ask("subscribe", topics=["prices"], symbols=["btc-usdt"])
-    assert answer["data"] == {"topics": ["prices", "bot"], "symbols": ["BTC/USDT"]}
+    assert answer["data"] == {
+        "topics": ["prices", "bot"],
+        "symbols": ["BTC/USDT"],
+        "intervals": None,
+    }
     assert [event["data"]["topic"] for event in peer.events(2)] == ["prices", "bot"]
     assert peer.event()["data"]["symbol"] == "BTC/USDT"
     assert peer.ask("unsubscribe", topics=["prices"])["data"]["topics"] == ["bot"]
     peer.ask("subscribe", topics=["orders"])
     assert peer.event()["data"]["topic"] == "orders"
-    assert peer.ask("unsubscribe")["data"] == {"topics": [], "symbols": ["BTC/USDT"]}
+    assert peer.ask("unsubscribe")["data"] == {
+        "topics": [],
+        "symbols": ["BTC/USDT"],
+        "intervals": None,
+    }
 
 
 def test_a_subscription_without_topics_takes_all_that_may_be_read(connect: Connect) -> None:
@@ -124,6 +136,18 @@ def test_after_is_for_the_first_subscription(connect: Connect) -> None:
     assert connect("/ws?after=1-1").problem["fields"][0]["field"] == "after"
 
 
+def test_candles_come_by_their_intervals(connect: Connect) -> None:
+    peer = connect()
+    told = peer.ask("subscribe", topics=["candles"], intervals=["1m"], symbols=["BTC-USDT"])
+    assert told["data"]["intervals"] == ["1m"]
+    peer.event("snapshot")
+    candle = peer.event()
+    assert (candle["event"], candle["data"]["symbol"]) == ("candle", "BTC/USDT")
+    again = peer.ask("subscribe", intervals=None)["data"]
+    assert {"candles", "prices"} <= set(again["topics"])
+    assert again["intervals"] is None
+
+
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
@@ -132,6 +156,7 @@ def test_after_is_for_the_first_subscription(connect: Connect) -> None:
         ({"symbols": ["DOGE-USDT"]}, "invalid_symbol"),
         ({"symbols": []}, "validation_error"),
         ({"after": "nonsense"}, "malformed_request"),
+        ({"intervals": ["7m"]}, "validation_error"),
         ({"surprise": 1}, "validation_error"),
     ],
 )
@@ -140,7 +165,7 @@ def test_a_bad_subscription_changes_nothing(
 ) -> None:
     peer = connect()
     assert peer.ask("subscribe", **data)["type"] == kind
-    assert peer.ask("unsubscribe")["data"] == {"topics": [], "symbols": None}
+    assert peer.ask("unsubscribe")["data"] == {"topics": [], "symbols": None, "intervals": None}
 
 
 def test_sockets_outlive_a_restart_of_the_bot(connect: Connect, client: ApiClient) -> None:
