@@ -9,7 +9,12 @@ import pytest
 import schemathesis
 from flask import Flask
 from hypothesis import HealthCheck, settings
-from schemathesis.specs.openapi.checks import allow_header_conformance, positive_data_acceptance
+from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
+    positive_data_acceptance,
+    unsupported_method,
+)
 
 from tests.api import ApiClient
 from tests.http.test_contract import SWAGGER
@@ -26,6 +31,8 @@ BEYOND_THE_CONTRACT = [
     positive_data_acceptance,
     # Werkzeug lists the methods of /orders/{order_id} for /orders/preview too
     allow_header_conformance,
+    # PATCH /positions/{symbol} takes symbols with a slash, and so BTC-USDT/close too
+    unsupported_method,
 ]
 
 
@@ -43,6 +50,9 @@ class LateApp:
 
 LATE_APP = LateApp()
 CONTRACT = schemathesis.openapi.from_wsgi("/swagger.yaml", LATE_APP)
+# a stranger's request is turned away before its fields are looked at: not each of them in turn
+SHORT = SchemathesisConfig.from_dict({"phases": {"coverage": {"enabled": False}}})
+TO_STRANGERS = schemathesis.openapi.from_wsgi("/swagger.yaml", LATE_APP, config=SHORT)
 
 
 @pytest.fixture(scope="module")
@@ -52,15 +62,15 @@ def admin(app: Flask) -> dict[str, str]:
 
 
 @CONTRACT.exclude(path_regex=NOT_HERE).parametrize()
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_input_gets_an_answer_that_the_contract_lacks(
     case: schemathesis.Case, admin: dict[str, str]
 ) -> None:
     case.call_and_validate(headers=admin, excluded_checks=BEYOND_THE_CONTRACT)
 
 
-@CONTRACT.parametrize()
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@TO_STRANGERS.parametrize()
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_stranger_gets_an_answer_that_the_contract_lacks(
     case: schemathesis.Case, admin: dict[str, str]
 ) -> None:
