@@ -33,6 +33,18 @@ def test_a_chunked_body_comes_back(server: Served) -> None:
         b"5\r\nhelloX\r\n0\r\n\r\n",
         b"fffffffffffffffff\r\nhello\r\n0\r\n\r\n",
         b"5\r\nhello\r\n0\r\nbad trailer\r\n\r\n",
+        b"5\r\nhello\r\n0\r\nTrailer: a\n\r\n",
+        b"5\r\nhello\r\n0\r\n" + b"Trailer: a\r\n" * 500 + b"\r\n",
+        b"5;\nx\r\nhello\r\n0\r\n\r\n",
+        b"5;a\r\r\nhello\r\n0\r\n\r\n",
+        b"5;\x00\r\nhello\r\n0\r\n\r\n",
+        b"5;" + b"a" * 9000 + b"\r\nhello\r\n0\r\n\r\n",
+        b"5 \r\nhello\r\n0\r\n\r\n",
+        b"+5\r\nhello\r\n0\r\n\r\n",
+        b"1_0\r\n" + b"x" * 16 + b"\r\n0\r\n\r\n",
+        b"\xd9\xa5\r\nhello\r\n0\r\n\r\n",
+        b"5\r\nhello\n0\r\n\r\n",
+        b"5\r\nhello0\r\n\r\n",
     ],
 )
 def test_broken_chunks_are_a_400_and_end_the_connection(server: Served, chunks: bytes) -> None:
