@@ -111,8 +111,9 @@ def _read_json(model: type[M], incoming: Request) -> M:
     if not incoming.is_json and (body or incoming.mimetype):
         raise UnsupportedMediaType("the body must be application/json")
     _require_json(body or b"{}")
-    note_body(incoming.environ, body)
-    return _validated(lambda: model.model_validate_json(body or b"{}", strict=True))
+    read = _validated(lambda: model.model_validate_json(body or b"{}", strict=True))
+    note_body(incoming.environ, body)  # not before: a field that is not known may hold a secret
+    return read
 
 
 def read_model(model: type[M], text: bytes) -> M:

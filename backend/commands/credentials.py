@@ -17,7 +17,7 @@ from backend.store.audit import NewEntry
 
 @click.group()
 def credentials() -> None:
-    """Keep the encryption of stored exchange keys."""
+    """Keep the encryption of stored exchange keys and second factors."""
 
 
 @credentials.command("new-key")
@@ -28,7 +28,7 @@ def new_key() -> None:
 
 @credentials.command()
 def rotate() -> None:
-    """Encrypt all stored exchange keys again, under the first of BACKEND_ENCRYPTION_KEY.
+    """Encrypt exchange keys and second factors again, under the first BACKEND_ENCRYPTION_KEY.
 
     The seeds of second factors too. All or none: afterwards the other keys of the setting can
     be dropped. A running server that was started with the same setting does not mind.

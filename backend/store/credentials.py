@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.store.models import ExchangeCredentials
+from backend.store.models import ExchangeCredentials, SecondFactor
 
 
 def all_kept(session: Session) -> list[ExchangeCredentials]:
@@ -61,8 +61,11 @@ def note_test(
 
 
 def rewrite(session: Session, seal: Callable[[str], str]) -> int:
-    """Replace each encrypted text by what `seal` makes of it; return how many there are."""
-    rows = list(session.scalars(select(ExchangeCredentials).with_for_update()))
+    """Replace each encrypted text of any kind by what `seal` makes of it; return their number."""
+    rows: list[ExchangeCredentials | SecondFactor] = [
+        *session.scalars(select(ExchangeCredentials).with_for_update()),
+        *session.scalars(select(SecondFactor).with_for_update()),
+    ]
     for row in rows:
         row.sealed = seal(row.sealed)
     return len(rows)
