@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.live import LiveServer
 from tests.clients.lines import Lines, lines_of
-from tests.clients.snippets import code_blocks
+from tests.clients.snippets import ROOT, code_blocks
 
 PAGE = """<!doctype html>
 <title>snippets</title>
@@ -70,6 +70,18 @@ def test_the_requests_run_under_node(server: LiveServer, program: Callable[..., 
     with lines_of(command) as lines:
         assert lines.wait_for_start("worth").endswith("USDT")
         assert lines.wait_for_start("order").endswith("filled")
+
+
+def test_the_modules_readme_is_true(server: LiveServer, program: Callable[..., str]) -> None:
+    [code] = code_blocks("clients/js/README.md", "js", server)
+    asking, _, following = code.partition("const stream =")
+    module = (ROOT / "clients" / "js" / "octobot-client.js").as_uri()
+    asking = asking.replace("./octobot-client.js", module)
+    assert "client.stream(" in following
+    with lines_of([program("node"), "--input-type=module", "--eval", asking]) as lines:
+        assert float(lines.wait_for_start("worth").split()[1]) > 0
+        assert lines.wait_for_start("order").split()[2] in ("open", "filled")
+        assert float(lines.wait_for_start("trade").split()[2]) > 0
 
 
 def test_all_of_them_run_in_a_browser_on_another_origin(

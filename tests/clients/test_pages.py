@@ -13,7 +13,9 @@ from benchmarks.__main__ import find_benchmarks
 ROOT = Path(__file__).parents[2]
 SETTINGS = ROOT / "docs" / "configuration.md"
 PAGES = sorted(
-    page for where in (".", "docs", "benchmarks") for page in (ROOT / where).glob("*.md")
+    page
+    for where in (".", "docs", "benchmarks", "clients/*")
+    for page in (ROOT / where).glob("*.md")
 )
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 ROW = re.compile(r"^\| `(BACKEND_\w+)` \| (?:`([^`]*)`)? ?\|", re.MULTILINE)
