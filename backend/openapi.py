@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qs
 
 import orjson
@@ -36,6 +36,9 @@ from backend.middleware.headers import add_answer_headers
 from backend.schemas.common import Problem
 from backend.schemas.prepared import Prepared
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
 M = TypeVar("M", bound=BaseModel)
 V = TypeVar("V", bound=Callable[..., object])
 
@@ -50,6 +53,17 @@ Runs an OctoBot and serves it: portfolio, orders, trades, markets, configuration
 Amounts are decimal strings, times RFC 3339 in UTC. Symbols are `BTC/USDT` in bodies and
 `BTC-USDT` in paths; both are taken everywhere. `/api/<rest>` is the same as `/api/v1/<rest>`.
 Every answer bears `X-Request-ID`, which names it in the server's log."""
+
+
+class JsonAnswer(Response):
+    """Bytes that are ready to leave; Werkzeug's own way through all that they might be is long."""
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Send them, or their head alone."""
+        if self.status_code == 304 or self.location is not None:
+            return super().__call__(environ, start_response)
+        start_response(self.status, self.headers.to_wsgi_list())
+        return () if environ["REQUEST_METHOD"] == "HEAD" else [self.get_data()]
 
 
 class JsonPlugin(FlaskPlugin):
@@ -162,7 +176,7 @@ def _answer(result: object) -> Response:
     if not isinstance(body, BaseModel):
         return make_response(body, *rest)
     add_answer_headers(request.environ, _NOT_STORED)
-    response = Response(body.__pydantic_serializer__.to_json(body), mimetype=_JSON)
+    response = JsonAnswer(body.__pydantic_serializer__.to_json(body), mimetype=_JSON)
     return make_response(response, *rest) if rest else response
 
 
@@ -172,7 +186,7 @@ def _prepared_answer(prepared: Prepared) -> Response:
     known = environ.get("HTTP_IF_NONE_MATCH")
     if known is not None and _names(known, prepared.etag):
         return Response(status=304)
-    return Response(prepared.body, mimetype=_JSON)
+    return JsonAnswer(prepared.body, mimetype=_JSON)
 
 
 def _names(known: str, etag: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 import orjson
@@ -16,14 +17,15 @@ def prepare(data: bytes, etag: str) -> Prepared:
     return Prepared(b'{"success":true,"data":%b,"timestamp":"%b"}' % (data, taken), etag)
 
 
-def prepare_page(
-    items: Iterable[bytes], limit: int, next_cursor: str | None, etag: str
-) -> Prepared:
-    """Wrap one page of a list."""
+def prepare_page(items: Iterable[bytes], limit: int, next_cursor: str | None) -> Prepared:
+    """Wrap one page of a list; its ETag stays while the page says the same."""
     taken = time_text(utc_now()).encode()
-    body = b'{"success":true,"data":[%b],"pagination":%b,"timestamp":"%b"}' % (
-        b",".join(items),
-        orjson.dumps({"limit": limit, "next_cursor": next_cursor}),
-        taken,
-    )
-    return Prepared(body, etag)
+    pagination = orjson.dumps({"limit": limit, "next_cursor": next_cursor})
+    content = b'"data":[%b],"pagination":%b' % (b",".join(items), pagination)
+    body = b'{"success":true,%b,"timestamp":"%b"}' % (content, taken)
+    return Prepared(body, etag_of(content))
+
+
+def etag_of(content: bytes) -> str:
+    """Name a content: the same has the same name, at any time and after a restart."""
+    return f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,7 +72,6 @@ class Bridge:
     ) -> None:
         self._journal = journal
         self._recorder = Recorder(journal, sink)
-        start = secrets.token_hex(4)
         self._memory = Memory(journal, self._recorder)
         self.keyring = Keyring(keys, real=settings.trading == "real")
         self.probe = Probe(settings.bot_timeout)
@@ -85,7 +83,7 @@ class Bridge:
             on_status=self._on_status,
             pause=_pause_from(self._memory.recall("pause")),
         )
-        self._models = ReadModels(start)
+        self._models = ReadModels()
         board = Board()
         margins = Margins(board) if _has_paper_margins(settings) else None
         self._ledger = Ledger(self._recorder, settings.trading, settings.exchange_type, margins)
@@ -105,12 +103,12 @@ class Bridge:
         self._guard = Guard(self._engine, self._ledger, self.portfolio, self.risk, self._memory)
         self._desk = Desk(self._engine, self._ledger, self.portfolio, self._guard)
         self.orders = Orders(
-            self._engine, self._ledger, self._desk, self._guard, self._intents, journal, host, start
+            self._engine, self._ledger, self._desk, self._guard, self._intents, journal, host
         )
         self.positions = Positions(
             self._engine, self._ledger, self.portfolio, self._desk, self._intents, self._keeper
         )
-        self.trades = Trades(self._engine, self._ledger, journal, host, start)
+        self.trades = Trades(self._engine, self._ledger, journal, host)
         self.markets = Markets(self._engine, settings.trading)
         self.dead_man = DeadMan(self._engine, self.orders)
         self.sandbox = SandboxVenue(settings)

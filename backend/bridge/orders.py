@@ -50,7 +50,6 @@ class Orders:
         intents: Intents,
         journal: OrderJournal,
         host: Host,
-        start: str,
     ) -> None:
         self._engine = engine
         self._ledger = ledger
@@ -59,7 +58,6 @@ class Orders:
         self._intents = intents
         self._journal = journal
         self._host = host
-        self._start = start
         self._pages = Pages()
 
     # ---- reads
@@ -68,9 +66,9 @@ class Orders:
         """Return one page of orders, newest first; new ones do not shift later pages."""
         self._engine.require_ready()
         version = self._ledger.version
-        return self._pages.get(version, query, lambda: self._build_page(version, query))
+        return self._pages.get(version, query, lambda: self._build_page(query))
 
-    def _build_page(self, version: int, query: OrderQuery) -> Prepared:
+    def _build_page(self, query: OrderQuery) -> Prepared:
         before = decode_cursor("orders", query.cursor)
         if query.status == "open":
             rows = [
@@ -93,10 +91,8 @@ class Orders:
                     lambda place, count: self._older(query, place, count),
                     lambda row: self._entry(query, row),
                 )
-        filters = query.model_dump_json(exclude={"cursor"}).replace('"', "")
         cursor = None if more is None else encode_cursor("orders", more)
-        tag = f'"{self._start}-orders-{version}-{before}-{filters}"'
-        return prepare_page((entry.json for entry in found), query.limit, cursor, tag)
+        return prepare_page((entry.json for entry in found), query.limit, cursor)
 
     def get(self, order_id: str) -> Order:
         """Return one order, open or closed. Raises `OrderNotFound`."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from backend.bridge.answers import prepare
+from backend.bridge.answers import etag_of, prepare
 from backend.schemas.prepared import Prepared
 
 
@@ -15,7 +15,6 @@ class _Model:
     build: Callable[[], bytes | None]
     interval_s: float
     data: bytes = b""
-    version: int = 0
     prepared: Prepared | None = None
     timer: asyncio.TimerHandle | None = field(default=None)
 
@@ -23,8 +22,7 @@ class _Model:
 class ReadModels:
     """Named models, each rebuilt at most once per its interval, and at once by `refresh`."""
 
-    def __init__(self, start: str) -> None:
-        self._start = start
+    def __init__(self) -> None:
         self._models: dict[str, _Model] = {}
 
     def define(self, name: str, build: Callable[[], bytes | None], *, interval_s: float) -> None:
@@ -56,8 +54,7 @@ class ReadModels:
         if data is None or data == model.data:
             return
         model.data = data
-        model.version += 1
-        model.prepared = prepare(data, f'"{self._start}-{name}-{model.version}"')
+        model.prepared = prepare(data, etag_of(data))
 
     def clear(self) -> None:
         """Forget timers of a loop that has ended."""

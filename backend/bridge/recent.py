@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from backend.bridge.answers import prepare
+from backend.bridge.answers import etag_of, prepare
 from backend.schemas.prepared import Prepared
 
 MOST_KEPT = 256
@@ -46,8 +45,7 @@ class Recent:
             answers.pop(question, None)
             raise
         if known is None or data != known.data:
-            tag = hashlib.blake2b(data, digest_size=12).hexdigest()
-            known = _Answer(data, prepare(data, f'"{tag}"'), now)
+            known = _Answer(data, prepare(data, etag_of(data)), now)
         known.old_at = time.monotonic() + self._fresh_s
         if len(answers) >= MOST_KEPT:
             answers.clear()

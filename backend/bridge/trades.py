@@ -21,23 +21,20 @@ from backend.schemas.trades import Trade, TradeQuery
 class Trades:
     """Executions on every exchange."""
 
-    def __init__(
-        self, engine: Engine, ledger: Ledger, journal: OrderJournal, host: Host, start: str
-    ) -> None:
+    def __init__(self, engine: Engine, ledger: Ledger, journal: OrderJournal, host: Host) -> None:
         self._engine = engine
         self._ledger = ledger
         self._journal = journal
         self._host = host
-        self._start = start
         self._pages = Pages()
 
     def page(self, query: TradeQuery) -> Prepared:
         """Return one page of trades, newest first; new ones do not shift later pages."""
         self._engine.require_ready()
         version = self._ledger.version
-        return self._pages.get(version, query, lambda: self._build_page(version, query))
+        return self._pages.get(version, query, lambda: self._build_page(query))
 
-    def _build_page(self, version: int, query: TradeQuery) -> Prepared:
+    def _build_page(self, query: TradeQuery) -> Prepared:
         before = decode_cursor("trades", query.cursor)
 
         def wanted(trade: Trade) -> bool:
@@ -58,13 +55,7 @@ class Trades:
                 self._entry,
             )
         cursor = None if more is None else encode_cursor("trades", more)
-        tag = (
-            f'"{self._start}-trades-{version}-{query.symbol}-{query.since}-{query.until}'
-            f'-{query.limit}-{before}"'
-        )
-        return prepare_page(
-            (entry.json for entry in found), query.limit, cursor, tag.replace(" ", "")
-        )
+        return prepare_page((entry.json for entry in found), query.limit, cursor)
 
     def get(self, trade_id: str) -> Trade:
         """Return one trade. Raises `TradeNotFound`."""
