@@ -48,6 +48,7 @@ OCTOBOT = [
 SCALE = ["psycopg[binary]>=3.2", "redis>=5"]
 
 DEV = [
+    "aiosmtpd>=1.4.6",
     "httpx>=0.28",
     "hypothesis>=6.100",
     "import-linter>=2.1",

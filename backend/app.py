@@ -18,6 +18,7 @@ from backend.blueprints.connections import connections as connection_routes
 from backend.blueprints.docs import docs_blueprint
 from backend.blueprints.events import events
 from backend.blueprints.health import health
+from backend.blueprints.mailed_codes import mailed_codes
 from backend.blueprints.markets import markets
 from backend.blueprints.metrics import install_metrics, metrics, metrics_of
 from backend.blueprints.orders import orders
@@ -58,6 +59,7 @@ _RESOURCES = (
     auth,
     api_keys,
     second_factor,
+    mailed_codes,
     portfolio,
     orders,
     positions,

@@ -1,4 +1,4 @@
-"""The command `octobot-backend`: run, config, openapi, api-key, audit, user, credentials."""
+"""The command `octobot-backend`: runs the server, and has what belongs to its keeping."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from backend.commands import settings as _settings
 from backend.commands.api_keys import api_key
 from backend.commands.audit import audit
 from backend.commands.credentials import credentials
+from backend.commands.secret_key import secret_key
 from backend.commands.users import user
 from backend.settings import Settings, describe
 
@@ -62,6 +63,7 @@ main.add_command(api_key)
 main.add_command(audit)
 main.add_command(user)
 main.add_command(credentials)
+main.add_command(secret_key)
 
 
 def _serve(settings: Settings) -> None:

@@ -17,6 +17,7 @@ from backend.schemas.common import parse_symbol
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LONGEST_TOKEN_EXPIRY_S = 86_400
+SHORTEST_KEY = 32
 
 _RATE = re.compile(r"[1-9]\d{0,6}/(second|minute|hour|day)")
 
@@ -42,6 +43,16 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(
         None, min_length=32, description="signs tokens; kept in home"
     )
+    previous_secret_keys: SecretStr | None = Field(
+        None, description="keys that signed tokens before, comma-separated"
+    )
+    smtp_url: SecretStr | None = Field(
+        None, description="mail server: smtps://user:password@host, or smtp:// for STARTTLS"
+    )
+    mail_from: str | None = Field(
+        None, pattern=r"^[^@\s<>]{1,64}@[A-Za-z0-9.-]{1,253}$", description="sender of mails"
+    )
+    registration: bool = Field(False, description="let anybody with an address register")
     encryption_key: SecretStr | None = Field(
         None, description="encrypts stored exchange keys; newest of several first"
     )
@@ -149,6 +160,31 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("previous_secret_keys")
+    @classmethod
+    def _long_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        keys = [] if value is None else value.get_secret_value().split(",")
+        if any(len(key.strip()) < SHORTEST_KEY for key in keys):
+            raise ValueError(f"keys of at least {SHORTEST_KEY} characters, comma-separated")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(
+            r"smtps?://([^\s/@]+@)?[A-Za-z0-9.-]+(:\d{1,5})?/?", value.get_secret_value()
+        ):
+            raise ValueError("smtps://user:password@host:465, or smtp://host:587 for STARTTLS")
+        return value
+
+    @model_validator(mode="after")
+    def _mail_complete(self) -> Settings:
+        if self.smtp_url is not None and self.mail_from is None:
+            raise ValueError("BACKEND_MAIL_FROM: BACKEND_SMTP_URL takes a sender's address")
+        if self.registration and self.smtp_url is None:
+            raise ValueError("BACKEND_REGISTRATION: registering takes mails, BACKEND_SMTP_URL")
+        return self
 
     @field_validator("encryption_key")
     @classmethod

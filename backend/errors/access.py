@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backend.errors.base import ApiError
 from backend.errors.requests import AuthenticationFailed, Conflict, Forbidden
 
 
@@ -51,3 +52,23 @@ class WrongCode(AuthenticationFailed):
     """The second factor's code is wrong, spent or too old."""
 
     type = "wrong_code"
+
+
+class InvalidCode(ApiError):
+    """The code from the mail is wrong, spent, too old, or was tried too often."""
+
+    status = 400
+    type = "invalid_code"
+
+
+class RegistrationOff(Forbidden):
+    """Nobody registers by themselves on this server."""
+
+    type = "registration_off"
+
+
+class MailUnavailable(ApiError):
+    """The server sends no mail, or not now."""
+
+    status = 503
+    type = "mail_unavailable"

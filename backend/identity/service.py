@@ -24,7 +24,8 @@ from backend.errors import (
 from backend.identity import api_keys
 from backend.identity.accounts import USERNAME, Accounts
 from backend.identity.api_keys import LONGEST_KEY, ApiKeys
-from backend.identity.keys import signing_key
+from backend.identity.keys import signing_keys
+from backend.identity.mailed_codes import MailedCodes
 from backend.identity.passwords import Passwords
 from backend.identity.principals import Principal
 from backend.identity.second_factor import SecondFactors
@@ -49,13 +50,15 @@ class Identity:
         self._refresh_life = timedelta(seconds=settings.refresh_expiry)
         self._database = database
         self._passwords = Passwords(host)
-        self._tokens = AccessTokens(signing_key(settings), settings.token_expiry)
+        keys = signing_keys(settings)
+        self._tokens = AccessTokens(keys, settings.token_expiry)
         self._watch = Watch(database)
         self._standing = self._watch.standing
         self.accounts = Accounts(database, self._passwords, self._watch)
         self.sessions = Sessions(database, self._watch)
         self.api_keys = ApiKeys(database, self._watch)
         self.second_factors = SecondFactors(database, self._watch, Sealer(settings))
+        self.mailed_codes = MailedCodes(settings, database, self._passwords, self._watch, keys[0])
         database.write(sessions.prune, utc_now() - LONGEST_LIFE)
         self._watch.start()
 
@@ -234,6 +237,7 @@ class Identity:
 
     def close(self) -> None:
         """Let go of the threads."""
+        self.mailed_codes.close()
         self._watch.close()
         self._passwords.close()
 

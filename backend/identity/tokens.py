@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timezone
 
 import jwt
@@ -45,9 +46,10 @@ class _Claims(BaseModel):
 class AccessTokens:
     """Issues access tokens and reads them back."""
 
-    def __init__(self, key: SigningKey, life_s: int) -> None:
+    def __init__(self, keys: Sequence[SigningKey], life_s: int) -> None:
         self.life_s = life_s
-        self._key = key
+        self._key = keys[0]
+        self._secrets = {key.id: key.secret for key in keys}
         # signature and claims of a token never change, its expiry is looked at each time
         self._remembered = functools.lru_cache(TOKENS_REMEMBERED)(self._decode)
 
@@ -84,21 +86,20 @@ class AccessTokens:
 
     def _decode(self, token: str) -> Principal:
         try:
-            decoded = jwt.decode_complete(
+            key_id = jwt.get_unverified_header(token).get("kid", "")
+            decoded = jwt.decode(
                 token,
-                self._key.secret,
+                self._secrets[key_id],
                 algorithms=[ALGORITHM],
                 audience=AUDIENCE,
                 issuer=ISSUER,
                 options={"require": _CLAIMS},
             )
-            claims = _Claims.model_validate(decoded["payload"])
+            claims = _Claims.model_validate(decoded)
         except jwt.ExpiredSignatureError:
             raise TokenExpired from None
-        except (jwt.PyJWTError, ValidationError, RecursionError):
+        except (jwt.PyJWTError, ValidationError, RecursionError, KeyError, TypeError):
             raise InvalidToken from None
-        if decoded["header"].get("kid") != self._key.id:
-            raise InvalidToken
         return _principal(claims)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -154,6 +155,21 @@ class RecoveryCode(Base):
     digest: Mapped[str] = mapped_column(String(DIGEST_LENGTH), primary_key=True)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class MailedCode(Base):
+    """A code that was sent to an address, or only seems so; known by its keyed digest."""
+
+    __tablename__ = "mailed_codes"
+    __table_args__ = (Index("ix_mailed_codes_email_purpose", "email", "purpose", "created_at"),)
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    purpose: Mapped[str] = mapped_column(String(16))
+    email: Mapped[str] = mapped_column(String(EMAIL_LENGTH))
+    digest: Mapped[str] = mapped_column(String(DIGEST_LENGTH))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    tries: Mapped[int] = mapped_column(default=0)
+    spent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class RevokedToken(Base):

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from backend.blueprints.api_keys import api_keys
 from backend.blueprints.audit import audit
 from backend.blueprints.auth import auth
+from backend.blueprints.mailed_codes import mailed_codes
 from backend.blueprints.second_factor import second_factor
 from backend.blueprints.users import users
 from backend.concurrency import ThreadHost
@@ -113,6 +114,7 @@ def app(settings: Settings, database: Database, identity: Identity) -> Iterator[
     app.register_blueprint(users)
     app.register_blueprint(api_keys)
     app.register_blueprint(second_factor)
+    app.register_blueprint(mailed_codes)
     check_every_route_has_a_rule(app)
     app.wsgi_app = with_answer_headers(app.wsgi_app)  # type: ignore[method-assign]
     yield app

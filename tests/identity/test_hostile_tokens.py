@@ -18,7 +18,7 @@ from hypothesis import settings as hypothesis_settings
 
 from backend.errors import InvalidToken, TokenExpired
 from backend.identity import Identity
-from backend.identity.keys import signing_key
+from backend.identity.keys import signing_keys
 from backend.identity.roles import ALL_SCOPES
 from backend.identity.tokens import AUDIENCE, ISSUER, AccessTokens
 from backend.schemas.auth import Tokens, User
@@ -50,7 +50,7 @@ def forge(settings: Settings, tokens: Tokens) -> Forge:
     ) -> str:
         claims = {**decoded(tokens.access_token), **changes}
         claims = {name: value for name, value in claims.items() if value is not None}
-        headers = {"kid": signing_key(settings).id} if header is None else header
+        headers = {"kid": signing_keys(settings)[0].id} if header is None else header
         # the layer below jwt.encode, which would refuse to write some of these claims
         return jwt.PyJWS().encode(json.dumps(claims).encode(), key, algorithm, headers=headers)
 
@@ -243,7 +243,7 @@ def test_an_expired_token_is_refused_without_ever_having_been_read(
 
 
 def test_a_token_of_another_server_is_refused(identity: Identity, tokens: Tokens) -> None:
-    other = AccessTokens(signing_key(_settings_with("another secret of sufficient length")), 60)
+    other = AccessTokens(signing_keys(_settings_with("another secret of sufficient length")), 60)
     with pytest.raises(InvalidToken):
         other.read(tokens.access_token)
 
@@ -258,7 +258,7 @@ def test_the_claims_are_those_of_the_contract(settings: Settings, tokens: Tokens
     assert jwt.get_unverified_header(tokens.access_token) == {
         "alg": "HS256",
         "typ": "JWT",
-        "kid": signing_key(settings).id,
+        "kid": signing_keys(settings)[0].id,
     }
 
 
@@ -266,7 +266,7 @@ def _settings_with(secret: str) -> Settings:
     return Settings(_env_file=None, secret_key=secret)
 
 
-READER = AccessTokens(signing_key(_settings_with(SECRET)), 3600)
+READER = AccessTokens(signing_keys(_settings_with(SECRET)), 3600)
 GENUINE = READER.issue(
     User(
         id="u1",
