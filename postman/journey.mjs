@@ -5,6 +5,7 @@
 // keep                        values of the answer to remember, by dotted path
 // after                       a script line to run on the answer
 // endless                     an event stream: runs in Postman, is skipped by a runner
+// mailed                      takes a mail server and a code from a mail, so a runner skips it too
 // futures                     takes BACKEND_EXCHANGE_TYPE=future: is skipped by a runner
 
 const API = "/api/v1";
@@ -75,6 +76,40 @@ export const journey = [
         name: "Change it back",
         body: { current_password: "{{newPassword}}", new_password: "{{password}}" },
         keep: session,
+      },
+    ],
+  },
+  {
+    folder: "By mail",
+    steps: [
+      {
+        call: `POST ${API}/auth/register`,
+        body: { email: "{{email}}" },
+        anybody: true,
+        mailed: true,
+      },
+      {
+        call: `POST ${API}/auth/register/complete`,
+        body: {
+          email: "{{email}}",
+          code: "{{mailedCode}}",
+          username: "newcomer",
+          password: "{{newPassword}}",
+        },
+        anybody: true,
+        mailed: true,
+      },
+      {
+        call: `POST ${API}/auth/password-reset`,
+        body: { email: "{{email}}" },
+        anybody: true,
+        mailed: true,
+      },
+      {
+        call: `POST ${API}/auth/password-reset/complete`,
+        body: { email: "{{email}}", code: "{{mailedCode}}", password: "{{newPassword}}" },
+        anybody: true,
+        mailed: true,
       },
     ],
   },
