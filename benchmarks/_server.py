@@ -1,7 +1,8 @@
 """The backend as `octobot-backend run` starts it, with a view into it for the benchmarks.
 
 `/bench/lags` tells how late the bot's loop was since the question before,
-`/bench/place` how long an order takes without HTTP. BENCH_SWITCH_MS sets the
+`/bench/place` how long an order takes without HTTP, `/bench/heard` when OctoBot's
+channel told of each order's last change since the first such question. BENCH_SWITCH_MS sets the
 interpreter's switch interval.
 """
 
@@ -54,9 +55,33 @@ def place(bridge: Bridge) -> dict[str, float]:
     return {"p50_ms": percentile(taken, 50), "p99_ms": percentile(taken, 99)}
 
 
+_heard: dict[str, float] = {}
+
+
+def heard(bridge: Bridge) -> dict[str, float]:
+    """Return the monotonic moment at which the channel told of each order; listen from now on."""
+    from async_channel.enums import ChannelConsumerPriorityLevels
+    from octobot_trading.exchange_channel import get_chan
+
+    async def note(*, order: dict[str, object], **_: object) -> None:
+        _heard[str(order["id"])] = time.monotonic()
+
+    async def listen_on_loop() -> None:
+        for manager in bridge._engine.exchanges.values():
+            await get_chan("Orders", manager.id).new_consumer(
+                note, priority_level=ChannelConsumerPriorityLevels.OPTIONAL.value
+            )
+
+    if not _heard:
+        _heard[""] = time.monotonic()
+        bridge._engine.run(listen_on_loop)
+    return dict(_heard)
+
+
 QUESTIONS: dict[str, Callable[[Bridge], dict[str, float]]] = {
     "/bench/lags": lags,
     "/bench/place": place,
+    "/bench/heard": heard,
 }
 
 

@@ -12,8 +12,10 @@ array of sockets in a plain loop. `ratio` is the hub's p99 over that of `bare`.
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -21,12 +23,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+
+from benchmarks._asking import quantiles
 from benchmarks.harness import Table, main
+from benchmarks.live import OPEN_TO_QUESTIONS, live_server
 
 FOLDER = Path(__file__).parent
 SECONDS = 2.5
 SETTLE_S = 0.7
 LOADS = 2
+ORDERS = 200
+MARKET = {"symbol": "BTC/USDT", "side": "buy", "type": "market", "quantity": "0.0005"}
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,43 @@ def measure() -> Iterator[Table]:
         ratio = round(figures["p99_ms"] / bare_p99_ms, 2)
         sizes.add(name, **figures, bare_p99_ms=bare_p99_ms, ratio=ratio)
     yield sizes
+    yield orders()
+
+
+def orders() -> Table:
+    """Time filled orders from OctoBot's channel, over journal and hub, to a client's socket."""
+    told: dict[str, float] = {}
+    table = Table("From OctoBot's channel to a client's socket, committed to the journal before")
+    with (
+        live_server(command=OPEN_TO_QUESTIONS, rate_limit_enabled=False) as server,
+        server.client() as client,
+        socket.create_connection(("127.0.0.1", server.port)) as stream,
+    ):
+        httpx.get(f"{server.url}/bench/heard").raise_for_status()
+        bearer = client.headers["Authorization"]
+        head = f"GET /api/v1/stream?topics=orders HTTP/1.0\r\nAuthorization: {bearer}\r\n\r\n"
+        stream.sendall(head.encode())
+        listener = threading.Thread(target=_listen, args=(stream, told))
+        listener.start()
+        for _ in range(ORDERS):
+            client.post("/orders", json=MARKET).raise_for_status()
+        time.sleep(SETTLE_S)
+        heard = httpx.get(f"{server.url}/bench/heard").raise_for_status().json()
+        stream.shutdown(socket.SHUT_RDWR)
+        listener.join()
+    taken = [(at - heard[order_id]) * 1000 for order_id, at in told.items()]
+    table.add("order_filled", events=len(taken), **quantiles(taken))
+    return table
+
+
+def _listen(stream: socket.socket, told: dict[str, float]) -> None:
+    rest = b""
+    while data := stream.recv(65536):
+        at = time.monotonic()
+        *blocks, rest = (rest + data).split(b"\n\n")
+        for block in blocks:
+            if b"event: order_filled" in block:
+                told[json.loads(block.partition(b"data: ")[2])["order"]["id"]] = at
 
 
 def run(way_out: str, size: Size) -> dict[str, float]:

@@ -101,3 +101,33 @@ def test_the_end_of_a_hub_frees_all(live: Live) -> None:
         client.close()
     back_to(before)
     assert all(end[0].name == "end" for end in ends)
+
+
+def test_five_thousand_connections_leave_neither_descriptors_nor_memory(live: Live) -> None:
+    resident = live.open("topics=orders")
+    resident.take(1)
+    come_and_go(live, 1000)  # what is set up once is set up
+    wait_until(lambda: held()["Client"] == 1)
+    before, memory_kb = held(), rss_kb()
+    come_and_go(live, 5000)
+    live.publish("orders", "last", 7)
+    [event] = resident.take(1)
+    assert event.data["value"] == 7
+    wait_until(lambda: held() <= before)
+    assert rss_kb() - memory_kb < 8 * 1024  # 1.6 KB of each: a leak of its parts is larger
+
+
+def come_and_go(live: Live, count: int) -> None:
+    """Open so many streams and close them at once, read or not."""
+    for number in range(count):
+        client = socket.create_connection(("127.0.0.1", live.port))
+        client.sendall(b"GET /?topics=orders,prices HTTP/1.0\r\n\r\n")
+        if number % 5 == 0:
+            client.recv(1024)
+        client.close()
+
+
+def rss_kb() -> int:
+    """Return how much memory this process holds."""
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
