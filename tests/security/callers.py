@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from datetime import timedelta
 
 import jwt
 from flask import Flask
 
 from backend.app import close_app, create_app
 from backend.identity import Identity
+from backend.identity.roles import ALL_SCOPES
+from backend.schemas.api_keys import CreatedApiKey, NewApiKey
 from backend.schemas.auth import Tokens
 from backend.schemas.common import utc_now
 from backend.schemas.users import UserChange
@@ -18,6 +22,7 @@ from tests.api import PASSWORD
 _NOWHERE = ("127.0.0.1", "tests")
 
 Headers = dict[str, str]
+NARROW = frozenset({"portfolio:read"})
 
 
 def bearer(token: str) -> Headers:
@@ -68,6 +73,39 @@ def foreign_token(app: Flask) -> Headers:
     return bearer(jwt.encode(claims, "k" * 48, "HS256", headers={"kid": kid}))
 
 
+def confined_user(app: Flask) -> Headers:
+    """An admin who has to set a password of their own first."""
+    identity: Identity = app.extensions["backend"].identity
+    identity.accounts.create("confined", PASSWORD, "admin", must_change_password=True)
+    return bearer(log_in(app, "confined").access_token)
+
+
+def api_keys(app: Flask) -> dict[str, Headers]:
+    """Name keys of the admin's: good ones, and some that are of no use."""
+    identity: Identity = app.extensions["backend"].identity
+    admin = identity.accounts.named("admin")
+
+    def make(name: str, scopes: Iterable[str], **bounds: object) -> CreatedApiKey:
+        wanted = NewApiKey.model_validate({"name": name, "scopes": sorted(scopes), **bounds})
+        return identity.api_keys.create(admin.id, "admin", wanted)
+
+    soon = utc_now() + timedelta(seconds=1)
+    revoked, brief = make("revoked", ALL_SCOPES), make("brief", ALL_SCOPES, expires_at=soon)
+    identity.api_keys.revoke(admin.id, revoked.id)
+    whole = make("whole", ALL_SCOPES)
+    keys = {
+        "whole key": whole,
+        "narrow key": make("narrow", NARROW),
+        "revoked key": revoked,
+        "expired key": brief,
+        "key of elsewhere": make("elsewhere", ALL_SCOPES, networks=["203.0.113.0/24"]),
+    }
+    time.sleep(max(0.0, (soon - utc_now()).total_seconds()))
+    found = {name: {"X-API-Key": made.key} for name, made in keys.items()}
+    found["unknown key"] = {"X-API-Key": f"{whole.prefix}_{'x' * 43}"}
+    return found
+
+
 def all_callers(app: Flask) -> dict[str, Headers]:
     """Name every caller and what it sends."""
     return {
@@ -79,4 +117,6 @@ def all_callers(app: Flask) -> dict[str, Headers]:
         "expired": expired_token(app),
         "revoked": revoked_token(app),
         "foreign key": foreign_token(app),
+        "confined": confined_user(app),
+        **api_keys(app),
     }

@@ -20,6 +20,7 @@ class Operation(NamedTuple):
     path: str
     template: str
     scope: str | None
+    step_up: bool
 
     def __str__(self) -> str:
         return f"{self.method} {self.template}"
@@ -40,7 +41,13 @@ def _filled(template: str, operation: dict[str, Any]) -> str:
 
 
 OPERATIONS = [
-    Operation(method.upper(), _filled(template, operation), template, operation.get("x-scope"))
+    Operation(
+        method.upper(),
+        _filled(template, operation),
+        template,
+        operation.get("x-scope"),
+        operation.get("x-step-up", False),
+    )
     for template, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
 ]

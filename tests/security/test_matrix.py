@@ -15,7 +15,7 @@ from flask import Flask
 from backend.identity.roles import ALL_SCOPES
 from backend.middleware.auth import rule_of
 from tests.api import ApiClient
-from tests.security.callers import Headers, all_callers
+from tests.security.callers import NARROW, Headers, all_callers
 from tests.security.contract import OPERATIONS, ROLES, Operation
 
 PROBE = "no_such_parameter"
@@ -25,8 +25,15 @@ REFUSED = {
     "expired": "token_expired",
     "revoked": "invalid_token",
     "foreign key": "invalid_token",
+    "revoked key": "invalid_api_key",
+    "expired key": "invalid_api_key",
+    "unknown key": "invalid_api_key",
 }
-CALLERS = [*REFUSED, *ROLES]
+CALLERS = [*REFUSED, *ROLES, "confined", "key of elsewhere"]
+KEYS = {"whole key": ALL_SCOPES, "narrow key": NARROW}
+FOR_PEOPLE = {(403, "step_up_required"), (403, "session_required")}
+# what leads out of having to set a password, and tells of it
+CONFINED_TOO = {f"/api/v1/auth/{name}" for name in ("password", "logout", "me")}
 # what only pages and tools ask for is not in the contract
 BESIDE_THE_CONTRACT = {
     "/openapi.json": "public",
@@ -45,8 +52,14 @@ def callers(app: Flask) -> dict[str, Headers]:
 
 def stated(operation: Operation, caller: str) -> tuple[int, str]:
     """Read off swagger.yaml what a caller gets."""
-    if operation.scope != "public" and caller in REFUSED:
+    if operation.scope == "public":
+        return 400, "validation_error"
+    if caller in REFUSED:
         return 401, REFUSED[caller]
+    if caller == "key of elsewhere":
+        return 403, "address_not_allowed"
+    if caller == "confined" and operation.template not in CONFINED_TOO:
+        return 403, "password_change_required"
     if caller in ROLES and not operation.admits(caller):
         return 403, "forbidden"
     return 400, "validation_error"
@@ -65,6 +78,25 @@ def test_each_caller_gets_what_the_contract_states(
         assert (response.status_code, problem["type"]) == stated(operation, caller), problem
         if response.status_code == 400:
             assert [field["field"] for field in problem["fields"]] == [PROBE]
+
+
+@pytest.mark.parametrize("caller", KEYS)
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_a_key_opens_what_its_scopes_name_and_nothing_that_takes_a_person(
+    client: ApiClient, callers: dict[str, Headers], operation: Operation, caller: str
+) -> None:
+    response = client.send(
+        operation.method, f"{operation.path}?{PROBE}=1", headers=callers[caller], json={}
+    )
+    outcome = (response.status_code, response.get_json()["type"])
+    if operation.scope not in KEYS[caller] | {"public", "authenticated"}:
+        assert outcome == (403, "forbidden")
+    elif operation.step_up:
+        assert outcome in FOR_PEOPLE
+    elif operation.scope == "authenticated" and operation.template != "/api/v1/auth/me":
+        assert outcome == (403, "session_required")
+    else:
+        assert outcome == (400, "validation_error")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
