@@ -48,6 +48,7 @@ _SECRET_TEXT = re.compile(
 )
 
 
+_DEEPEST = 20
 _SHORTEST_CONCEALED = 8
 _concealed: tuple[str, ...] = ()
 
@@ -72,16 +73,23 @@ def masked(text: str) -> str:
     return _SECRET_TEXT.sub(_mask_match, text) if hinted else text
 
 
-def masked_value(name: str, value: object) -> object:
-    """Return a copy of JSON values in which texts, and all under a secret's name, are masked."""
+def masked_value(name: str, value: object, depth: int = _DEEPEST) -> object:
+    """Return a copy of JSON values in which texts, and all under a secret's name, are masked.
+
+    What is nested deeper than anything of ours is left out.
+    """
+    if depth == 0:
+        return "..."
     if is_secret_name(name) and not (value is None or isinstance(value, bool) or value == ""):
         return MASK
     if isinstance(value, str):
         return masked(value)
     if isinstance(value, dict):
-        return {masked(str(key)): masked_value(str(key), item) for key, item in value.items()}
+        return {
+            masked(str(key)): masked_value(str(key), item, depth - 1) for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [masked_value(name, item) for item in value]
+        return [masked_value(name, item, depth - 1) for item in value]
     return value
 
 

@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import orjson
 import structlog
 from flask import Flask, Response, current_app, g, request
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from backend.errors import ApiError, AuthenticationFailed, InvalidToken
+from backend.errors import ApiError, AuthenticationFailed, InvalidToken, RateLimitsAway
 from backend.identity import Principal
 from backend.masking import masked, masked_value
 from backend.middleware.auth import rule_of
@@ -163,6 +164,8 @@ def _was_token_refused() -> bool:
 def _is_refusal(endpoint: str, status: int) -> bool:
     """Whether the caller was turned away before the view: a failed login is not, it costs."""
     rule = rule_of(current_app, endpoint)
+    if isinstance(answered_error(request.environ), RateLimitsAway):
+        return True
     return status in (403, 429) or (status == 401 and not (rule and rule.public))
 
 
@@ -191,7 +194,7 @@ def _change() -> str | None:
         return None
     if len(body) > _LARGEST_CHANGE:
         return f"{len(body)} bytes"
-    return json.dumps(masked_value("", json.loads(body)), ensure_ascii=False)
+    return json.dumps(masked_value("", orjson.loads(body)), ensure_ascii=False)
 
 
 def _named(error: ApiError | None) -> str | None:

@@ -49,6 +49,9 @@ def admin(identity: Identity) -> dict[str, str]:
     return bearer(identity.login("admin", PASSWORD, *NOWHERE).access_token)
 
 
+JSON = {"Content-Type": "application/json"}
+
+
 def trail(recorder: Audit, database: Database) -> list[AuditEntry]:
     """Return all entries, oldest first."""
     assert recorder.flush()
@@ -179,6 +182,18 @@ def test_logins_beyond_the_limit_are_recorded_once(
         ("auth.login", "trader", "POST", 401, "invalid_credentials"),
         ("auth.login", "trader", "POST", 401, "invalid_credentials"),
         ("auth.login", None, "POST", 429, "rate_limited"),
+    ]
+
+
+def test_logins_that_cannot_be_counted_are_recorded_once(
+    client: FlaskClient, app: Flask, recorder: Audit, database: Database, settings: Settings
+) -> None:
+    away = settings.model_copy(update={"rate_limit_storage": "redis://127.0.0.1:1"})
+    install_rate_limits(app, away, ThreadHost())
+    body = {"username": "trader", "password": PASSWORD}
+    assert {client.post("/auth/login", json=body).status_code for _ in range(5)} == {503}
+    assert [summary(entry) for entry in trail(recorder, database)] == [
+        ("auth.login", None, "POST", 503, "rate_limits_away")
     ]
 
 
@@ -328,7 +343,11 @@ def test_what_was_asked_for_is_kept_without_secrets(
     client.post("/change", json={"long": "x" * 20_000}, headers=headers)
     client.post("/change", json={"long": "x" * 3000}, headers=headers)
     client.post("/change", json=asked)
-    first, too_large, cut, refused = (entry.change for entry in trail(recorder, database))
+    deep = b'{"a":' * 100 + b"1" + b"}" * 100
+    assert client.post("/change", data=deep, headers=headers | JSON).status_code == 200
+    changes = [entry.change for entry in trail(recorder, database)]
+    first, too_large, cut, refused, nested = changes
+    assert nested == '{"a": ' * 20 + '"..."' + "}" * 20
     assert json.loads(first) == {
         "symbol": "BTC/USDT",
         "api_key": "********",
