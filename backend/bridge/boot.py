@@ -11,10 +11,11 @@ from typing import Any
 from backend.bridge.control import gate_trading
 from backend.bridge.convert import last_price
 from backend.bridge.engine import Engine
+from backend.bridge.failed_boot import BootFailed
 from backend.bridge.failures import count_failures, note_failures
 from backend.bridge.futures.keeper import Keeper
+from backend.bridge.futures.support import require_linear
 from backend.bridge.guard import Guard
-from backend.bridge.instance import BootFailed
 from backend.bridge.ledger import Ledger
 from backend.bridge.paper import make_realistic, restore_balances, restore_orders
 from backend.bridge.portfolio import Portfolios, totals_of
@@ -61,6 +62,7 @@ async def take_stock(
             make_realistic(manager, ledger)
             restore_balances(manager, state.balances)
         if manager.is_future:
+            require_linear(manager)
             await keeper.begin(manager, state)
         await settle_intents(manager, journal, ledger, in_flight)
         await watcher.watch(manager)

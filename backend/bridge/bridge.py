@@ -15,13 +15,13 @@ from backend.bridge.desk import Desk
 from backend.bridge.effects import event_data
 from backend.bridge.engine import Engine
 from backend.bridge.entrance import Status
+from backend.bridge.failed_boot import BootFailed
 from backend.bridge.futures.board import Board
 from backend.bridge.futures.keeper import Keeper
 from backend.bridge.futures.margins import Margins
 from backend.bridge.futures.paper_keeper import PaperKeeper
 from backend.bridge.futures.real_keeper import RealKeeper
 from backend.bridge.guard import Guard, limits_from
-from backend.bridge.instance import BootFailed
 from backend.bridge.intents import Intents
 from backend.bridge.keyring import Keyring
 from backend.bridge.ledger import Ledger

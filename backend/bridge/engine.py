@@ -12,8 +12,9 @@ from typing import Any
 
 from backend.bridge.crossings import Crossings
 from backend.bridge.entrance import Entrance, Status
+from backend.bridge.failed_boot import BootFailed
 from backend.bridge.held import HeldConfiguration
-from backend.bridge.instance import BootFailed, create_octobot, take_apart, wait_for_exchanges
+from backend.bridge.instance import create_octobot, take_apart, wait_for_exchanges
 from backend.bridge.pulse import Pulse
 from backend.bridge.tally import Tally
 from backend.concurrency import Host

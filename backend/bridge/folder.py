@@ -45,8 +45,8 @@ def prepare_folder(settings: Settings) -> Path:
 def read_configuration(settings: Settings) -> HeldConfiguration:
     """Read the folder's configuration; the working directory is the folder.
 
-    Paper or real is decided by the settings alone, whatever the profile says:
-    money moves only when its owner asked for it here.
+    Paper or real, spot or futures is decided by the settings alone, whatever the
+    profile says: money moves only when its owner asked for it here.
     """
     configuration = HeldConfiguration(
         commons_configuration.get_user_config(),
@@ -60,10 +60,12 @@ def read_configuration(settings: Settings) -> HeldConfiguration:
 
 
 def _apply_trading_setting(config: dict[str, Any], settings: Settings) -> None:
-    """Switch the trader or its simulator on, never both."""
+    """Switch the trader or its simulator on, never both; have all exchanges trade one type."""
     real = settings.trading == "real"
     config[commons_constants.CONFIG_TRADER][commons_constants.CONFIG_ENABLED_OPTION] = real
     config[commons_constants.CONFIG_SIMULATOR][commons_constants.CONFIG_ENABLED_OPTION] = not real
+    for exchange in config[commons_constants.CONFIG_EXCHANGES].values():
+        exchange[commons_constants.CONFIG_EXCHANGE_TYPE] = settings.exchange_type
 
 
 def reference_market(settings: Settings) -> str:

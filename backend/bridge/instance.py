@@ -24,6 +24,7 @@ import octobot_tentacles_manager.api
 import octobot_trading.api as trading_api
 
 from backend.bridge.connections import failed_connections
+from backend.bridge.failed_boot import BootFailed
 from backend.bridge.folder import prepare_folder, read_configuration
 from backend.bridge.futures.support import allow_futures
 from backend.bridge.held import HeldConfiguration
@@ -31,10 +32,6 @@ from backend.settings import Settings
 
 _READY_TIMEOUT_S = 60.0
 _POLL_S = 0.02
-
-
-class BootFailed(Exception):
-    """The bot did not become ready; the text may be shown to users."""
 
 
 def create_octobot(settings: Settings, give: Callable[[HeldConfiguration], None]) -> Any:

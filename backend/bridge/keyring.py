@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import octobot_commons.constants as commons_constants
 
+from backend.bridge.failed_boot import BootFailed
 from backend.bridge.held import HeldConfiguration
-from backend.bridge.instance import BootFailed
 from backend.bridge.venue import SANDBOX, SANDBOX_KEY
 from backend.errors import Conflict, CredentialsUnreadable
 from backend.schemas.credentials import ExchangeKeys, KeySource

@@ -95,7 +95,7 @@ class Positions:
             self._keeper.position(manager, symbol)
             for _, manager in sorted(chosen.items())
             if manager.is_future
-            for symbol in sorted(manager.exchange_config.traded_symbol_pairs)
+            for symbol in self._keeper.symbols(manager)
             if query.symbol in (None, symbol)
         ]
         return [

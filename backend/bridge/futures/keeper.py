@@ -28,6 +28,9 @@ class Keeper(Protocol):
     async def refresh(self, manager: Any, symbol: str) -> None:
         """Make sure that a position is known as it stands now."""
 
+    def symbols(self, manager: Any) -> list[str]:
+        """Return the contracts that have a position or settings here."""
+
     def position(self, manager: Any, symbol: str) -> Position:
         """Return a position, or the settings of a contract in which none is open."""
 

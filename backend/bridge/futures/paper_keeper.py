@@ -11,6 +11,8 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import octobot_trading.errors as trading_errors
+
 from backend.accounting.balances import assets_of
 from backend.accounting.exact import ZERO
 from backend.accounting.stakes import MarginMode, price_of
@@ -22,6 +24,7 @@ from backend.bridge.futures.paper import follow_margins, mirror
 from backend.bridge.ledger import Ledger
 from backend.bridge.placing import new_order
 from backend.bridge.recorder import Change, Recorder
+from backend.errors import BridgeError
 from backend.schemas.common import utc_now
 from backend.schemas.journal import AccountState
 from backend.schemas.orders import Fee, NewOrder, Order
@@ -58,6 +61,26 @@ class PaperKeeper:
             if price is not None:
                 self._margins.note_price(name, symbol, price)
         await follow_margins(manager, self._ledger, self._margins)
+        self._attend_settings(manager)
+
+    def _attend_settings(self, manager: Any) -> None:
+        """Have strategies change leverage and margin mode in our account, not past it."""
+
+        async def change(symbol: str, leverage: Decimal | None, mode: MarginMode | None) -> bool:
+            try:
+                await self.configure(manager, symbol, leverage, mode)
+            except BridgeError as error:
+                raise trading_errors.InvalidLeverageValue(str(error)) from None
+            return True
+
+        async def set_leverage(symbol: str, _side: Any, leverage: Decimal) -> bool:
+            return await change(symbol, Decimal(leverage), None)
+
+        async def set_margin_type(symbol: str, _side: Any, margin_type: Any) -> None:
+            await change(symbol, None, margin_type.value)
+
+        manager.trader.set_leverage = set_leverage
+        manager.trader.set_margin_type = set_margin_type
 
     def publish(self) -> None:
         """Let the streams begin with the positions as they are now."""
@@ -76,6 +99,10 @@ class PaperKeeper:
 
     async def refresh(self, manager: Any, symbol: str) -> None:
         """Do nothing: what is kept here is how it stands."""
+
+    def symbols(self, manager: Any) -> list[str]:
+        """Return the contracts that have a position or settings here."""
+        return self._margins.symbols(manager.exchange_name)
 
     def position(self, manager: Any, symbol: str) -> Position:
         """Return a position, or the settings of a contract in which none is open."""

@@ -55,7 +55,11 @@ class RealKeeper:
         self._recorder.put(Change(snapshot=("positions", self._board.snapshot())))
 
     async def take_price(self, manager: Any, symbol: str, price: Decimal) -> bool:
-        """Do nothing: the exchange says what a price does to a position."""
+        """Look soon whether the exchange has liquidated a position, when it might have."""
+        position = self.position(manager, symbol)
+        end = position.liquidation_price
+        if end is not None and (price <= end if position.side == "long" else price >= end):
+            self.note_fill(manager, symbol)
         return False
 
     def note_fill(self, manager: Any, symbol: str) -> None:
@@ -84,6 +88,10 @@ class RealKeeper:
             symbol, PositionSide.BOTH, raw, should_notify=False
         )
         self._tell(manager, symbol)
+
+    def symbols(self, manager: Any) -> list[str]:
+        """Return the contracts that have a position or settings here."""
+        return sorted(manager.exchange_config.traded_symbol_pairs)
 
     def position(self, manager: Any, symbol: str) -> Position:
         """Return a position, or the settings of a contract in which none is open."""

@@ -8,6 +8,8 @@ import octobot_trading.constants as trading_constants
 import octobot_trading.exchanges as trading_exchanges
 from octobot_trading.enums import ExchangeTypes
 
+from backend.bridge.failed_boot import BootFailed
+
 _supported_types = trading_exchanges.get_supported_exchange_types
 
 
@@ -21,6 +23,13 @@ def allow_futures() -> None:
     """
     trading_exchanges.get_supported_exchange_types = _types_of
     trading_constants.FORCED_MARGIN_TYPE = None
+
+
+def require_linear(manager: Any) -> None:
+    """Raise what keeps the bot from running when a contract settles in its base asset."""
+    for symbol in manager.exchange_config.traded_symbol_pairs:
+        if manager.exchange.is_inverse_symbol(symbol):
+            raise BootFailed(f"{symbol} is an inverse contract: only linear ones are traded here")
 
 
 def _types_of(name: str, setup: Any, exchange_config: Any = None) -> list[Any]:
