@@ -72,16 +72,22 @@ class Watch:
 
     def _run(self) -> None:
         write_at = time.monotonic() + WRITE_S
-        closing = False
+        closing, was_away = False, False
         while not closing:
             closing = self._closing.wait(POLL_S)
             try:
-                if self._database.read(changes.number) != self.standing.number:
-                    self._database.read(self.standing.load)
+                self._follow()
                 if closing or time.monotonic() >= write_at:
                     self.write_uses()
                     write_at = time.monotonic() + WRITE_S
+                was_away = False
             except StoreUnavailable:
-                _log.warning("changes of users and keys wait: the database is away")
+                if not was_away:  # said once, not every second
+                    _log.warning("changes of users and keys wait: the database is away")
+                was_away = True
             except Exception as error:
                 _log.error("changes of users and keys wait", exc_info=error)
+
+    def _follow(self) -> None:
+        if self._database.read(changes.number) != self.standing.number:
+            self._database.read(self.standing.load)

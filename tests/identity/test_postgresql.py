@@ -7,14 +7,18 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyotp
 import pytest
 
 from backend.concurrency import ThreadHost
-from backend.errors import ApiError, Conflict, InvalidCredentials, InvalidToken
+from backend.errors import ApiError, Conflict, InvalidCredentials, InvalidToken, LastAdmin
 from backend.identity import Identity
+from backend.schemas.api_keys import NewApiKey
+from backend.schemas.common import PageQuery, utc_now
 from backend.schemas.users import UserChange
 from backend.settings import Settings
-from backend.store import Database
+from backend.store import Database, mailed_codes
+from backend.store.mailed_codes import MOST_TRIES, Attempt
 from tests.databases import Cluster, make_settings, running_cluster
 from tests.identity.conftest import NOWHERE, PASSWORD, SECRET, StartIdentity
 
@@ -96,3 +100,85 @@ def test_refreshing_changing_and_disabling_at_once_ends_with_no_live_session(
     restarted = Identity(make_settings(Path("unused"), secret_key=SECRET), database, ThreadHost())
     assert restarted.is_active(principal) is False
     restarted.close()
+
+
+def test_of_the_last_two_admins_who_leave_at_once_one_stays(identity: Identity) -> None:
+    identity.accounts.create("second", PASSWORD, "admin")
+    ids = [identity.accounts.named(name).id for name in ("admin", "second")]
+    barrier = threading.Barrier(2)
+    outcomes: Counter[str] = Counter()
+
+    def leave(user_id: str, how: int) -> None:
+        barrier.wait()
+        try:
+            if how:
+                identity.accounts.remove(user_id)
+            else:
+                identity.accounts.change(user_id, UserChange(role="viewer"))
+        except LastAdmin as error:
+            outcomes[error.type] += 1
+        else:
+            outcomes["left"] += 1
+
+    threads = [threading.Thread(target=leave, args=pair) for pair in zip(ids, (0, 1), strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == {"left": 1, "last_admin": 1}
+
+
+def test_sessions_and_keys_are_listed_in_pages_and_ended(
+    identity: Identity, start_identity: StartIdentity
+) -> None:
+    for number in range(3):
+        tokens = identity.login("trader", PASSWORD, "127.0.0.1", f"app/{number}")
+        identity.api_keys.create(
+            tokens.user.id, "trader", NewApiKey(name=f"key {number}", scopes=["orders:read"])
+        )
+    principal = identity.principal(tokens.access_token)
+    identity.note_use(principal, "203.0.113.9")
+    first = identity.sessions.page(principal, PageQuery(limit=2))
+    cursor = first.pagination.next_cursor
+    rest = identity.sessions.page(principal, PageQuery(limit=2, cursor=cursor))
+    assert [one.device for one in first.data + rest.data] == ["app/2", "app/1", "app/0"]
+    assert first.data[0].address == "203.0.113.9"
+    keys = identity.api_keys.page(principal.user_id, PageQuery(limit=2))
+    assert [key.name for key in keys.data] == ["key 2", "key 1"]
+    identity.sessions.end(principal, rest.data[0].id)
+    identity.api_keys.revoke(principal.user_id, keys.data[0].id)
+    restarted = start_identity()
+    assert len(restarted.sessions.page(principal, PageQuery()).data) == 2
+    assert len(restarted.api_keys.page(principal.user_id, PageQuery()).data) == 2
+
+
+def test_a_code_of_the_second_factor_works_once_whoever_races(identity: Identity) -> None:
+    user = identity.accounts.named("trader")
+    app = pyotp.TOTP(identity.second_factors.begin(user.id, user.username).secret)
+    codes = identity.second_factors.confirm(user.id, app.now()).recovery_codes
+    barrier = threading.Barrier(4)
+    outcomes: Counter[bool] = Counter()
+
+    def send() -> None:
+        barrier.wait()
+        outcomes[identity.second_factors.fits(user.id, codes[0])] += 1
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == {True: 1, False: 3}
+
+
+def test_mailed_codes_are_kept_checked_and_spent_once(database: Database) -> None:
+    now = utc_now()
+    assert database.write(mailed_codes.issue, "reset", "a@example.org", "d" * 64, now) is True
+    wrong = Attempt("reset", "a@example.org", "e" * 64, now)
+    for _ in range(MOST_TRIES - 1):
+        assert database.write(mailed_codes.check, wrong) is None
+    code_id = database.write(mailed_codes.check, wrong._replace(digest="d" * 64))
+    assert code_id is not None
+    assert database.write(mailed_codes.spend, code_id, now) is True
+    assert database.write(mailed_codes.spend, code_id, now) is False
+    assert database.write(mailed_codes.check, wrong._replace(digest="d" * 64)) is None
