@@ -13,6 +13,7 @@ import pytest
 from benchmarks.live import LiveServer
 from tests.clients.lines import Lines, lines_of
 from tests.clients.snippets import ROOT, code_blocks
+from tests.streams.sse import wait_until
 
 PAGE = """<!doctype html>
 <title>snippets</title>
@@ -73,6 +74,10 @@ def test_the_requests_run_under_node(server: LiveServer, program: Callable[..., 
 
 
 def test_the_modules_readme_is_true(server: LiveServer, program: Callable[..., str]) -> None:
+    order = {"symbol": "BTC/USDT", "side": "buy", "type": "market", "quantity": "0.001"}
+    with server.client() as trader:
+        trader.post("/orders", json=order).raise_for_status()
+        wait_until(lambda: trader.get("/trades/history").json()["data"])
     [code] = code_blocks("clients/js/README.md", "js", server)
     asking, _, following = code.partition("const stream =")
     module = (ROOT / "clients" / "js" / "octobot-client.js").as_uri()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from tests.api import ApiClient
 from tests.sockets.conftest import Connect
 from tests.streams.sse import wait_until
 
+PAGE = Path(__file__).parents[2] / "docs" / "streaming.md"
 RESTING = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.01"}
 LIMIT = {**RESTING, "price": "20000"}
 OF_THE_SOCKET = {"id", "action", "status"}
@@ -154,3 +158,16 @@ def test_a_stopped_bot_is_told_as_over_http(connect: Connect, client: ApiClient)
     wait_until(lambda: admin.get("/bot")["state"] == "running", 60)
     assert (refused["status"], refused["type"]) == (503, "bot_not_ready")
     assert refused["retry_after"] == int(over_http.headers["Retry-After"])
+
+
+def test_the_documented_messages_are_understood(connect: Connect) -> None:
+    [block] = re.findall(r"^```json\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
+    peer, order_id, statuses = connect(), "", []
+    for line in block.splitlines():
+        peer.send(line.replace("…", order_id))
+        answer = peer.answer()
+        assert answer["id"] == json.loads(line)["id"]
+        statuses.append(answer["status"])
+        data = answer["data"]
+        order_id = data.get("order", data).get("id", order_id)
+    assert statuses == [200, 200, 201, 200, 200, 200]
