@@ -7,7 +7,7 @@ import itertools
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import httpx
@@ -25,6 +25,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server with the limits as they come, that takes addresses from a proxy's header."""
     with live_server(tmp_path_factory.mktemp("home"), trusted_proxies=1) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def admin(server: LiveServer) -> dict[str, str]:
+    """The headers of an admin who had logged in before it began."""
+    login = {"username": server.username, "password": server.password}
+    headers = {"X-Forwarded-For": "192.0.2.1"}
+    tokens = httpx.post(f"{server.api}/auth/login", json=login, headers=headers).json()["data"]
+    return headers | {"Authorization": f"Bearer {tokens['access_token']}"}
 
 
 class Flood:
@@ -75,19 +84,15 @@ def many_addresses() -> Iterator[str]:
 
 @pytest.mark.parametrize("addresses", [one_address, many_addresses])
 def test_a_flood_of_logins_leaves_health_streams_and_bot_unharmed(
-    server: LiveServer, addresses: object
+    server: LiveServer, admin: dict[str, str], addresses: Callable[[], Iterator[str]]
 ) -> None:
-    admin = {"X-Forwarded-For": f"192.0.2.{1 if addresses is one_address else 2}"}
-    login = {"username": server.username, "password": server.password}
-    tokens = httpx.post(f"{server.api}/auth/login", json=login, headers=admin).json()["data"]
-    admin["Authorization"] = f"Bearer {tokens['access_token']}"
     with (
         httpx.Client(base_url=server.api, headers=admin, timeout=30) as client,
         client.stream("GET", "/stream/prices") as stream,
     ):
         lines = stream.iter_lines()
         next(line for line in lines if line.startswith("event: snapshot"))
-        with Flood(server, addresses()) as flood:  # type: ignore[operator]
+        with Flood(server, addresses()) as flood:
             health = []
             while flood.is_on():
                 health.append(httpx.get(f"{server.url}/healthz", timeout=30).status_code)
@@ -102,6 +107,7 @@ def test_a_flood_of_logins_leaves_health_streams_and_bot_unharmed(
         assert flood.answers[401] <= LOGINS_A_MINUTE
 
 
+@pytest.mark.usefixtures("admin")
 def test_who_is_turned_away_is_told_when_to_come_back(server: LiveServer) -> None:
     guess = {"username": "somebody", "password": "a wrong guess"}
     address = {"X-Forwarded-For": "203.0.113.77"}
