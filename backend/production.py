@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from backend.settings import Settings
 
 _SHORTEST_PASSWORD = 12
-_FEWEST_CHARACTERS = {"password": 6, "key": 12}
+_FEWEST_CHARACTERS = {"password": 6, "key": 8}
 # what people write where something of their own should be
 _FILLERS = re.compile(
     r"admin|octobot|password|passwort|secret|change|example|qwerty|letmein|123456"
@@ -30,8 +30,9 @@ def weaknesses(settings: Settings) -> Iterator[str]:
         yield "BACKEND_ADMIN_PASSWORD: in production, 12 characters without the name in them"
     if _is_guessable(settings.secret_key, "key"):
         yield ("BACKEND_SECRET_KEY: in production, a random one; left out, one is made and kept")
-    if _is_guessable(settings.metrics_token, "key"):
-        yield "BACKEND_METRICS_TOKEN: in production, a random one"
+    for name in ("previous_secret_keys", "encryption_key", "metrics_token"):
+        if any(_is_guessable(key, "key") for key in _each(getattr(settings, name))):
+            yield f"BACKEND_{name.upper()}: in production, random ones"
     if not (settings.tls_cert or settings.allow_plain_http or _is_loopback(settings.host)):
         yield (
             "BACKEND_HOST: in production, others reach it over TLS only: set BACKEND_TLS_CERT and "
@@ -53,6 +54,13 @@ def _is_guessable(secret: SecretStr | None, kind: str) -> bool:
         return False
     rest = _FILLERS.sub("", secret.get_secret_value().lower())
     return len(set(rest)) < _FEWEST_CHARACTERS[kind]
+
+
+def _each(keys: SecretStr | None) -> list[SecretStr]:
+    """Take a list of keys apart: one that is weak is enough to forge or to decrypt with."""
+    if keys is None:
+        return []
+    return [type(keys)(part.strip()) for part in keys.get_secret_value().split(",")]
 
 
 def _is_loopback(host: str) -> bool:

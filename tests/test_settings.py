@@ -86,6 +86,8 @@ def test_a_wrong_value_is_one_line_that_names_the_variable(
         ("BACKEND_SECRET_KEY", "a" * 64),
         ("BACKEND_SECRET_KEY", "change-me-" * 4),
         ("BACKEND_METRICS_TOKEN", "metricsmetricsmetrics"),
+        ("BACKEND_PREVIOUS_SECRET_KEYS", "Jx0q7V2bY9mK4tLw8ZsR3dPfHc6NgUaE," + "k" * 40),
+        ("BACKEND_ENCRYPTION_KEY", "A" * 43 + "="),
         ("BACKEND_HOST", "0.0.0.0"),
         ("BACKEND_HOST", "::"),
         ("BACKEND_HOST", "192.0.2.1"),
