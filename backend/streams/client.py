@@ -69,7 +69,7 @@ class Client:
         "selection",
         "sequence",
         "took_at",
-        "wish",
+        "wishes",
         "words",
     )
 
@@ -95,4 +95,4 @@ class Client:
         self.ended_at: float | None = None
         self.last_words = b""
         self.words = b""  # answers to what a socket's client said
-        self.wish: Wish | None = None
+        self.wishes: list[Wish] = []  # in their order, each granted when nothing is left to send

@@ -126,8 +126,7 @@ class Delivery:
 
     def choose(self, client: Client, wish: Wish, words: bytes) -> None:
         """Change what a socket carries, once its client has been sent all there is."""
-        earlier = client.wish.place if client.wish else None
-        client.wish = wish._replace(place=wish.place or earlier)
+        client.wishes.append(wish)
         self.tell(client, words)
 
     def dismiss(self, client: Client, last_words: bytes) -> None:
@@ -259,8 +258,8 @@ class Delivery:
             self._recall_more(client, client.recall)
         elif client.sequence != self._log.head.sequence:
             self._go_on(client)
-        elif client.wish is not None:
-            self._grant(client, client.wish)
+        elif client.wishes:
+            self._grant(client, client.wishes.pop(0))
         else:
             self._stop_lagging(client)
 
@@ -299,7 +298,7 @@ class Delivery:
 
     def _grant(self, client: Client, wish: Wish) -> None:
         """Change what a client gets: from a place on, or with snapshots of what is new to it."""
-        before, client.wish = client.selection, None
+        before = client.selection
         self._groups.leave(client)
         client.selection = wish.selection
         self._groups.join(client)
