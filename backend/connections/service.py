@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import IntegrityError
+
 from backend.concurrency import Host
 from backend.connections.sealing import Sealer
 from backend.errors import (
@@ -91,8 +93,12 @@ class ExchangeConnections:
             updated_at=now,
         )
         self._seal(row, _given(new))
-        if not self._database.write(credentials.add, row):
-            raise Conflict(f"{exchange} has credentials: change or delete them")
+        try:
+            added = self._database.write(credentials.add, row)
+        except IntegrityError:  # another was quicker
+            added = False
+        if not added:
+            raise Conflict("keys of this exchange are stored: change or delete them")
         return self._applied(row)
 
     def change(self, exchange: str, wanted: CredentialsChange) -> Credentials:
@@ -103,10 +109,7 @@ class ExchangeConnections:
         def edit(row: ExchangeCredentials) -> None:
             given = _given(wanted)
             if given or "api_password" in wanted.model_fields_set:
-                kept = {} if given.get("api_key") else self.sealer.open(exchange, row.sealed)
-                if "api_password" in wanted.model_fields_set:
-                    kept.pop("api_password", None)
-                self._seal(row, kept | given)
+                self._seal(row, self._kept_beside(wanted, row) | given)
                 row.tested_at = row.test_outcome = None
             for name in {"enabled", "trading", "sandboxed"} & wanted.model_fields_set:
                 if getattr(wanted, name) is not None:
@@ -144,10 +147,19 @@ class ExchangeConnections:
         return row
 
     def _check_testnet(self, exchange: str, sandboxed: bool) -> None:
-        if sandboxed and not self._bridge.probe.has_testnet(exchange):
+        has_testnet = self._bridge.probe.has_testnet
+        if sandboxed and not self._host.call_blocking(has_testnet, exchange):
             raise ValidationFailed(
                 fields=[FieldError("sandboxed", "this exchange has no test network")]
             )
+
+    def _kept_beside(self, wanted: CredentialsChange, row: ExchangeCredentials) -> dict[str, str]:
+        """Return what a change leaves as it is; what it replaces need not be readable."""
+        keeps_password = row.has_password and "api_password" not in wanted.model_fields_set
+        if wanted.api_key is not None and not keeps_password:
+            return {}
+        kept = self.sealer.open(row.exchange, row.sealed)
+        return {name: kept[name] for name in kept if name != "api_password" or keeps_password}
 
     def _seal(self, row: ExchangeCredentials, content: dict[str, str]) -> None:
         key = content["api_key"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -92,8 +93,27 @@ def test_a_password_is_set_kept_and_taken_away_apart_from_the_key(
     sealer = app.extensions["backend"].connections.sealer
     kept = sealer.open("kraken", sealed(app))
     assert kept == {**BODY, "api_password": "planted-password"}
+    other = {"api_key": "another-planted-key-ABCD", "api_secret": "another-planted-secret"}
+    assert admin.patch(PATH, json=other)["has_password"] is True
+    kept = sealer.open("kraken", sealed(app))
+    assert kept == {**other, "api_password": "planted-password"}
+    assert admin.patch(PATH, json={**BODY, "api_password": None})["has_password"] is False
+    assert sealer.open("kraken", sealed(app)) == BODY
+    admin.patch(PATH, json={"api_password": "planted-password"})
     assert admin.patch(PATH, json={"api_password": None})["has_password"] is False
     assert sealer.open("kraken", sealed(app)) == BODY
+
+
+def test_of_many_who_store_keys_at_once_one_does(admin: ApiClient) -> None:
+    def store(number: int) -> tuple[int, str]:
+        key = f"planted-key-{number:010}"
+        response = admin.send("POST", PATH, json={**BODY, "api_key": key})
+        return response.status_code, response.get_json().get("data", {}).get("api_key", "")
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(store, range(8)))
+    assert sorted(status for status, _ in answers) == [201] + [409] * 7
+    assert admin.get(PATH)["api_key"] == max(answers, key=lambda answer: answer[1])[1]
 
 
 @pytest.mark.parametrize(
