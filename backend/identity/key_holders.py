@@ -44,6 +44,6 @@ def holder(key: models.ApiKey, user: models.User) -> KeyHolder:
         token_id=key.id,
         session_id=key.id,
         expires_at=key.expires_at or _NEVER,
-        by_key=True,
+        key_prefix=key.prefix,
     )
     return KeyHolder(principal, tuple(map(ipaddress.ip_network, key.networks.split())))

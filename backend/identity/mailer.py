@@ -9,6 +9,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import structlog
@@ -76,7 +77,8 @@ class Mailer:
     def _send(self, message: EmailMessage) -> None:
         """Send a mail, or say in the log that it did not go; never to whom."""
         assert self._server is not None  # noqa: S101 - else there is no thread
-        message["From"] = self._sender
+        message["From"], message["Date"] = self._sender, formatdate()
+        message["Message-ID"] = make_msgid(domain=self._sender.rpartition("@")[2])
         for attempt in range(_ATTEMPTS):
             try:
                 _deliver(self._server, message)

@@ -24,4 +24,14 @@ class Principal:
     session_id: str
     expires_at: datetime
     proved_at: datetime | None = None
-    by_key: bool = False
+    key_prefix: str | None = None
+
+    @property
+    def by_key(self) -> bool:
+        """Whether an API key vouches for them, and no login."""
+        return self.key_prefix is not None
+
+    @property
+    def actor(self) -> str:
+        """Who acts, by name, and by which key if it is one."""
+        return self.username if self.key_prefix is None else f"{self.username} {self.key_prefix}"

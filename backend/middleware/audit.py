@@ -176,7 +176,7 @@ def _entry(endpoint: str, status: int) -> NewEntry:
         occurred_at=utc_now(),
         action=endpoint,
         user_id=principal.user_id if principal else None,
-        username=principal.username if principal else _named(error),
+        username=principal.actor if principal else _named(error),
         address=request.remote_addr or "",
         method=request.method,
         path=masked(request.path),

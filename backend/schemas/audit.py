@@ -36,7 +36,8 @@ class AuditEntry(Model):
     )
     user_id: str | None = Field(description="Null when nobody was logged in.")
     username: str | None = Field(
-        description="Who acted or tried to; a name that nobody bears is masked."
+        description="Who acted or tried to, and the beginning of their API key if it was by one; "
+        "a name that nobody bears is masked."
     )
     address: str
     method: str

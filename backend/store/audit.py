@@ -82,8 +82,9 @@ def find(
     if before is not None:
         query = query.where(AuditEntry.id < before)
     if filters.user is not None:
-        user = filters.user
-        query = query.where(or_(AuditEntry.user_id == user, AuditEntry.username == user.lower()))
+        user, name = filters.user, filters.user.lower()
+        by_key = AuditEntry.username.startswith(f"{name} obk_", autoescape=True)
+        query = query.where(or_(AuditEntry.user_id == user, AuditEntry.username == name, by_key))
     if filters.action is not None:
         query = query.where(AuditEntry.action == filters.action)
     if filters.outcome is not None:

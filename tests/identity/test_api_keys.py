@@ -16,9 +16,11 @@ from backend.errors import InvalidApiKey
 from backend.identity import Identity
 from backend.identity.api_keys import MOST_PER_USER
 from backend.masking import masked
+from backend.middleware.audit import Audit
 from backend.middleware.auth import requires
 from backend.schemas.api_keys import NewApiKey
 from backend.schemas.auth import Tokens
+from backend.schemas.common import PageQuery
 from backend.schemas.users import UserChange
 from backend.store import Database
 from tests.identity.conftest import NOWHERE, PASSWORD, StartIdentity, bearer
@@ -258,8 +260,6 @@ def test_the_last_use_is_shown_and_survives_a_restart(
     assert shown["last_used_at"] >= shown["created_at"]
     client.get("/orders", headers=by(made["key"]), environ_base={"REMOTE_ADDR": "192.0.2.78"})
     identity.close()
-    from backend.schemas.common import PageQuery
-
     page = start_identity().api_keys.page(tokens.user.id, PageQuery())
     assert [key.last_address for key in page.data] == ["192.0.2.78"]
 
@@ -311,6 +311,20 @@ def test_keys_are_listed_in_pages_newest_first(
     names = [key["name"] for key in first["data"] + rest["data"]]
     assert names == ["key 2", "key 1", "key 0"]
     assert rest["pagination"]["next_cursor"] is None
+
+
+def test_the_audit_names_the_key_and_finds_its_owner(
+    client: FlaskClient, recorder: Audit, identity: Identity, tokens: Tokens
+) -> None:
+    made = created(client, tokens, **TRADING)
+    client.post("/orders", headers=by(made["key"]))
+    assert recorder.flush()
+    admin = identity.login("admin", PASSWORD, *NOWHERE)
+    path = "/audit?user=Trader&action=create_order"
+    (entry,) = client.get(path, headers=bearer(admin.access_token)).json["data"]
+    assert entry["username"] == f"trader {made['prefix']}"
+    assert entry["user_id"] == tokens.user.id
+    assert client.get("/audit?user=trade", headers=bearer(admin.access_token)).json["data"] == []
 
 
 def test_a_key_in_a_text_is_masked(client: FlaskClient, tokens: Tokens) -> None:

@@ -105,6 +105,8 @@ def test_somebody_registers_and_logs_in(client: FlaskClient, mail: MailServer) -
     assert ask(client, "register", "New@Example.org") == {"expires_in": 600}
     (sent,) = mail.wait_for(1)
     assert (sent["To"], sent["From"]) == ("new@example.org", "octobot@example.org")
+    assert sent["Message-ID"].endswith("@example.org>")
+    assert sent["Date"]
     assert mail.encrypted == [True]
     created = register(client, code_in(sent))
     assert created.status_code == 201

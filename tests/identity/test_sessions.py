@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from backend.identity import Identity
 from backend.identity.sessions import device
 from backend.schemas.auth import Tokens
+from backend.schemas.common import PageQuery
 from tests.identity.conftest import PASSWORD, StartIdentity, bearer
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -106,8 +107,6 @@ def test_the_last_use_survives_a_restart(
     )
     identity.close()
     restarted = start_identity()
-    from backend.schemas.common import PageQuery
-
     page = restarted.sessions.page(restarted.principal(phone.access_token), PageQuery())
     assert [session.address for session in page.data] == ["192.0.2.77"]
 
