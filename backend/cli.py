@@ -51,10 +51,11 @@ def config() -> None:
 @main.command()
 def openapi() -> None:
     """Print the API contract as swagger.yaml holds it."""
-    from backend.app import Backend, register_routes
+    from backend.app import register_routes
     from backend.contract import contract_yaml
+    from backend.middleware.lean import LeanFlask
 
-    app = Backend("backend", static_folder=None)
+    app = LeanFlask("backend")
     register_routes(app, production=True)
     click.echo(contract_yaml(app), nl=False)
 

@@ -11,9 +11,10 @@ import yaml
 from click.testing import CliRunner
 from openapi_spec_validator import validate
 
-from backend.app import Backend, register_routes
+from backend.app import register_routes
 from backend.cli import main
 from backend.contract import contract
+from backend.middleware.lean import LeanFlask
 
 SWAGGER = Path(__file__).parents[2] / "swagger.yaml"
 RESOURCES = {
@@ -29,7 +30,7 @@ RESOURCES = {
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    app = Backend("tests", static_folder=None)
+    app = LeanFlask("tests")
     register_routes(app, production=False)
     return contract(app)
 
@@ -62,7 +63,7 @@ def test_the_contract_holds_the_resources(document: dict[str, Any]) -> None:
 
 
 def test_the_contract_does_not_depend_on_who_asked_first(document: dict[str, Any]) -> None:
-    app = Backend("tests", static_folder=None)
+    app = LeanFlask("tests")
     register_routes(app, production=True)
     assert contract(app) == contract(app) == document
 
