@@ -14,6 +14,7 @@ import pytest
 from tests.security.browser import Page, open_browser
 from tests.security.conftest import Proxied
 from tests.security.proxies import caddy
+from tests.sockets.peer import Peer
 
 ORDER = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.01", "price": "9000"}
 PREFIXES = pytest.mark.parametrize("below", ["", "/octobot"])
@@ -56,6 +57,31 @@ def test_a_stream_is_not_held_back(proxied: Proxied, below: str) -> None:
         snapshot, *prices = first_events(answer, 4)
     assert snapshot["topic"] == "prices"
     assert all(price["price"] for price in prices)
+
+
+def open_socket(proxied: Proxied, below: str, origin: str) -> Peer:
+    """Open one as a page of an origin would."""
+    headers = {"Authorization": f"Bearer {proxied.server.login()}", "Origin": origin}
+    port = urlsplit(proxied.url).port or 0
+    return Peer(port, f"{below}/ws", headers=headers, trust=proxied.trust)
+
+
+@PREFIXES
+def test_a_websocket_passes(proxied: Proxied, below: str) -> None:
+    peer = open_socket(proxied, below, proxied.url)
+    assert peer.status == 101, peer.head
+    peer.say("ping", 1)
+    answer = peer.hear()
+    assert answer is not None
+    assert (answer["id"], answer["status"]) == (1, 200)
+    peer.socket.close()
+
+
+@PREFIXES
+def test_a_page_of_another_origin_opens_no_websocket(proxied: Proxied, below: str) -> None:
+    peer = open_socket(proxied, below, "https://evil.example.org")
+    assert peer.status == 403
+    peer.socket.close()
 
 
 def test_the_audit_has_the_clients_address_and_not_the_one_it_claims(proxied: Proxied) -> None:
