@@ -10,16 +10,14 @@ from __future__ import annotations
 import selectors
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 
 from backend.errors import EventsGone
-from backend.schemas.events import JOURNALLED, Event, Topic
-from backend.streams.archive import Page, Question
+from backend.schemas.events import Event, Topic
+from backend.streams.archive import Page
 from backend.streams.client import Client, Recall, Wish
 from backend.streams.fold import Fold
 from backend.streams.forms import Form
@@ -33,14 +31,14 @@ from backend.streams.frames import (
     reset_frame,
 )
 from backend.streams.groups import Groups
-from backend.streams.log import Change, Entry, Items, Log, Reload, Selection
+from backend.streams.log import Change, Entry, Items, Log, Reload
+from backend.streams.recalls import LookUp, Recalls
 
 if TYPE_CHECKING:
     from backend.streams.upkeep import Pace
 
 MOST_WORDS_BYTES = 256 * 1024
 
-LookUp = Callable[[Client, Question], None]
 _log = structlog.get_logger(__name__)
 
 
@@ -56,10 +54,10 @@ class Delivery:
     ) -> None:
         """Deliver from a log; what it no longer holds comes from where `look_up` has it read."""
         self._log = log
-        self._look_up = look_up
         self._selector = selector
         self._pace = pace
         self._fold = Fold()
+        self._recalls = Recalls(log, self._fold, look_up)
         self._groups = Groups()
         self._lagging: set[Client] = set()
         self.published: Counter[str] = Counter()
@@ -109,7 +107,7 @@ class Delivery:
         if place is not None and self._log.holds(place, client.selection):
             client.sequence = place.sequence
             return b""
-        if place is not None and self._can_recall(place, client.selection):
+        if place is not None and self._recalls.can_begin(place, client.selection):
             client.recall = Recall(place.number)
             return b""
         return self._spell_beginning(client, reset=place is not None)
@@ -255,7 +253,7 @@ class Delivery:
         elif client.ended_at is not None:
             self.drop(client)
         elif client.recall is not None:
-            self._recall_more(client, client.recall)
+            self._recalls.go_on(client, client.recall)
         elif client.sequence != self._log.head.sequence:
             self._go_on(client)
         elif client.wishes:
@@ -276,25 +274,6 @@ class Delivery:
 
     def _may_send(self, client: Client) -> bool:
         return client in self._lagging and not (client.recall and client.recall.is_waiting)
-
-    def _can_recall(self, place: EventId, selection: Selection) -> bool:
-        """Tell whether the journal can know what followed a place."""
-        has_journalled = not JOURNALLED.isdisjoint(selection.topics)
-        return self._look_up is not None and has_journalled and self._log.may_have_given(place)
-
-    def _recall_more(self, client: Client, recall: Recall) -> None:
-        """Have the journal read on; at its end, spell the topics that it does not hold."""
-        head, selection = self._log.head, client.selection
-        if recall.number == head.number:
-            others = tuple(topic for topic in selection.topics if topic not in JOURNALLED)
-            rest = replace(selection, topics=others)
-            client.rest = rest.form.dress(self._fold.snapshots(head, rest))
-            client.recall, client.sequence = None, head.sequence
-        elif self._look_up is not None:
-            recall.is_waiting = True
-            client.outlet.ask_for_room(False)
-            topics = tuple(topic for topic in selection.topics if topic in JOURNALLED)
-            self._look_up(client, Question(topics, recall.number, head.number))
 
     def _grant(self, client: Client, wish: Wish) -> None:
         """Change what a client gets: from a place on, or with snapshots of what is new to it."""
