@@ -45,6 +45,7 @@ def open_stream(client: ApiClient, served: Served) -> Iterator[Open]:
 
 
 def problem(stream: SseClient) -> dict[str, object]:
+    assert stream.status >= 400  # or the body would never end
     found: dict[str, object] = json.loads(stream.body())
     assert stream.status == found["code"]
     return found
@@ -99,7 +100,6 @@ def test_the_answer_is_marked_as_an_endless_stream(open_stream: Open) -> None:
         ("?topics=nonsense", "topics"),
         ("?topics=prices,", "topics"),
         ("?topics=", "topics"),
-        ("?topics=candles", "topics"),
         ("?symbols=nonsense", "symbols"),
         ("?symbols=", "symbols"),
         ("?symbols=BTC-USDT,DOGE-USDT", "symbols"),
