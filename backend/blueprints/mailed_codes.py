@@ -62,7 +62,9 @@ def register(json: Registration) -> tuple[Envelope[User], int]:
 @public
 @limited("login")
 @api.validate(
-    resp=Response(HTTP_202=Envelope[CodeSent], HTTP_503=Problem), tags=["auth"], security={}
+    resp=Response(HTTP_202=Envelope[CodeSent], HTTP_403=Problem, HTTP_503=Problem),
+    tags=["auth"],
+    security={},
 )
 def ask_to_reset_password(json: CodeWish) -> tuple[Envelope[CodeSent], int]:
     """Have a code sent to the address of an account whose password is lost.

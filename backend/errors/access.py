@@ -67,8 +67,14 @@ class RegistrationOff(Forbidden):
     type = "registration_off"
 
 
+class MailOff(Forbidden):
+    """This server sends no mail."""
+
+    type = "mail_off"
+
+
 class MailUnavailable(ApiError):
-    """The server sends no mail, or not now."""
+    """So many mails wait to be sent that no more are taken."""
 
     status = 503
     type = "mail_unavailable"

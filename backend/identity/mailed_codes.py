@@ -64,7 +64,7 @@ class MailedCodes:
     def ask(self, purpose: Purpose, email: str) -> None:
         """Have a code sent to an address, if there is one to send; returns at once, always alike.
 
-        Raises `RegistrationOff`, and `MailUnavailable` when no mails are sent.
+        Raises `RegistrationOff`, `MailOff`, and `MailUnavailable` when too many mails wait.
         """
         self._check_allowed(purpose)
         self._mailer.do(partial(self._prepare, purpose, email))

@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import structlog
 
-from backend.errors import MailUnavailable
+from backend.errors import MailOff, MailUnavailable
 from backend.settings import Settings
 
 MOST_WAITING = 200
@@ -46,9 +46,9 @@ class Mailer:
             self._thread.start()
 
     def do(self, job: Job) -> None:
-        """Have a job done soon; raises `MailUnavailable`, whatever the job would decide."""
+        """Have a job done soon; raises `MailOff` or `MailUnavailable`, whatever it would decide."""
         if self._server is None:
-            raise MailUnavailable("this server sends no mail")
+            raise MailOff("ask an admin for a new password")
         try:
             self._jobs.put_nowait(job)
         except queue.Full:

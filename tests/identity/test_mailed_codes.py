@@ -335,7 +335,7 @@ class TestOff:
             answer = client.post(f"/auth/{path}", json=body)
             assert outcome(answer) == (403, "registration_off")
         answer = client.post("/auth/password-reset", json={"email": EMAIL})
-        assert outcome(answer) == (503, "mail_unavailable")
+        assert outcome(answer) == (403, "mail_off")
 
 
 class TestServers:
