@@ -11,6 +11,7 @@ from typing import Any
 from backend.bridge.control import gate_trading
 from backend.bridge.convert import last_price
 from backend.bridge.engine import Engine
+from backend.bridge.exits import Exits
 from backend.bridge.failed_boot import BootFailed
 from backend.bridge.failures import count_failures, note_failures
 from backend.bridge.futures.keeper import Keeper
@@ -19,7 +20,7 @@ from backend.bridge.guard import Guard
 from backend.bridge.ledger import Ledger
 from backend.bridge.paper import make_realistic, restore_balances, restore_orders
 from backend.bridge.portfolio import Portfolios, totals_of
-from backend.bridge.reconcile import keep_settling, settle_intents
+from backend.bridge.reconcile import doubt_what_is_missing, keep_settling, settle_intents
 from backend.bridge.watch import Watcher
 from backend.schemas.journal import OrderJournal
 from backend.settings import Settings
@@ -68,12 +69,16 @@ async def take_stock(
         await watcher.watch(manager)
         if manager.is_trader_simulated:
             await restore_orders(manager, ledger)
+        else:
+            exits = Exits(manager, ledger)
+            await exits.put_back()
         personal = manager.exchange_personal_data
         for trade in personal.trades_manager.trades.values():
             ledger.record_trade(trade.to_dict(), name, old=True)
         held.extend((o.to_dict(), name) for o in personal.orders_manager.get_all_orders())
         if not manager.is_trader_simulated:
-            engine.keep(keep_settling(manager, ledger, give_up_after_s))
+            doubt_what_is_missing(manager, ledger)
+            engine.keep(keep_settling(manager, ledger, exits, give_up_after_s))
     engine.keep(watcher.keep_up())
     ledger.adopt(held)
     keeper.publish()

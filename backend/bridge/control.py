@@ -144,7 +144,8 @@ def gate_trading(manager: Any, engine: Engine, guard: Guard) -> None:
         loaded = kwargs.get("loaded") or (args and args[0])
         if not loaded and order.triggered_by is None:
             guard.admit_own(order)
-            if engine.status.state == "paused" and not order.reduce_only:
+            is_free = order.reduce_only or guard.is_entered(order)
+            if engine.status.state == "paused" and not is_free:
                 raise trading_errors.OrderCreationError("trading is paused")
         return await create(order, *args, **kwargs)
 

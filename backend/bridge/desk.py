@@ -123,6 +123,8 @@ class Desk:
         order = self.known(order_id).item
         notes = dict(self._ledger.rebuild_of(order_id))
         notes["exchange_id"] = instance.exchange_order_id
+        if "exits" in notes:
+            notes["exits"] = self._resize_exits(notes["exits"], asked.quantity, instance)
         self._portfolios.refresh()
         return self._ledger.update(
             order.model_copy(
@@ -136,6 +138,20 @@ class Desk:
             ),
             notes,
         )
+
+    def _resize_exits(
+        self, exits: list[dict[str, Any]], quantity: Decimal, instance: Any
+    ) -> list[dict[str, Any]]:
+        """Have the exits of an entry end as much as it will bring now."""
+        resized = []
+        for raw in exits:
+            order = Order.model_validate(raw)
+            order = order.model_copy(update={"quantity": quantity, "remaining": quantity})
+            self._ledger.expect(order, {"group": order.parent_order_id})
+            resized.append(order.model_dump(mode="json"))
+        for chained in instance.chained_orders:
+            chained.origin_quantity = quantity
+        return resized
 
     async def _ended(self, order_id: str) -> Order:
         """Return an order, giving OctoBot a moment to tell that it has ended."""
@@ -180,7 +196,7 @@ class Desk:
                 with telling_refusals(order.symbol, order.side):
                     created = await manager.trader.create_order(
                         instance,
-                        params=_exchange_params(manager, order),
+                        params=exchange_params(manager, order),
                         raise_all_creation_error=True,
                     )
             except BridgeError as error:
@@ -194,17 +210,19 @@ async def chain_exits(manager: Any, entry: Any, exits: list[Order], ledger: Ledg
     """Have OctoBot place the exits when the entry fills; one cancels the other."""
     if not exits:
         return
-    group = pair_of(manager, ledger, entry.order_id)
+    entry_id = exits[0].parent_order_id or entry.order_id
+    group = pair_of(manager, ledger, entry_id)
     for order in exits:
         # what the market makes of it is to be seen when the entry has filled, not now
         instance = build(manager, order, entry.created_last_price, resting=True)
         instance.update_price_if_outdated = _keep_price
         instance.add_to_order_group(group)
-        ledger.expect(order, {"group": entry.order_id})
+        ledger.expect(order, {"group": entry_id})
         # an exit sells what the entry brought: its fee may have taken a part
         await manager.trader.chain_order(
             entry, instance, update_with_triggering_order_fees=True, is_bundled=False
         )
+        instance.exchange_creation_params = exchange_params(manager, order)
 
 
 async def _keep_price() -> None:
@@ -247,7 +265,7 @@ def drop(manager: Any, instance: Any) -> None:
         orders.remove_order_instance(instance)
 
 
-def _exchange_params(manager: Any, order: Order) -> dict[str, Any]:
+def exchange_params(manager: Any, order: Order) -> dict[str, Any]:
     """Give real exchanges our id, so that the order can be found when an answer is lost."""
     if manager.is_trader_simulated:
         return {}

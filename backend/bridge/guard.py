@@ -89,7 +89,7 @@ class Guard:
 
         What is being placed through `admit`, or put back after a restart, passes.
         """
-        if order.order_id in self._placing or self._ledger.orders.get(order.order_id) is not None:
+        if order.order_id in self._placing or self.is_entered(order):
             return
         if order.reduce_only:
             return
@@ -98,6 +98,10 @@ class Guard:
         broken = self._limits.broken(self._at_risk(order.symbol, cost, count))
         if broken:
             raise trading_errors.OrderCreationError(f"risk limit: {broken[0].details}")
+
+    def is_entered(self, order: Any) -> bool:
+        """Tell whether the ledger has an order already: then it is put back, or protects a fill."""
+        return self._ledger.orders.get(order.order_id) is not None
 
     def begin(self) -> None:
         """Watch the account from now on: what was told before was told while it was restored."""

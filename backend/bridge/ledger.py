@@ -62,9 +62,18 @@ class Ledger(Register):
         """Tell whether an order has filled whose trade is still to come."""
         return bool(self._untraded)
 
-    def exits_due(self, entry_id: str) -> bool:
-        """Tell whether an entry has filled whose exits are still to come."""
-        return bool(self._brackets.due(self._is_known, entry_id))
+    def due_exits(self) -> list[Order]:
+        """Return the exits of filled entries that are not there yet."""
+        return self._brackets.due(self._is_known)
+
+    def other_half_ended(self, order: Order) -> bool:
+        """Tell whether an exit's other half has filled or was canceled, and this one goes too."""
+        return order.parent_order_id is not None and any(
+            entry.item.parent_order_id == order.parent_order_id
+            and entry.item.id != order.id
+            and entry.item.status in ("filled", "canceled")
+            for entry in self.orders.newest_first()
+        )
 
     def unplaced_exits(self, exchange: str) -> list[Order]:
         """Enter the exits of filled entries that a stop kept from being placed; return them.

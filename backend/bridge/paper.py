@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import octobot_trading.errors as trading_errors
-import octobot_trading.personal_data as personal_data
 
 from backend.bridge.convert import last_price
 from backend.bridge.desk import chain_exits, drop
+from backend.bridge.exits import less_fee
 from backend.bridge.ledger import Ledger
 from backend.bridge.pairs import cancel_if_spent, pair_of
 from backend.bridge.placing import build
@@ -56,10 +56,10 @@ async def restore_orders(manager: Any, ledger: Ledger) -> None:
     """Place again in the simulator what was open when the last process ended."""
     mine = [entry.item for entry in reversed(ledger.open_orders)]
     unplaced = ledger.unplaced_exits(manager.exchange_name)
-    mine += [_less_fee(manager, ledger, order) for order in unplaced]
+    mine += [ledger.update(less_fee(manager, ledger, order)) for order in unplaced]
     for order in (order for order in mine if order.exchange == manager.exchange_name):
         notes = ledger.rebuild_of(order.id)
-        if _other_half_ended(ledger, order):
+        if ledger.other_half_ended(order):
             ended = {"status": "canceled", "updated_at": utc_now()}
             ledger.update(order.model_copy(update=ended))
             continue
@@ -67,27 +67,6 @@ async def restore_orders(manager: Any, ledger: Ledger) -> None:
         exits = [Order.model_validate(raw) for raw in notes.get("exits", ())]
         if price is None or not await _place_again(manager, ledger, order, price, notes, exits):
             ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
-
-
-def _other_half_ended(ledger: Ledger, order: Order) -> bool:
-    """Tell whether an exit's other half has filled or was canceled, and this one goes with it."""
-    return order.parent_order_id is not None and any(
-        entry.item.parent_order_id == order.parent_order_id
-        and entry.item.id != order.id
-        and entry.item.status in ("filled", "canceled")
-        for entry in ledger.orders.newest_first()
-    )
-
-
-def _less_fee(manager: Any, ledger: Ledger, order: Order) -> Order:
-    """Shrink an exit by what its entry's fee took, as OctoBot does when the entry fills."""
-    entry = ledger.orders.get(order.parent_order_id or "")
-    base = order.symbol.split("/")[0]
-    if entry is None or entry.item.fee is None or entry.item.fee.currency != base:
-        return order
-    rules = manager.exchange.get_market_status(order.symbol, with_fixer=False)
-    quantity = personal_data.decimal_adapt_quantity(rules, order.quantity - entry.item.fee.cost)
-    return ledger.update(order.model_copy(update={"quantity": quantity, "remaining": quantity}))
 
 
 async def _place_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Collection
@@ -11,6 +12,7 @@ from typing import Any
 import ccxt
 
 from backend.bridge.convert import decimal_or_none
+from backend.bridge.exits import Exits
 from backend.bridge.ledger import Ledger
 from backend.bridge.placing import new_order
 from backend.schemas.common import utc_now
@@ -49,11 +51,26 @@ async def settle_intents(
             ledger.create(order.model_copy(update={"status": "unknown"}), {})
 
 
-async def keep_settling(manager: Any, ledger: Ledger, give_up_after_s: float) -> None:
+def doubt_what_is_missing(manager: Any, ledger: Ledger) -> None:
+    """Enter as unknown what was open before, and is not among what the exchange has open now."""
+    orders = manager.exchange_personal_data.orders_manager
+    held = {str(order.exchange_order_id) for order in orders.get_all_orders()}
+    for entry in ledger.open_orders:
+        order, exchange_id = entry.item, ledger.rebuild_of(entry.item.id).get("exchange_id")
+        if order.exchange != manager.exchange_name or orders.has_order(order.id):
+            continue
+        if str(exchange_id) not in held:
+            ledger.update(order.model_copy(update={"status": "unknown"}))
+
+
+async def keep_settling(manager: Any, ledger: Ledger, exits: Exits, give_up_after_s: float) -> None:
     """Look unknown orders up at the exchange until it says what became of them.
 
-    One that a working exchange has not known for so long was never placed.
+    One that a working exchange has not known for so long was never placed, unless the
+    exchange has told its id before.
     """
+    for entry in ledger.open_orders:
+        await exits.attach(entry.item)
     missing_since: dict[str, float] = {}
     name = manager.exchange_name
     orders = manager.exchange_personal_data.orders_manager
@@ -62,7 +79,11 @@ async def keep_settling(manager: Any, ledger: Ledger, give_up_after_s: float) ->
             order = entry.item
             if order.status == "unknown" and order.exchange == name:
                 await _settle(manager, ledger, order, missing_since, give_up_after_s)
+                settled = ledger.orders.get(order.id)
+                if settled is not None:
+                    await exits.attach(settled.item)
                 ledger.claim([(held.to_dict(), name) for held in orders.get_all_orders()])
+        await exits.look_after()
         await asyncio.sleep(_EVERY_S)
 
 
@@ -74,7 +95,8 @@ async def _settle(
     give_up_after_s: float,
 ) -> None:
     try:
-        raw = await _find(manager, order)
+        exchange_id = ledger.rebuild_of(order.id).get("exchange_id")
+        raw = await _find(manager, order, exchange_id)
     except ccxt.BaseError as error:
         log.warning("order %s cannot be looked up: %s", order.id, type(error).__name__)
         missing_since.pop(order.id, None)
@@ -84,7 +106,7 @@ async def _settle(
         ledger.bind(order.id, str(raw["id"]))
         ledger.update(_as_found(order, raw))
         await _hand_over(manager, order, str(raw["id"]))
-    elif now - missing_since.setdefault(order.id, now) > give_up_after_s:
+    elif exchange_id is None and now - missing_since.setdefault(order.id, now) > give_up_after_s:
         ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
 
 
@@ -97,9 +119,12 @@ async def _hand_over(manager: Any, order: Order, exchange_id: str) -> None:
             await personal.handle_order_update_from_raw(exchange_id, found, is_new_order=True)
 
 
-async def _find(manager: Any, order: Order) -> dict[str, Any] | None:
-    """Return ccxt's order that bears our id as its client order id."""
+async def _find(manager: Any, order: Order, exchange_id: str | None) -> dict[str, Any] | None:
+    """Return ccxt's order that has this id, or bears ours as its client order id."""
     client = manager.exchange.connector.client
+    if exchange_id is not None and client.has.get("fetchOrder"):
+        with contextlib.suppress(ccxt.OrderNotFound):
+            return dict(await client.fetch_order(exchange_id, order.symbol))
     for ability, fetch in (
         ("fetchOpenOrders", "fetch_open_orders"),
         ("fetchClosedOrders", "fetch_closed_orders"),

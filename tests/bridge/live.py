@@ -14,6 +14,7 @@ import orjson
 from backend.bridge import Bridge
 from backend.concurrency import ThreadHost
 from backend.schemas.events import Event, Topic
+from backend.schemas.order_commands import CancelQuery
 from backend.schemas.orders import NewOrder, Order, OrderQuery
 from backend.schemas.prepared import Prepared
 from backend.schemas.trades import TradeQuery
@@ -226,8 +227,8 @@ class Live:
         return orders.get(order_id)
 
     def cancel_all(self) -> None:
-        for order in self.orders(limit=500):
-            self.bridge.orders.cancel(order["id"])
+        results = self.bridge.orders.cancel_many(CancelQuery())
+        assert [result for result in results if result.problem] == []
 
 
 def new_order(**fields: Any) -> NewOrder:

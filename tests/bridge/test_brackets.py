@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from backend.schemas.order_commands import CancelQuery
+from backend.schemas.order_commands import CancelQuery, OrderChange
 from backend.schemas.orders import Order
 from tests.bridge.live import BTC, FEE, Live, wait_until
 
@@ -70,12 +70,37 @@ def test_canceling_one_exit_cancels_the_other(bot: Live) -> None:
     assert bot.locked() == {}
 
 
+def test_exits_follow_a_change_of_their_entrys_quantity(bot: Live) -> None:
+    entry = bracket(bot, 41_000, 38_000, type="limit", price="39000")
+    bot.bridge.orders.change(entry.id, OrderChange(quantity="0.05"))
+    bot.pin(BTC, 38_900)
+    bot.settled(entry.id)
+    quantities = {D(order["quantity"]) for order in exits_of(bot, entry).values()}
+    assert quantities == {D("0.05") * (1 - FEE)}
+
+
 def test_a_canceled_entry_brings_no_exits(bot: Live) -> None:
     entry = bracket(bot, 41_000, 38_000, type="limit", price="39000")
     assert bot.bridge.orders.cancel(entry.id).status == "canceled"
     bot.pin(BTC, 38_900)
     bot.settle()
     assert [o for o in bot.orders(status="all") if o["parent_order_id"] == entry.id] == []
+
+
+def test_exits_of_an_entry_that_fills_in_a_restart_are_placed(bot: Live) -> None:
+    """Each round the bot is stopped at another moment around the fill."""
+    for round_ in range(6):
+        bot.pin(BTC, 40_000)
+        entry = bracket(bot, 41_000, 38_000, type="limit", price="39000")
+        bot.bridge.sandbox.pin(BTC, D(38_900))
+        wait_until(lambda: bot.price(BTC) == 38_900, 0.04 * round_)
+        bot.bridge.bot.restart()
+        bot.ready()
+        bot.settled(entry.id)
+        assert statuses(exits_of(bot, entry)) == {"limit": "open", "stop_loss": "open"}
+        bot.settle()
+        bot.cancel_all()
+        assert bot.settle().locked() == {}
 
 
 def test_cancel_all_cancels_the_exits_of_what_fills_meanwhile(bot: Live) -> None:

@@ -69,14 +69,15 @@ class Real(Live):
     def at_exchange(self) -> dict[str, tuple[str, Decimal, Decimal]]:
         """Return status, quantity and filled of the exchange's orders, by our id."""
         rows = self._account()["orders"]
-        assert len({row["request"]["client_order_id"] for row in rows}) == len(rows)
+        ids = [row["request"]["client_order_id"] or row["id"] for row in rows]
+        assert len(set(ids)) == len(ids)
         return {
-            row["request"]["client_order_id"]: (
+            key: (
                 _AS_OURS[row["status"]],
                 Decimal(row["request"]["amount"]),
                 sum((Decimal(fill["amount"]) for fill in row["fills"]), Decimal(0)),
             )
-            for row in rows
+            for key, row in zip(ids, rows, strict=True)
         }
 
     def told(self) -> dict[str, tuple[str, Decimal, Decimal]]:
@@ -97,7 +98,7 @@ class Real(Live):
     def await_truth(self) -> None:
         """Wait until our API tells what the exchange has."""
         wait_until(self._is_true, TRUE_WITHIN_S)
-        assert self.told() == self.at_exchange()
+        assert self.told() == self.at_exchange(), (self.told(), self.at_exchange())
         self.bridge.portfolio.reload()
         assert {a: (b.total, b.available) for a, b in self.balances().items()} == (
             self.balances_at_exchange()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,7 +15,10 @@ from tests.faults.processes import GONE, Api
 SYMBOL = "BTC/USDT"
 CENT = Decimal("0.01")
 # what a price that moves between a look and an order may bring about
-_EXPECTED_REFUSALS = {"stop_price_reached", "exit_on_wrong_side"}
+_EXPECTED_REFUSALS = {"stop_price_reached", "exit_on_wrong_side", "price_would_take_at_once"}
+
+Mix = Mapping[str, int]
+"""How often which kind of order is placed, in relation to the others."""
 
 
 @dataclass
@@ -39,12 +43,17 @@ class Intent:
 
 @dataclass
 class Client:
-    """One of several that trade at once; `canceled` holds what cancels were answered."""
+    """One of several that trade at once.
+
+    `canceled` holds what cancels were answered, `changes` the quantities that an order may have.
+    """
 
     name: str
     chance: random.Random
+    mix: Mix
     intents: list[Intent] = field(default_factory=list)
     canceled: dict[str, dict[str, Any]] = field(default_factory=dict)
+    changes: dict[str, set[str]] = field(default_factory=dict)
     unexpected: list[object] = field(default_factory=list)
 
     def stream(self, api: Api, until: threading.Event) -> None:
@@ -59,8 +68,11 @@ class Client:
         return [intent for intent in self.intents if intent.answer is None]
 
     def _act(self, api: Api, price: Decimal) -> None:
-        if self.chance.random() < 0.25:
-            self._cancel_one(api)
+        what = self.chance.random()
+        if what < 0.3:
+            order = self._choose_open()
+            if order is not None:
+                self._cancel(api, order["id"]) if what < 0.22 else self._change(api, order)
             return
         intent = self._new_intent(price)
         self.intents.append(intent)
@@ -69,18 +81,31 @@ class Client:
         if status != 201 and what not in _EXPECTED_REFUSALS:
             self.unexpected.append((intent, what))
 
-    def _cancel_one(self, api: Api) -> None:
-        """Cancel one of the newest that was open when it was placed."""
+    def _choose_open(self) -> dict[str, Any] | None:
+        """Return one of the newest that was open when it was placed."""
         placed = [intent.answer[1] for intent in self.intents[-10:] if intent.answer]
-        resting = [row["id"] for row in placed if isinstance(row, dict) and row["status"] == "open"]
-        if not resting:
-            return
-        order_id = self.chance.choice(resting)
+        resting = [row for row in placed if isinstance(row, dict) and row["status"] == "open"]
+        return self.chance.choice(resting) if resting else None
+
+    def _cancel(self, api: Api, order_id: str) -> None:
         answer = api.send("DELETE", f"/orders/{order_id}")
         if answer.status == 200:
             self.canceled[order_id] = answer.data
         elif answer.json["type"] != "order_not_open":
             self.unexpected.append((order_id, answer.json))
+
+    def _change(self, api: Api, order: dict[str, Any]) -> None:
+        """Ask for another quantity: until that is answered, the order may have either."""
+        quantity = str(self.chance.randint(100, 999) * Decimal("0.00001"))
+        possible = self.changes.setdefault(order["id"], {order["quantity"]})
+        possible.add(quantity)
+        answer = api.send("PATCH", f"/orders/{order['id']}", {"quantity": quantity})
+        if answer.status == 200:
+            self.changes[order["id"]] = {quantity}
+        elif answer.json["type"] in _EXPECTED_REFUSALS | {"order_not_open"}:
+            possible.discard(quantity)
+        else:
+            self.unexpected.append((order["id"], answer.json))
 
     def _new_intent(self, price: Decimal) -> Intent:
         number = len(self.intents)
@@ -101,10 +126,7 @@ class Client:
         worse = str(price - sign * self._distance())
         better = str(price + sign * self._distance())
         common = {"side": side, "quantity": quantity}
-        kind = self.chance.choices(
-            ("market", "limit", "bracket", "resting bracket", "stop", "trailing"),
-            (25, 30, 15, 10, 10, 5),
-        )[0]
+        (kind,) = self.chance.choices(list(self.mix), list(self.mix.values()))
         exits = {"take_profit": {"price": better}, "stop_loss": {"stop_price": worse}}
         far = str(price - sign * self._distance() - 40)
         return {

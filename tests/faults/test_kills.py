@@ -1,159 +1,21 @@
-"""kill -9 at any instant, a hundred times: no order is lost, none is doubled."""
+"""kill -9 while orders of every kind stream in: none is lost, none is doubled."""
 
 from __future__ import annotations
 
-import os
-import random
-import threading
-import time
-from collections import Counter, defaultdict
-from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
 from pathlib import Path
 
-import pytest
+from tests.faults.kills import kill_again_and_again
 
-from tests.faults import books
-from tests.faults.books import OPEN, Books
-from tests.faults.processes import Api, Life, nursery_at
-from tests.faults.stream import Client, Intent
-
-KILLS = int(os.environ.get("KILLS", "100"))
-KILLS_IN_BOOTS = KILLS * 35 // 100
-CLIENTS = 3
-OPENED = {"USDT": Decimal(10_000_000), "BTC": Decimal(1_000)}
-
-
-class World:
-    """The clients, and what the server owes them."""
-
-    def __init__(self, seed: int) -> None:
-        self.chance = random.Random(seed)
-        self.clients = [Client(f"{n}", random.Random(f"{seed}-{n}")) for n in range(CLIENTS)]
-        self.token: str | None = None
-        self.lives_checked = 0
-
-    def api(self, life: Life) -> Api:
-        """Return a client's view of a life whose bot is ready."""
-        api = life.api(self.token)
-        api.wait_until_ready()
-        if self.token is None:
-            self.token = api.login().token
-        return api
-
-    @property
-    def intents(self) -> list[Intent]:
-        return [intent for client in self.clients for intent in client.intents]
-
-    def stream_until_killed(self, api: Api, life: Life) -> None:
-        over = threading.Event()
-        threads = [
-            threading.Thread(target=client.stream, args=(api, over)) for client in self.clients
-        ]
-        for thread in threads:
-            thread.start()
-        time.sleep(self.chance.uniform(0.05, 0.5))
-        life.kill()
-        over.set()
-        for thread in threads:
-            thread.join(30)
-        assert [client.unexpected for client in self.clients] == [[]] * CLIENTS
-
-    def ask_again(self, api: Api) -> None:
-        """Send all that was not answered once more, and twice at once; and some that was."""
-        answered = [intent for intent in self.intents if intent.answer is not None]
-        for intent in self.chance.sample(answered, min(3, len(answered))):
-            status, what = intent.send(api)
-            assert status == intent.answer[0]
-            assert (what if status != 201 else what["id"]) == (
-                intent.answer[1] if status != 201 else intent.answer[1]["id"]
-            )
-        with ThreadPoolExecutor(2) as pool:
-            for client in self.clients:
-                for intent in client.unanswered():
-                    first, second = pool.map(lambda i: i.send(api), [intent, intent])
-                    assert _identity(first) == _identity(second)
-                    intent.answer = first
-
-    def check(self, api: Api) -> None:
-        """Assert that the API tells nothing but what happened."""
-        found = books.read_true(api, OPENED)
-        self._check_intents(found)
-        self._check_ends(found)
-        self.lives_checked += 1
-
-    def _check_intents(self, found: Books) -> None:
-        """An answered order is there once; a refused one is not."""
-        by_tag = defaultdict(list)
-        for order in found.orders:
-            if order["parent_order_id"] is None:
-                by_tag[order["tag"]].append(order)
-        for intent in self.intents:
-            placed = by_tag.pop(intent.tag, [])
-            status, what = intent.answer
-            if status == 201:
-                (order,) = placed
-                assert order["id"] == what["id"]
-                if what["status"] not in OPEN:
-                    assert order == what
-                asks_exits = "take_profit" in intent.body and order["status"] == "filled"
-                assert len(found.exits_of(order["id"])) == (2 if asks_exits else 0)
-            else:
-                assert placed == []
-        assert dict(by_tag) == {}
-
-    def _check_ends(self, found: Books) -> None:
-        """What a cancel was answered holds."""
-        orders = {order["id"]: order for order in found.orders}
-        for client in self.clients:
-            for order_id, ended in client.canceled.items():
-                assert orders[order_id] == ended
+EVERY_KIND = {
+    "market": 25,
+    "limit": 30,
+    "bracket": 15,
+    "resting bracket": 10,
+    "stop": 10,
+    "trailing": 5,
+}
 
 
-def _identity(answer: tuple[int, object]) -> tuple[int, object]:
-    status, what = answer
-    return status, what["id"] if isinstance(what, dict) else what
-
-
-def _cancel_all(api: Api) -> None:
-    """Every open order is one that the bot holds: it can be canceled."""
-    results = api.ask("DELETE", "/orders")
-    assert [result for result in results if result["problem"]] == []
-    found = books.read_true(api, OPENED)
-    assert found.open_orders == []
-    assert found.locked == {}
-
-
-@pytest.mark.kills
-def test_a_hundred_kills_lose_and_double_nothing(tmp_path: Path) -> None:
-    world = World(seed=int(os.environ.get("KILLS_SEED", "3")))
-    deaths: Counter[str] = Counter()
-    in_boots = set(world.chance.sample(range(1, KILLS), KILLS_IN_BOOTS))
-    paper = {asset: str(amount) for asset, amount in OPENED.items()}
-    with nursery_at(
-        tmp_path / "home", symbols=["BTC/USDT"], paper_balance=paper, sandbox_speed=100
-    ) as nursery:
-        for kill in range(KILLS):
-            life = nursery.start()
-            if kill in in_boots:
-                time.sleep(world.chance.uniform(0, 0.9))
-                life.kill()
-                deaths["in a boot"] += 1
-                continue
-            api = world.api(life)
-            world.ask_again(api)
-            world.check(api)
-            if kill % 10 == 9:
-                _cancel_all(api)
-            world.stream_until_killed(api, life)
-            deaths["among orders"] += 1
-        last = nursery.start()
-        api = world.api(last)
-        world.ask_again(api)
-        world.check(api)
-        _cancel_all(api)
-        found = books.read(api)
-        last.stop()
-    assert sum(deaths.values()) == KILLS
-    assert world.lives_checked == KILLS - KILLS_IN_BOOTS + 1
+def test_kills_among_orders_of_every_kind_lose_and_double_nothing(tmp_path: Path) -> None:
+    found = kill_again_and_again(tmp_path / "home", EVERY_KIND)
     assert {order["status"] for order in found.orders} >= {"filled", "canceled", "rejected"}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.processes import GONE, Api, Nursery, nursery_at, wait_until
+from tests.faults.running import running_at
 
 KILLS = 8
 CLIENTS = 3
@@ -130,3 +131,21 @@ def test_kills_among_orders_to_an_exchange_leave_none_doubled_or_lost(tmp_path: 
         told = {order["tag"] for order in api.every("/orders?status=all")}
         assert set(clients.sent) == told
         assert placed_now < len(unanswered)
+
+
+def test_a_kill_leaves_both_exits_of_a_real_entry_at_work(tmp_path: Path) -> None:
+    with running_at(tmp_path / "home", trading="real") as running:
+        exits = {
+            "take_profit": {"price": running.at("1.05")},
+            "stop_loss": {"stop_price": running.at("0.95")},
+        }
+        entry = running.place(side="buy", type="market", **exits)
+
+        def ends() -> dict[str, str]:
+            rows = running.api.every("/orders?status=all")
+            return {o["type"]: o["status"] for o in rows if o["parent_order_id"] == entry["id"]}
+
+        assert wait_until(lambda: ends() == {"limit": "open", "stop_loss": "open"})
+        running.kill_process()
+        running.pin("0.94")
+        assert wait_until(lambda: ends() == {"limit": "canceled", "stop_loss": "filled"}), ends()

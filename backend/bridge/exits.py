@@ -1,0 +1,161 @@
+"""Brackets at a real exchange, put together again after OctoBot has forgotten them."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import octobot_trading.errors as trading_errors
+import octobot_trading.personal_data as personal_data
+from octobot_trading.enums import OrderStatus
+
+from backend.bridge.convert import last_price
+from backend.bridge.desk import chain_exits, exchange_params
+from backend.bridge.failures import listening
+from backend.bridge.ledger import Ledger
+from backend.bridge.pairs import pair_of
+from backend.bridge.placing import build
+from backend.bridge.register import OPEN_STATUSES
+from backend.schemas.common import utc_now
+from backend.schemas.orders import Order
+
+_PLACED_WITHIN = timedelta(seconds=45)
+"""OctoBot places exits when their entry fills; what it has not placed by then it has lost."""
+
+log = logging.getLogger(__name__)
+
+
+def less_fee(manager: Any, ledger: Ledger, order: Order) -> Order:
+    """Shrink an exit by what its entry's fee took, as OctoBot does when the entry fills."""
+    base = order.symbol.split("/")[0]
+    fees = [
+        trade.item.fee.cost
+        for trade in ledger.trades.newest_first()
+        if trade.item.order_id == order.parent_order_id
+        and trade.item.fee is not None
+        and trade.item.fee.currency == base
+    ]
+    if not fees:
+        return order
+    rules = manager.exchange.get_market_status(order.symbol, with_fixer=False)
+    quantity = personal_data.decimal_adapt_quantity(rules, order.quantity - sum(fees))
+    return order.model_copy(update={"quantity": quantity, "remaining": quantity})
+
+
+class Exits:
+    """The exits of one real exchange in one run of the bot; used on the bot's loop."""
+
+    def __init__(self, manager: Any, ledger: Ledger) -> None:
+        self._manager = manager
+        self._ledger = ledger
+        self._left: set[str] = set()
+        self._forgotten = {order.parent_order_id for order in self._due()}
+
+    async def put_back(self) -> None:
+        """Give OctoBot again the orders that it watches by itself, if it has forgotten them.
+
+        Those are the stops of exchanges that it sends none to; it writes them down from
+        time to time. One that it remembered may have ended before anybody listened.
+        """
+        manager, ledger = self._manager, self._ledger
+        personal = manager.exchange_personal_data
+        ends = {trade.origin_order_id: trade for trade in personal.trades_manager.trades.values()}
+        for entry in reversed(ledger.open_orders):
+            order = entry.item
+            if order.exchange != manager.exchange_name or order.status == "unknown":
+                continue
+            if order.id in ends:
+                status = "filled" if ends[order.id].status is OrderStatus.FILLED else "canceled"
+                ended = {"status": status, "updated_at": utc_now()}
+                ledger.update(order.model_copy(update=ended))
+            elif not personal.orders_manager.has_order(order.id):
+                await self._watch_again(order)
+
+    async def _watch_again(self, order: Order) -> None:
+        manager, ledger, notes = self._manager, self._ledger, self._ledger.rebuild_of(order.id)
+        price = last_price(manager, order.symbol) or order.stop_price
+        instance = None if price is None else build(manager, order, price, resting=True)
+        if instance is None or not instance.is_self_managed():
+            return
+        if "group" in notes:
+            instance.add_to_order_group(pair_of(manager, ledger, notes["group"]))
+        exits = [Order.model_validate(raw) for raw in notes.get("exits", ())]
+        await chain_exits(manager, instance, exits, ledger)
+        await manager.trader.create_order(instance, raise_all_creation_error=True)
+
+    async def attach(self, order: Order) -> None:
+        """Tell OctoBot what belongs to an order that it has loaded from the exchange."""
+        notes = self._ledger.rebuild_of(order.id)
+        instance = self._instance_of(order)
+        if instance is None:
+            if order.status == "filled":
+                self._forgotten.add(order.id)
+            return
+        if "group" in notes:
+            instance.add_to_order_group(pair_of(self._manager, self._ledger, notes["group"]))
+        if not instance.chained_orders:
+            exits = [Order.model_validate(raw) for raw in notes.get("exits", ())]
+            await chain_exits(self._manager, instance, exits, self._ledger)
+
+    async def look_after(self) -> None:
+        """Place the exits that nobody else will place; cancel those whose other half has ended."""
+        for order in self._due():
+            entry = self._ledger.orders.get(order.parent_order_id or "")
+            since = utc_now() if entry is None else entry.item.updated_at
+            if order.parent_order_id in self._forgotten or utc_now() - since > _PLACED_WITHIN:
+                await self._place(order)
+        left, self._left = self._left, set()
+        for entry in self._ledger.open_orders:
+            instance = self._instance_of(entry.item)
+            if instance is not None and self._ledger.other_half_ended(entry.item):
+                self._left.add(entry.item.id)
+                if entry.item.id in left:  # or else its own end may be about to be told
+                    await self._cancel(instance)
+
+    def _due(self) -> list[Order]:
+        name = self._manager.exchange_name
+        return [order for order in self._ledger.due_exits() if order.exchange == name]
+
+    async def _place(self, order: Order) -> None:
+        """Place an exit; a lost answer leaves it unknown, and it is looked up like any other."""
+        manager, ledger = self._manager, self._ledger
+        price = last_price(manager, order.symbol)
+        if price is None:
+            return
+        order = less_fee(manager, ledger, order)
+        unknown = order.model_copy(update={"status": "unknown"})
+        ledger.create(unknown, {"group": order.parent_order_id})
+        instance = build(manager, order, price)
+        instance.add_to_order_group(pair_of(manager, ledger, order.parent_order_id or ""))
+        with listening() as failures:
+            try:
+                created = await manager.trader.create_order(
+                    instance, params=exchange_params(manager, order), raise_all_creation_error=True
+                )
+            except Exception as error:
+                log.warning("exit %s is not placed: %s", order.id, type(error).__name__)
+                created = None
+        if created is not None:
+            ledger.bind(order.id, str(created.exchange_order_id))
+            ledger.record_order(created.to_dict(), manager.exchange_name)
+        elif not failures.is_ambiguous:
+            ledger.refuse_exit(order.id)
+
+    async def _cancel(self, instance: Any) -> None:
+        try:
+            await self._manager.trader.cancel_order(instance)
+        except (trading_errors.OctoBotExchangeError, trading_errors.OrderCancelError) as error:
+            log.warning("exit %s is not canceled: %s", instance.order_id, type(error).__name__)
+
+    def _instance_of(self, order: Order) -> Any:
+        """Return OctoBot's order, if it holds it: under our id, or under the exchange's."""
+        orders = self._manager.exchange_personal_data.orders_manager
+        exchange_id = self._ledger.rebuild_of(order.id).get("exchange_id")
+        if order.status not in OPEN_STATUSES or order.exchange != self._manager.exchange_name:
+            return None
+        if orders.has_order(order.id):
+            return orders.get_order(order.id)
+        if exchange_id and orders.has_order(None, exchange_order_id=exchange_id):
+            return orders.get_order(None, exchange_order_id=exchange_id)
+        return None
