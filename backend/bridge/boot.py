@@ -66,11 +66,13 @@ async def take_stock(
             require_linear(manager)
             await keeper.begin(manager, state)
         await settle_intents(manager, journal, ledger, in_flight)
+        exits = Exits(manager, ledger)
+        if not manager.is_trader_simulated:
+            await exits.recall()
         await watcher.watch(manager)
         if manager.is_trader_simulated:
             await restore_orders(manager, ledger)
         else:
-            exits = Exits(manager, ledger)
             await exits.put_back()
         personal = manager.exchange_personal_data
         for trade in personal.trades_manager.trades.values():

@@ -6,6 +6,7 @@ import logging
 from datetime import timedelta
 from typing import Any
 
+import ccxt
 import octobot_trading.errors as trading_errors
 import octobot_trading.personal_data as personal_data
 from octobot_trading.enums import OrderStatus
@@ -14,6 +15,7 @@ from backend.bridge.convert import last_price
 from backend.bridge.desk import chain_exits, exchange_params
 from backend.bridge.failures import listening
 from backend.bridge.ledger import Ledger
+from backend.bridge.lookup import find_order
 from backend.bridge.pairs import pair_of
 from backend.bridge.placing import build
 from backend.bridge.register import OPEN_STATUSES
@@ -52,6 +54,18 @@ class Exits:
         self._left: set[str] = set()
         self._forgotten = {order.parent_order_id for order in self._due()}
 
+    async def recall(self) -> None:
+        """Enter the exits that were sent, but not entered before a crash; before OctoBot tells."""
+        for order in self._due():
+            try:
+                raw = await find_order(self._manager, order, None)
+            except ccxt.BaseError as error:
+                log.warning("exit %s cannot be looked up: %s", order.id, type(error).__name__)
+                continue
+            if raw is not None:
+                notes = {"group": order.parent_order_id, "exchange_id": str(raw["id"])}
+                self._ledger.create(order.model_copy(update={"status": "unknown"}), notes)
+
     async def put_back(self) -> None:
         """Give OctoBot again the orders that it watches by itself, if it has forgotten them.
 
@@ -87,10 +101,12 @@ class Exits:
     async def attach(self, order: Order) -> None:
         """Tell OctoBot what belongs to an order that it has loaded from the exchange."""
         notes = self._ledger.rebuild_of(order.id)
+        if order.status == "filled":
+            self._forgotten.add(order.id)
+        if not notes.keys() & {"group", "exits"}:
+            return
         instance = self._instance_of(order)
         if instance is None:
-            if order.status == "filled":
-                self._forgotten.add(order.id)
             return
         if "group" in notes:
             instance.add_to_order_group(pair_of(self._manager, self._ledger, notes["group"]))
@@ -107,10 +123,11 @@ class Exits:
                 await self._place(order)
         left, self._left = self._left, set()
         for entry in self._ledger.open_orders:
-            instance = self._instance_of(entry.item)
-            if instance is not None and self._ledger.other_half_ended(entry.item):
+            if self._ledger.other_half_ended(entry.item):
                 self._left.add(entry.item.id)
-                if entry.item.id in left:  # or else its own end may be about to be told
+                instance = self._instance_of(entry.item)
+                # or else its own end may be about to be told
+                if instance is not None and entry.item.id in left:
                     await self._cancel(instance)
 
     def _due(self) -> list[Order]:
@@ -118,29 +135,39 @@ class Exits:
         return [order for order in self._ledger.due_exits() if order.exchange == name]
 
     async def _place(self, order: Order) -> None:
-        """Place an exit; a lost answer leaves it unknown, and it is looked up like any other."""
+        """Place an exit, unless it was; one of which that is uncertain is entered as unknown."""
         manager, ledger = self._manager, self._ledger
+        try:
+            was_sent = await find_order(manager, order, None) is not None
+        except ccxt.BaseError as error:
+            log.warning("exit %s cannot be looked up: %s", order.id, type(error).__name__)
+            return
         price = last_price(manager, order.symbol)
         if price is None:
             return
         order = less_fee(manager, ledger, order)
         unknown = order.model_copy(update={"status": "unknown"})
         ledger.create(unknown, {"group": order.parent_order_id})
-        instance = build(manager, order, price)
-        instance.add_to_order_group(pair_of(manager, ledger, order.parent_order_id or ""))
+        if not was_sent:
+            instance = build(manager, order, price)
+            instance.add_to_order_group(pair_of(manager, ledger, order.parent_order_id or ""))
+            await self._send(order, instance)
+
+    async def _send(self, order: Order, instance: Any) -> None:
+        manager, params = self._manager, exchange_params(self._manager, order)
         with listening() as failures:
             try:
                 created = await manager.trader.create_order(
-                    instance, params=exchange_params(manager, order), raise_all_creation_error=True
+                    instance, params=params, raise_all_creation_error=True
                 )
             except Exception as error:
                 log.warning("exit %s is not placed: %s", order.id, type(error).__name__)
                 created = None
         if created is not None:
-            ledger.bind(order.id, str(created.exchange_order_id))
-            ledger.record_order(created.to_dict(), manager.exchange_name)
+            self._ledger.bind(order.id, str(created.exchange_order_id))
+            self._ledger.record_order(created.to_dict(), manager.exchange_name)
         elif not failures.is_ambiguous:
-            ledger.refuse_exit(order.id)
+            self._ledger.refuse_exit(order.id)
 
     async def _cancel(self, instance: Any) -> None:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Collection
@@ -14,6 +13,7 @@ import ccxt
 from backend.bridge.convert import decimal_or_none
 from backend.bridge.exits import Exits
 from backend.bridge.ledger import Ledger
+from backend.bridge.lookup import find_order
 from backend.bridge.placing import new_order
 from backend.schemas.common import utc_now
 from backend.schemas.journal import Intent, OrderJournal
@@ -96,7 +96,7 @@ async def _settle(
 ) -> None:
     try:
         exchange_id = ledger.rebuild_of(order.id).get("exchange_id")
-        raw = await _find(manager, order, exchange_id)
+        raw = await find_order(manager, order, exchange_id)
     except ccxt.BaseError as error:
         log.warning("order %s cannot be looked up: %s", order.id, type(error).__name__)
         missing_since.pop(order.id, None)
@@ -117,25 +117,6 @@ async def _hand_over(manager: Any, order: Order, exchange_id: str) -> None:
         found = await manager.exchange.get_order(exchange_id, order.symbol)
         if found is not None:
             await personal.handle_order_update_from_raw(exchange_id, found, is_new_order=True)
-
-
-async def _find(manager: Any, order: Order, exchange_id: str | None) -> dict[str, Any] | None:
-    """Return ccxt's order that has this id, or bears ours as its client order id."""
-    client = manager.exchange.connector.client
-    if exchange_id is not None and client.has.get("fetchOrder"):
-        with contextlib.suppress(ccxt.OrderNotFound):
-            return dict(await client.fetch_order(exchange_id, order.symbol))
-    for ability, fetch in (
-        ("fetchOpenOrders", "fetch_open_orders"),
-        ("fetchClosedOrders", "fetch_closed_orders"),
-        ("fetchCanceledOrders", "fetch_canceled_orders"),
-        ("fetchOrders", "fetch_orders"),
-    ):
-        if client.has.get(ability):
-            for raw in await getattr(client, fetch)(order.symbol) or ():
-                if raw.get("clientOrderId") == order.id:
-                    return dict(raw)
-    return None
 
 
 def _as_found(order: Order, raw: dict[str, Any]) -> Order:

@@ -56,7 +56,14 @@ class Api:
     def send(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> Answer:
-        """Send a request, and return the answer whatever it says."""
+        """Send a request, and return the answer; ask again while a full machine strains the bot."""
+        while True:
+            answer = self._send(method, path, body, headers)
+            if answer.status != 503 or answer.json.get("type") != "bot_strained":
+                return answer
+            time.sleep(0.1)
+
+    def _send(self, method: str, path: str, body: object, headers: dict[str, str] | None) -> Answer:
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
