@@ -151,3 +151,23 @@ def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown["BACKEND_PAPER_BALANCE"] == "USDT=10000,BTC=1"
     assert "hidden" not in str(shown)
     assert "a secret password" not in str(shown)
+
+
+def test_futures_begin_with_contracts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKEND_EXCHANGE_TYPE", "future")
+    assert load_settings().symbols == ("BTC/USDT:USDT", "ETH/USDT:USDT")
+    monkeypatch.setenv("BACKEND_SYMBOLS", "sol-usdt:usdt")
+    assert load_settings().symbols == ("SOL/USDT:USDT",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "symbols"),
+    [("future", "BTC/USDT"), ("future", "BTC/USD:BTC"), ("spot", "BTC/USDT:USDT")],
+)
+def test_symbols_fit_the_exchange_type(
+    monkeypatch: pytest.MonkeyPatch, kind: str, symbols: str
+) -> None:
+    monkeypatch.setenv("BACKEND_EXCHANGE_TYPE", kind)
+    monkeypatch.setenv("BACKEND_SYMBOLS", symbols)
+    with pytest.raises(SettingsError, match="with BACKEND_EXCHANGE_TYPE=future"):
+        load_settings()

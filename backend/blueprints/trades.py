@@ -53,7 +53,7 @@ def get_pnl(query: PnlQuery) -> Envelope[Pnl]:
     Fees are told by themselves, in their currency and in the reference market; they are no part
     of the PnL but of `net_pnl`. What was held before the first trade costs its price at the
     account's opening, and is sold last. An order that closes something is a win if it gains
-    after fees.
+    after fees. Linear contracts count like that too, short positions included; funding does not.
     """
     return Envelope(data=services().reports.pnl(query))
 

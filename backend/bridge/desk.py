@@ -267,7 +267,4 @@ def drop(manager: Any, instance: Any) -> None:
 
 def exchange_params(manager: Any, order: Order) -> dict[str, Any]:
     """Give real exchanges our id, so that the order can be found when an answer is lost."""
-    if manager.is_trader_simulated:
-        return {}
-    # OctoBot's default exchange keeps `reduce_only` to itself
-    return {"clientOrderId": order.id, **({"reduceOnly": True} if order.reduce_only else {})}
+    return {} if manager.is_trader_simulated else {"clientOrderId": order.id}

@@ -11,6 +11,7 @@ from backend.bridge.convert import ZERO
 from backend.bridge.desk import Desk, telling_refusals
 from backend.bridge.engine import Engine
 from backend.bridge.failures import listening
+from backend.bridge.futures.real_keeper import REDUCING
 from backend.bridge.guard import Guard
 from backend.bridge.placing import is_marketable, price_of, refusals
 from backend.bridge.preview import expected_fee
@@ -62,6 +63,7 @@ async def _edit(manager: Any, instance: Any, order: Order, change: OrderChange) 
                     edited_quantity=change.quantity,
                     edited_price=change.price or change.stop_price,
                     edited_stop_price=change.stop_price,
+                    params=dict(REDUCING) if order.reduce_only else None,
                 )
         except trading_errors.OrderEditError:
             raise OrderNotOpen("the order cannot be changed any more") from None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Iterator
 from decimal import Decimal as D
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +24,7 @@ from backend.errors import (
     PositionClosing,
     PositionNotOpen,
 )
+from backend.schemas.order_commands import CancelQuery, OrderChange
 from backend.schemas.orders import Order
 from backend.schemas.positions import Position
 from tests.bridge.live import at_once, wait_until
@@ -45,7 +48,7 @@ def trader(shared: Trader) -> Trader:
     """The shared bot: ready, at 10x isolated, without orders and positions."""
     shared.ready()
     shared.pin(BTC, 40000)
-    shared.cancel_all()
+    shared.bridge.orders.cancel_many(CancelQuery())
     for position in shared.positions():
         shared.settled(shared.close(position.symbol).id, timeout_s=10)
     assert wait_until(lambda: shared.positions() == [], 10)
@@ -161,6 +164,44 @@ def test_an_unanswered_close_is_found_again_and_never_sent_twice(trader: Trader)
     (found,) = trader.orders(status="all", client_order_id="closing")
     trader.settled(found["id"], timeout_s=20)
     assert wait_until(lambda: trader.positions() == [], 10)
+
+
+def at_the_exchange(trader: Trader) -> list[dict[str, Any]]:
+    """Read what the exchange has written down of the open orders."""
+    file = json.loads((trader.settings.home / "sandbox.json").read_text())
+    (account,) = file["accounts"].values()
+    return [order for order in account["orders"] if order["status"] == "open"]
+
+
+def test_exits_and_changed_orders_only_reduce_at_the_exchange_too(trader: Trader) -> None:
+    exits = {"take_profit": {"price": "41000"}, "stop_loss": {"stop_price": "39000"}}
+    entry = trader.trade("buy", "0.1", **exits)
+    trader.settled(entry.id, timeout_s=10)
+    # OctoBot keeps the stop to itself until its price comes
+    assert wait_until(lambda: len(at_the_exchange(trader)) == 1, 10), at_the_exchange(trader)
+    assert at_the_exchange(trader)[0]["request"]["reduce_only"] is True
+    assert wait_until(lambda: len(trader.orders()) == 2, 10)
+    profit = next(order for order in trader.orders() if order["type"] == "limit")
+
+    trader.bridge.orders.change(profit["id"], OrderChange(price="42000"))
+
+    prices = {o["request"]["price"]: o["request"]["reduce_only"] for o in at_the_exchange(trader)}
+    assert prices["42000"] is True
+    trader.pin(BTC, 38900)
+    assert wait_until(lambda: trader.positions() == [], 15)
+    assert wait_until(lambda: at_the_exchange(trader) == [], 15)
+
+
+def test_a_liquidation_at_the_exchange_is_seen_soon(trader: Trader) -> None:
+    position = opened(trader, "buy", "0.1")
+    mark = trader.sink.mark()
+    assert position.liquidation_price is not None
+
+    trader.bridge.sandbox.pin(BTC, position.liquidation_price.quantize(D(1)) - 1)
+
+    assert wait_until(lambda: trader.positions() == [], 5)
+    (closed,) = trader.await_told(mark, "position_closed")
+    assert (closed["side"], closed["quantity"]) == ("long", "0")
 
 
 def test_the_account_begins_with_what_the_settings_give(trader: Trader) -> None:

@@ -26,6 +26,7 @@ from backend.schemas.positions import Position
 # Any other priority makes OctoBot poll the exchange for our sake.
 _PRIORITY = ChannelConsumerPriorityLevels.OPTIONAL.value
 _SETTLED_AFTER_S = 0.05
+REDUCING = {"reduceOnly": True}
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class RealKeeper:
         """Read an exchange's positions, and listen to what changes them."""
         self._managers[manager.exchange_name] = manager
         self._looking.clear()
+        tell_what_only_reduces(manager)
         self._board.forget(manager.exchange_name)
         for symbol in manager.exchange_config.traded_symbol_pairs:
             await self.refresh(manager, symbol)
@@ -125,6 +127,21 @@ class RealKeeper:
         events = self._board.tell(self.position(manager, symbol))
         if events:
             self._recorder.put(Change(events=events))
+
+
+def tell_what_only_reduces(manager: Any) -> None:
+    """Have each order that only reduces say so to the exchange: OctoBot's default one does not.
+
+    The exits of an entry, which OctoBot places itself, would else open the other side.
+    """
+    create = manager.trader.create_order
+
+    async def create_telling(order: Any, *args: Any, **kwargs: Any) -> Any:
+        if order.reduce_only:
+            order.exchange_creation_params = {**(order.exchange_creation_params or {}), **REDUCING}
+        return await create(order, *args, **kwargs)
+
+    manager.trader.create_order = create_telling
 
 
 def _position_of(manager: Any, held: Any) -> Position:
