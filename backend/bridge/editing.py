@@ -11,7 +11,7 @@ from backend.bridge.convert import ZERO
 from backend.bridge.desk import Desk, telling_refusals
 from backend.bridge.engine import Engine
 from backend.bridge.failures import listening
-from backend.bridge.futures.real_keeper import REDUCING
+from backend.bridge.futures.real_trader import REDUCING
 from backend.bridge.guard import Guard
 from backend.bridge.placing import is_marketable, price_of, refusals
 from backend.bridge.preview import expected_fee

@@ -18,6 +18,10 @@ from backend.accounting.exact import ZERO
 from backend.accounting.stakes import MarginMode
 from backend.bridge.convert import decimal_or_none, last_price, utc
 from backend.bridge.futures.board import Board
+from backend.bridge.futures.real_trader import (
+    refresh_balances_after_fills,
+    tell_what_only_reduces,
+)
 from backend.bridge.recorder import Change, Recorder
 from backend.errors import BridgeError, ExchangeRefused, ExchangeUnreachable, LeverageOutOfRange
 from backend.schemas.journal import AccountState
@@ -26,7 +30,6 @@ from backend.schemas.positions import Position
 # Any other priority makes OctoBot poll the exchange for our sake.
 _PRIORITY = ChannelConsumerPriorityLevels.OPTIONAL.value
 _SETTLED_AFTER_S = 0.05
-REDUCING = {"reduceOnly": True}
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +48,7 @@ class RealKeeper:
         self._managers[manager.exchange_name] = manager
         self._looking.clear()
         tell_what_only_reduces(manager)
+        refresh_balances_after_fills(manager)
         self._board.forget(manager.exchange_name)
         for symbol in manager.exchange_config.traded_symbol_pairs:
             await self.refresh(manager, symbol)
@@ -127,21 +131,6 @@ class RealKeeper:
         events = self._board.tell(self.position(manager, symbol))
         if events:
             self._recorder.put(Change(events=events))
-
-
-def tell_what_only_reduces(manager: Any) -> None:
-    """Have each order that only reduces say so to the exchange: OctoBot's default one does not.
-
-    The exits of an entry, which OctoBot places itself, would else open the other side.
-    """
-    create = manager.trader.create_order
-
-    async def create_telling(order: Any, *args: Any, **kwargs: Any) -> Any:
-        if order.reduce_only:
-            order.exchange_creation_params = {**(order.exchange_creation_params or {}), **REDUCING}
-        return await create(order, *args, **kwargs)
-
-    manager.trader.create_order = create_telling
 
 
 def _position_of(manager: Any, held: Any) -> Position:
