@@ -104,10 +104,11 @@ class SseClient:
         return list(self._parser.feed(complete))
 
     def body(self) -> bytes:
-        """Everything after the head, to the end of the connection."""
+        """Everything after the head, to the end of the connection, which must come."""
         _ = self.head
+        deadline = time.monotonic() + WAIT_S
         while self._receive():
-            pass
+            assert time.monotonic() < deadline, self.head
         return self._rest
 
     def next(self, timeout_s: float = WAIT_S) -> Sse | None:
