@@ -19,7 +19,7 @@ from benchmarks.live import LiveServer, live_server
 
 WARM_UP = 50
 ORDERS = 500
-UNLIMITED = {"rate_limit_query": "9999999/minute", "rate_limit_trade": "9999999/minute"}
+SETTINGS = {"rate_limit_enabled": False, "paper_balance": "USDT=1000000,BTC=10"}
 RESTING = {
     "symbol": "BTC/USDT",
     "side": "buy",
@@ -81,7 +81,7 @@ class Connection:
 
 def measure() -> Iterator[Table]:
     """Yield the table."""
-    with live_server(**UNLIMITED) as server:
+    with live_server(**SETTINGS) as server:
         connection = Connection(server)
         for _ in range(WARM_UP):
             connection.ask("DELETE", f"/orders/{connection.place()[0]}")
@@ -96,7 +96,7 @@ def measure() -> Iterator[Table]:
         placed = [connection.place()[0] for _ in range(ORDERS)]
         cancels = [connection.ask("DELETE", f"/orders/{order_id}")[1] for order_id in placed]
         _add(table, "DELETE /orders/{id}", cancels)
-        again = [connection.place("the same")[1] for _ in range(ORDERS)]
+        again = [connection.place("the-same")[1] for _ in range(ORDERS)]
         _add(table, "POST /orders, answered again", again[1:])
         yield table
 
