@@ -17,10 +17,16 @@ run_in() {
 
 other=$("$folder/bin/python" -c \
     'import sys; print("newer" if sys.version_info < (3, 12) else "older")')
+installing=
+if scripts/find_python.sh "$other" >/dev/null; then
+    make --no-print-directory ".venv-$other/.installed-dev" & # meanwhile
+    installing=$!
+fi
+
 failed=0
 run_in "$folder" --cov --cov-report=term "$@" || failed=1
-if scripts/find_python.sh "$other" >/dev/null; then
-    make --no-print-directory ".venv-$other/.installed-dev"
+if [ -n "$installing" ]; then
+    wait "$installing"
     run_in ".venv-$other" "$@" || failed=1
 else
     echo "No Python for the $other OctoBot line was found: it is not tested here."
