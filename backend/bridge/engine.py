@@ -18,7 +18,7 @@ from backend.bridge.instance import create_octobot, take_apart, wait_for_exchang
 from backend.bridge.pulse import Pulse
 from backend.bridge.tally import Tally
 from backend.concurrency import Host
-from backend.errors import Conflict, InvalidExchange
+from backend.errors import BotNotReady, Conflict, InvalidExchange
 from backend.settings import Settings
 
 _STOP_TIMEOUT_S = 10.0
@@ -74,7 +74,12 @@ class Engine(Entrance):
         return status
 
     def exchange(self, name: str | None) -> Any:
-        """Return the named exchange, or the only one. Loop only; raises `InvalidExchange`."""
+        """Return the named exchange, or the only one. Loop only.
+
+        Raises `InvalidExchange`, and `BotNotReady` while there is none at all.
+        """
+        if not self.exchanges:  # a restart began since the caller looked
+            raise BotNotReady("no exchange is connected")
         if name is None:
             if len(self.exchanges) != 1:
                 raise InvalidExchange(f"exchange: one of {', '.join(self.exchanges)}")

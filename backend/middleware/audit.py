@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MOST_WAITING = 10_000
 REPEAT_S = 60.0
 _LARGEST_BATCH = 500
+_GATHERED_S = 0.2
 _MOST_REMEMBERED = 4096
 _RETRY_S = 0.5
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -103,10 +104,16 @@ class Audit:
                     item.set()
 
     def _batch(self) -> Iterator[NewEntry | threading.Event]:
-        yield self._waiting.get()
+        """Gather entries for a moment, or until somebody waits for them.
+
+        An entry at a time would keep the orders' journal from writing after each request.
+        """
+        yield (item := self._waiting.get())
+        until = time.monotonic() + _GATHERED_S
         for _ in range(_LARGEST_BATCH - 1):
+            left_s = 0.0 if isinstance(item, threading.Event) else until - time.monotonic()
             try:
-                yield self._waiting.get_nowait()
+                yield (item := self._waiting.get(left_s > 0, left_s))
             except queue.Empty:
                 return
 
