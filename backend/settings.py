@@ -122,7 +122,7 @@ class Settings(BaseSettings):
         1024, ge=2, le=100_000, description="requests that wait for the bot at once, at most"
     )
     bot_lag: float = Field(
-        0.1, ge=0, le=10, description="seconds that the bot may be late before reads wait; 0: any"
+        0.2, ge=0, le=10, description="seconds that the bot may be late before reads wait; 0: any"
     )
     snapshot_interval: float = Field(
         60.0, gt=0, le=86_400, description="seconds between the portfolio's kept values"
