@@ -82,7 +82,10 @@ class Audit:
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until all that was recorded before is stored; False when the time is up."""
         written = threading.Event()
-        self._waiting.put(written, timeout=timeout_s)
+        try:
+            self._waiting.put(written, timeout=timeout_s)
+        except queue.Full:
+            return False
         return written.wait(timeout_s)
 
     def close(self, timeout_s: float = 5.0) -> None:
@@ -145,10 +148,15 @@ def install_audit(app: Flask, database: Database) -> Audit:
     return recorder
 
 
+def audit_of(app: Flask) -> Audit:
+    """Return what records an app's requests."""
+    recorder: Audit = app.extensions[_EXTENSION]
+    return recorder
+
+
 def _observe(response: Response) -> Response:
     if request.endpoint is not None and _matters(request.endpoint, response.status_code):
-        recorder: Audit = current_app.extensions[_EXTENSION]
-        recorder.record(_entry(request.endpoint, response.status_code))
+        audit_of(current_app).record(_entry(request.endpoint, response.status_code))
     return response
 
 
@@ -160,8 +168,7 @@ def _matters(endpoint: str, status: int) -> bool:
         return True
     principal: Principal | None = g.get("principal")
     caller = principal.user_id if principal else request.remote_addr or ""
-    recorder: Audit = current_app.extensions[_EXTENSION]
-    return not recorder.is_repeat(caller, endpoint, status)
+    return not audit_of(current_app).is_repeat(caller, endpoint, status)
 
 
 def _was_token_refused() -> bool:

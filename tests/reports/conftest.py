@@ -13,7 +13,7 @@ from backend.schemas.order_commands import CancelQuery
 
 with warnings.catch_warnings():  # OctoBot's own imports warn
     warnings.simplefilter("ignore")
-    from tests.bridge.live import Live
+    from tests.bridge.live import PRICES, Live
     from tests.reports.office import Office, office_settings
 
 
@@ -59,6 +59,8 @@ def fresh(tmp_path: Path) -> Iterator[Callable[..., Office]]:
         for earlier in running:
             earlier.close()
         running[:] = [Office(office_settings(tmp_path, **overrides))]
+        for symbol, price in PRICES.items():  # from the first price on: a jump may be a loss
+            running[0].live.bridge.sandbox.pin(symbol, price)
         running[0].boot().live.pin_all()
         return running[0]
 
