@@ -106,8 +106,9 @@ def test_the_end_of_a_hub_frees_all(live: Live) -> None:
 def test_five_thousand_connections_leave_neither_descriptors_nor_memory(live: Live) -> None:
     resident = live.open("topics=orders")
     resident.take(1)
+    known = held()["Client"]
     come_and_go(live, 1000)  # what is set up once is set up
-    wait_until(lambda: held()["Client"] == 1)
+    wait_until(lambda: held()["Client"] <= known)
     before, memory_kb = held(), rss_kb()
     come_and_go(live, 5000)
     live.publish("orders", "last", 7)
