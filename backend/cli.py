@@ -14,7 +14,8 @@ from backend.commands.audit import audit
 from backend.commands.credentials import credentials
 from backend.commands.secret_key import secret_key
 from backend.commands.users import user
-from backend.settings import Settings, describe
+from backend.settings import Settings
+from backend.settings_text import describe
 
 
 @click.group(invoke_without_command=True)

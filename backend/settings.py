@@ -8,7 +8,14 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from backend.production import weaknesses
@@ -19,7 +26,14 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LONGEST_TOKEN_EXPIRY_S = 86_400
 SHORTEST_KEY = 32
 
-_RATE = re.compile(r"[1-9]\d{0,6}/(second|minute|hour|day)")
+
+def _rate(value: str) -> str:
+    if not re.fullmatch(r"[1-9]\d{0,6}/(second|minute|hour|day)", value):
+        raise ValueError("a count per second, minute, hour or day, as in 10/minute")
+    return value
+
+
+Rate = Annotated[str, AfterValidator(_rate)]
 
 
 class SettingsError(Exception):
@@ -30,7 +44,12 @@ class Settings(BaseSettings):
     """What the backend is told from outside."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BACKEND_", env_file=".env", extra="ignore", frozen=True, validate_default=True
+        env_prefix="BACKEND_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        validate_default=True,
     )
 
     env: Literal["development", "production"] = "development"
@@ -74,12 +93,12 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     rate_limit_enabled: bool = True
     rate_limit_storage: str = Field("memory://", pattern=r"^(memory|redis|rediss)://")
-    rate_limit_trade: str = "10/minute"
-    rate_limit_query: str = "100/minute"
-    rate_limit_login: str = "5/minute"
-    rate_limit_account: str = "10/minute"
-    rate_limit_all_logins: str = "100/minute"
-    rate_limit_address: str = "1000/minute"
+    rate_limit_trade: Rate = "10/minute"
+    rate_limit_query: Rate = "100/minute"
+    rate_limit_login: Rate = "5/minute"
+    rate_limit_account: Rate = "10/minute"
+    rate_limit_all_logins: Rate = "100/minute"
+    rate_limit_address: Rate = "1000/minute"
     token_expiry: int = Field(
         3600, ge=1, le=LONGEST_TOKEN_EXPIRY_S, description="access token's life in seconds"
     )
@@ -202,13 +221,6 @@ class Settings(BaseSettings):
                 raise ValueError("ccxt exchange ids, comma-separated")
         return value
 
-    @field_validator(
-        "risk_max_order_value", "risk_max_open_orders", "risk_max_daily_loss", mode="before"
-    )
-    @classmethod
-    def _empty_is_none(cls, value: object) -> object:
-        return None if value == "" else value
-
     @field_validator("symbols", "risk_symbols")
     @classmethod
     def _symbols(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -230,20 +242,6 @@ class Settings(BaseSettings):
                 raise ValueError("asset=amount pairs, comma-separated, as in USDT=10000,BTC=1")
         return value
 
-    @field_validator(
-        "rate_limit_trade",
-        "rate_limit_query",
-        "rate_limit_login",
-        "rate_limit_account",
-        "rate_limit_all_logins",
-        "rate_limit_address",
-    )
-    @classmethod
-    def _rates(cls, value: str) -> str:
-        if not _RATE.fullmatch(value):
-            raise ValueError("a count per second, minute, hour or day, as in 10/minute")
-        return value
-
     @field_validator("cors_origins")
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -258,11 +256,6 @@ class Settings(BaseSettings):
         if not isinstance(value, str) or value.strip().isdecimal():
             return value
         return tuple(_network(part.strip()) for part in value.split(",") if part.strip())
-
-    @field_validator("tls_cert", "tls_key", "metrics_token", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
 
     @model_validator(mode="after")
     def _tls_pair(self) -> Settings:
@@ -312,26 +305,3 @@ def _one_line(error: Exception) -> str:
     first = error.errors(include_input=False, include_url=False)[0]
     message = first["msg"].removeprefix("Value error, ")
     return f"BACKEND_{str(first['loc'][0]).upper()}: {message}" if first["loc"] else message
-
-
-def describe(settings: Settings) -> list[tuple[str, str]]:
-    """List each variable with its value as text, secrets masked."""
-    rows = []
-    for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        rows.append((f"BACKEND_{name.upper()}", _shown(value)))
-    return rows
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, SecretStr):
-        return "********"
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    if isinstance(value, dict):
-        return ",".join(f"{key}={item}" for key, item in value.items())
-    if isinstance(value, bool):
-        return str(value).lower()
-    return re.sub(r"(?<=://)[^/@]*(?=@)", "********", str(value))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.settings import Settings, SettingsError, describe, load_settings
+from backend.settings import Settings, SettingsError, load_settings
+from backend.settings_text import describe
 
 STRONG = {"BACKEND_ENV": "production", "BACKEND_ADMIN_PASSWORD": "correct horse battery"}
 
@@ -49,7 +50,7 @@ def test_variables_and_a_file_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("BACKEND_ADMIN_USERNAME", "two words"),
         ("BACKEND_ADMIN_PASSWORD", "short"),
         ("BACKEND_EXCHANGE", "no exchange"),
-        ("BACKEND_EXCHANGE", ""),
+        ("BACKEND_EXCHANGE", ","),
         ("BACKEND_SYMBOLS", "bitcoin"),
         ("BACKEND_TRADING", "play"),
         ("BACKEND_PAPER_BALANCE", "USDT"),
@@ -171,3 +172,20 @@ def test_symbols_fit_the_exchange_type(
     monkeypatch.setenv("BACKEND_SYMBOLS", symbols)
     with pytest.raises(SettingsError, match="with BACKEND_EXCHANGE_TYPE=future"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "EXCHANGE",
+        "ENCRYPTION_KEY",
+        "PREVIOUS_SECRET_KEYS",
+        "TLS_CERT",
+        "RISK_MAX_DAILY_LOSS",
+        "PORT",
+    ],
+)
+def test_an_empty_variable_is_as_if_it_were_not_set(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    assert read(monkeypatch, **{f"BACKEND_{variable}": ""}) == read(monkeypatch)

@@ -211,7 +211,7 @@ class Engine(Entrance):
             await asyncio.wait([boot], timeout=_LEFT_TIMEOUT_S)
             try:
                 await asyncio.wait_for(take_apart(self.bot), _STOP_TIMEOUT_S)
-            except Exception:
+            except Exception:  # the thread ends all the same
                 log.exception("the bot did not stop cleanly")
 
     async def _boot(self, halt: concurrent.futures.Future[None]) -> None:
@@ -223,7 +223,7 @@ class Engine(Entrance):
             self._fail(str(failure))
             self._retry_later()
             self._end(halt)
-        except Exception as error:
+        except Exception as error:  # whatever it is, the API goes on serving
             log.exception("the bot could not boot")
             self._fail(_boot_failure(error))
             self._end(halt)

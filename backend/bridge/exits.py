@@ -160,7 +160,7 @@ class Exits:
                 created = await manager.trader.create_order(
                     instance, params=params, raise_all_creation_error=True
                 )
-            except Exception as error:
+            except Exception as error:  # what became of it is looked at below
                 log.warning("exit %s is not placed: %s", order.id, type(error).__name__)
                 created = None
         if created is not None:

@@ -34,7 +34,7 @@ def make_realistic(manager: Any, ledger: Ledger) -> None:
             _attend(order, manager, ledger)
         try:
             created = await create(order, *args, **kwargs)
-        except Exception:
+        except Exception:  # raised again
             if order.triggered_by is not None:
                 ledger.refuse_exit(order.order_id)
             raise

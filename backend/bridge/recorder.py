@@ -143,7 +143,7 @@ class Recorder:
                 self._sink.load(*change.snapshot)
             for event, number in events:
                 self._sink.publish(event, number)
-        except Exception:
+        except Exception:  # it is committed: who waits for that must not wait for a client
             log.exception("an event could not be published")
         if change.done is not None and change.done.set_running_or_notify_cancel():
             change.done.set_result(None)

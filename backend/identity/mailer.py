@@ -71,7 +71,7 @@ class Mailer:
                 message = job()
                 if message is not None:
                     self._send(message)
-            except Exception as error:
+            except Exception as error:  # the next one may go
                 _log.error("a mail was not made", exc_info=error)
 
     def _send(self, message: EmailMessage) -> None:

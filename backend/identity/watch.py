@@ -85,7 +85,7 @@ class Watch:
                 if not was_away:  # said once, not every second
                     _log.warning("changes of users and keys wait: the database is away")
                 was_away = True
-            except Exception as error:
+            except Exception as error:  # without this thread no revocation would be noticed
                 _log.error("changes of users and keys wait", exc_info=error)
 
     def _follow(self) -> None:

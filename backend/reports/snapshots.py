@@ -77,7 +77,7 @@ class Snapshots:
                 self._tidy()
             except StoreUnavailable:
                 _log.warning("portfolio snapshot left out: the database is away")
-            except Exception as error:
+            except Exception as error:  # one is left out, not all that would follow
                 _log.error("portfolio snapshot left out", exc_info=error)
 
     def _take(self, worth: Worth) -> None:

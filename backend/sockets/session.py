@@ -113,7 +113,7 @@ class Session:
                     self._hear(text)
         except Closing as closing:
             frame = closing.frame
-        except Exception:
+        except Exception:  # a defect ends this socket, and the client is told
             _log.exception("socket failed")
             frame = close_message(_DEFECT)
         self._part(frame)
@@ -191,7 +191,7 @@ class Session:
             self._say(head.relay(ask_about_order(self._door, request, self._principal)))
         except ApiError as error:
             self._say(head.fail(error))
-        except Exception:
+        except Exception:  # a defect answers this request, and the socket goes on
             _log.exception("request of a socket failed", action=request.action)
             self._say(head.fail(InternalError()))
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.settings import Settings, describe
+from backend.settings import Settings
+from backend.settings_text import describe
 from benchmarks.__main__ import find_benchmarks
 
 ROOT = Path(__file__).parents[2]

@@ -95,7 +95,7 @@ class Desk:
             account.unlock(order, listing)
             try:
                 self._admit(account, edited)
-            except Exception:
+            except Exception:  # raised again: whatever refused it, the order stays as it was
                 account.lock(order, listing, held)
                 if hold is not None:
                     account.contracts.margin.holds[order.id] = hold
