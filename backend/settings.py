@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
-    AfterValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -20,20 +18,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from backend.production import weaknesses
 from backend.schemas.common import parse_symbol
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from backend.setting_types import Proxies, Rate
 
 LONGEST_TOKEN_EXPIRY_S = 86_400
 SHORTEST_KEY = 32
-
-
-def _rate(value: str) -> str:
-    if not re.fullmatch(r"[1-9]\d{0,6}/(second|minute|hour|day)", value):
-        raise ValueError("a count per second, minute, hour or day, as in 10/minute")
-    return value
-
-
-Rate = Annotated[str, AfterValidator(_rate)]
 
 
 class SettingsError(Exception):
@@ -105,9 +93,9 @@ class Settings(BaseSettings):
     refresh_expiry: int = Field(
         86400, ge=1, le=31_536_000, description="refresh token's life in seconds"
     )
-    trusted_proxies: Annotated[
-        Annotated[int, Field(ge=0, le=10)] | tuple[Network, ...], NoDecode
-    ] = Field(0, description="reverse proxies in front: how many, or their addresses")
+    trusted_proxies: Annotated[Proxies, NoDecode] = Field(
+        0, description="reverse proxies in front: how many, or their addresses"
+    )
     tls_cert: Path | None = Field(None, description="certificate chain, PEM; serves HTTPS")
     tls_key: Path | None = Field(None, description="the certificate's key, PEM")
     allow_plain_http: bool = Field(
@@ -250,13 +238,6 @@ class Settings(BaseSettings):
                 raise ValueError("origins such as https://app.example.org, comma-separated")
         return value
 
-    @field_validator("trusted_proxies", mode="before")
-    @classmethod
-    def _proxies(cls, value: object) -> object:
-        if not isinstance(value, str) or value.strip().isdecimal():
-            return value
-        return tuple(_network(part.strip()) for part in value.split(",") if part.strip())
-
     @model_validator(mode="after")
     def _tls_pair(self) -> Settings:
         if (self.tls_cert is None) != (self.tls_key is None):
@@ -280,15 +261,6 @@ class Settings(BaseSettings):
             for weakness in weaknesses(self):
                 raise ValueError(weakness)
         return self
-
-
-def _network(text: str) -> Network:
-    try:
-        return ipaddress.ip_network(text)
-    except ValueError:
-        raise ValueError(
-            "how many proxies are in front, or their addresses, as in 127.0.0.1,10.0.0.0/8"
-        ) from None
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -78,9 +78,9 @@ def test_the_command_makes_a_key_that_the_setting_takes(monkeypatch: pytest.Monk
     assert printed not in repr(settings)
 
 
-@pytest.mark.parametrize("value", ["", "short", "a" * 43 + "=,", "ä" * 44])
+@pytest.mark.parametrize("value", ["short", "a" * 43 + "=,", "ä" * 44])
 def test_another_value_is_one_line(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("BACKEND_ENCRYPTION_KEY", value)
     with pytest.raises(SettingsError, match=r"^BACKEND_ENCRYPTION_KEY: keys of `octobot") as caught:
         load_settings(_env_file=None)
-    assert value not in str(caught.value) or not value
+    assert value not in str(caught.value)
