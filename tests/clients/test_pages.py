@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from backend.schemas.events import Topic
 from backend.settings import Settings
 from backend.settings_text import describe
 from benchmarks.__main__ import find_benchmarks
@@ -45,3 +47,9 @@ def test_every_file_that_a_page_links_to_exists(page: Path) -> None:
 def test_every_benchmark_is_listed() -> None:
     page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     assert set(find_benchmarks()) <= set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+
+
+def test_every_topic_is_listed_with_its_events() -> None:
+    page = (ROOT / "docs" / "streaming.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \| `\w+", page, re.MULTILINE)
+    assert set(listed) == set(get_args(Topic))

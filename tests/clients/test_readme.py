@@ -31,7 +31,7 @@ def run(*blocks: str) -> list[dict[str, Any]]:
 
 
 def test_the_first_requests_do_what_the_page_says(server: LiveServer, blocks: list[str]) -> None:
-    login, portfolio, watch, buy, history = blocks
+    login, portfolio, _, watch, buy, history = blocks
     with lines_of(["bash", "-c", f"set -e\n{login}\n{watch}"]) as stream:
         stream.wait_for_start("event: snapshot")
         [worth, order, orders, trades] = run(login, portfolio, buy, history)
@@ -51,3 +51,13 @@ def test_the_first_requests_do_what_the_page_says(server: LiveServer, blocks: li
     [trade] = trades["data"]
     assert trade["order_id"] == order["data"]["id"]
     assert Decimal(trade["fee"]["cost"]) > 0
+
+
+def test_prices_come_as_the_page_says(blocks: list[str]) -> None:
+    login, _, prices, *_ = blocks
+    with lines_of(["bash", "-c", f"set -e\n{login}\n{prices}"]) as stream:
+        stream.wait_for_start("event: snapshot")
+        stream.wait_for_start("event: price_update")
+        event = json.loads(stream.wait_for_start("data: ").removeprefix("data: "))
+    assert event["symbol"] in ("BTC/USDT", "ETH/USDT")
+    assert Decimal(event["price"]) > 0
