@@ -2,7 +2,8 @@
 
     python -m benchmarks._load PORT CONNECTIONS SECONDS < requests
 
-Standard input holds the request's bytes. Prints a line of JSON.
+Standard input holds the request's bytes. Prints a line of JSON. It ends when all
+that it asked is answered: whoever measures next does not wait behind this one's orders.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Client:
 
 
 def load(port: int, connections: int, seconds: float, request: bytes) -> dict[str, float]:
-    """Ask for so long and return the figures."""
+    """Ask for so long, wait for the answers and return the figures."""
     clients = {
         client.sock.fileno(): client for client in (Client(port) for _ in range(connections))
     }
@@ -57,17 +58,20 @@ def load(port: int, connections: int, seconds: float, request: bytes) -> dict[st
         poll.register(fd, select.EPOLLIN)
         client.ask(request)
     latencies_ms: list[float] = []
-    failed = 0
-    started = time.perf_counter()
-    while (now := time.perf_counter()) < started + seconds or (
-        not latencies_ms and now < started + GIVE_UP_S
-    ):
+    failed, waiting = 0, connections
+    started = now = time.perf_counter()
+    while waiting and now < started + seconds + GIVE_UP_S:
         for fd, _ in poll.poll(0.1):
             client = clients[fd]
-            if client.is_answered():
-                latencies_ms.append((time.perf_counter() - client.sent_at) * 1000)
-                failed += not client.received.startswith(b"HTTP/1.1 20")
+            if not client.is_answered():
+                continue
+            latencies_ms.append((time.perf_counter() - client.sent_at) * 1000)
+            failed += not client.received.startswith(b"HTTP/1.1 20")
+            if now < started + seconds:
                 client.ask(request)
+            else:
+                waiting -= 1
+        now = time.perf_counter()
     answered, latencies_ms = len(latencies_ms), latencies_ms or [float("nan")]
     return {
         "requests_per_s": answered / (now - started),

@@ -35,7 +35,6 @@ SECONDS = 0.7
 CONNECTIONS = (1, 16, 64, 256)
 OPEN_ORDERS = 50
 CANCELED = 200
-SETTLES, SETTLED_S = 100, 0.02
 BARE = "bare Flask view"
 READS = ("/healthz", *(f"/api/v1/{name}" for name in ("portfolio", "orders", "trades/history")))
 READS += tuple(f"/api/v1/{name}" for name in ("orders?symbol=BTC-USDT&limit=20", "tickers", "bot"))
@@ -93,20 +92,10 @@ def _commands(server: LiveServer, client: httpx.Client, token: str) -> Table:
         rounds: dict[int, list[Figures]] = {}
         for connections in CONNECTIONS:
             rounds[connections] = [load(server.port, connections, request, SECONDS)]
-            _settle(client)  # what the load left under way
         table.add(f"POST /orders, {name}", **_columns(rounds))
     client.delete("/orders", timeout=60).raise_for_status()
     table.add("DELETE /orders/{id}", p50_ms_at_1=quantiles(_cancel(client))["p50_ms"])
     return table
-
-
-def _settle(client: httpx.Client) -> None:
-    """Wait until an order takes no longer than alone."""
-    for _ in range(SETTLES):
-        started = time.perf_counter()
-        client.post("/orders/preview", json=MARKET).raise_for_status()
-        if time.perf_counter() - started < SETTLED_S:
-            return
 
 
 def _cancel(client: httpx.Client) -> list[float]:
