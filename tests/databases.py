@@ -16,7 +16,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from backend.concurrency import ThreadHost
 from backend.settings import Settings
+from backend.store import Database
 
 _UNPRIVILEGED = "nobody"
 
@@ -26,18 +28,35 @@ def make_settings(home: Path, **overrides: object) -> Settings:
     return Settings(_env_file=None, home=home, **overrides)
 
 
+def make_tables(settings: Settings) -> None:
+    """Run all migrations on the database of these settings."""
+    database = Database(settings, ThreadHost())
+    database.upgrade()
+    database.close()
+
+
 class Cluster:
     """A PostgreSQL server of our own, reached by a socket in its folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._migrated: str | None = None
 
-    def create_database(self) -> str:
-        """Create an empty database and return its URL."""
+    def create_database(self, template: str = "template1") -> str:
+        """Create a database, empty unless it is to be a copy, and return its URL."""
         name = f"test_{uuid.uuid4().hex}"
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         return f"postgresql://postgres@/{name}?host={self._folder}"
+
+    def create_migrated(self) -> str:
+        """Create a database that has its tables; they are made once and then copied."""
+        if self._migrated is None:
+            url = self.create_database()
+            make_tables(make_settings(self._folder, database_url=url))
+            self._migrated = url.partition("@/")[2].partition("?")[0]
+        return self.create_database(self._migrated)
 
     def _conninfo(self, name: str) -> str:
         return f"host={self._folder} user=postgres dbname={name}"

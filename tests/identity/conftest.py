@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, cast, get_args
 
 import pytest
 from flask import Flask
@@ -18,16 +20,19 @@ from backend.blueprints.second_factor import second_factor
 from backend.blueprints.users import users
 from backend.concurrency import ThreadHost
 from backend.identity import Identity
+from backend.identity.passwords import Passwords
 from backend.middleware.audit import Audit, install_audit
 from backend.middleware.auth import check_every_route_has_a_rule, install_auth
 from backend.middleware.errors import install_errors
 from backend.middleware.headers import with_answer_headers
 from backend.middleware.rate_limit import install_rate_limits
 from backend.middleware.shedding import install_shedding
-from backend.schemas.auth import Tokens
+from backend.schemas.auth import Role, Tokens
+from backend.schemas.common import utc_now
 from backend.services import Services
 from backend.settings import Settings
 from backend.store import Database
+from backend.store.users import NewUser, add
 from tests.databases import make_settings
 
 if TYPE_CHECKING:
@@ -49,9 +54,10 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
+def database(settings: Settings, migrated_file: Path) -> Iterator[Database]:
+    if settings.database_url is None:
+        shutil.copy(migrated_file, settings.home)
     database = Database(settings, ThreadHost())
-    database.upgrade()
     yield database
     database.close()
 
@@ -74,14 +80,19 @@ def start_identity(settings: Settings, database: Database) -> Iterator[StartIden
         identity.close()
 
 
+@pytest.fixture(scope="session")
+def password_hash() -> str:
+    """What is kept of PASSWORD; made once, since it is meant to take long."""
+    with closing(Passwords(ThreadHost())) as passwords:
+        return passwords.hash(PASSWORD)
+
+
 @pytest.fixture
-def identity(start_identity: StartIdentity) -> Identity:
+def identity(database: Database, password_hash: str, start_identity: StartIdentity) -> Identity:
     """A service that knows one user of each role, named after it."""
-    identity = start_identity()
-    identity.accounts.create("viewer", PASSWORD, "viewer")
-    identity.accounts.create("trader", PASSWORD, "trader")
-    identity.accounts.create("admin", PASSWORD, "admin")
-    return identity
+    for role in get_args(Role):
+        database.write(add, NewUser(role, password_hash, role, utc_now()))
+    return start_identity()
 
 
 @pytest.fixture

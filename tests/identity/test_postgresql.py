@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyotp
@@ -19,21 +18,15 @@ from backend.schemas.users import UserChange
 from backend.settings import Settings
 from backend.store import Database, mailed_codes
 from backend.store.mailed_codes import MOST_TRIES, Attempt
-from tests.databases import Cluster, make_settings, running_cluster
+from tests.databases import Cluster, make_settings
 from tests.identity.conftest import NOWHERE, PASSWORD, SECRET, StartIdentity
 
 HOSTILE = ["", "\x00", "\ud800", "' OR 1=1 --", "%", "x" * 10_000, "ünïcode"]
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with running_cluster() as cluster:
-        yield cluster
-
-
 @pytest.fixture
 def settings(tmp_path: Path, cluster: Cluster) -> Settings:
-    return make_settings(tmp_path, secret_key=SECRET, database_url=cluster.create_database())
+    return make_settings(tmp_path, secret_key=SECRET, database_url=cluster.create_migrated())
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -116,8 +116,8 @@ def test_many_who_append_at_once_make_one_chain(settings, database: Database) ->
         each.close()
 
 
-def test_entries_from_before_there_was_a_chain_are_linked(settings) -> None:
-    database = Database(settings, ThreadHost())
+def test_entries_from_before_there_was_a_chain_are_linked(empty_settings) -> None:
+    database = Database(empty_settings, ThreadHost())
     older = {key: value for key, value in ENTRY._asdict().items() if key != "change"}
     columns = [column(name) for name in older if name != "occurred_at"]
     before = table("audit_entries", column("occurred_at", UtcDateTime()), *columns)

@@ -47,8 +47,8 @@ def test_a_second_start_changes_nothing(settings: Settings, database: Database) 
     second.close()
 
 
-def test_starters_that_race_leave_one_set_of_tables(settings: Settings) -> None:
-    databases = [Database(settings, ThreadHost()) for _ in range(4)]
+def test_starters_that_race_leave_one_set_of_tables(empty_settings: Settings) -> None:
+    databases = [Database(empty_settings, ThreadHost()) for _ in range(4)]
     barrier = threading.Barrier(len(databases))
     failures: list[BaseException] = []
 

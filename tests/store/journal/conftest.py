@@ -1,4 +1,4 @@
-"""A journal in a database of each kind; the databases are made once, and emptied between tests."""
+"""A journal in a database of each kind; PostgreSQL's is made once, and emptied between tests."""
 
 from __future__ import annotations
 
@@ -16,30 +16,15 @@ from tests.store.journal.faults import empty
 
 
 @pytest.fixture(scope="session")
-def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    settings = make_settings(tmp_path_factory.mktemp("empty"))
-    database = Database(settings, ThreadHost())
-    database.upgrade()
-    database.close()
-    return settings.home / "backend.db"
-
-
-@pytest.fixture(scope="session")
-def server_url(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
-    url = cluster.create_database()
-    database = Database(
-        make_settings(tmp_path_factory.mktemp("home"), database_url=url), ThreadHost()
-    )
-    database.upgrade()
-    database.close()
-    return url
+def server_url(cluster: Cluster) -> str:
+    return cluster.create_migrated()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     if request.param == "postgresql":
         return make_settings(tmp_path, database_url=request.getfixturevalue("server_url"))
-    shutil.copy(request.getfixturevalue("empty_file"), tmp_path)
+    shutil.copy(request.getfixturevalue("migrated_file"), tmp_path)
     return make_settings(tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -15,7 +16,7 @@ from tests.databases import make_settings
 from tests.store.journal import samples
 from tests.store.journal.samples import NOW, intent, order, trade
 
-DOUBLINGS = 17
+DOUBLINGS = 15
 MANY = 2**DOUBLINGS
 DOUBLE = [
     "INSERT INTO order_intents SELECT 'o' || (CAST(substr(order_id, 2) AS INTEGER) + {n}),"
@@ -42,13 +43,13 @@ QUESTIONS: list[Callable[[Journal], object]] = [
     lambda journal: journal.find_trade("t5"),
     lambda journal: journal.newest_orders(100),
     lambda journal: journal.newest_trades(100),
-    lambda journal: journal.events_after(50_000, ["orders"], 100),
-    lambda journal: journal.events_after(50_000, ["orders", "trades", "positions"], 100),
+    lambda journal: journal.events_after(MANY // 2, ["orders"], 100),
+    lambda journal: journal.events_after(MANY // 2, ["orders", "trades", "positions"], 100),
     lambda journal: journal.last_event_sequence(),
     lambda journal: journal.open_intents(samples.ACCOUNT),
     *(
         lambda journal, symbol=symbol, side=side, status=status: journal.orders_before(
-            50_000, 100, symbol=symbol, side=side, status=status
+            MANY // 2, 100, symbol=symbol, side=side, status=status
         )
         for symbol in (None, "BTC/USDT", "none")
         for side in (None, "buy")
@@ -56,7 +57,7 @@ QUESTIONS: list[Callable[[Journal], object]] = [
     ),
     *(
         lambda journal, symbol=symbol, since=since, until=until: journal.trades_before(
-            50_000, 100, symbol=symbol, since=since, until=until
+            MANY // 2, 100, symbol=symbol, since=since, until=until
         )
         for symbol in (None, "BTC/USDT", "none")
         for since in (None, NOW)
@@ -72,10 +73,10 @@ def filled(
     """A database with many orders, trades and events."""
     overrides = {}
     if request.param == "postgresql":
-        overrides["database_url"] = request.getfixturevalue("cluster").create_database()
+        overrides["database_url"] = request.getfixturevalue("cluster").create_migrated()
     home = tmp_path_factory.mktemp("filled")
+    shutil.copy(request.getfixturevalue("migrated_file"), home)
     database = Database(make_settings(home, **overrides), ThreadHost())
-    database.upgrade()
     journal = Journal(database)
     journal.intend(intent(0))
     first = order(0, status="filled", side="sell", client_order_id="c0")

@@ -247,11 +247,13 @@ class JournalMachine(RuleBasedStateMachine):
 
 
 def test_the_journal_is_what_its_model_says(database: Database) -> None:
+    # PostgreSQL starts a process after each lost connection: the same rules, played fewer times
+    examples = 25 if database.engine.dialect.name == "sqlite" else 10
     machine = type("Machine", (JournalMachine,), {"database": database})
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=25,
+            max_examples=examples,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
