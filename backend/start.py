@@ -13,6 +13,7 @@ from backend.app import close_app, create_app
 from backend.bridge import Bridge, HomeLock, HomeLocked
 from backend.concurrency import Host
 from backend.connections import stored_keys
+from backend.garbage import settle_memory
 from backend.logs import Logs
 from backend.settings import Settings, SettingsError
 from backend.store import Database, StoreError
@@ -45,7 +46,9 @@ def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
         stack.callback(hub.close)
         logs.tell(LogLines(hub).take)
         keys = stored_keys(settings, database)
-        bridge = stack.enter_context(closing(Bridge(settings, hub, host, journal, keys=keys)))
+        bridge = stack.enter_context(
+            closing(Bridge(settings, hub, host, journal, keys=keys, on_booted=settle_memory))
+        )
         app = create_app(settings, bridge, hub, host, database)
         stack.callback(close_app, app)
         bridge.boot()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from backend.accounting.risk import RiskLimits
@@ -58,6 +58,7 @@ class Bridge:
     owns a BACKEND_HOME: whoever makes a bridge holds its `HomeLock`. `keys` are
     what is stored of its accounts. An order
     that a working exchange has not known for `give_up_after_s` was never placed.
+    `on_booted` is called on the bot's loop when all that a bot needs is there.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Bridge:
         *,
         keys: KeySource = no_keys,
         give_up_after_s: float = GIVE_UP_AFTER_S,
+        on_booted: Callable[[], None] | None = None,
     ) -> None:
         self._journal = journal
         self._recorder = Recorder(journal, sink)
@@ -115,6 +117,7 @@ class Bridge:
         self._watcher = Watcher(self._ledger, self.portfolio, self._keeper, sink)
         self._settings = settings
         self._give_up_after_s = give_up_after_s
+        self._on_booted = on_booted
 
     def boot(self) -> None:
         """Start the bot; its state tells how that goes."""
@@ -175,6 +178,8 @@ class Bridge:
             raise BootFailed("the order journal cannot be written") from None
         self._guard.begin()
         self.config.note_boot()
+        if self._on_booted is not None:
+            self._on_booted()
 
     def _on_worth(self, worth: Worth) -> None:
         self._guard.take_worth(worth)

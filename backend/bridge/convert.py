@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
@@ -204,7 +205,7 @@ def last_price(manager: Any, symbol: str) -> Decimal | None:
     OctoBot's mark price is a mean of recent trades: neither on the tick nor the newest.
     """
     data = manager.exchange_symbols_data.get_exchange_symbol_data(symbol)
-    trades = list(data.recent_trades_manager.recent_trades)[-_RECENT:]
+    trades = list(islice(reversed(data.recent_trades_manager.recent_trades), _RECENT))
     if trades:
         newest = max(trades, key=lambda trade: trade[Col.TIMESTAMP.value])
         return decimal_or_none(newest[Col.PRICE.value])

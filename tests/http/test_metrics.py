@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
 from backend.app import close_app, create_app, watch_connections
+from backend.garbage import RARELY
 from backend.services import Services
 from tests.api import ApiClient
 from tests.clients.snippets import ROOT
@@ -112,6 +114,12 @@ def test_the_bot_is_shown_as_it_stands(app: Flask) -> None:
     client.post("/bot/pause")
     assert value(numbers(app), "octobot_bot_state", state="paused") == 1
     client.post("/bot/resume")
+
+
+def test_no_collection_looks_at_a_bot_that_has_booted(app: Flask) -> None:
+    assert app.extensions["backend"].bridge.readiness().ready
+    assert gc.get_freeze_count() > 100_000
+    assert gc.get_threshold()[2] == RARELY
 
 
 def test_orders_and_refusals_are_counted(app: Flask) -> None:

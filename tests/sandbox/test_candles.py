@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from decimal import Decimal
 
 import pytest
@@ -160,3 +162,20 @@ def test_numbered_markets_have_prices_of_their_own():
     assert 0 < low < high
     with pytest.raises(UnknownSymbol):
         Market(symbols=["M1000/USDT"])
+
+
+def test_what_has_long_passed_takes_no_memory(clock):
+    market = Market(seed=7, symbols=["BTC/USDT"], clock=clock)
+
+    def watch():
+        for _ in range(100):
+            clock.now += 60
+            market.trades("BTC/USDT", limit=1)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        assert watch() * 1.2 > watch()
+    finally:
+        tracemalloc.stop()

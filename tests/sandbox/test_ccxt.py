@@ -172,3 +172,13 @@ def test_many_threads_read_one_market():
         market.move("ETH/USDT", Decimal(2000 + n))
     assert wait_until(lambda: not any(thread.is_alive() for thread in threads), 60)
     assert failures == []
+
+
+def test_public_trades_are_as_ccxt_would_make_them(client):
+    call(client.load_markets())
+    for symbol in ("BTC/USDT", "ETH/BTC", "DOGE/USDT", "BTC/USDT:USDT"):
+        for trade in call(client.fetch_trades(symbol, limit=3)):
+            raw = {**trade, "price": str(trade["price"]), "amount": str(trade["amount"])}
+            for derived in ("cost", "fee", "fees"):
+                del raw[derived]
+            assert client.safe_trade(raw, client.market(symbol)) == trade

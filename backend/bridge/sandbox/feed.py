@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ccxt.base.errors import ExchangeClosedByUser
 from octobot_trading.enums import WebsocketFeeds
+from octobot_trading.exchange_channel import get_chan
 from octobot_trading.exchanges import CCXTWebsocketConnector
 
 from backend.bridge.sandbox.describe import EXCHANGE_ID
@@ -18,6 +20,16 @@ from backend.bridge.sandbox.path import TICK_MS
 
 _CANDLES_PERIOD_MS = 4 * TICK_MS
 _MAX_BACKLOG = 100
+_SPREAD = 200
+
+log = logging.getLogger(__name__)
+
+
+class _OwnRows(list[Row]):
+    """Rows that nobody else keeps: the copy that OctoBot makes of them can be themselves."""
+
+    def __deepcopy__(self, memo: object) -> _OwnRows:
+        return self
 
 
 class SandboxStreams(SandboxFutures):
@@ -25,7 +37,8 @@ class SandboxStreams(SandboxFutures):
 
     def __init__(self, config: Row | None = None) -> None:
         super().__init__(config or {})
-        self._changes: dict[str, asyncio.Event] = {}
+        self._places: dict[str, int] = {}
+        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self._sent_until_ms: dict[tuple[str, ...], int] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._unsubscribe: Callable[[], None] | None = None
@@ -46,7 +59,7 @@ class SandboxStreams(SandboxFutures):
             trades = self.venue.trades(symbol, since_ms=sent_ms + 1, limit=_MAX_BACKLOG)
             if trades:
                 self._sent_until_ms[key] = trades[-1].time_ms
-                return self.trade_rows(trades, market)
+                return _OwnRows(self.trade_rows(trades, market))
             await self._next_change(symbol, TICK_MS)
 
     async def watch_ohlcv(
@@ -85,22 +98,33 @@ class SandboxStreams(SandboxFutures):
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
-        for symbol in list(self._changes):
+        for symbol in self._waiting:
             self._announce(symbol)
         await super().close()
 
     async def _next_change(self, symbol: str, period_ms: int) -> None:
-        """Sleep until the next full period of the market's clock, or until steered."""
+        """Sleep until the next full period of the market's clock, or until steered.
+
+        Symbols come one after the other, spread over the period: two hundred that came
+        at once would keep the bot's loop from all else meanwhile.
+        """
+        loop = asyncio.get_running_loop()
         if self._unsubscribe is None:
-            self._loop = asyncio.get_running_loop()
+            self._loop = loop
             self._unsubscribe = self.venue.subscribe(self._on_steered)
         closings = self._closings
-        wait_ms = period_ms - self.venue.now_ms() % period_ms
-        change = self._changes.setdefault(symbol, asyncio.Event())
+        place = self._places.setdefault(symbol, len(self._places))
+        late_ms = place % _SPREAD * period_ms / _SPREAD
+        wait_ms = period_ms - (self.venue.now_ms() - late_ms) % period_ms
+        waiting = self._waiting.setdefault(symbol, set())
+        change = loop.create_future()
+        timer = loop.call_later(wait_ms / 1000, _wake, change)
+        waiting.add(change)
         try:
-            await asyncio.wait_for(change.wait(), wait_ms / 1000)
-        except asyncio.TimeoutError:  # the builtin one only from Python 3.11 on
-            return
+            await change
+        finally:
+            timer.cancel()
+            waiting.discard(change)
         if self._closings > closings:
             raise ExchangeClosedByUser("the sandbox's stream is closed")
 
@@ -110,15 +134,20 @@ class SandboxStreams(SandboxFutures):
             self._loop.call_soon_threadsafe(self._announce, symbol)
 
     def _announce(self, symbol: str) -> None:
-        event = self._changes.pop(symbol, None)
-        if event is not None:
-            event.set()
+        for change in self._waiting.get(symbol, ()):
+            _wake(change)
+
+
+def _wake(change: asyncio.Future[None]) -> None:
+    if not change.done():
+        change.set_result(None)
 
 
 class SandboxFeed(CCXTWebsocketConnector):  # type: ignore[misc]  # OctoBot is untyped
     """OctoBot finds this class by its name; it drives whatever market is installed.
 
     TICKER stays out: OctoBot would then ignore trades, which carry the mark price.
+    What comes together goes to the bot's loop together: to wake it costs more than the news.
     """
 
     EXCHANGE_FEEDS: dict[Any, str] = {  # noqa: RUF012  # OctoBot's own declaration
@@ -127,7 +156,31 @@ class SandboxFeed(CCXTWebsocketConnector):  # type: ignore[misc]  # OctoBot is u
         WebsocketFeeds.CANDLE: WebsocketFeeds.CANDLE.value,
     }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._pushes: list[Coroutine[Any, Any, None]] = []
+
+    async def push_to_channel(self, channel_name: str, *args: Any, **kwargs: Any) -> None:
+        """Tell a channel of the bot, with all else that is told in this turn of the feed's loop."""
+        if not self._pushes:
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        producer = get_chan(channel_name, self.exchange_id).get_internal_producer()
+        self._pushes.append(producer.push(*args, **kwargs))
+
+    def _hand_over(self) -> None:
+        pushes, self._pushes = self._pushes, []
+        asyncio.run_coroutine_threadsafe(_in_turn(pushes), self.bot_mainloop)
+
     @classmethod
     def get_name(cls) -> str:
         """Return the exchange's id."""
         return EXCHANGE_ID
+
+
+async def _in_turn(pushes: list[Coroutine[Any, Any, None]]) -> None:
+    for push in pushes:
+        try:
+            await push
+        except Exception:  # the others are news all the same
+            log.exception("a change of the sandbox's market could not be told")
+        await asyncio.sleep(0)

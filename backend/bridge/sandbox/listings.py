@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cached_property
 
 TAKER_FEE = MAKER_FEE = Decimal("0.001")
 SETTLES_IN = "USDT"
@@ -49,12 +50,12 @@ class Listing:
         """The pair whose natural price it has."""
         return self.symbol.split(":")[0]
 
-    @property
+    @cached_property
     def price_tick(self) -> Decimal:
         """The smallest difference between two prices."""
         return Decimal(1).scaleb(-self.price_digits)
 
-    @property
+    @cached_property
     def amount_step(self) -> Decimal:
         """The smallest difference between two amounts."""
         return Decimal(1).scaleb(-self.amount_digits)

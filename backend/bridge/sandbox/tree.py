@@ -11,6 +11,7 @@ bars, not forty million trades.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from math import exp, sqrt
 
 import numpy as np
@@ -21,9 +22,12 @@ from backend.bridge.sandbox.noise import Draw, Floats, Ints, Noise
 from backend.bridge.sandbox.path import DURATIONS_MS, FANOUT, TICK_LEVEL, Bar, Bars, Path
 
 _OCTAVES = 10
-_CACHED_BLOCKS = 8192
+_CACHED_BLOCKS = 128
 # A random walk's range is about 1.6 deviations of its end.
 _RANGE_IN_DEVIATIONS = 1.6
+_BLOCK = [longer * shorter for longer, shorter in pairwise((1, *FANOUT))]
+
+Columns = tuple[list[float], list[float], list[float], list[float], list[int]]
 
 
 class CandleTree(Path):
@@ -48,17 +52,25 @@ class CandleTree(Path):
 
     def nodes(self, level: int, first: int, end: int) -> list[Bar]:
         """Return neighbouring bars of one level, quickly when they or others near were known."""
-        fanout = FANOUT[level]
-        parents = range(first // fanout, (end - 1) // fanout + 1)
-        children = [bar for parent in parents for bar in self._block(level, parent)]
-        return children[first - parents.start * fanout : end - parents.start * fanout]
+        size, bars = _BLOCK[level], list[Bar]()
+        while first < end:
+            number, start = divmod(first, size)
+            stop = min(size, start + end - first)
+            bars += map(Bar, *(column[start:stop] for column in self._block(level, number)))
+            first += stop - start
+        return bars
 
-    def _make_block(self, level: int, parent: int) -> list[Bar]:
-        """Return all children of one parent."""
+    def _make_block(self, level: int, number: int) -> Columns:
+        """Return all grandchildren of one bar: splitting several costs as much as splitting one.
+
+        As columns, not bars: so the garbage collection has little to look at.
+        """
         if level == 0:
-            return self._days(np.array([parent])).rows()
-        bar = Bars(*(np.array([value]) for value in self.node(level - 1, parent)))
-        return self._split(level, np.array([parent]), bar).rows()
+            return _columns(self._days(np.array([number])))
+        parents = np.arange(number * FANOUT[level - 1], (number + 1) * FANOUT[level - 1])
+        bars = self.nodes(level - 1, int(parents[0]), int(parents[-1]) + 1)
+        columns = Bars(*(np.array(column) for column in zip(*bars, strict=True)))
+        return _columns(self._split(level, parents, columns))
 
     def _days(self, days: Ints) -> Bars:
         draw = self._levels[0].draw(days)
@@ -94,6 +106,16 @@ class CandleTree(Path):
             prices = _second(bars, draw.integer(0)[:, 0] % 2 == 1)
             return Bars(prices, prices, prices, prices, volumes)
         return Bars(*_branch(bars, draw, FANOUT[level]), volumes)
+
+
+def _columns(bars: Bars) -> Columns:
+    return (
+        bars.open.tolist(),
+        bars.high.tolist(),
+        bars.low.tolist(),
+        bars.close.tolist(),
+        bars.volume.tolist(),
+    )
 
 
 def _branch(bars: Bars, draw: Draw, fanout: int) -> tuple[Floats, Floats, Floats, Floats]:
