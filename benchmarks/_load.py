@@ -1,9 +1,10 @@
 """A load: connections that each wait for their answer and ask again.
 
-    python -m benchmarks._load PORT CONNECTIONS SECONDS < requests
+    python -m benchmarks._load
 
-Standard input holds the request's bytes. Prints a line of JSON. It ends when all
-that it asked is answered: whoever measures next does not wait behind this one's orders.
+Obeys lines of JSON on standard input (`port`, `connections`, `seconds`, `request`) and answers
+each with one. Connections stay open from one line to the next, and every request is answered
+before a line is: a slice of load leaves nothing behind for the next one.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ class Client:
 
     def is_answered(self) -> bool:
         """Read what has come; whether that is all of the answer."""
-        self.received += self.sock.recv(1 << 20)
+        data = self.sock.recv(1 << 20)
+        if not data:
+            raise RuntimeError("the server has closed a connection")
+        self.received += data
         head, found, body = self.received.partition(b"\r\n\r\n")
         if not found:
             return False
@@ -48,39 +52,52 @@ class Client:
         return length is not None and len(body) >= int(length[1])
 
 
+_clients: dict[int, list[Client]] = {}
+
+
 def load(port: int, connections: int, seconds: float, request: bytes) -> dict[str, float]:
-    """Ask for so long, wait for the answers and return the figures."""
-    clients = {
-        client.sock.fileno(): client for client in (Client(port) for _ in range(connections))
-    }
+    """Ask for so long, wait for what is under way, and return the figures."""
+    clients = _connected(port, connections)
     poll = select.epoll()
-    for fd, client in clients.items():
+    for fd in clients:
         poll.register(fd, select.EPOLLIN)
-        client.ask(request)
     latencies_ms: list[float] = []
-    failed, waiting = 0, connections
+    failed, asking = 0, set(clients)
     started = now = time.perf_counter()
-    while waiting and now < started + seconds + GIVE_UP_S:
+    for client in clients.values():
+        client.ask(request)
+    while asking and (now := time.perf_counter()) < started + seconds + GIVE_UP_S:
         for fd, _ in poll.poll(0.1):
             client = clients[fd]
-            if not client.is_answered():
-                continue
-            latencies_ms.append((time.perf_counter() - client.sent_at) * 1000)
-            failed += not client.received.startswith(b"HTTP/1.1 20")
-            if now < started + seconds:
-                client.ask(request)
-            else:
-                waiting -= 1
-        now = time.perf_counter()
+            if client.is_answered():
+                now = time.perf_counter()
+                latencies_ms.append((now - client.sent_at) * 1000)
+                failed += not client.received.startswith(b"HTTP/1.1 20")
+                if now < started + seconds:
+                    client.ask(request)
+                else:
+                    asking.discard(fd)
+    if asking:
+        del _clients[port]  # they would be asked again while they still wait
     answered, latencies_ms = len(latencies_ms), latencies_ms or [float("nan")]
     return {
+        "requests": answered,
+        "seconds": now - started,
         "requests_per_s": answered / (now - started),
         "p50_ms": percentile(latencies_ms, 50),
         "p99_ms": percentile(latencies_ms, 99),
-        "failed": failed,
+        "failed": failed + len(asking),
     }
 
 
+def _connected(port: int, connections: int) -> dict[int, Client]:
+    open_ones = _clients.setdefault(port, [])
+    open_ones += [Client(port) for _ in range(connections - len(open_ones))]
+    return {client.sock.fileno(): client for client in open_ones[:connections]}
+
+
 if __name__ == "__main__":
-    figures = load(*map(int, sys.argv[1:3]), float(sys.argv[3]), sys.stdin.buffer.read())
-    print(json.dumps(figures))
+    for line in sys.stdin:
+        asked = json.loads(line)
+        asked["request"] = asked["request"].encode()
+        print(json.dumps(load(**asked)), flush=True)

@@ -2,8 +2,8 @@
 
 `/bench/lags` tells how late the bot's loop was since the question before,
 `/bench/place` how long an order takes without HTTP, `/bench/heard` when OctoBot's
-channel told of each order's last change since the first such question. BENCH_SWITCH_MS sets the
-interpreter's switch interval.
+channel told of each order's last change since the first such question; `/bench/hello` is the
+bare Flask view. BENCH_SWITCH_MS sets the interpreter's switch interval.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from backend.schemas.orders import NewOrder
 from backend.server import Server, listen, raise_open_files_limit, serve_until_told
 from backend.settings import load_settings
 from backend.start import running_app
+from benchmarks._hello import app as hello
 from benchmarks.harness import percentile
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-PLACED = 200
+PLACED = 100
+BARE = "/bench/hello"
 ORDER = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.001"}
 
 
@@ -89,9 +91,12 @@ def with_questions(application: WSGIApplication, bridge: Bridge) -> WSGIApplicat
     """Wrap the application so that the benchmarks' questions are answered too."""
 
     def asked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        question = QUESTIONS.get(environ["PATH_INFO"])
-        if question is None:
+        if not environ["PATH_INFO"].startswith("/bench/"):
             return application(environ, start_response)
+        if environ["PATH_INFO"] == BARE:
+            environ["PATH_INFO"] = "/"
+            return hello.wsgi_app(environ, start_response)
+        question = QUESTIONS[environ["PATH_INFO"]]
         body = orjson.dumps(question(bridge))
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]

@@ -15,13 +15,14 @@ from collections.abc import Iterator
 
 import httpx
 
-from benchmarks._asking import MARKET, UNLIMITED, lags, quantiles
-from benchmarks._history import PAPER_BALANCE
+from benchmarks._asking import MARKET
+from benchmarks._sharing import shared_server
+from benchmarks._watching import lags, quantiles
 from benchmarks.harness import Table, main
-from benchmarks.live import OPEN_TO_QUESTIONS, LiveServer, live_server
+from benchmarks.live import LiveServer
 
 DASHBOARDS = 50
-SECONDS = 10.0
+SECONDS = 8.0
 POLL_S = 1.0
 BUYS_EVERY = 4
 POLLED = ("portfolio", "orders", "trades/history?limit=50", "tickers")
@@ -84,8 +85,7 @@ class Dashboards:
 
 def measure() -> Iterator[Table]:
     """Yield the table."""
-    settings = {"paper_balance": PAPER_BALANCE, "stream_heartbeat": 2, **UNLIMITED}
-    with live_server(command=OPEN_TO_QUESTIONS, **settings) as server:
+    with shared_server() as server:
         dashboards = Dashboards(server)
         lags(server)
         asyncio.run(dashboards.run())

@@ -2,23 +2,31 @@
 
     python -m benchmarks.history
 
-Each row is a home whose paper account has traded so often; requests come over one connection.
+Each row is a home whose paper account has traded so often. All of them run side by side and are
+asked in turns over one connection, so that they meet the same weather. There, others' work can
+only add to what a request takes: ratios compare the best rounds.
 """
 
 from __future__ import annotations
 
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks._asking import UNLIMITED, Figures, get, load
-from benchmarks._history import PAPER_BALANCE, write_history
+from benchmarks._asking import UNLIMITED, Figures, Loader, get
+from benchmarks._history import PAPER_BALANCE
+from benchmarks._sharing import long_history
 from benchmarks.harness import Table, main
 from benchmarks.live import LiveServer, live_server
 
 COUNTS = (10, 10_000, 100_000)
-SECONDS = 0.7
+ROUNDS = 8
+SLICE_S = 0.08
+SETTINGS = {"paper_balance": PAPER_BALANCE, **UNLIMITED}
 READS = {
     "portfolio": "portfolio",
     "orders": "orders",
@@ -27,34 +35,69 @@ READS = {
     "old_trades": "trades/history?until=2026-01-01T00:00:00Z",
     "pnl": "trades/pnl",
 }
+NOT_TO_GROW = ("portfolio", "orders")
 
 
 def measure() -> Iterator[Table]:
     """Yield the table."""
-    table = Table("By trades in the history", baseline="10", ratio_of="portfolio_p50_ms")
-    for count in COUNTS:
-        with tempfile.TemporaryDirectory(prefix="history-") as folder:
-            write_history(Path(folder), count)
-            started = time.perf_counter()
-            settings = {"paper_balance": PAPER_BALANCE, **UNLIMITED}
-            with live_server(Path(folder), **settings) as server:
-                boot_s = time.perf_counter() - started
-                table.add(f"{count:,}", boot_s=boot_s, rss_mb=server.rss_mb(), **_reads(server))
+    table = Table("By trades in the history")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="history-")))
+        for count in COUNTS:
+            long_history(folder / str(count), count)
+        with ThreadPoolExecutor(len(COUNTS)) as starters:
+            started = list(starters.map(lambda count: _start(folder / str(count)), COUNTS))
+        rows: dict[int, Figures] = {}
+        for count, (context, _, boot_s) in zip(COUNTS, started, strict=True):
+            stack.push(context)
+            rows[count] = {"boot_s": boot_s}
+        servers = {count: server for count, (_, server, _) in zip(COUNTS, started, strict=True)}
+        for count, server in servers.items():
+            rows[count] |= {"rss_mb": server.rss_mb(), "first_pnl_ms": _first_pnl_ms(server)}
+        for count, figures in _reads(servers).items():
+            table.add(f"{count:,}", **rows[count], **figures)
     yield table
 
 
-def _reads(server: LiveServer) -> Figures:
-    token = server.login()
-    started = time.perf_counter()
+def _start(home: Path) -> tuple[ExitStack, LiveServer, float]:
+    begun = time.perf_counter()
+    context = ExitStack()
+    server = context.enter_context(live_server(home, **SETTINGS))
+    return context, server, time.perf_counter() - begun
+
+
+def _first_pnl_ms(server: LiveServer) -> float:
     with server.client() as client:
+        started = time.perf_counter()
         client.get("/trades/pnl", timeout=60).raise_for_status()  # books all that is not booked yet
-    figures: Figures = {"first_pnl_ms": (time.perf_counter() - started) * 1000}
-    failed = 0.0
-    for name, path in READS.items():
-        measured = load(server.port, 1, get(f"/api/v1/{path}", token), SECONDS)
-        figures[f"{name}_p50_ms"] = measured["p50_ms"]
-        failed += measured["failed"]
-    return {**figures, "failed": failed}
+        return (time.perf_counter() - started) * 1000
+
+
+def _reads(servers: dict[int, LiveServer]) -> dict[int, Figures]:
+    """Ask all of them in turns."""
+    tokens = {count: server.login() for count, server in servers.items()}
+    taken: dict[tuple[int, str], list[float]] = {}
+    failed = dict.fromkeys(servers, 0.0)
+    with Loader() as loader:
+        for _ in range(ROUNDS):
+            for name, path in READS.items():
+                for count, server in servers.items():
+                    request = get(f"/api/v1/{path}", tokens[count])
+                    found = loader.load(server.port, 1, request, SLICE_S)
+                    taken.setdefault((count, name), []).append(found["p50_ms"])
+                    failed[count] += found["failed"]
+    return {
+        count: {
+            **{f"{name}_p50_ms": statistics.median(taken[count, name]) for name in READS},
+            "failed": failed[count],
+            **{f"{name}_ratio": _ratio(taken, count, name) for name in NOT_TO_GROW},
+        }
+        for count in servers
+    }
+
+
+def _ratio(taken: dict[tuple[int, str], list[float]], count: int, name: str) -> float:
+    return min(taken[count, name]) / min(taken[COUNTS[0], name])
 
 
 if __name__ == "__main__":

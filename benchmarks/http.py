@@ -1,10 +1,13 @@
-"""Reads and commands over HTTP through all middleware, beside a bare Flask view on the same server.
+"""Reads over HTTP through all middleware, beside a bare Flask view on the same server.
 
     python -m benchmarks.http
 
-The bot runs on the sandbox exchange with 50 open orders. The load comes from
-another process; rounds of all rows are interleaved, and each figure is the
-median of its rounds.
+The bot runs on the sandbox exchange with 50 open orders; the load comes from another process.
+Whatever else the machine does hits one slice of a fraction of a second and not the next: at 64
+connections each slice of a row lies between two of the bare view, its ratio is taken to those
+two, and the row's ratio is the median of several. `cpu us` is what a request costs the server's
+process, in time that it had a processor for, without what the idle bot takes; `added` is how much
+of that is more than the bare view costs in the same process, in bare views.
 """
 
 from __future__ import annotations
@@ -12,104 +15,127 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
-import httpx
-
-from benchmarks._asking import (
-    MARKET,
-    RESTING,
-    UNLIMITED,
-    Figures,
-    bare_flask,
-    get,
-    load,
-    post,
-    quantiles,
-)
-from benchmarks._history import PAPER_BALANCE
+from benchmarks._asking import RESTING, Figures, Loader, bare_flask, get
+from benchmarks._server import BARE as BARE_IN_BOT
+from benchmarks._sharing import shared_server
+from benchmarks._watching import cpu_s
 from benchmarks.harness import Table, main
-from benchmarks.live import OPEN_TO_QUESTIONS, LiveServer, live_server
 
-ROUNDS = 2
-SECONDS = 0.7
-CONNECTIONS = (1, 16, 64, 256)
+ROUNDS = {1: 2, 16: 2, 64: 5, 256: 2}
+"""How many slices of each row, by connections."""
+COMPARED = 64
+SLICE_S = 0.2
+IDLE_S = 2.0
 OPEN_ORDERS = 50
-CANCELED = 200
-BARE = "bare Flask view"
+BARE, IN_BOT = "bare Flask view", "the same, in the bot's process"
 READS = ("/healthz", *(f"/api/v1/{name}" for name in ("portfolio", "orders", "trades/history")))
-READS += tuple(f"/api/v1/{name}" for name in ("orders?symbol=BTC-USDT&limit=20", "tickers", "bot"))
+READS += tuple(
+    f"/api/v1/{name}"
+    for name in ("orders?symbol=BTC-USDT&limit=20", "tickers", "bot", "positions", "exchanges")
+)
+
+
+class Target(NamedTuple):
+    """What a row asks, and what its process costs while nobody asks it."""
+
+    port: int
+    pid: int
+    request: bytes
+    idle: float
+
+
+class Measured:
+    """The slices of one row at one number of connections."""
+
+    def __init__(self) -> None:
+        self._slices: list[Figures] = []
+        self.ratios: list[float] = []
+
+    def add(self, loader: Loader, target: Target, connections: int) -> float:
+        """Measure a slice; return its requests per second."""
+        before = cpu_s(target.pid)
+        figures = loader.load(target.port, connections, target.request, SLICE_S)
+        figures["cpu_s"] = cpu_s(target.pid) - before - target.idle * figures["seconds"]
+        self._slices.append(figures)
+        return figures["requests_per_s"]
+
+    def median(self, name: str) -> float:
+        """Return the median of the slices' figures."""
+        return statistics.median(figures[name] for figures in self._slices)
+
+    def total(self, name: str) -> float:
+        """Return the sum of the slices' figures."""
+        return sum(figures[name] for figures in self._slices)
+
+    @property
+    def cpu_us(self) -> float:
+        """What a request costs the server's process."""
+        return 1e6 * self.total("cpu_s") / self.total("requests")
+
+
+Row = dict[int, Measured]
+"""By connections."""
 
 
 def measure() -> Iterator[Table]:
-    """Yield the tables."""
-    settings = {"paper_balance": PAPER_BALANCE, **UNLIMITED}
-    with (
-        live_server(command=OPEN_TO_QUESTIONS, **settings) as server,
-        server.client() as client,
-        bare_flask() as bare_port,
-    ):
-        for _ in range(OPEN_ORDERS):
-            client.post("/orders", json=RESTING).raise_for_status()
-        token = server.login()
-        targets = {BARE: (bare_port, get("/"))}
-        targets |= {f"GET {path}": (server.port, get(path, token)) for path in READS}
-        yield _table("Reads", targets, ROUNDS)
-        client.delete("/orders").raise_for_status()
-        yield _commands(server, client, token)
+    """Yield the table."""
+    with shared_server() as server, bare_flask() as (bare_port, bare_pid), Loader() as loader:
+        with server.client() as client:
+            for _ in range(OPEN_ORDERS):
+                client.post("/orders", json=RESTING).raise_for_status()
+        token, idle = server.login(), _idle(server.pid)
+        targets = {IN_BOT: Target(server.port, server.pid, get(BARE_IN_BOT), idle)}
+        for path in READS:
+            targets[f"GET {path}"] = Target(server.port, server.pid, get(path, token), idle)
+        yield _table(loader, Target(bare_port, bare_pid, get("/"), 0.0), targets)
 
 
-def _table(title: str, targets: dict[str, tuple[int, bytes]], rounds: int) -> Table:
-    table = Table(title, baseline=BARE, ratio_of="per_s_at_64")
-    measured: dict[tuple[str, int], list[Figures]] = {}
-    for _ in range(rounds):
-        for connections in CONNECTIONS:
-            for name, (port, request) in targets.items():
-                figures = load(port, connections, request, SECONDS)
-                measured.setdefault((name, connections), []).append(figures)
-    for name in targets:
-        table.add(name, **_columns({at: measured[name, at] for at in CONNECTIONS}))
+def _idle(pid: int) -> float:
+    before = cpu_s(pid)
+    time.sleep(IDLE_S)
+    return (cpu_s(pid) - before) / IDLE_S
+
+
+def _table(loader: Loader, bare: Target, targets: dict[str, Target]) -> Table:
+    rows: dict[str, Row] = {name: {} for name in (BARE, *targets)}
+    for connections, rounds in ROUNDS.items():
+        measured = {name: Measured() for name in rows}
+        for _ in range(rounds):
+            before = measured[BARE].add(loader, bare, connections)
+            for name, target in targets.items():
+                rate = measured[name].add(loader, target, connections)
+                if connections == COMPARED:
+                    after = measured[BARE].add(loader, bare, connections)
+                    measured[name].ratios.append(rate / ((before + after) / 2))
+                    before = after
+        for name, found in measured.items():
+            rows[name][connections] = found
+    table = Table("Reads")
+    for name, row in rows.items():
+        table.add(name, **_columns(row), **_beside(row, rows[BARE], rows[IN_BOT]))
     return table
 
 
-def _columns(rounds: dict[int, list[Figures]]) -> Figures:
-    rates = {f"per_s_at_{at}": _median(found, "requests_per_s") for at, found in rounds.items()}
+def _columns(row: Row) -> Figures:
     return {
-        **rates,
-        "p50_ms_at_1": _median(rounds[1], "p50_ms"),
-        "p99_ms_at_64": _median(rounds[64], "p99_ms"),
-        "p99_ms_at_256": _median(rounds[256], "p99_ms"),
-        "failed": int(sum(figures["failed"] for found in rounds.values() for figures in found)),
+        **{f"per_s_at_{at}": measured.median("requests_per_s") for at, measured in row.items()},
+        "p50_ms_at_1": row[1].median("p50_ms"),
+        "p99_ms_at_64": row[64].median("p99_ms"),
+        "p99_ms_at_256": row[256].median("p99_ms"),
+        "failed": int(sum(measured.total("failed") for measured in row.values())),
+        "cpu_us": row[COMPARED].cpu_us,
     }
 
 
-def _commands(server: LiveServer, client: httpx.Client, token: str) -> Table:
-    """Place and cancel; the baseline is the same call in the server's process, without HTTP."""
-    table = Table("Commands", baseline="place, without HTTP", ratio_of="p50_ms_at_1")
-    direct = httpx.get(f"{server.url}/bench/place", timeout=60).raise_for_status().json()
-    table.add("place, without HTTP", p50_ms_at_1=direct["p50_ms"])
-    for name, order in (("market", MARKET), ("limit", RESTING)):
-        request = post("/api/v1/orders", token, order)
-        rounds: dict[int, list[Figures]] = {}
-        for connections in CONNECTIONS:
-            rounds[connections] = [load(server.port, connections, request, SECONDS)]
-        table.add(f"POST /orders, {name}", **_columns(rounds))
-    client.delete("/orders", timeout=60).raise_for_status()
-    table.add("DELETE /orders/{id}", p50_ms_at_1=quantiles(_cancel(client))["p50_ms"])
-    return table
-
-
-def _cancel(client: httpx.Client) -> list[float]:
-    placed = [client.post("/orders", json=RESTING).json()["data"]["id"] for _ in range(CANCELED)]
-    taken = []
-    for order_id in placed:
-        started = time.perf_counter()
-        client.delete(f"/orders/{order_id}").raise_for_status()
-        taken.append((time.perf_counter() - started) * 1000)
-    return taken
-
-
-def _median(rounds: list[Figures], name: str) -> float:
-    return statistics.median(figures[name] for figures in rounds)
+def _beside(row: Row, bare: Row, in_bot: Row) -> Figures:
+    """Compare with the bare views: in requests, and in what is added to one in this process."""
+    if row is bare:
+        return {"ratio": 1.0}
+    added = (row[COMPARED].cpu_us - in_bot[COMPARED].cpu_us) / bare[COMPARED].cpu_us
+    ratio = statistics.median(row[COMPARED].ratios)
+    return {"ratio": ratio} if row is in_bot else {"ratio": ratio, "added": added}
 
 
 if __name__ == "__main__":

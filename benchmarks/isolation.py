@@ -12,41 +12,30 @@ import sys
 import time
 from collections.abc import Iterator
 
-from benchmarks._asking import (
-    MARKET,
-    RESTING,
-    UNLIMITED,
-    Figures,
-    Filler,
-    Pinger,
-    get,
-    lags,
-    load_result,
-    post,
-    quantiles,
-    start_load,
-)
-from benchmarks._history import PAPER_BALANCE
+from benchmarks._asking import MARKET, RESTING, Figures, Loader, get, post
+from benchmarks._sharing import SETTINGS, shared_server
+from benchmarks._watching import Filler, Pinger, lags, quantiles
 from benchmarks.harness import Table, main
 from benchmarks.live import OPEN_TO_QUESTIONS, LiveServer, live_server
 
-SECONDS = 5.0
-SETTINGS = {"paper_balance": PAPER_BALANCE, **UNLIMITED}
+SECONDS = 4.0
+BEGUN_S, ENDED_S = 0.5, 0.5
 OPEN_ORDERS = 50
 
 
 def measure() -> Iterator[Table]:
     """Yield one table, or one for each switch interval."""
-    intervals = (0.5, 1.0, 5.0, 20.0) if "--switching" in sys.argv else (None,)
-    for switch_ms in intervals:
-        suffix = "" if switch_ms is None else f", switch interval {switch_ms:g} ms"
-        table = Table(f"The bot under load{suffix}", baseline="nothing", ratio_of="fill_p50_ms")
+    if "--switching" not in sys.argv:
+        with shared_server() as server:
+            yield _table("The bot under load", server)
+        return
+    for switch_ms in (0.5, 1.0, 5.0, 20.0):
         with live_server(command=OPEN_TO_QUESTIONS, switch_ms=switch_ms, **SETTINGS) as server:
-            _add_rows(table, server)
-        yield table
+            yield _table(f"The bot under load, switch interval {switch_ms:g} ms", server)
 
 
-def _add_rows(table: Table, server: LiveServer) -> None:
+def _table(title: str, server: LiveServer) -> Table:
+    table = Table(title, baseline="nothing", ratio_of="fill_p50_ms")
     with server.client() as client:
         for _ in range(OPEN_ORDERS):
             client.post("/orders", json=RESTING).raise_for_status()
@@ -57,17 +46,22 @@ def _add_rows(table: Table, server: LiveServer) -> None:
         table.add(f"256 x GET /{path}", **_under(server, 256, request))
     market = post("/api/v1/orders", token, MARKET)
     table.add("64 x POST /orders, market", **_under(server, 64, market))
+    return table
 
 
 def _under(server: LiveServer, connections: int, request: bytes) -> Figures:
     """Measure for some seconds what a load does to others."""
-    loader = start_load(server.port, connections, request, SECONDS) if connections else None
-    time.sleep(0.5)
-    lags(server)
-    pinger, filler = Pinger(server), Filler(server)
-    time.sleep(SECONDS - 1.5)
-    pings, fills, late = pinger.end(), filler.end(), lags(server)
-    loaded = load_result(loader) if loader else {"requests_per_s": 0.0, "failed": 0.0}
+    filler = Filler(server)
+    with Loader() as loader:
+        if connections:
+            loader.begin(server.port, connections, request, SECONDS)
+        time.sleep(BEGUN_S)
+        lags(server)
+        pinger = Pinger(server)
+        filler.start()
+        time.sleep(SECONDS - BEGUN_S - ENDED_S)
+        pings, fills, late = pinger.end(), filler.end(), lags(server)
+        loaded = loader.result() if connections else {"requests_per_s": 0.0, "failed": 0}
     return {
         "requests_per_s": loaded["requests_per_s"],
         "failed": loaded["failed"],

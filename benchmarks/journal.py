@@ -30,8 +30,8 @@ from backend.store import Database, Journal, audit
 from backend.store.audit import NewEntry
 from benchmarks.harness import Table, main, percentile
 
-ROUNDS = 1000
-HISTORY = 100_000
+ROUNDS = 500
+HISTORY = 20_000
 ACCOUNT = "sandbox:paper"
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
 ASKED = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.001"}

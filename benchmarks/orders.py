@@ -2,123 +2,142 @@
 
     python -m benchmarks.orders
 
-One connection that stays open, and a client that costs next to nothing. Each
-order is on the disk before the answer leaves.
+Each order is on the disk before the answer leaves. The baseline is the same call in the server's
+process, without HTTP.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
 
-from benchmarks.harness import Table, main, percentile
-from benchmarks.live import LiveServer, live_server
+import httpx
+
+from benchmarks._asking import MARKET, RESTING, Figures, Loader, post
+from benchmarks._asking_one import Connection
+from benchmarks._sharing import shared_server
+from benchmarks._watching import quantiles
+from benchmarks.harness import Table, main
+from benchmarks.live import LiveServer
 
 WARM_UP = 50
-ORDERS = 500
-SETTINGS = {"rate_limit_enabled": False, "paper_balance": "USDT=1000000,BTC=10"}
-RESTING = {
-    "symbol": "BTC/USDT",
-    "side": "buy",
-    "type": "limit",
-    "quantity": "0.001",
-    "price": "20000",
-}
-LENGTH = re.compile(rb"\r\nContent-Length: (\d+)\r\n", re.IGNORECASE)
-
-
-class Connection:
-    """One connection that waits for each answer before it asks again."""
-
-    def __init__(self, server: LiveServer) -> None:
-        self._token = server.login()
-        self._socket = socket.create_connection(("127.0.0.1", server.port))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def ask(
-        self, method: str, path: str, body: object = None, key: str = ""
-    ) -> tuple[bytes, float]:
-        """Return the answer and how many milliseconds it took."""
-        request = self._request(method, path, body, key)
-        started = time.perf_counter()
-        self._socket.sendall(request)
-        answer = self._read()
-        taken_ms = (time.perf_counter() - started) * 1000
-        if not answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 201")):
-            raise RuntimeError(answer.decode())
-        return answer, taken_ms
-
-    def place(self, key: str = "", **fields: object) -> tuple[str, float]:
-        """Place an order; returns its id and the time it took."""
-        answer, taken_ms = self.ask("POST", "/orders", {**RESTING, **fields}, key)
-        return str(json.loads(answer.partition(b"\r\n\r\n")[2])["data"]["id"]), taken_ms
-
-    def _request(self, method: str, path: str, body: object, key: str) -> bytes:
-        content = b"" if body is None else json.dumps(body).encode()
-        lines = [
-            f"{method} /api/v1{path} HTTP/1.1",
-            "Host: 127.0.0.1",
-            f"Authorization: Bearer {self._token}",
-        ]
-        if body is not None:
-            lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
-        if key:
-            lines.append(f"Idempotency-Key: {key}")
-        return "\r\n".join([*lines, "", ""]).encode() + content
-
-    def _read(self) -> bytes:
-        received = b""
-        while True:
-            head, end, body = received.partition(b"\r\n\r\n")
-            found = LENGTH.search(head + b"\r\n")
-            if end and found is not None and len(body) >= int(found[1]):
-                return received
-            received += self._socket.recv(65_536)
+ORDERS = 150
+TWINS = 50
+CONNECTIONS = (1, 16, 64, 256)
+SECONDS = 0.5
+QUIET_S = 0.5
+BASELINE = "place, without HTTP"
+CHEAP_MARKET = {"type": "market", "price": None, "quantity": "0.0002"}
 
 
 def measure() -> Iterator[Table]:
-    """Yield the table."""
-    with live_server(**SETTINGS) as server:
+    """Yield the tables."""
+    with shared_server() as server:
         connection = Connection(server)
         for _ in range(WARM_UP):
             connection.ask("DELETE", f"/orders/{connection.place()[0]}")
-        table = Table("Orders on paper, journalled, 1 connection")
-        _add(table, "POST /orders, limit", _cycle(connection, {}))
-        _add(table, "POST /orders, limit, with a key", _cycle(connection, {"keyed": True}))
-        exits = {"take_profit": {"price": "30000"}, "stop_loss": {"stop_price": "10000"}}
-        _add(table, "POST /orders, bracket", _cycle(connection, exits))
-        market = {"type": "market", "price": None, "quantity": "0.0002"}
-        market_ms = [connection.place(**market, side=side)[1] for side in _sides()]
-        _add(table, "POST /orders, market", market_ms)
-        placed = [connection.place()[0] for _ in range(ORDERS)]
-        cancels = [connection.ask("DELETE", f"/orders/{order_id}")[1] for order_id in placed]
-        _add(table, "DELETE /orders/{id}", cancels)
-        again = [connection.place("the-same")[1] for _ in range(ORDERS)]
-        _add(table, "POST /orders, answered again", again[1:])
-        yield table
+        yield _one_by_one(server, connection)
+        yield _twins(server)
+        yield _to_a_socket(server, connection)
+        yield _crowds(server)
 
 
-def _cycle(connection: Connection, fields: dict[str, object]) -> list[float]:
+def _one_by_one(server: LiveServer, connection: Connection) -> Table:
+    table = Table("Orders on paper, 1 connection", baseline=BASELINE, ratio_of="p50_ms")
+    direct = httpx.get(f"{server.url}/bench/place", timeout=60).raise_for_status().json()
+    table.add(BASELINE, **direct)
+    table.add("POST /orders, limit", **quantiles(_placed(connection, {})))
+    exits = {"take_profit": {"price": "30000"}, "stop_loss": {"stop_price": "10000"}}
+    table.add("POST /orders, bracket", **quantiles(_placed(connection, exits)))
+    sides = islice(cycle(("buy", "sell")), ORDERS)
+    market_ms = [connection.place(**CHEAP_MARKET, side=side)[1] for side in sides]
+    table.add("POST /orders, market", **quantiles(market_ms))
+    open_ids = [connection.place()[0] for _ in range(ORDERS)]
+    cancels = [connection.ask("DELETE", f"/orders/{order_id}")[1] for order_id in open_ids]
+    table.add("DELETE /orders/{id}", **quantiles(cancels))
+    again = [connection.place("the-same")[1] for _ in range(ORDERS)]
+    table.add("POST /orders, answered again", **quantiles(again[1:]))
+    return table
+
+
+def _placed(connection: Connection, fields: dict[str, object]) -> list[float]:
     """Place orders and cancel each, so that not more and more are open; only the first counts."""
     taken = []
-    keyed = fields.pop("keyed", False)
-    for number in range(ORDERS):
-        order_id, taken_ms = connection.place(f"key-{number}" if keyed else "", **fields)
+    for _ in range(ORDERS):
+        order_id, taken_ms = connection.place(**fields)
         taken.append(taken_ms)
         connection.ask("DELETE", f"/orders/{order_id}")
     return taken
 
 
-def _sides() -> Iterator[str]:
-    for number in range(ORDERS):
-        yield "sell" if number % 2 else "buy"
+def _twins(server: LiveServer) -> Table:
+    """Send one order many times at once, under one key."""
+    connections = [Connection(server) for _ in range(TWINS)]
+    ready = threading.Barrier(TWINS)
+
+    def place(connection: Connection) -> tuple[str, float]:
+        ready.wait()
+        return connection.place("the-twins")
+
+    with ThreadPoolExecutor(TWINS) as threads:
+        answers = list(threads.map(place, connections))
+    table = Table("The same order many times at once, under one key")
+    placed = len({order_id for order_id, _ in answers})
+    taken = quantiles([taken_ms for _, taken_ms in answers])
+    table.add(f"{TWINS} x POST /orders, limit", answers=len(answers), placed=placed, **taken)
+    return table
 
 
-def _add(table: Table, name: str, taken_ms: list[float]) -> None:
-    table.add(name, p50_ms=percentile(taken_ms, 50), p99_ms=percentile(taken_ms, 99))
+def _to_a_socket(server: LiveServer, connection: Connection) -> Table:
+    """Time filled orders from OctoBot's channel, over journal and hub, to a client's socket."""
+    told: dict[str, float] = {}
+    httpx.get(f"{server.url}/bench/heard").raise_for_status()
+    with socket.create_connection(("127.0.0.1", server.port)) as stream:
+        head = f"Authorization: Bearer {connection.token}\r\n\r\n"
+        stream.sendall(f"GET /api/v1/stream?topics=orders HTTP/1.0\r\n{head}".encode())
+        listener = threading.Thread(target=_listen, args=(stream, told))
+        listener.start()
+        for _ in range(ORDERS):
+            connection.place(**CHEAP_MARKET)
+        time.sleep(QUIET_S)
+        heard = httpx.get(f"{server.url}/bench/heard").raise_for_status().json()
+        stream.shutdown(socket.SHUT_RDWR)
+        listener.join()
+    taken = [(at - heard[order_id]) * 1000 for order_id, at in told.items()]
+    table = Table("From OctoBot's channel to a client's socket, committed to the journal before")
+    table.add("order_filled", events=len(taken), **quantiles(taken))
+    return table
+
+
+def _listen(stream: socket.socket, told: dict[str, float]) -> None:
+    rest = b""
+    while data := stream.recv(65536):
+        at = time.monotonic()
+        *blocks, rest = (rest + data).split(b"\n\n")
+        for block in blocks:
+            if b"event: order_filled" in block:
+                told[json.loads(block.partition(b"data: ")[2])["order"]["id"]] = at
+
+
+def _crowds(server: LiveServer) -> Table:
+    """Place orders on many connections."""
+    table = Table("Orders on paper, many connections")
+    with Loader() as loader:
+        for name, order in (("market", MARKET), ("limit", RESTING)):
+            request = post("/api/v1/orders", server.login(), order)
+            figures: Figures = {"failed": 0}
+            for connections in CONNECTIONS:
+                found = loader.load(server.port, connections, request, SECONDS)
+                figures[f"per_s_at_{connections}"] = found["requests_per_s"]
+                figures[f"p99_ms_at_{connections}"] = found["p99_ms"]
+                figures["failed"] += found["failed"]
+            table.add(f"crowds x POST /orders, {name}", **figures)
+    return table
 
 
 if __name__ == "__main__":

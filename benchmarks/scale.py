@@ -7,6 +7,7 @@ Each row adds to the ones before; every symbol ticks five times a second.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -15,8 +16,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks._asking import ROOT, UNLIMITED, Figures, Pinger, get, lags, load, quantiles
-from benchmarks._history import PAPER_BALANCE, write_history
+from benchmarks._asking import ROOT, UNLIMITED, Figures, get, load
+from benchmarks._history import PAPER_BALANCE
+from benchmarks._sharing import long_history
+from benchmarks._watching import Pinger, lags, quantiles
 from benchmarks.harness import Table, main
 from benchmarks.live import OPEN_TO_QUESTIONS, LiveServer, live_server
 
@@ -25,7 +28,7 @@ STREAMS = 10_000
 BUSY = 256
 USERS = 20
 SYMBOLS = ("BTC/USDT", "ETH/USDT", *(f"M{number:03}/USDT" for number in range(198)))
-SECONDS = 4.0
+SECONDS = 3.0
 SETTINGS = {
     "symbols": ",".join(SYMBOLS),
     "paper_balance": PAPER_BALANCE,
@@ -39,7 +42,7 @@ def measure() -> Iterator[Table]:
     """Yield the table."""
     table = Table(f"{TRADES:,} trades, {len(SYMBOLS)} symbols, and what else there is")
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
-        write_history(Path(folder), TRADES)
+        long_history(Path(folder), TRADES)
         started = time.perf_counter()
         with live_server(Path(folder), command=OPEN_TO_QUESTIONS, **SETTINGS) as server:
             boot_s = time.perf_counter() - started
@@ -54,8 +57,8 @@ def measure() -> Iterator[Table]:
                 figures = _busy(server, token)
                 streams.stdin.write("report\n")
                 streams.stdin.flush()
-                standing = streams.stdout.readline().strip()
-                table.add(f"both ({standing})", **figures)
+                figures |= json.loads(streams.stdout.readline())
+                table.add("both", **figures)
     yield table
 
 
@@ -80,7 +83,7 @@ def _streams(server: LiveServer) -> subprocess.Popen[str]:
 def _quiet(server: LiveServer) -> Figures:
     lags(server)
     pinger = Pinger(server)
-    time.sleep(SECONDS / 2)
+    time.sleep(SECONDS)
     return {"rss_mb": server.rss_mb(), **lags(server), **quantiles(pinger.end(), "healthz_")}
 
 

@@ -1,0 +1,55 @@
+"""What the benchmarks of one run share: a running bot, and homes with a long history."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks._asking import UNLIMITED
+from benchmarks._history import PAPER_BALANCE, write_history
+from benchmarks.live import OPEN_TO_QUESTIONS, LiveServer, live_server
+
+SETTINGS = {"paper_balance": PAPER_BALANCE, "stream_heartbeat": 2, **UNLIMITED}
+_SERVER, _HOMES = "BENCH_SERVER", "BENCH_HOMES"
+
+
+@contextlib.contextmanager
+def server_to_share() -> Iterator[dict[str, str]]:
+    """Run a bot; yields what a script's environment must hold to use it."""
+    with live_server(command=OPEN_TO_QUESTIONS, **SETTINGS) as server:
+        yield {_SERVER: json.dumps([server.url, server.pid, str(server.home)])}
+
+
+def homes_to_share(folder: Path) -> dict[str, str]:
+    """Return what a script's environment must hold to leave its homes to others."""
+    return {_HOMES: str(folder)}
+
+
+@contextlib.contextmanager
+def shared_server() -> Iterator[LiveServer]:
+    """Yield the bot of this run, or one of this script's own; open orders end with it."""
+    with contextlib.ExitStack() as stack:
+        if _SERVER in os.environ:
+            url, pid, home = json.loads(os.environ[_SERVER])
+            server = LiveServer(url, pid, Path(home))
+        else:
+            started = live_server(command=OPEN_TO_QUESTIONS, **SETTINGS)
+            server = stack.enter_context(started)
+        yield server
+        with server.client() as client:
+            client.delete("/orders", timeout=60).raise_for_status()
+
+
+def long_history(home: Path, count: int) -> None:
+    """Have `count` trades been made in an empty home; one of this run is copied if there is one."""
+    if _HOMES not in os.environ:
+        write_history(home, count)
+        return
+    kept = Path(os.environ[_HOMES]) / str(count)
+    if not kept.exists():
+        write_history(kept, count)
+    shutil.copytree(kept, home, dirs_exist_ok=True)
