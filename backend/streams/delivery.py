@@ -10,34 +10,34 @@ from __future__ import annotations
 import selectors
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import structlog
 
-from backend.errors import EventsGone
 from backend.schemas.events import Event, Topic
 from backend.streams.archive import Page
-from backend.streams.client import Client, Recall, Wish
+from backend.streams.client import Client, Wish
 from backend.streams.fold import Fold
 from backend.streams.forms import Form
 from backend.streams.frames import (
     HEARTBEAT,
     OPENING,
     EndReason,
-    EventId,
     end_frame,
     event_frame,
-    reset_frame,
 )
 from backend.streams.groups import Groups
 from backend.streams.log import Change, Entry, Items, Log, Reload
-from backend.streams.recalls import LookUp, Recalls
+from backend.streams.replay import LookUp, Replay
+from backend.streams.sending import send_to_all
 
 if TYPE_CHECKING:
     from backend.streams.upkeep import Pace
 
 MOST_WORDS_BYTES = 256 * 1024
+AT_ONCE = 200  # sends after which other threads may have their turn: about 1 ms
 
 _log = structlog.get_logger(__name__)
 
@@ -57,7 +57,7 @@ class Delivery:
         self._selector = selector
         self._pace = pace
         self._fold = Fold()
-        self._recalls = Recalls(log, self._fold, look_up)
+        self._replay = Replay(log, self._fold, look_up)
         self._groups = Groups()
         self._lagging: set[Client] = set()
         self.published: Counter[str] = Counter()
@@ -83,10 +83,8 @@ class Delivery:
         """Send what was noted since the last wave."""
         for group in self._groups.take_touched():
             wave = group.take_wave()
-            for client in tuple(group.current):
-                sent = self._write(client, wave.data)
-                if sent is not None and sent < len(wave.data):
-                    self._start_lagging(client, *wave.split(sent))
+            for client, taken in self._send_to_all(tuple(group.current), wave.data):
+                self._start_lagging(client, *wave.split(taken))
 
     def attach(self, client: Client) -> None:
         """Begin a stream: from the client's place if it can be resumed, else with snapshots."""
@@ -97,20 +95,9 @@ class Delivery:
         except OSError:
             self.drop(client)
             return
-        rest = client.selection.form.dress(OPENING) + self._begin(client, client.place)
-        self._start_lagging(client, client.sequence, rest)
+        self._start_lagging(client, self._log.head.sequence, client.selection.form.dress(OPENING))
+        self._replay.begin(client, client.place)
         self.catch_up(client)
-
-    def _begin(self, client: Client, place: EventId | None) -> bytes:
-        """Set a client on its place; return what it is sent before all that follows."""
-        client.sequence = self._log.head.sequence
-        if place is not None and self._log.holds(place, client.selection):
-            client.sequence = place.sequence
-            return b""
-        if place is not None and self._recalls.can_begin(place, client.selection):
-            client.recall = Recall(place.number)
-            return b""
-        return self._spell_beginning(client, reset=place is not None)
 
     def tell(self, client: Client, words: bytes) -> None:
         """Send a socket's client an answer between two events; who reads none is given up."""
@@ -153,18 +140,11 @@ class Delivery:
         if recall is None or not client.is_open:
             return
         try:
-            page = answer.result()
-        except EventsGone:
-            client.recall = None
-            client.rest = self._spell_beginning(client, reset=True)
-            client.sequence = self._log.head.sequence
+            self._replay.take(client, answer.result)
         except Exception:
             _log.exception("the journal could not be read for a stream, which ends")
             self.drop(client)
             return
-        else:
-            client.rest = client.selection.form.dress(page.spell(client.selection))
-            client.recall = Recall(page.reached)
         client.took_at = time.monotonic()
         client.outlet.ask_for_room(True)
         self.catch_up(client)
@@ -205,15 +185,29 @@ class Delivery:
     def send_heartbeats(self, form: Form) -> None:
         """Let those who have been sent all there is see that the connection lives."""
         beat = form.dress(HEARTBEAT)
-        for client in self._groups.clients():
-            if client.selection.form is form and client not in self._lagging:
-                sent = self._write(client, beat)
-                if sent is not None and sent < len(beat):
-                    self._start_lagging(client, self._log.head.sequence, beat[sent:])
+        current = [
+            client
+            for client in self._groups.clients()
+            if client.selection.form is form and client not in self._lagging
+        ]
+        for client, taken in self._send_to_all(current, beat):
+            self._start_lagging(client, self._log.head.sequence, beat[taken:])
 
     def end(self, client: Client, reason: EndReason) -> None:
         """End a stream with a last event that says why."""
         self.dismiss(client, client.selection.form.dress(end_frame(reason)))
+
+    def _send_to_all(self, clients: Sequence[Client], data: bytes) -> Iterator[tuple[Client, int]]:
+        """Send all the same; yield who took less, and how much of it. The gone are dropped."""
+        for first in range(0, len(clients), AT_ONCE):
+            some = clients[first : first + AT_ONCE]
+            descriptors = [client.outlet.descriptor for client in some]
+            for client, taken in zip(some, send_to_all(descriptors, data), strict=True):
+                if taken == len(data):
+                    continue
+                now_taken = self._write(client, data) if taken < 0 else taken
+                if now_taken is not None and now_taken < len(data):
+                    yield client, now_taken
 
     def _write(self, client: Client, data: bytes) -> int | None:
         """Return how much the client took; None when it is gone, and then dropped."""
@@ -253,24 +247,14 @@ class Delivery:
         elif client.ended_at is not None:
             self.drop(client)
         elif client.recall is not None:
-            self._recalls.go_on(client, client.recall)
+            self._replay.ask(client, client.recall)
         elif client.sequence != self._log.head.sequence:
-            self._go_on(client)
+            slow = time.monotonic() - client.behind_since > self._pace.slow_s
+            self._replay.go_on(client, conflate=slow)
         elif client.wishes:
             self._grant(client, client.wishes.pop(0))
         else:
             self._stop_lagging(client)
-
-    def _go_on(self, client: Client) -> None:
-        """Compose what follows a client's place, or, if that is lost, everything anew."""
-        if self._log.holds(self._log.head._replace(sequence=client.sequence), client.selection):
-            slow = time.monotonic() - client.behind_since > self._pace.slow_s
-            client.rest, client.sequence = self._log.chunk(
-                client.sequence, client.selection, conflate=slow
-            )
-        else:
-            client.rest = self._spell_beginning(client, reset=True)
-            client.sequence = self._log.head.sequence
 
     def _may_send(self, client: Client) -> bool:
         return client in self._lagging and not (client.recall and client.recall.is_waiting)
@@ -282,12 +266,6 @@ class Delivery:
         client.selection = wish.selection
         self._groups.join(client)
         if wish.place is not None:
-            client.rest = self._begin(client, wish.place)
+            self._replay.begin(client, wish.place)
         else:
-            new = wish.selection.beyond(before)
-            client.rest = new.form.dress(self._fold.snapshots(self._log.head, new))
-
-    def _spell_beginning(self, client: Client, *, reset: bool) -> bytes:
-        """Spell all topics of a client as they stand at the head."""
-        snapshots = self._fold.snapshots(self._log.head, client.selection)
-        return client.selection.form.dress(reset_frame() + snapshots if reset else snapshots)
+            client.rest = self._replay.spell_new(client, before)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from operator import attrgetter
 
-from backend.schemas.events import Topic
+from backend.schemas.events import JOURNALLED, Topic
 from backend.streams.forms import SSE, Form
 from backend.streams.frames import EventId, first_place, snapshot_frame
 
@@ -73,6 +73,11 @@ class Change:
     symbol: str | None
     frame: bytes
 
+    @property
+    def is_written(self) -> bool:
+        """Tell whether the journal holds it: then its place is made of its number there."""
+        return self.id.sequence == first_place(self.id.number)
+
     def spell(self, _selection: Selection) -> bytes:
         """Return the event as the client gets it."""
         return self.frame
@@ -123,6 +128,7 @@ class Log:
         self._live: deque[Entry] = deque(maxlen=capacity)
         self._lost: dict[Topic, int] = {}
         self._live_lost = 0
+        self._unwritten_lost = 0
         self._newest: dict[tuple[Topic, str], Change] = {}
 
     def next_id(self, number: int | None = None) -> EventId:
@@ -141,6 +147,8 @@ class Log:
         if len(self._ledger) == self._ledger.maxlen:
             oldest = self._ledger[0]
             self._lost[oldest.topic] = oldest.id.sequence
+            if oldest.topic in JOURNALLED and isinstance(oldest, Change) and not oldest.is_written:
+                self._unwritten_lost = oldest.id.sequence
         self._ledger.append(entry)
 
     def holds(self, place: EventId, selection: Selection) -> bool:
@@ -150,10 +158,15 @@ class Log:
             place.sequence >= self._lost.get(topic, self._began) for topic in selection.topics
         )
 
-    def may_have_given(self, place: EventId) -> bool:
-        """Tell whether an id can have been given out, by this start or an earlier one."""
-        is_of_now = place.start == self.head.start
-        return place.number <= self.head.number and not (is_of_now and place > self.head)
+    def may_be_recalled(self, place: EventId) -> bool:
+        """Tell whether the journal can know all that followed a place.
+
+        It cannot for an id that was never given out, nor when something was lost from
+        here that could not be written there.
+        """
+        if place.start == self.head.start:
+            return self._unwritten_lost <= place.sequence <= self.head.sequence
+        return place.number <= self.head.number
 
     def chunk(self, sequence: int, selection: Selection, *, conflate: bool) -> tuple[bytes, int]:
         """Spell what follows a place, up to a bound, and say how far that reaches."""

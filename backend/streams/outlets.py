@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from ctypes import c_int
 from typing import Protocol
 
 from backend.concurrency import Signal
@@ -18,7 +19,13 @@ _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class Outlet(Protocol):
-    """Where a client's bytes go. The hub's thread calls it; nothing here waits."""
+    """Where a client's bytes go. The hub's thread calls it; nothing here waits.
+
+    `descriptor` is that of the socket to which whole events may be sent past
+    `write`, and -1 where there is none.
+    """
+
+    descriptor: c_int
 
     def open(self, selector: selectors.BaseSelector, owner: object) -> None:
         """Start; what happens to a socket is then reported by the selector with `owner`."""
@@ -45,6 +52,7 @@ class SocketOutlet:
         self._socket = sock
         self._selector: selectors.BaseSelector | None = None
         self._owner: object = None
+        self.descriptor = c_int(sock.fileno())
         sock.setblocking(False)
         if sock.family == socket.AF_UNIX:
             return  # one end of a pair: whoever has the other one has the client
@@ -73,6 +81,7 @@ class SocketOutlet:
         if self._selector is not None:
             self._selector.unregister(self._socket)
             self._selector = None
+        self.descriptor.value = -1  # another connection may have the number next
         self._socket.close()
 
 
@@ -106,6 +115,7 @@ class PipeOutlet:
     """A bounded pipe between the hub's thread and the request that iterates it."""
 
     def __init__(self, signal: Signal, report_room: Callable[[], None]) -> None:
+        self.descriptor = c_int(-1)
         self._signal = signal
         self._report_room = report_room
         self._lock = threading.Lock()  # held for a few instructions, so the hub greenlet may wait

@@ -158,6 +158,41 @@ def test_a_place_beyond_the_buffer_is_served_from_the_journal(start_house: Start
     assert client.take(1)[0].data["data"] == {"key": "bot", "value": 1}
 
 
+def test_who_reads_slower_than_the_buffer_gets_the_rest_from_the_journal(
+    start_house: StartHouse,
+) -> None:
+    count = 800
+    house = start_house(capacity=100)
+    client = house.open("topics=orders,bot", receive_buffer=4096)
+    client.take(2)
+    for number in range(count):
+        house.publish("orders", "a", number, pad=5000)
+    house.settle()
+    wait_until(lambda: house.live.hub.lagging_streams == 1)
+    house.publish("bot", "bot", 1)
+    events = client.until("snapshot")
+    house.publish("orders", "b", count)
+    [last] = client.take(1)
+    told = [event for event in events if event.name == "orders_changed"]
+    assert values([*told, last]) == list(range(count + 1))
+    assert [event.name for event in events].count("reset") == 0
+    assert events[-1].data["data"] == {"key": "bot", "value": 1}
+
+
+def test_an_order_that_is_not_in_the_journal_and_left_the_buffer_resets(
+    start_house: StartHouse,
+) -> None:
+    house = start_house(capacity=100)
+    last = follow(house, "topics=orders")
+    house.live.publish("orders", "unwritten", 1)
+    for number in range(150):
+        house.publish("orders", "a", number)
+    house.settle()
+    reset, snapshot = house.open("topics=orders", last_event_id=last).take(2)
+    assert (reset.name, snapshot.name) == ("reset", "snapshot")
+    assert snapshot.data["data"] == [{"key": "unwritten", "value": 1}, {"key": "a", "value": 149}]
+
+
 def test_what_is_forgotten_begins_anew(house: House) -> None:
     house.publish("orders", "a", 1)
     last = follow(house, "topics=orders")

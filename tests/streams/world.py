@@ -9,6 +9,7 @@ from __future__ import annotations
 import selectors
 import time
 from collections.abc import Mapping
+from ctypes import c_int
 
 from backend.schemas.events import Event, Topic
 from backend.streams import Holder, Pace, Selection
@@ -76,6 +77,7 @@ class Outlet:
     """Takes as many bytes as it was given room for."""
 
     def __init__(self) -> None:
+        self.descriptor = c_int(-1)
         self.room = 0
         self.received = b""
 
