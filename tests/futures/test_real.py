@@ -193,14 +193,17 @@ def test_exits_and_changed_orders_only_reduce_at_the_exchange_too(trader: Trader
 
 
 def test_a_liquidation_at_the_exchange_is_seen_soon(trader: Trader) -> None:
-    position = opened(trader, "buy", "0.1")
     mark = trader.sink.mark()
+    position = opened(trader, "buy", "0.1")
     assert position.liquidation_price is not None
 
     trader.bridge.sandbox.pin(BTC, position.liquidation_price.quantize(D(1)) - 1)
 
     assert wait_until(lambda: trader.positions() == [], 5)
-    (closed,) = trader.await_told(mark, "position_closed")
+    assert wait_until(lambda: trader.told(mark)[-1][0] == "position_closed", 5), trader.told(mark)
+    (_, opening), *updates, (_, closed) = trader.told(mark)
+    assert (opening["side"], opening["quantity"]) == ("long", "0.1")
+    assert {name for name, _ in updates} <= {"position_updated"}  # as the exchange tells of it
     assert (closed["side"], closed["quantity"]) == ("long", "0")
 
 

@@ -6,10 +6,23 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import structlog
 
 from tests.streams.live import WAYS_OUT, Live, WayOut
 
 StartLive = Callable[..., Live]
+
+
+@pytest.fixture(autouse=True)
+def plain_tracebacks() -> Iterator[None]:
+    """Draw tracebacks plainly: structlog's own default takes seconds for a deep one."""
+    if structlog.is_configured():  # a whole backend logs
+        yield
+        return
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
