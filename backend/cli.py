@@ -17,6 +17,8 @@ from backend.commands.users import user
 from backend.settings import Settings
 from backend.settings_text import describe
 
+_FAREWELL_S = 2.0
+
 
 @click.group(invoke_without_command=True)
 @click.pass_context
@@ -94,6 +96,7 @@ def _serve(settings: Settings) -> None:
         server = Server(listener, app, certificates=shown)
         watch_connections(app, server)
         serve_until_told(server)
+    server.see_off(_FAREWELL_S)  # the hub has said good-bye by now
 
 
 if __name__ == "__main__":

@@ -80,6 +80,10 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
             if connection.idle:
                 connection.expire()
         super().stop(timeout)
+
+    def see_off(self, timeout: float) -> None:
+        """Let TLS connections that were handed over take what their owners left for them."""
+        self._relays.join(timeout)
         self._relays.kill()
 
     def handle(self, sock: Any, address: Any) -> None:  # noqa: ANN401 - gevent's

@@ -194,7 +194,7 @@ class Hub:
         """End every stream, saying why, and stop; returns within about a second."""
         self._closing = True
         self._nudge()
-        self._thread.join()
+        self._host.call_blocking(self._thread.join)  # TLS connections need the host meanwhile
         if self._archive is not None:
             self._archive.close()
 

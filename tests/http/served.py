@@ -194,6 +194,7 @@ class Served:
         self._started.set()
         self._told.wait()
         self.server.stop(5)
+        self.server.see_off(0.2)
         self._host.close()
         gevent.sleep(0.01)  # gevent closes sockets in its next turn
         gevent.get_hub().destroy(destroy_loop=True)

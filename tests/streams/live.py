@@ -20,6 +20,7 @@ from backend.handover import hand_over_socket
 from backend.schemas.events import Event, Topic
 from backend.server import Server, listen
 from backend.streams import Holder, Hub, Selection
+from backend.tls import Certificates
 from tests.streams.sse import SseClient
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Live:
     def __init__(self, way_out: WayOut = "handed over", **settings: Any) -> None:
         self.revoked: set[str] = set()
         self._way_out = way_out
+        self._certificates: Certificates | None = settings.pop("certificates", None)
         self._settings = {"capacity": 1000, **settings}
         self._clients: list[SseClient] = []
         self._started = threading.Event()
@@ -74,14 +76,17 @@ class Live:
         self.hub = Hub(host=host, **self._settings)
         listener = listen("127.0.0.1", 0)
         self.port = listener.getsockname()[1]
-        server = Server(listener, self._application)
+        server = Server(listener, self._application, certificates=self._certificates)
         stop = gevent.event.Event()
         self.stop_serving = partial(host.call_on_hub, stop.set)
         server.start()
         self._started.set()
         stop.wait()
+        if self._way_out == "handed over":  # as in life; who iterates needs the hub's end first
+            server.stop(2)
         self.hub.close()
         server.stop(2)
+        server.see_off(2)
         host.close()
         gevent.sleep(0.01)  # gevent closes sockets in its next turn
         gevent.get_hub().destroy(destroy_loop=True)

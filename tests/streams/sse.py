@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -60,12 +61,15 @@ class SseClient:
         receive_buffer: int | None = None,
         headers: str = "",
         method: str = "GET",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.socket = socket.socket()
         self.socket.settimeout(WAIT_S)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.connect(("127.0.0.1", port))
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         if last_event_id is not None:
             headers += f"Last-Event-ID: {last_event_id}\r\n"
         self.socket.sendall(f"{method} {target} HTTP/1.0\r\nHost: test\r\n{headers}\r\n".encode())

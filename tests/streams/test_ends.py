@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 import time
+from pathlib import Path
+
+import trustme
 
 from backend.streams import Pace
+from backend.tls import Certificates
 from tests.streams.conftest import StartLive
 from tests.streams.live import Live
 from tests.streams.sse import wait_until
@@ -68,6 +73,24 @@ def test_a_stopping_server_ends_all_streams_promptly(any_live: Live) -> None:
     assert time.monotonic() - started < 2
     assert {event.data["reason"] for end in ends for event in end} == {"server_stopping"}
     assert [len(end) for end in ends] == [1] * 20
+
+
+def test_a_stopping_server_tells_those_under_tls_too(start_live: StartLive, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    pem = tmp_path / "server.pem"
+    issued.private_key_and_cert_chain_pem.write_to_path(pem)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    live = start_live(certificates=Certificates(pem, pem))
+    clients = [live.open("topics=orders", tls=trusting) for _ in range(5)]
+    for client in clients:
+        client.take(1)
+    live.publish("orders", "a", 1)
+    live.stop_serving()
+    told = [client.rest() for client in clients]
+    assert [[event.name for event in events] for events in told] == [["orders_changed", "end"]] * 5
+    assert {events[-1].data["reason"] for events in told} == {"server_stopping"}
 
 
 def test_a_stalled_client_does_not_hold_up_the_stop(live: Live) -> None:
