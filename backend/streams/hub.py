@@ -88,7 +88,7 @@ class Hub:
 
     def publish(self, event: Event, number: int | None = None) -> None:
         """Append one event, `number` being its number in the journal; returns at once."""
-        self._post(self._events, partial(self._delivery.take, event, number))
+        self._post_event(partial(self._delivery.take, event, number))
 
     def wants(self, topic: Topic, symbol: str) -> bool:
         """Tell whether anybody follows the topic for this symbol."""
@@ -96,7 +96,7 @@ class Hub:
 
     def load(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
         """Replace a topic's snapshot, and send it to the streams that carry the topic."""
-        self._post(self._events, partial(self._delivery.reload, topic, dict(items)))
+        self._post_event(partial(self._delivery.reload, topic, dict(items)))
 
     def open(
         self, selection: Selection, holder: Holder, last_event_id: str | None = None
@@ -122,7 +122,7 @@ class Hub:
 
     def tell(self, client: Client, words: bytes) -> None:
         """Send a socket's client an answer, between two events."""
-        self._post(self._requests, partial(self._delivery.tell, client, words))
+        self._post(partial(self._delivery.tell, client, words))
 
     def choose(
         self, client: Client, selection: Selection, last_event_id: str | None, words: bytes
@@ -135,7 +135,7 @@ class Hub:
         """
         place = parse_event_id(last_event_id) if last_event_id else None
         wish = Wish(selection, place)
-        self._post(self._requests, partial(self._delivery.choose, client, wish, words))
+        self._post(partial(self._delivery.choose, client, wish, words))
 
     def renew(self, client: Client, holder: Holder) -> None:
         """Let a client stay for as long as another token of the same user allows."""
@@ -143,7 +143,7 @@ class Hub:
 
     def dismiss(self, client: Client, last_words: bytes) -> None:
         """End a socket after these words."""
-        self._post(self._requests, partial(self._delivery.dismiss, client, last_words))
+        self._post(partial(self._delivery.dismiss, client, last_words))
 
     def past(self, after: str | None, topics: Sequence[Topic], limit: int) -> Page[PastEvent]:
         """Return journalled events that followed an id, oldest first.
@@ -178,17 +178,17 @@ class Hub:
 
     def attach(self, client: Client) -> None:
         """Begin a stream that was granted."""
-        self._post(self._requests, partial(self._delivery.attach, client))
+        self._post(partial(self._delivery.attach, client))
         if self._closed:
             client.outlet.close()
 
     def catch_up(self, client: Client) -> None:
         """Go on with a stream whose outlet has room again."""
-        self._post(self._requests, partial(self._delivery.catch_up, client))
+        self._post(partial(self._delivery.catch_up, client))
 
     def detach(self, client: Client) -> None:
         """End a stream without a word."""
-        self._post(self._requests, partial(self._delivery.drop, client))
+        self._post(partial(self._delivery.drop, client))
 
     def close(self) -> None:
         """End every stream, saying why, and stop; returns within about a second."""
@@ -200,14 +200,21 @@ class Hub:
 
     def _look_up(self, client: Client, question: archive.Question) -> None:
         def tell(page: Future[archive.Page]) -> None:
-            self._post(self._requests, partial(self._delivery.take_page, client, page))
+            self._post(partial(self._delivery.take_page, client, page))
 
         if self._archive is not None:
             self._archive.ask(question, tell)
 
-    def _post(self, queue: deque[Callable[[], None]], call: Callable[[], None]) -> None:
+    def _post_event(self, call: Callable[[], None]) -> None:
+        """Queue an event; while nobody has a stream, the next tick is soon enough."""
         if not self._closed:
-            queue.append(call)
+            self._events.append(call)
+            if self._seats.taken:
+                self._nudge()
+
+    def _post(self, call: Callable[[], None]) -> None:
+        if not self._closed:
+            self._requests.append(call)
             self._nudge()
 
     def _nudge(self) -> None:
