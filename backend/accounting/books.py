@@ -32,7 +32,7 @@ from decimal import Decimal, localcontext
 from backend.accounting.balances import assets_of
 from backend.accounting.exact import EXACT, ZERO, part_of
 from backend.accounting.totals import Booked, Totals
-from backend.schemas.trades import Trade
+from backend.schemas.trades import Execution, Trade
 
 
 class Opening:
@@ -89,7 +89,7 @@ class Book:
         with localcontext(EXACT):
             return self.quantity * price - self._sign * self.cost
 
-    def add(self, trade: Trade) -> None:
+    def add(self, trade: Trade | Execution) -> None:
         """Book one execution."""
         with localcontext(EXACT):
             fee_value = self._fee_value(trade)
@@ -133,14 +133,14 @@ class Book:
             proceeds, fee = rest.take(drawn)
             outcome.gain(proceeds - drawn * self._opening_price, fee)
 
-    def _fee_value(self, trade: Trade) -> Decimal | None:
+    def _fee_value(self, trade: Trade | Execution) -> Decimal | None:
         if trade.fee is None:
             return ZERO
         if trade.fee.currency == self.quote:
             return trade.fee.cost
         return _worth(trade, trade.fee.cost) if trade.fee.currency == self.base else None
 
-    def _moved(self, trade: Trade, fee_value: Decimal) -> tuple[Decimal, Decimal]:
+    def _moved(self, trade: Trade | Execution, fee_value: Decimal) -> tuple[Decimal, Decimal]:
         """Return what the execution adds to the holding of the base asset, and for how much."""
         sign = 1 if trade.side == "buy" else -1
         if trade.fee is None or trade.fee.currency != self.base or self._is_contract:
@@ -178,7 +178,7 @@ class _Outcome:
         self.net += amount - fees
 
 
-def _worth(trade: Trade, quantity: Decimal) -> Decimal:
+def _worth(trade: Trade | Execution, quantity: Decimal) -> Decimal:
     """Return what so much of the base asset is worth at the execution's own price."""
     if not trade.quantity:
         return EXACT.multiply(trade.price, quantity)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from backend.accounting.exact import EXACT, ZERO
 from backend.schemas.orders import Fee
+from backend.schemas.trades import Charge
 
 
 class Booked(NamedTuple):
@@ -24,7 +25,7 @@ class Booked(NamedTuple):
     realized: Decimal | None
     net: Decimal
     unmatched: Decimal
-    fee: Fee | None
+    fee: Fee | Charge | None
     fee_value: Decimal | None
 
 
@@ -39,6 +40,7 @@ class Totals:
     """What some of a book's executions add up to, in its quote asset.
 
     `fees` are by currency; one in base or quote is valued at its execution's own price.
+    `wins` is how many orders that closed something gained after fees, `losses` how many lost.
     """
 
     def __init__(self, booked: Iterable[Booked] = ()) -> None:
@@ -46,6 +48,8 @@ class Totals:
         self.realized = ZERO
         self.unmatched = ZERO
         self.fees: dict[str, FeeSum] = {}
+        self.wins = 0
+        self.losses = 0
         self._nets: dict[str, Decimal] = {}
         for row in booked:
             self.add(row)
@@ -57,7 +61,7 @@ class Totals:
             self.unmatched += row.unmatched
             if row.realized is not None:
                 self.realized += row.realized
-                self._nets[row.order_id] = self._nets.get(row.order_id, ZERO) + row.net
+                self._close(row.order_id, row.net)
             if row.fee is not None:
                 cost, value = self.fees.get(row.fee.currency, (ZERO, ZERO))
                 if value is not None:
@@ -69,12 +73,8 @@ class Totals:
         """How many orders closed something: an order that fills in parts counts once."""
         return len(self._nets)
 
-    @property
-    def wins(self) -> int:
-        """How many of these gained after fees."""
-        return sum(net > 0 for net in self._nets.values())
-
-    @property
-    def losses(self) -> int:
-        """How many of these lost after fees."""
-        return sum(net < 0 for net in self._nets.values())
+    def _close(self, order_id: str, net: Decimal) -> None:
+        before = self._nets.get(order_id, ZERO)
+        after = self._nets[order_id] = before + net
+        self.wins += (after > 0) - (before > 0)
+        self.losses += (after < 0) - (before < 0)

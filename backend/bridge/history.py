@@ -87,6 +87,12 @@ class History(Generic[T]):
         for index in range(end - 1, -1, -1):
             yield entries[index]
 
+    def after(self, place: int, limit: int) -> list[Entry[T]]:
+        """Return the first entries that are newer than a place, oldest first."""
+        entries = self._entries
+        first = _index(entries, place + 1)
+        return entries[first : first + limit]
+
     def page(
         self, limit: int, before: int | None, wanted: Callable[[T], bool]
     ) -> tuple[list[Entry[T]], int | None]:

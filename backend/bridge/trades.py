@@ -13,9 +13,9 @@ from backend.bridge.pages import Pages
 from backend.concurrency import Host
 from backend.cursors import decode_cursor, encode_cursor
 from backend.errors import TradeNotFound
-from backend.schemas.journal import OrderJournal, StoredTrade
+from backend.schemas.journal import OrderJournal, StoredExecution, StoredTrade
 from backend.schemas.prepared import Prepared
-from backend.schemas.trades import Trade, TradeQuery
+from backend.schemas.trades import Execution, Trade, TradeQuery, execution_of
 
 
 class Trades:
@@ -67,6 +67,26 @@ class Trades:
         if stored is None:
             raise TradeNotFound("no trade has this id")
         return stored.trade
+
+    def following(self, place: int, limit: int) -> tuple[int, Sequence[Execution]]:
+        """Return executions that follow a place, oldest first, and the place to go on from.
+
+        Up to `limit` are looked at; the place stays the same at the end of the list. Blocks,
+        and raises `JournalUnavailable`.
+        """
+        kept = self._ledger.trades
+        oldest = kept.oldest_place
+        if place + 1 < oldest and not kept.complete:
+            rows = self._journal.executions_between(place, oldest, limit)
+            if rows:
+                mine = [row.execution for row in rows if self._is_mine(row)]
+                return rows[-1].place, mine
+        entries = kept.after(place, limit)
+        reached = entries[-1].place if entries else place
+        return reached, [execution_of(entry.item) for entry in entries]
+
+    def _is_mine(self, row: StoredExecution) -> bool:
+        return row.account == self._ledger.account(row.execution.exchange)
 
     def _older(self, query: TradeQuery, place: int, count: int) -> Sequence[StoredTrade]:
         return self._host.call_blocking(

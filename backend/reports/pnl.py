@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,10 @@ from backend.accounting.books import Book, Opening
 from backend.accounting.drawdown import Fall, max_drawdown
 from backend.accounting.exact import EXACT
 from backend.accounting.report import BookKey, Market, report
-from backend.errors import BotNotReady
+from backend.errors import BotNotReady, StoreUnavailable
 from backend.schemas.accounting import Pnl, PnlQuery
-from backend.schemas.common import MAX_PAGE, Page
-from backend.schemas.trades import Trade, TradeQuery
+from backend.schemas.journal import JournalUnavailable
+from backend.schemas.trades import Execution
 from backend.schemas.worth import Worth
 from backend.store import Database, openings, snapshots
 from backend.store.openings import Held
@@ -23,7 +24,8 @@ from backend.store.openings import Held
 if TYPE_CHECKING:
     from backend.bridge import Bridge
 
-_FEW = 20
+_AT_ONCE = 100
+_PAUSE_S = 0.0005
 _FINEST = Decimal("1E-18")
 
 
@@ -31,15 +33,15 @@ class ProfitAndLoss:
     """Books every execution once, in the order of the trades' list; blocks while it does.
 
     An execution that an exchange tells late is booked when it is told, under
-    its own time. The books begin anew when trades or opening balances are not
-    those that they grew from.
+    its own time. The books begin anew when opening balances are not those that
+    they grew from.
     """
 
     def __init__(self, bridge: Bridge, database: Database) -> None:
         self._bridge = bridge
         self._database = database
         self._lock = threading.Lock()
-        self._newest: str | None = None
+        self._booked_to = 0
         self._books: dict[BookKey, Book] = {}
         self._held: frozenset[Held] = frozenset()
         self._prices: dict[tuple[str, str], Decimal | None] = {}
@@ -53,8 +55,22 @@ class ProfitAndLoss:
         market = Market(self._bridge.portfolio.prices(), worth.reference_market)
         fall = self._fall(worth, query)
         with self._lock:
-            self._catch_up(worth)
+            self._begin_if_changed(worth)
+            while self._book_some(worth):
+                time.sleep(_PAUSE_S)
             return report(self._books, market, query, fall)
+
+    def book_ahead(self, worth: Worth, closing: threading.Event) -> None:
+        """Book what is not booked yet, so that nobody waits for it; in steps, until `closing`.
+
+        After each step the bot goes first, and whoever asks.
+        """
+        with self._lock:
+            self._begin_if_changed(worth)
+        more = True
+        while more and not closing.wait(_PAUSE_S):
+            with self._lock:
+                more = self._book_some(worth)
 
     def _fall(self, worth: Worth, query: PnlQuery) -> Fall | None:
         if query.symbol is not None:
@@ -68,27 +84,33 @@ class ProfitAndLoss:
         )
         return max_drawdown(values)
 
-    def _catch_up(self, worth: Worth) -> None:
+    def _begin_if_changed(self, worth: Worth) -> None:
         accounts = sorted(worth.accounts.values())
         held = self._database.read(openings.of_accounts, accounts, worth.reference_market)
         if held != self._held:
             self._begin(held)
-        new = list(self._newer_than(self._newest))
-        if self._newest is not None and new and new[-1].id != self._newest:
-            self._begin(held)
-        for trade in reversed(new):
-            if trade.id != self._newest:
-                account = worth.accounts.get(trade.exchange)
-                self._book(trade.exchange, trade.symbol, account).add(trade)
-        if new:
-            self._newest = new[0].id
+
+    def _book_some(self, worth: Worth) -> bool:
+        """Book a few milliseconds' worth of executions; False when all were booked."""
+        reached, executions = self._following()
+        for execution in executions:
+            account = worth.accounts.get(execution.exchange)
+            self._book(execution.exchange, execution.symbol, account).add(execution)
+        more, self._booked_to = reached > self._booked_to, reached
+        return more
+
+    def _following(self) -> tuple[int, Sequence[Execution]]:
+        try:
+            return self._bridge.trades.following(self._booked_to, _AT_ONCE)
+        except JournalUnavailable:
+            raise StoreUnavailable from None
 
     def _begin(self, held: frozenset[Held]) -> None:
         self._held = held
         self._prices = {(row.account, row.asset): row.price for row in held}
         self._openings = {(row.account, row.asset): Opening(row.quantity) for row in held}
         self._books = {}
-        self._newest = None
+        self._booked_to = 0
 
     def _book(self, exchange: str, symbol: str, account: str | None) -> Book:
         key = (exchange, symbol)
@@ -106,21 +128,3 @@ class ProfitAndLoss:
         return (
             EXACT.divide(base, quote).quantize(_FINEST, context=EXACT) if base and quote else None
         )
-
-    def _newer_than(self, trade_id: str | None) -> Iterator[Trade]:
-        """Walk from the newest trade to this one, or to the oldest if it is not found."""
-        for trade in self._all_trades():
-            yield trade
-            if trade.id == trade_id:
-                return
-
-    def _all_trades(self) -> Iterator[Trade]:
-        limit = MAX_PAGE if self._newest is None else _FEW
-        query = TradeQuery.model_validate({"limit": limit})
-        while True:
-            body = self._bridge.trades.page(query).body
-            page = Page[Trade].model_validate_json(body)
-            yield from page.data
-            if page.pagination.next_cursor is None:
-                return
-            query = query.model_copy(update={"cursor": page.pagination.next_cursor})

@@ -39,7 +39,9 @@ class Reports:
         self._bridge = bridge
         self._pnl = ProfitAndLoss(bridge, database)
         self._risk = RiskControl(bridge, database)
-        self._snapshots = Snapshots(settings, database, bridge.portfolio.worth)
+        self._snapshots = Snapshots(
+            settings, database, bridge.portfolio.worth, self._pnl.book_ahead
+        )
 
     def pnl(self, query: PnlQuery) -> Pnl:
         """Return profit and loss; raises `BotNotReady` while the bot does not run."""

@@ -32,7 +32,8 @@ _log = structlog.get_logger(__name__)
 class Snapshots:
     """Takes the first snapshot as soon as the account's value is known, then at the interval.
 
-    While the database is away snapshots are left out; the thread goes on.
+    After each it has the trades booked that came since the one before. While the
+    database is away snapshots are left out; the thread goes on.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class Snapshots:
         settings: Settings,
         database: Database,
         worth: Callable[[], Worth | None],
+        book_ahead: Callable[[Worth, threading.Event], None],
     ) -> None:
         self._interval_s = settings.snapshot_interval
         self._retention = timedelta(days=settings.snapshot_retention)
         self._database = database
         self._worth = worth
+        self._book_ahead = book_ahead
         self._newest = database.read(snapshots.newest, settings.trading)
         self._priced: set[tuple[str, str]] = set()
         self._tidied: dict[timedelta, datetime] = {}
@@ -75,6 +78,7 @@ class Snapshots:
             try:
                 self._take(worth)
                 self._tidy()
+                self._book_ahead(worth, self._closing)
             except StoreUnavailable:
                 _log.warning("portfolio snapshot left out: the database is away")
             except Exception as error:  # one is left out, not all that would follow

@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from backend.schemas.orders import Order
-from backend.schemas.trades import Trade
+from backend.schemas.trades import Execution, Trade
 
 IntentState = Literal["intended", "accepted", "refused", "lost"]
 
@@ -60,6 +60,14 @@ class StoredTrade:
     account: str
     trade: Trade
     changes: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+class StoredExecution(NamedTuple):
+    """What books need to know of a trade, and its place in the list."""
+
+    place: int
+    account: str
+    execution: Execution
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +210,9 @@ class OrderJournal(Protocol):
         until: datetime | None,
     ) -> Sequence[StoredTrade]:
         """Return older trades, newest first."""
+
+    def executions_between(self, after: int, before: int, limit: int) -> Sequence[StoredExecution]:
+        """Return trades between two places, oldest first, as far as books need them."""
 
     def find_order(
         self, *, order_id: str | None = None, client_order_id: str | None = None

@@ -13,7 +13,8 @@ from backend.accounting.books import Book, Opening
 from backend.accounting.exact import EXACT
 from backend.accounting.totals import Totals
 from backend.schemas.orders import Fee
-from backend.schemas.trades import Trade
+from backend.schemas.trades import Trade, execution_of
+from backend.store.journal.rows import read_execution
 from tests.accounting.trades import trade
 
 # as many digits and decimals as the contract takes: a rounding anywhere would show
@@ -147,3 +148,37 @@ def test_contracts_gain_what_flows_in_and_what_is_open(trades: list[Trade], pric
         flow = sum(-sign * t.cost for sign, t in signs)
         assert book.quantity == position
         assert Totals(book.booked).realized + book.unrealized(price) == flow + position * price
+
+
+@given(trades=EXECUTIONS | ROUNDED, opening=AMOUNTS, price=st.none() | AMOUNTS)
+def test_what_the_journal_keeps_of_executions_is_booked_the_same(
+    trades: list[Trade], opening: Decimal, price: Decimal | None
+) -> None:
+    rows = [read_execution(1, "sandbox:paper", trade.model_dump_json()) for trade in trades]
+    assert [row.execution for row in rows] == [execution_of(trade) for trade in trades]
+    told, kept = booked(trades, opening, price), Book("BTC/USDT", Opening(opening), price)
+    for row in rows:
+        kept.add(row.execution)
+    assert (kept.quantity, kept.cost) == (told.quantity, told.cost)
+    names = ("trades", "realized", "unmatched", "fees", "closings", "wins", "losses")
+    for one, other in ((kept.totals, told.totals), (Totals(kept.booked), told.totals)):
+        assert [getattr(one, name) for name in names] == [getattr(other, name) for name in names]
+
+
+@given(trades=EXECUTIONS, orders=st.lists(st.sampled_from(["a", "b", "c"]), min_size=12))
+def test_an_order_wins_or_loses_once_however_many_parts_it_has(
+    trades: list[Trade], orders: list[str]
+) -> None:
+    parts = [
+        execution.model_copy(update={"order_id": order})
+        for execution, order in zip(trades, orders, strict=False)
+    ]
+    book = booked(parts, Decimal(0), None)
+    nets: dict[str, Decimal] = {}
+    with localcontext(FRACTIONS):
+        for row in book.booked:
+            if row.realized is not None:
+                nets[row.order_id] = nets.get(row.order_id, Decimal(0)) + row.net
+    assert book.totals.closings == len(nets)
+    assert book.totals.wins == len([net for net in nets.values() if net > 0])
+    assert book.totals.losses == len([net for net in nets.values() if net < 0])

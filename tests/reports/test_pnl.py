@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from backend.reports.pnl import ProfitAndLoss
+from backend.schemas.accounting import PnlQuery
 from backend.store import openings
 from tests.bridge.live import BTC, Live, wait_until
 from tests.reports.office import Office
@@ -131,3 +134,28 @@ def test_without_a_bot_there_are_no_figures(fresh: Start) -> None:
     office.live.bridge.bot.stop()
     problem = office.viewer.get("/trades/pnl", expect=503)
     assert problem["type"] == "bot_not_ready"
+
+
+def test_what_was_booked_ahead_is_what_would_be_booked_when_asked(office: Office) -> None:
+    live = office.live
+    ahead = ProfitAndLoss(live.bridge, live.database)
+    worth = live.bridge.portfolio.worth()
+    assert worth is not None
+    trade(live, "buy", "0.02", "40000")
+    trade(live, "sell", "0.01", "41000")
+    ahead.book_ahead(worth, threading.Event())
+    trade(live, "sell", "0.01", "42000")
+    figures = ahead.read(PnlQuery())
+    assert figures.trades == len(live.trades(limit=500))
+    assert figures.symbols == ProfitAndLoss(live.bridge, live.database).read(PnlQuery()).symbols
+
+
+def test_booking_ahead_ends_with_the_server_and_loses_nothing(office: Office) -> None:
+    live = office.live
+    trade(live, "buy", "0.02", "40000")
+    ahead, ending = ProfitAndLoss(live.bridge, live.database), threading.Event()
+    ending.set()
+    worth = live.bridge.portfolio.worth()
+    assert worth is not None
+    ahead.book_ahead(worth, ending)
+    assert ahead.read(PnlQuery()).trades == len(live.trades(limit=500))

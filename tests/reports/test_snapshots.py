@@ -59,7 +59,7 @@ def take(tmp_path: Path, database: Database, account: Account) -> Iterator[Start
 
     def start(interval: float = 0.01, **overrides: object) -> Snapshots:
         settings = make_settings(tmp_path, snapshot_interval=interval, **overrides)
-        started.append(Snapshots(settings, database, account))
+        started.append(Snapshots(settings, database, account, lambda *_: None))
         return started[-1]
 
     yield start

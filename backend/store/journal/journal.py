@@ -17,6 +17,7 @@ from backend.schemas.journal import (
     Intent,
     JournalUnavailable,
     StoredEvent,
+    StoredExecution,
     StoredOrder,
     StoredTrade,
 )
@@ -129,6 +130,10 @@ class Journal:
     ) -> Sequence[StoredTrade]:
         """Return older trades, newest first."""
         return self._read(lists.trades_before, place, limit, symbol, since, until)
+
+    def executions_between(self, after: int, before: int, limit: int) -> Sequence[StoredExecution]:
+        """Return trades between two places, oldest first, as far as books need them."""
+        return self._read(lists.executions_between, after, before, limit)
 
     def find_order(
         self, *, order_id: str | None = None, client_order_id: str | None = None

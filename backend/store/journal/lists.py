@@ -6,12 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from backend.schemas.journal import StoredOrder, StoredTrade
+from backend.schemas.journal import StoredExecution, StoredOrder, StoredTrade
 from backend.store.journal.models import OrderRow, TradeRow
-from backend.store.journal.rows import read_order, read_trade
+from backend.store.journal.rows import read_execution, read_order, read_trade
 
 _ORDERS = select(OrderRow.__table__)
 _TRADES = select(TradeRow.__table__)
+_EXECUTIONS = select(TradeRow.place, TradeRow.account, TradeRow.body)
 
 
 def newest_orders(connection: Connection, limit: int) -> list[StoredOrder]:
@@ -70,6 +71,15 @@ def trades_before(
         query = query.where(TradeRow.executed_at < until)
     rows = connection.execute(query.order_by(TradeRow.place.desc()).limit(limit))
     return [read_trade(row) for row in rows]
+
+
+def executions_between(
+    connection: Connection, after: int, before: int, limit: int
+) -> list[StoredExecution]:
+    """Return the trades between two places, oldest first."""
+    query = _EXECUTIONS.where(TradeRow.place > after, TradeRow.place < before)
+    rows = connection.execute(query.order_by(TradeRow.place).limit(limit))
+    return [read_execution(place, account, body) for place, account, body in rows]
 
 
 def find_order(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,12 +14,13 @@ from backend.schemas.journal import (
     Intent,
     JournalEvent,
     StoredEvent,
+    StoredExecution,
     StoredOrder,
     StoredPosition,
     StoredTrade,
 )
 from backend.schemas.orders import Order
-from backend.schemas.trades import Trade
+from backend.schemas.trades import Charge, Execution, Trade
 
 OPEN_STATUSES = frozenset({"open", "partially_filled", "unknown"})
 
@@ -103,6 +105,24 @@ def read_trade(row: Row[Any]) -> StoredTrade:
     """Return the trade of a row."""
     changes = {asset: Decimal(change) for asset, change in orjson.loads(row.changes).items()}
     return StoredTrade(row.place, row.account, Trade.model_validate_json(row.body), changes)
+
+
+def read_execution(place: int, account: str, body: str) -> StoredExecution:
+    """Return what books need of a trade's row."""
+    trade = orjson.loads(body)
+    fee = trade["fee"]
+    execution = Execution(
+        order_id=trade["order_id"],
+        exchange=trade["exchange"],
+        symbol=trade["symbol"],
+        side=trade["side"],
+        price=Decimal(trade["price"]),
+        quantity=Decimal(trade["quantity"]),
+        cost=Decimal(trade["cost"]),
+        fee=None if fee is None else Charge(Decimal(fee["cost"]), fee["currency"]),
+        executed_at=datetime.fromisoformat(trade["executed_at"].replace("Z", "+00:00")),
+    )
+    return StoredExecution(place, account, execution)
 
 
 def position_values(stored: StoredPosition) -> dict[str, object]:
