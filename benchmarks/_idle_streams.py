@@ -11,9 +11,11 @@ import json
 import socket
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from backend.server import raise_open_files_limit
 
+AT_ONCE = 16
 REQUEST = "GET /api/v1/stream?topics=bot HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n"
 
 
@@ -50,7 +52,8 @@ def stands(sock: socket.socket) -> bool:
 def main(port: int, count: int, tokens: list[str]) -> None:
     """Connect, report, wait, report."""
     requests = itertools.cycle(REQUEST.format(token).encode() for token in tokens)
-    streams = [open_stream(port, next(requests)) for _ in range(count)]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        streams = list(threads.map(lambda _: open_stream(port, next(requests)), range(count)))
     print("connected", flush=True)
     sys.stdin.readline()
     print(json.dumps({"standing": sum(map(stands, streams))}), flush=True)
