@@ -20,9 +20,12 @@ from backend.handover import SocketTaker, offer_socket, socket_taker
 from backend.middleware.access_log import access_log, log_access
 from backend.middleware.errors import MAX_BODY_BYTES, HttpError, problem, problem_headers
 from backend.middleware.headers import SECURITY_HEADERS, new_request_id
-from backend.wire import MAX_LINE_BYTES, Body, Head, read_head
+from backend.wire import MAX_LINE_BYTES, Body, Head, http_date, read_head, spell_head
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
     from _typeshed.wsgi import WSGIEnvironment
 
     from backend.server import Server
@@ -64,7 +67,9 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
     ignored_socket_errors = _CLIENT_IS_GONE
     socket: Any
     rfile: BinaryIO
-    response_headers: list[tuple[bytes, bytes]]
+    response_headers: list[tuple[str, str]]
+    status: str | None
+    code: int
 
     def __init__(self, sock: Any, address: Any, server: Server) -> None:  # noqa: ANN401 - gevent's
         super().__init__(sock, address, server)
@@ -74,6 +79,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         self.idle = True
         self._first_again_at = 0.0
         self._writing = False
+        self._given: dict[str, str] = {}
 
     def handle(self) -> None:
         """Serve until either side closes the connection or its socket is handed over."""
@@ -172,31 +178,52 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
     def _hand_over(self, taker: SocketTaker) -> None:
         self.close_connection = True
         self.response_headers = [
-            header for header in self.response_headers if header[0].lower() != b"content-length"
+            header for header in self.response_headers if header[0].lower() != "content-length"
         ]
-        self.provided_content_length = "none: the body ends with the connection"
+        self._given["content-length"] = ""  # none: the body ends with the connection
         self._write_with_headers(b"")
         bare = self.server.release(self.socket)
         self.socket = None
         bare.setblocking(True)
         taker(bare)
 
+    def start_response(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: tuple[Any, BaseException, TracebackType] | None = None,
+    ) -> Callable[[bytes], object]:
+        """Take the answer's head; gevent's own takes longer than all that was done to make it."""
+        if exc_info and self.headers_sent:
+            raise exc_info[1].with_traceback(exc_info[2])
+        self.status, self.code = status, int(status[:3])
+        self.response_headers = list(headers)
+        self._given = {name.lower(): value for name, value in headers}
+        if self._given.get("connection") == "close":
+            self.close_connection = True
+        write: Callable[[bytes], object] = self.write
+        return write
+
     def finalize_headers(self) -> None:
-        """Complete the answer's head."""
+        """Complete the answer's head with what the application did not say."""
+        given, more = self._given, self.response_headers
         self.close_connection = self.close_connection or self.server.stopping
-        super().finalize_headers()
-        if self.command == "HEAD":
-            self.response_use_chunked = False
-        if self.close_connection and self.request_version == "HTTP/1.1" and self.code != 101:
-            self.response_headers.append((b"Connection", b"close"))
+        if "date" not in given:
+            more.append(("Date", http_date(int(time.time()))))
+        if self.code not in (101, 204, 304) and "content-length" not in given:
+            if hasattr(self.result, "__len__"):
+                more.append(("Content-Length", str(sum(map(len, self.result)))))
+            elif self.request_version != "HTTP/1.0":
+                more.append(("Transfer-Encoding", "chunked"))
+                self.response_use_chunked = self.command != "HEAD"
+        if self.close_connection and self.code != 101 and "connection" not in given:
+            more.append(("Connection", "close"))
 
     def _write_with_headers(self, data: bytes) -> None:
         """Send head and body in one piece: two would wait for each other's acknowledgement."""
-        self.headers_sent = True
         self.finalize_headers()
-        lines = [b"HTTP/1.1 " + self.status]
-        lines += [name + b": " + value for name, value in self.response_headers]
-        head = b"\r\n".join(lines) + b"\r\n\r\n"
+        head = spell_head(f"HTTP/1.1 {self.status}", self.response_headers)
+        self.headers_sent = True
         if len(data) > _ONE_SEND_BYTES:
             self._sendall(head)
             self._write(data)

@@ -28,6 +28,7 @@ AUDIT = "backend.middleware.audit"
 MAX_FILE_BYTES = 20 * 1024 * 1024
 KEPT_FILES = 14
 _FLUSH_S = 0.5
+_GATHERED_BYTES = 256 * 1024  # whoever's line fills it waits for the disk
 _LOST = (OSError, ValueError)  # no room, or closed while somebody still had a line
 
 
@@ -45,7 +46,7 @@ class LogFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._lock = threading.Lock()
-        self._file = path.open("ab")
+        self._file = path.open("ab", _GATHERED_BYTES)
         self._day = _day(path.stat().st_mtime)
         self.flush()  # the day may have ended while nobody wrote
         self._closed = threading.Event()
@@ -54,8 +55,11 @@ class LogFile:
 
     def write(self, line: bytes) -> None:
         """Append one line."""
-        with self._lock, contextlib.suppress(*_LOST):
-            self._file.write(line + b"\n")
+        try:
+            with self._lock:
+                self._file.write(line + b"\n")
+        except _LOST:
+            pass
 
     def flush(self) -> None:
         """Hand everything to the system; begin a new file when it is time."""
@@ -84,7 +88,7 @@ class LogFile:
             if older.exists():
                 older.replace(self._path.with_suffix(f".{number + 1}.log"))
         self._path.replace(self._path.with_suffix(".1.log"))
-        full, self._file = self._file, self._path.open("ab")
+        full, self._file = self._file, self._path.open("ab", _GATHERED_BYTES)
         full.close()
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import parse_qs
 
 import orjson
-from flask import Request, Response, make_response, request
+from flask import Request, Response, make_response
 from pydantic import BaseModel, ValidationError
 from spectree import SecurityScheme, SpecTree
 from spectree.models import InType, SecureType, SecuritySchemeData
@@ -33,6 +33,7 @@ from backend.errors import (
 from backend.middleware.audit import note_body
 from backend.middleware.errors import MAX_BODY_BYTES
 from backend.middleware.headers import add_answer_headers
+from backend.middleware.lean import current_request
 from backend.schemas.common import Problem
 from backend.schemas.prepared import Prepared
 
@@ -60,10 +61,10 @@ class JsonAnswer(Response):
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Send them, or their head alone."""
-        if self.status_code == 304 or self.location is not None:
+        if self.status_code != 200:  # may have no body, or a place that is to be spelled out
             return super().__call__(environ, start_response)
         start_response(self.status, self.headers.to_wsgi_list())
-        return () if environ["REQUEST_METHOD"] == "HEAD" else [self.get_data()]
+        return () if environ["REQUEST_METHOD"] == "HEAD" else cast(list[bytes], self.response)
 
 
 class JsonPlugin(FlaskPlugin):
@@ -82,13 +83,14 @@ class JsonPlugin(FlaskPlugin):
         **kwargs: object,
     ) -> Response:
         """Call the view with what the request holds and answer with what it returns."""
+        incoming = current_request()
         if query is not None:
-            kwargs["query"] = _read_query(query, request.environ.get("QUERY_STRING", ""))
-        elif request.query_string:
-            _refuse_query(request)
+            kwargs["query"] = _read_query(query, incoming.environ.get("QUERY_STRING", ""))
+        elif incoming.query_string:
+            _refuse_query(incoming)
         if json is not None:
-            kwargs["json"] = _read_json(json, request)
-        return _answer(func(**kwargs))
+            kwargs["json"] = _read_json(json, incoming)
+        return _answer(func(**kwargs), incoming.environ)
 
 
 def also_answers(*media_types: str) -> Callable[[V], V]:
@@ -169,24 +171,23 @@ def _shown(name: str) -> str:
     return name if len(name) <= 100 else name[:100] + "…"
 
 
-def _answer(result: object) -> Response:
+def _answer(result: object, environ: WSGIEnvironment) -> Response:
+    if isinstance(result, Prepared):
+        return _prepared_answer(result, environ)
     body, *rest = result if isinstance(result, tuple) else (result,)
-    if isinstance(body, Prepared):
-        return _prepared_answer(body)
     if not isinstance(body, BaseModel):
         return make_response(body, *rest)
-    add_answer_headers(request.environ, _NOT_STORED)
-    response = JsonAnswer(body.__pydantic_serializer__.to_json(body), mimetype=_JSON)
+    add_answer_headers(environ, _NOT_STORED)
+    response = JsonAnswer(body.__pydantic_serializer__.to_json(body), content_type=_JSON)
     return make_response(response, *rest) if rest else response
 
 
-def _prepared_answer(prepared: Prepared) -> Response:
-    environ = request.environ
+def _prepared_answer(prepared: Prepared, environ: WSGIEnvironment) -> Response:
     add_answer_headers(environ, ("ETag", prepared.etag), _STORED_BY_CALLER)
     known = environ.get("HTTP_IF_NONE_MATCH")
     if known is not None and _names(known, prepared.etag):
         return Response(status=304)
-    return JsonAnswer(prepared.body, mimetype=_JSON)
+    return JsonAnswer(prepared.body, content_type=_JSON)
 
 
 def _names(known: str, etag: str) -> bool:

@@ -1,4 +1,4 @@
-"""Reads the head and the body of an HTTP/1.1 request, strictly.
+"""Reads the head and the body of an HTTP/1.1 request, strictly; writes the head of an answer.
 
 Whatever a proxy and this server could read differently (two lengths, folded or
 broken header lines, bare line feeds) is refused, because such requests are how
@@ -11,6 +11,7 @@ import contextlib
 import functools
 import re
 from collections.abc import Callable
+from email.utils import formatdate
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from gevent.pywsgi import Input
@@ -24,7 +25,8 @@ MAX_HEADERS = 100
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/(1\.[01])\r\n")
-_HEADER = re.compile(rb"(" + _TOKEN + rb"):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*\r\n")
+_HEADER_NAME = re.compile(_TOKEN)
+_NOT_IN_HEADERS = bytes({*range(32), 127} - {9})
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _ABSOLUTE_TARGET = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 _ONCE = frozenset(
@@ -65,6 +67,21 @@ def read_head(request_line: bytes, lines: BinaryIO) -> Head:
     return Head(method, target, version, headers, content_length, chunked, keep_alive)
 
 
+def spell_head(first_line: str, headers: list[tuple[str, str]]) -> bytes:
+    """Write an answer's head; raises ValueError when a line break in it would make another line."""
+    lines = [first_line, *[f"{name}: {value}" for name, value in headers], "", ""]
+    text = "\r\n".join(lines)
+    if text.count("\r") != len(lines) - 1 or text.count("\n") != len(lines) - 1:
+        raise ValueError("a line break in a header")
+    return text.encode("latin-1")
+
+
+@functools.lru_cache(maxsize=2)
+def http_date(second: int) -> str:
+    """Write a moment as HTTP does; most answers leave in the same second as the one before."""
+    return formatdate(second, usegmt=True)
+
+
 def _read_request_line(line: bytes) -> tuple[str, str, str]:
     if len(line) > MAX_LINE_BYTES:
         raise HttpError(414, f"a request line has at most {MAX_LINE_BYTES} bytes")
@@ -89,10 +106,13 @@ def _read_headers(lines: BinaryIO) -> dict[str, str]:
             raise HttpError(
                 431, f"a head has at most {MAX_HEADERS} lines of {MAX_LINE_BYTES} bytes"
             )
-        found = _HEADER.fullmatch(line)
-        if found is None:
+        name, colon, value = line[:-2].partition(b":")
+        # an expression takes 30 µs for a token; what `translate` deletes is found in one
+        if not (
+            colon and line.endswith(b"\r\n") and value == value.translate(None, _NOT_IN_HEADERS)
+        ):
             raise MalformedRequest("a header line is malformed")
-        _add_header(headers, _environ_name(found[1]), found[2].decode("latin-1"))
+        _add_header(headers, _environ_name(name), value.strip(b" \t").decode("latin-1"))
     return headers
 
 
@@ -110,6 +130,8 @@ def _add_header(headers: dict[str, str], name: str | None, value: str) -> None:
 @functools.lru_cache(maxsize=512)
 def _environ_name(name: bytes) -> str | None:
     """Return the WSGI name; None for names with an underscore, which would pass for others."""
+    if not _HEADER_NAME.fullmatch(name):
+        raise MalformedRequest("a header line is malformed")
     return None if b"_" in name else "HTTP_" + name.decode("ascii").upper().replace("-", "_")
 
 

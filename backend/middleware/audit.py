@@ -21,6 +21,7 @@ from backend.masking import masked, masked_value
 from backend.middleware.auth import rule_of
 from backend.middleware.errors import answered_error
 from backend.middleware.headers import request_id
+from backend.middleware.lean import current_request
 from backend.schemas.common import utc_now
 from backend.store import Database, audit
 from backend.store.audit import NewEntry
@@ -155,8 +156,11 @@ def audit_of(app: Flask) -> Audit:
 
 
 def _observe(response: Response) -> Response:
-    if request.endpoint is not None and _matters(request.endpoint, response.status_code):
-        audit_of(current_app).record(_entry(request.endpoint, response.status_code))
+    incoming, status = current_request(), response.status_code
+    if incoming.method in _SAFE and status < 400:  # nearly all there are
+        return response
+    if incoming.endpoint is not None and _matters(incoming.endpoint, status):
+        audit_of(current_app).record(_entry(incoming.endpoint, status))
     return response
 
 

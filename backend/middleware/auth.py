@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from flask import Flask, current_app, g, request
+from flask import Flask, Request, current_app, g, request
 from werkzeug.routing import Rule
 
 from backend.concurrency import act_for
@@ -22,6 +22,7 @@ from backend.errors import (
 )
 from backend.identity import Identity
 from backend.identity.principals import Principal
+from backend.middleware.lean import current_request
 from backend.schemas.auth import Scope, Tokens
 from backend.services import services
 
@@ -130,7 +131,7 @@ def vouched(environ: WSGIEnvironment) -> Principal | None:
 
 def signed_in(tokens: Tokens) -> Tokens:
     """Take the owner of new tokens for the caller of this request from here on."""
-    _remember(services().identity.principal(tokens.access_token))
+    _remember(services().identity.principal(tokens.access_token), request.environ)
     return tokens
 
 
@@ -165,8 +166,9 @@ def _ruled(view: V, rule: AccessRule) -> V:
 
 
 def _authorize() -> None:
-    route = request.url_rule
-    if route is None or (request.method == "OPTIONS" and _is_answered_by_flask(route)):
+    incoming = current_request()
+    route = incoming.url_rule
+    if route is None or (incoming.method == "OPTIONS" and _is_answered_by_flask(route)):
         return  # no view will be called
     rule = rule_of(current_app, route.endpoint)
     if rule is None:
@@ -177,12 +179,12 @@ def _authorize() -> None:
         rule.check()
         return
     try:
-        principal = _authenticate(rule)
+        principal = _authenticate(rule, incoming)
     except NotAuthenticated:
-        if rule.may_wait and request.headers.get("Upgrade", "").lower() == "websocket":
+        if rule.may_wait and incoming.headers.get("Upgrade", "").lower() == "websocket":
             return
         raise
-    _remember(principal)
+    _remember(principal, incoming.environ)
     if principal.by_key and not rule.keys_too:
         raise SessionRequired("an API key cannot do this; log in")
     check_access(principal, rule.scope, confined_too=rule.confined_too)
@@ -200,19 +202,19 @@ def _is_answered_by_flask(route: Rule) -> bool:
     return bool(getattr(route, "provide_automatic_options", False))
 
 
-def _remember(principal: Principal) -> None:
+def _remember(principal: Principal, environ: WSGIEnvironment) -> None:
     g.principal = principal
     act_for(principal.user_id)
-    request.environ[_VOUCHED] = principal
-    request.environ[_USER] = principal.username  # for the access log, which stands outside
+    environ[_VOUCHED] = principal
+    environ[_USER] = principal.username  # for the access log, which stands outside
 
 
-def _authenticate(rule: AccessRule) -> Principal:
-    identity = services().identity
-    header, key = request.headers.get("Authorization"), request.headers.get("X-API-Key")
+def _authenticate(rule: AccessRule, incoming: Request) -> Principal:
+    identity, environ = services().identity, incoming.environ
+    header, key = environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_X_API_KEY")
     if header is not None or key is not None:
-        return _identified(identity, header, key, request.remote_addr or "")
-    holder = vouched(request.environ) or (rule.credentials() if rule.credentials else None)
+        return _identified(identity, header, key, incoming.remote_addr or "")
+    holder = vouched(environ) or (rule.credentials() if rule.credentials else None)
     if holder is None:
         raise NotAuthenticated(
             "send an access token, Authorization: Bearer <token>, or an API key, X-API-Key"

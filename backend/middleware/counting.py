@@ -40,24 +40,16 @@ class LocalCounters:
         self._windows: dict[str, _Window] = {}
         self._prune_at = MOST_WINDOWS
 
-    def incr(self, key: str, expiry: int) -> int:
-        """Count one in a window of `expiry` seconds; return how many it has."""
+    def count(self, key: str, window_s: int) -> tuple[int, float]:
+        """Count one; return how many the window has and when it ends, in seconds since 1970."""
         now = time.time()
         with self._lock:
             window = self._windows.get(key)
             if window is None or window.ends_at <= now:
                 self._prune(now)
-                window = self._windows[key] = _Window(now + expiry)
+                window = self._windows[key] = _Window(now + window_s)
             window.count += 1
-            return window.count
-
-    def get_expiry(self, key: str) -> float:
-        """Return when the key's window ends, in seconds since 1970."""
-        return self._windows[key].ends_at
-
-    def count(self, key: str, window_s: int) -> tuple[int, float]:
-        """Count one; return how many the window has and when it ends."""
-        return self.incr(key, window_s), self.get_expiry(key)
+            return window.count, window.ends_at
 
     def __len__(self) -> int:
         return len(self._windows)

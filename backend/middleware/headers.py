@@ -20,6 +20,7 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None,
 
 _ID_KEY = "backend.request_id"
 _ADDED_KEY = "backend.answer_headers"
+_RATE_KEY = "backend.rate_headers"
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _random = random.Random()  # noqa: S311 - ids are no secrets, and asking the system costs 70 µs
 
@@ -55,11 +56,9 @@ def set_content_policy(environ: WSGIEnvironment, policy: str) -> None:
     added[:] = [header for header in added if header[0] != _POLICY] + [(_POLICY, policy)]
 
 
-def set_answer_headers(environ: WSGIEnvironment, *headers: Header) -> None:
-    """Add headers in the place of earlier ones of the same names."""
-    names = {name for name, _ in headers}
-    kept = [header for header in environ[_ADDED_KEY] if header[0] not in names]
-    environ[_ADDED_KEY][:] = [*kept, *headers]
+def set_rate_headers(environ: WSGIEnvironment, *headers: Header) -> None:
+    """Have the answer tell where its caller stands; what was said before is forgotten."""
+    environ[_RATE_KEY] = headers
 
 
 def with_answer_headers(
@@ -78,7 +77,8 @@ def with_answer_headers(
             added.append(_HTTPS_ONLY)
 
         def start(status: str, headers: list[Header], exc_info: ExcInfo | None = None) -> object:
-            return start_response(status, headers + added, exc_info)
+            rate = environ.get(_RATE_KEY, ())
+            return start_response(status, [*headers, *added, *rate], exc_info)
 
         return application(environ, start)  # type: ignore[arg-type]
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Request, Response
+from flask import Flask, Request, Response, request
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import Map, MapAdapter, Rule
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
-_Known = dict[tuple[str, str], Rule]
+
+def current_request() -> Request:
+    """Return the request itself: its stand-in finds it anew for each attribute."""
+    found: Request = request._get_current_object()  # type: ignore[attr-defined]
+    return found
 
 
 class NoSessions(SessionInterface):
@@ -26,24 +30,38 @@ class NoSessions(SessionInterface):
         return self._none
 
 
+class Found:
+    """What has become of looking for a route without variables, for all who ask for it again."""
+
+    __slots__ = ("_rule",)
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+
+    def match(self, *, return_rule: bool) -> tuple[Rule, dict[str, Any]]:
+        """Return the rule and the path's variables, as Flask asks for them."""
+        return self._rule, {}
+
+
+_Known = dict[tuple[str, str], Found]
+
+
 class Paths(MapAdapter):
-    """Finds a request's route; those without variables in their path are found again at once."""
+    """Finds a request's route; those without variables are noted, as many as there are routes."""
 
     def __init__(self, routes: Map, known: _Known, path: str, method: str) -> None:
         super().__init__(routes, "", "", "", "http", path, method)
         self._known = known
+        self._path = path
 
     def match(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Werkzeug's own
         """Return the rule and the path's variables."""
-        if args or kwargs != {"return_rule": True}:
-            return super().match(*args, **kwargs)
-        key = (self.default_method, self.path_info)
-        rule = self._known.get(key)
-        if rule is not None:
-            return rule, {}
-        found: Any = super().match(return_rule=True)
-        if not found[0].arguments:  # so many as there are routes, whatever clients ask for
-            self._known[key] = found[0]
+        found: Any = super().match(*args, **kwargs)
+        # not what Flask answers OPTIONS with: it asks the map for more
+        if kwargs == {"return_rule": True} and self.default_method != "OPTIONS":
+            rule = found[0]
+            if rule.rule == self._path:  # clients can write the same path in more ways
+                self._known[self.default_method, self._path] = Found(rule)
         return found
 
 
@@ -64,7 +82,21 @@ class LeanFlask(Flask):
         """Match by path alone: no route depends on the host."""
         if request is None:
             return None
-        return Paths(self.url_map, self._known, request.path, request.method)
+        path, method = request.path, request.method
+        known = self._known.get((method, path))
+        if known is not None:
+            return known  # type: ignore[return-value]  # all that is asked of it
+        return Paths(self.url_map, self._known, path, method)
+
+    def full_dispatch_request(self) -> Response:
+        """Do what Flask does but for its signals: nobody listens."""
+        try:
+            answer = self.preprocess_request()
+            if answer is None:
+                answer = self.dispatch_request()
+        except Exception as error:
+            answer = self.handle_user_exception(error)
+        return self.process_response(self.make_response(answer))
 
     def preprocess_request(self) -> ResponseReturnValue | None:
         """Ask the app's own hooks: no blueprint has any."""

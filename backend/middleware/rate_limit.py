@@ -10,15 +10,16 @@ import time
 from collections.abc import Callable
 from typing import Literal, ParamSpec, TypeVar, cast, get_type_hints
 
-from flask import Flask, current_app, request
-from limits import RateLimitItem, parse
+from flask import Flask, Request, current_app
+from limits import parse
 
 from backend.concurrency import Host
 from backend.errors import RateLimited, RateLimitsAway
 from backend.middleware.aliases import BASE
 from backend.middleware.auth import known_principal
 from backend.middleware.counting import CountersAway, LocalCounters, open_shared
-from backend.middleware.headers import set_answer_headers
+from backend.middleware.headers import set_rate_headers
+from backend.middleware.lean import current_request
 from backend.middleware.shedding import shedding
 from backend.schemas.auth import Login
 from backend.settings import Settings
@@ -42,14 +43,15 @@ class RateLimits:
     """
 
     def __init__(self, settings: Settings, host: Host) -> None:
-        self._rates: dict[Kind, RateLimitItem] = {
-            "trade": parse(settings.rate_limit_trade),
-            "query": parse(settings.rate_limit_query),
-            "login": parse(settings.rate_limit_login),
-            "account": parse(settings.rate_limit_account),
-            "all_logins": parse(settings.rate_limit_all_logins),
-            "address": parse(settings.rate_limit_address),
+        rates: dict[Kind, str] = {
+            "trade": settings.rate_limit_trade,
+            "query": settings.rate_limit_query,
+            "login": settings.rate_limit_login,
+            "account": settings.rate_limit_account,
+            "all_logins": settings.rate_limit_all_logins,
+            "address": settings.rate_limit_address,
         }
+        self._rates = {kind: _most_per_window(rate) for kind, rate in rates.items()}
         self._local = LocalCounters()
         self._shared = open_shared(settings, host)
 
@@ -59,8 +61,8 @@ class RateLimits:
         Raises `RateLimitsAway` for a login that cannot be counted together with
         those of other processes.
         """
-        rate = self._rates[kind]
-        key, window_s = f"{kind}/{caller}", rate.get_expiry()
+        most, window_s = self._rates[kind]
+        key = f"{kind}/{caller}"
         # what an address may ask of this process protects this process
         shared = None if kind == "address" else self._shared
         if shared is None:
@@ -72,7 +74,13 @@ class RateLimits:
                 if kind in _LOGINS:
                     raise RateLimitsAway("logins cannot be counted now") from None
                 count, ends_at = self._local.count(key, window_s)
-        return rate.amount, count, max(1, math.ceil(ends_at - time.time()))
+        return most, count, max(1, math.ceil(ends_at - time.time()))
+
+
+def _most_per_window(rate: str) -> tuple[int, int]:
+    """Return how many requests a rate allows in how many seconds."""
+    parsed = parse(rate)
+    return parsed.amount, parsed.get_expiry()
 
 
 def install_rate_limits(app: Flask, settings: Settings, host: Host) -> None:
@@ -143,8 +151,11 @@ def check_rate(rate_class: RateClass, caller: str) -> None:
 
 def _count_address() -> None:
     limits: RateLimits | None = current_app.extensions[_EXTENSION]
-    if limits is not None and request.path.startswith(BASE):
-        limit, count, reset_s = limits.count("address", _address())
+    if limits is None:
+        return
+    incoming = current_request()
+    if incoming.path.startswith(BASE):
+        limit, count, reset_s = limits.count("address", _network_of(_remote(incoming)))
         if count > limit:
             _check(limit, count, reset_s)
 
@@ -155,7 +166,11 @@ def _caller(rate_class: RateClass) -> str:
 
 
 def _address() -> str:
-    return _network_of(request.remote_addr or "unknown")
+    return _network_of(_remote(current_request()))
+
+
+def _remote(incoming: Request) -> str:
+    return incoming.remote_addr or "unknown"
 
 
 @functools.lru_cache(maxsize=4096)
@@ -176,8 +191,8 @@ def _digest(name: str) -> str:
 
 def _check(limit: int, count: int, reset_s: int) -> None:
     """Tell where the caller stands, with the limit that was counted last; refuse above it."""
-    set_answer_headers(
-        request.environ,
+    set_rate_headers(
+        current_request().environ,
         ("RateLimit-Limit", str(limit)),
         ("RateLimit-Remaining", str(max(0, limit - count))),
         ("RateLimit-Reset", str(reset_s)),

@@ -41,6 +41,9 @@ def small_app() -> Flask:
     def crashing(environ: Any, start_response: Any) -> Any:
         if environ["PATH_INFO"] == "/crash":
             raise LookupError("outside of Flask")
+        if environ["PATH_INFO"] == "/splits":
+            start_response("200 OK", [("X-A", "1\r\nX-Smuggled: 2"), ("Content-Length", "0")])
+            return []
         return inner(environ, start_response)
 
     app.wsgi_app = with_answer_headers(with_access_log(crashing))  # type: ignore[method-assign]

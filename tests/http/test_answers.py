@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -139,3 +141,15 @@ def test_each_request_is_logged(server: Served, events: list[dict[str, Any]]) ->
     assert line["status"] == 200
     assert line["request_id"] == "mine"
     assert line["ms"] > 0
+
+
+def test_a_line_break_in_a_header_is_a_defect_and_no_header(server: Served) -> None:
+    answer = server.ask(get("/splits"))
+    assert (answer.status, answer.json["type"]) == (500, "internal_error")
+    assert "X-Smuggled" not in answer.headers
+
+
+def test_an_answer_bears_its_date_once(server: Served) -> None:
+    dates = server.ask(get("/hello")).headers.get_all("Date")
+    assert dates is not None
+    assert [parsedate_to_datetime(date).utcoffset() for date in dates] == [timedelta(0)]

@@ -100,6 +100,11 @@ def test_a_name_with_an_underscore_does_not_pass_for_another(server: Served) -> 
     assert answer.json["HTTP_X_OTHER"] == "kept"
 
 
+def test_a_value_is_taken_without_the_space_around_it(server: Served) -> None:
+    answer = server.ask(get("/environ", "X-A: \t 1\t2 \t", "X-B:3", "X-C: "))
+    assert [answer.json[f"HTTP_X_{name}"] for name in "ABC"] == ["1\t2", "3", ""]
+
+
 def test_repeated_headers_are_joined(server: Served) -> None:
     answer = server.ask(get("/environ", "X-A: 1", "x-a: 2", "Cookie: a=1", "Cookie: b=2"))
     assert answer.json["HTTP_X_A"] == "1,2"
