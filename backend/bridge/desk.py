@@ -16,7 +16,8 @@ from backend.bridge.failures import listening
 from backend.bridge.guard import Guard
 from backend.bridge.history import Entry
 from backend.bridge.ledger import Ledger
-from backend.bridge.pairs import pair_of
+from backend.bridge.lookup import UNANSWERED, settle
+from backend.bridge.pairs import pair_of, resize_exits
 from backend.bridge.placing import build, exits_of, new_order, price_of, refusals
 from backend.bridge.portfolio import Portfolios
 from backend.bridge.register import OPEN_STATUSES
@@ -36,6 +37,8 @@ from backend.schemas.orders import NewOrder, Order
 _END_LOOKS = 50
 _END_LOOK_S = 0.01
 _NO_ANSWER = "the exchange did not answer"
+IN_DOUBT = (OrderStateUnknown, OrderNotOpen)
+"""What says that an order at the exchange may be another than the one that the ledger has."""
 _UNSETTLED = (
     trading_errors.UnexpectedExchangeSideOrderStateError,
     trading_errors.OrderNotFoundOnCancelError,
@@ -84,22 +87,47 @@ class Desk:
 
     async def cancel(self, order_id: str) -> Order:
         """Cancel an open order and return it as it ended."""
-        order = self.known(order_id).item
-        if order.status not in OPEN_STATUSES:
-            raise OrderNotOpen(f"the order is {order.status}")
-        manager = self._engine.exchange(order.exchange)
+        order = await self.open_order(order_id)
+        manager, refusal = self._engine.exchange(order.exchange), None
         instance = self.instance_of(order)
         if instance is not None:
             with contextlib.suppress(*_UNSETTLED):  # it ended before: the ledger says how
-                await self._cancel_at(manager, instance)
+                refusal = await self._cancel_at(manager, instance)
             self._ledger.record_order(instance.to_dict(), manager.exchange_name)
             self._portfolios.refresh()
-        ended = await self._ended(order_id)
+            if isinstance(refusal, IN_DOUBT):
+                self._ledger.doubt(order_id)
+        ended = await self._settled(order_id)
+        if refusal is None:
+            ended = await self._ended(order_id)
         if ended.status == "unknown":
             raise OrderStateUnknown("what became of the order is not known yet")
         if ended.status in OPEN_STATUSES:
-            raise ExchangeRefused("the exchange did not cancel the order")
+            raise refusal or ExchangeRefused("the exchange did not cancel the order")
         return ended
+
+    async def open_order(self, order_id: str) -> Order:
+        """Return an open order; the exchange is asked about one in doubt.
+
+        Raises `OrderNotOpen` if it had ended before.
+        """
+        order = await self._settled(order_id)
+        if order.status not in OPEN_STATUSES:
+            raise OrderNotOpen(f"the order is {order.status}")
+        return order
+
+    async def look_again(self, order_id: str) -> None:
+        """Ask the exchange how an order stands that may be another than the ledger's."""
+        self._ledger.doubt(order_id)
+        await self._settled(order_id)
+
+    async def _settled(self, order_id: str) -> Order:
+        """Return an order, without a doubt if the exchange answers."""
+        order = self.known(order_id).item
+        if order.status == "unknown":
+            with contextlib.suppress(*UNANSWERED):
+                await settle(self._engine.exchange(order.exchange), self._ledger, order)
+        return self.known(order_id).item
 
     def known(self, order_id: str) -> Entry[Order]:
         """Return an order of the ledger. Raises `OrderNotFound`."""
@@ -118,13 +146,15 @@ class Desk:
             return orders.get_order(None, exchange_order_id=exchange_id) if exchange_id else None
         return None
 
+    def note_edit(self, order_id: str) -> None:
+        """Note that an order at an exchange is about to be changed."""
+        self._ledger.annotate(order_id, edited=True)
+
     def note_change(self, order_id: str, asked: NewOrder, instance: Any) -> Order:
         """Enter an order's new quantity and prices into the ledger."""
         order = self.known(order_id).item
         notes = dict(self._ledger.rebuild_of(order_id))
         notes["exchange_id"] = instance.exchange_order_id
-        if "exits" in notes:
-            notes["exits"] = self._resize_exits(notes["exits"], asked.quantity, instance)
         self._portfolios.refresh()
         return self._ledger.update(
             order.model_copy(
@@ -136,22 +166,8 @@ class Desk:
                     "updated_at": utc_now(),
                 }
             ),
-            notes,
+            resize_exits(self._ledger, notes, asked.quantity, instance),
         )
-
-    def _resize_exits(
-        self, exits: list[dict[str, Any]], quantity: Decimal, instance: Any
-    ) -> list[dict[str, Any]]:
-        """Have the exits of an entry end as much as it will bring now."""
-        resized = []
-        for raw in exits:
-            order = Order.model_validate(raw)
-            order = order.model_copy(update={"quantity": quantity, "remaining": quantity})
-            self._ledger.expect(order, {"group": order.parent_order_id})
-            resized.append(order.model_dump(mode="json"))
-        for chained in instance.chained_orders:
-            chained.origin_quantity = quantity
-        return resized
 
     async def _ended(self, order_id: str) -> Order:
         """Return an order, giving OctoBot a moment to tell that it has ended."""
@@ -161,7 +177,8 @@ class Desk:
             await asyncio.sleep(_END_LOOK_S)
         return self.known(order_id).item
 
-    async def _cancel_at(self, manager: Any, instance: Any) -> None:
+    async def _cancel_at(self, manager: Any, instance: Any) -> BridgeError | None:
+        """Cancel an order, or return why the exchange did not."""
         with listening() as failures:
             try:
                 canceled = await manager.trader.cancel_order(instance)
@@ -169,8 +186,7 @@ class Desk:
                 canceled = False
             except trading_errors.OctoBotExchangeError:
                 raise failures.as_error() or ExchangeUnreachable(_NO_ANSWER) from None
-        if not canceled and failures.is_ambiguous:
-            raise failures.as_error() or ExchangeUnreachable(_NO_ANSWER)
+        return None if canceled else failures.as_error()
 
     async def _submit(
         self, manager: Any, instance: Any, order: Order, notes: Mapping[str, Any]

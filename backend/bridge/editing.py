@@ -8,18 +8,18 @@ from typing import Any
 import octobot_trading.errors as trading_errors
 
 from backend.bridge.convert import ZERO
-from backend.bridge.desk import Desk, telling_refusals
+from backend.bridge.desk import IN_DOUBT, Desk, telling_refusals
 from backend.bridge.engine import Engine
 from backend.bridge.failures import listening
 from backend.bridge.futures.real_trader import REDUCING
 from backend.bridge.guard import Guard
-from backend.bridge.placing import is_marketable, price_of, refusals
+from backend.bridge.placing import is_marketable, octobot_price, price_of, refusals
 from backend.bridge.preview import expected_fee
-from backend.bridge.register import OPEN_STATUSES
 from backend.errors import (
     FieldError,
     InsufficientFunds,
     OrderNotOpen,
+    OrderStateUnknown,
     PriceWouldTakeAtOnce,
     ValidationFailed,
 )
@@ -31,9 +31,9 @@ async def change_order(
     engine: Engine, desk: Desk, guard: Guard, order_id: str, change: OrderChange
 ) -> ChangedOrder:
     """Change an open order on the bot's loop."""
-    order = desk.known(order_id).item
-    if order.status not in OPEN_STATUSES:
-        raise OrderNotOpen(f"the order is {order.status}")
+    order = await desk.open_order(order_id)
+    if order.status == "unknown":
+        raise OrderStateUnknown("what became of the order is not known yet")
     manager = engine.exchange(order.exchange)
     asked = _as_asked(order, change)
     price = await price_of(manager, order.symbol)
@@ -47,22 +47,29 @@ async def change_order(
     if manager.is_trader_simulated:
         _check_funds(manager, instance, order, asked)
     exchange_id = instance.exchange_order_id
-    await _edit(manager, instance, order, change)
+    if not manager.is_trader_simulated:
+        desk.note_edit(order_id)
+    try:
+        await _edit(manager, instance, order, asked, price)
+    except IN_DOUBT:
+        if not manager.is_trader_simulated:
+            await desk.look_again(order_id)
+        raise
     method = "edited" if instance.exchange_order_id == exchange_id else "replaced"
     return ChangedOrder.model_validate(
         {"order": desk.note_change(order_id, asked, instance), "method": method}
     )
 
 
-async def _edit(manager: Any, instance: Any, order: Order, change: OrderChange) -> None:
+async def _edit(manager: Any, instance: Any, order: Order, asked: NewOrder, price: Decimal) -> None:
     with listening() as failures:
         try:
             with telling_refusals(order.symbol, order.side):
                 await manager.trader.edit_order(
                     instance,
-                    edited_quantity=change.quantity,
-                    edited_price=change.price or change.stop_price,
-                    edited_stop_price=change.stop_price,
+                    edited_quantity=asked.quantity,
+                    edited_price=octobot_price(manager, asked, price),
+                    edited_stop_price=asked.stop_price,
                     params=dict(REDUCING) if order.reduce_only else None,
                 )
         except trading_errors.OrderEditError:

@@ -6,7 +6,6 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-import ccxt
 import octobot_trading.errors as trading_errors
 import octobot_trading.personal_data as personal_data
 from octobot_trading.enums import OrderStatus
@@ -15,7 +14,7 @@ from backend.bridge.convert import last_price
 from backend.bridge.desk import chain_exits, exchange_params
 from backend.bridge.failures import listening
 from backend.bridge.ledger import Ledger
-from backend.bridge.lookup import find_order
+from backend.bridge.lookup import UNANSWERED, find_order
 from backend.bridge.pairs import pair_of
 from backend.bridge.placing import build
 from backend.bridge.register import OPEN_STATUSES
@@ -59,7 +58,7 @@ class Exits:
         for order in self._due():
             try:
                 raw = await find_order(self._manager, order, None)
-            except ccxt.BaseError as error:
+            except UNANSWERED as error:
                 log.warning("exit %s cannot be looked up: %s", order.id, type(error).__name__)
                 continue
             if raw is not None:
@@ -139,7 +138,7 @@ class Exits:
         manager, ledger = self._manager, self._ledger
         try:
             was_sent = await find_order(manager, order, None) is not None
-        except ccxt.BaseError as error:
+        except UNANSWERED as error:
             log.warning("exit %s cannot be looked up: %s", order.id, type(error).__name__)
             return
         price = last_price(manager, order.symbol)
@@ -165,6 +164,7 @@ class Exits:
                 created = None
         if created is not None:
             self._ledger.bind(order.id, str(created.exchange_order_id))
+            self._ledger.update(order)
             self._ledger.record_order(created.to_dict(), manager.exchange_name)
         elif not failures.is_ambiguous:
             self._ledger.refuse_exit(order.id)

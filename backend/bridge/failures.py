@@ -16,6 +16,7 @@ from backend.errors import (
     ExchangeRateLimited,
     ExchangeRefused,
     InsufficientFunds,
+    OrderNotOpen,
     OrderStateUnknown,
 )
 
@@ -73,6 +74,8 @@ class Failures:
                 "the exchange did not answer; the order shows what became of it"
             )
         error = self._heard[-1]
+        if isinstance(error, ccxt.OrderNotFound):
+            return OrderNotOpen("the exchange says that the order is not open any more")
         if isinstance(error, ccxt.InsufficientFunds):
             return InsufficientFunds("the exchange says that the balance does not cover the order")
         if isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):

@@ -123,10 +123,14 @@ class Ledger(Register):
             if order_id not in self._expected and self._may_be_lost(raw):
                 return
             known = self._create(order_id, raw, exchange)
-        if known.item.status not in OPEN_STATUSES:
-            return
+        if known.item.status not in OPEN_STATUSES or known.item.status == "unknown":
+            return  # of an order in doubt, only what the exchange answers when asked is believed
         order = order_from_dict(raw, exchange, utc_now(), known.item, paper=self._mode == "paper")
         if order.status == "canceled":
+            if "edited" in self.rebuild_of(order_id):
+                # OctoBot may have read a list of open orders from before the change
+                self.doubt(order_id)
+                return
             if self._brackets.withhold(order_id, (raw, exchange)):
                 return
             if order_id in self._rejected:
@@ -193,7 +197,18 @@ class Ledger(Register):
     def bind(self, order_id: str, exchange_id: str) -> None:
         """Note which order of the exchange is ours."""
         self._ids.bind(exchange_id, order_id)
-        self._rebuild[order_id] = {**self._rebuild.get(order_id, {}), "exchange_id": exchange_id}
+        self.annotate(order_id, exchange_id=exchange_id)
+
+    def annotate(self, order_id: str, **notes: Any) -> None:
+        """Add to what rebuilds an order; it is committed with the order's next change."""
+        self._rebuild[order_id] = {**self._rebuild.get(order_id, {}), **notes}
+
+    def doubt(self, order_id: str) -> None:
+        """Enter that nobody knows how an open order stands, until the exchange has been asked."""
+        entry = self.orders.get(order_id)
+        if entry is not None:
+            in_doubt = {"status": "unknown", "updated_at": utc_now()}
+            self.update(entry.item.model_copy(update=in_doubt))
 
     def create(self, order: Order, rebuild: Mapping[str, Any]) -> Entry[Order]:
         """Enter a new order of which the bot has not spoken itself."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import octobot_trading.personal_data as personal_data
 
 from backend.bridge.ledger import Ledger
+from backend.schemas.orders import Order
 
 _FILLED_WITHIN_S = 5
 
@@ -46,3 +48,20 @@ async def cancel_if_spent(manager: Any, order: Any) -> None:
     """Cancel an exit that was placed while the other one filled."""
     if isinstance(order.order_group, Pair) and order.order_group.is_spent and order.is_open():
         await manager.trader.cancel_order(order)
+
+
+def resize_exits(
+    ledger: Ledger, notes: dict[str, Any], quantity: Decimal, entry: Any
+) -> dict[str, Any]:
+    """Have the exits of an entry end as much as it will bring now; return its notes of them."""
+    if "exits" not in notes:
+        return notes
+    resized = []
+    for raw in notes["exits"]:
+        order = Order.model_validate(raw)
+        order = order.model_copy(update={"quantity": quantity, "remaining": quantity})
+        ledger.expect(order, {"group": order.parent_order_id})
+        resized.append(order.model_dump(mode="json"))
+    for chained in entry.chained_orders:
+        chained.origin_quantity = quantity
+    return {**notes, "exits": resized}

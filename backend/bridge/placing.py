@@ -107,7 +107,7 @@ def build(manager: Any, order: Order, price: Decimal, *, resting: bool = False) 
         order.symbol,
         price,
         order.quantity,
-        price=price if as_market else _octobot_price(manager, order, price),
+        price=price if as_market else octobot_price(manager, order, price),
         stop_price=order.stop_price or ZERO,
         order_id=order.id,
         side=TradeOrderSide(order.side) if order.stop_price is not None else None,
@@ -189,7 +189,8 @@ def _kind(manager: Any, order: Order) -> TraderOrderType:
     }[order.type]
 
 
-def _octobot_price(manager: Any, order: Order, price: Decimal) -> Decimal:
+def octobot_price(manager: Any, order: Order | NewOrder, price: Decimal) -> Decimal:
+    """Return what OctoBot takes for an order's price, at this one of the market."""
     if manager.is_trader_simulated:
         return order.stop_price or order.price or price
     return order.price or order.stop_price or price

@@ -8,12 +8,9 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-import ccxt
-
-from backend.bridge.convert import decimal_or_none
 from backend.bridge.exits import Exits
 from backend.bridge.ledger import Ledger
-from backend.bridge.lookup import find_order
+from backend.bridge.lookup import UNANSWERED, held_by, settle
 from backend.bridge.placing import new_order
 from backend.schemas.common import utc_now
 from backend.schemas.journal import Intent, OrderJournal
@@ -21,14 +18,6 @@ from backend.schemas.orders import NewOrder, Order
 
 _EVERY_S = 1.0
 GIVE_UP_AFTER_S = 30.0
-_STATUSES = {
-    "open": "open",
-    "closed": "filled",
-    "canceled": "canceled",
-    "expired": "expired",
-    "rejected": "rejected",
-}
-
 log = logging.getLogger(__name__)
 
 
@@ -60,7 +49,7 @@ def doubt_what_is_missing(manager: Any, ledger: Ledger) -> None:
         if order.exchange != manager.exchange_name or orders.has_order(order.id):
             continue
         if str(exchange_id) not in held:
-            ledger.update(order.model_copy(update={"status": "unknown"}))
+            ledger.doubt(order.id)
 
 
 async def keep_settling(manager: Any, ledger: Ledger, exits: Exits, give_up_after_s: float) -> None:
@@ -72,19 +61,43 @@ async def keep_settling(manager: Any, ledger: Ledger, exits: Exits, give_up_afte
     for entry in ledger.open_orders:
         await exits.attach(entry.item)
     missing_since: dict[str, float] = {}
+    while True:
+        try:
+            await _settle_all(manager, ledger, exits, missing_since, give_up_after_s)
+            _mirror_changed(manager, ledger)
+            await exits.look_after()
+        except Exception:  # nobody else settles anything: it goes on
+            log.exception("what became of orders could not be settled")
+        await asyncio.sleep(_EVERY_S)
+
+
+async def _settle_all(
+    manager: Any,
+    ledger: Ledger,
+    exits: Exits,
+    missing_since: dict[str, float],
+    give_up_after_s: float,
+) -> None:
     name = manager.exchange_name
     orders = manager.exchange_personal_data.orders_manager
-    while True:
-        for entry in ledger.open_orders:
-            order = entry.item
-            if order.status == "unknown" and order.exchange == name:
-                await _settle(manager, ledger, order, missing_since, give_up_after_s)
-                settled = ledger.orders.get(order.id)
-                if settled is not None:
-                    await exits.attach(settled.item)
-                ledger.claim([(held.to_dict(), name) for held in orders.get_all_orders()])
-        await exits.look_after()
-        await asyncio.sleep(_EVERY_S)
+    for entry in ledger.open_orders:
+        order = entry.item
+        if order.status == "unknown" and order.exchange == name:
+            await _settle(manager, ledger, order, missing_since, give_up_after_s)
+            settled = ledger.orders.get(order.id)
+            if settled is not None:
+                await exits.attach(settled.item)
+            ledger.claim([(held.to_dict(), name) for held in orders.get_all_orders()])
+
+
+def _mirror_changed(manager: Any, ledger: Ledger) -> None:
+    """Take in how OctoBot has the orders that were changed: not all that it reads it tells."""
+    for entry in ledger.open_orders:
+        notes = ledger.rebuild_of(entry.item.id)
+        if "edited" in notes and entry.item.exchange == manager.exchange_name:
+            instance = held_by(manager, notes["exchange_id"])
+            if instance is not None:
+                ledger.record_order(instance.to_dict(), manager.exchange_name)
 
 
 async def _settle(
@@ -94,46 +107,18 @@ async def _settle(
     missing_since: dict[str, float],
     give_up_after_s: float,
 ) -> None:
+    is_known = ledger.rebuild_of(order.id).get("exchange_id") is not None
     try:
-        exchange_id = ledger.rebuild_of(order.id).get("exchange_id")
-        raw = await find_order(manager, order, exchange_id)
-    except ccxt.BaseError as error:
+        is_found = await settle(manager, ledger, order)
+    except UNANSWERED as error:
         log.warning("order %s cannot be looked up: %s", order.id, type(error).__name__)
         missing_since.pop(order.id, None)
         return
     now = time.monotonic()
-    if raw is not None:
-        ledger.bind(order.id, str(raw["id"]))
-        ledger.update(_as_found(order, raw))
-        await _hand_over(manager, order, str(raw["id"]))
-    elif exchange_id is None and now - missing_since.setdefault(order.id, now) > give_up_after_s:
+    if is_found or is_known:
+        return
+    if now - missing_since.setdefault(order.id, now) > give_up_after_s:
         ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
-
-
-async def _hand_over(manager: Any, order: Order, exchange_id: str) -> None:
-    """Tell OctoBot of an order that it does not know to be there, lest it cannot be canceled."""
-    personal = manager.exchange_personal_data
-    if not personal.orders_manager.has_order(None, exchange_order_id=exchange_id):
-        found = await manager.exchange.get_order(exchange_id, order.symbol)
-        if found is not None:
-            await personal.handle_order_update_from_raw(exchange_id, found, is_new_order=True)
-
-
-def _as_found(order: Order, raw: dict[str, Any]) -> Order:
-    filled = decimal_or_none(raw.get("filled")) or order.filled
-    status = _STATUSES.get(str(raw.get("status")), "open")
-    if status == "open" and filled:
-        status = "partially_filled"
-    return order.model_copy(
-        update={
-            "status": status,
-            "filled": filled,
-            "remaining": order.quantity - filled,
-            "average_price": decimal_or_none(raw.get("average")) if filled else None,
-            "cost": decimal_or_none(raw.get("cost")) or order.cost,
-            "updated_at": utc_now(),
-        }
-    )
 
 
 def _as_it_was_asked(intent: Intent, exchange: str) -> Order:

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from backend.errors import OrderNotFound, OrderNotOpen
+from backend.schemas.order_commands import OrderChange
 from backend.schemas.orders import Order
 from tests.bridge.live import BTC, CROSS, FEE, Amount, Live, new_order
 
@@ -260,3 +261,13 @@ def test_an_unknown_order_is_not_found(bot: Live) -> None:
         bot.bridge.orders.get("nope")
     with pytest.raises(OrderNotFound):
         bot.bridge.orders.cancel("nope")
+
+
+def test_a_stop_limit_whose_limit_is_changed_waits_for_the_same_price(bot: Live) -> None:
+    stop = bot.place(
+        side="sell", type="stop_limit", quantity="0.1", stop_price="39000", price="38000"
+    )
+    changed = bot.bridge.orders.change(stop.id, OrderChange(price="37000")).order
+    assert (changed.stop_price, changed.price) == (D(39_000), D(37_000))
+    bot.pin(BTC, 38_900)
+    assert bot.settled(stop.id).average_price == D(38_900)
