@@ -8,7 +8,7 @@ ARGS :=
 CHECKS := check-format check-style check-types check-imports check-contract
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench bench-peers openapi postman clean $(CHECKS)
+.PHONY: help run test coverage lint format bench bench-peers openapi postman clean $(CHECKS)
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ run: $(VENV)/.installed ## Start the backend on http://127.0.0.1:8000 with paper
 
 test: $(VENV)/.installed-dev postman/node_modules/.installed ## Run all tests, on both OctoBot lines if the Pythons are there
 	+@scripts/run_tests.sh $(VENV) $(ARGS)
+
+coverage: $(VENV)/.installed-dev postman/node_modules/.installed ## Run all tests on one Python and list the lines and branches that none reached
+	$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term-missing $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check format, style, types, imports and swagger.yaml
 	@$(MAKE) --no-print-directory --keep-going $(CHECKS)

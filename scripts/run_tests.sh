@@ -6,13 +6,17 @@ set -eu
 folder=$1
 shift
 
+# Tests start processes all the time: each would compile everything anew.
+unset PYTHONDONTWRITEBYTECODE
+
 # Each worker boots its own bots, about 300 MB: four are enough. A file's tests share theirs.
 run_in() {
     environment=$1
     shift
     echo "== $("$environment/bin/python" --version), OctoBot $("$environment/bin/python" -c \
         'from importlib.metadata import version; print(version("octobot"))')"
-    "$environment/bin/python" -m pytest -rs -n auto --maxprocesses 4 --dist loadscope "$@"
+    "$environment/bin/python" -m pytest -rs -n auto --maxprocesses 4 --dist loadfile \
+        --no-loadscope-reorder "$@"
 }
 
 other=$("$folder/bin/python" -c \
@@ -24,7 +28,7 @@ if scripts/find_python.sh "$other" >/dev/null; then
 fi
 
 failed=0
-run_in "$folder" --cov --cov-report=term "$@" || failed=1
+run_in "$folder" "$@" || failed=1
 if [ -n "$installing" ]; then
     wait "$installing"
     run_in ".venv-$other" "$@" || failed=1

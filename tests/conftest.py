@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_socket
+import structlog
 from flask import Flask
 
 from backend.concurrency import ThreadHost
@@ -16,9 +17,20 @@ from tests.api import PASSWORD, ApiClient, add_users, wait_until_ready
 from tests.databases import Cluster, make_settings, make_tables, running_cluster
 
 
+@pytest.hookimpl(trylast=True)  # after the shuffling
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files, so that no worker ends with one while the others have nothing."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    if len({item.nodeid for item in items}) < len(items):
+        raise pytest.UsageError("tests bear the same name: xdist runs only one of them")
+
+
 def pytest_runtest_setup() -> None:
-    """Shut every way out of this machine."""
+    """Shut every way out of this machine; log tracebacks as Python prints them."""
     pytest_socket.socket_allow_hosts(["127.0.0.1", "::1"], allow_unix_socket=True)
+    if not structlog.is_configured():  # its own way, with all locals, takes up to a second each
+        plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        structlog.configure(processors=[structlog.processors.add_log_level, plain])
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ from backend.schemas.common import Model, Money, PositiveMoney, RequestModel
 class PriceChange(RequestModel):
     """The price to jump to."""
 
-    price: PositiveMoney = Field(description="In the quote asset.")
+    # beyond this the order book's steps would not fit into the 64 bits that they are drawn with
+    price: PositiveMoney = Field(le=10**9, description="In the quote asset; at most a billion.")
     hold: bool = Field(
         False, description="Stay there until changed or released; else go on from there."
     )

@@ -5,9 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from backend.schemas.order_commands import CancelQuery, OrderChange
 from backend.schemas.orders import Order
 from tests.bridge.live import BTC, FEE, Live, wait_until
+
+pytestmark = pytest.mark.long
 
 D = Decimal
 

@@ -31,6 +31,8 @@ from tests.bridge.live import (
     wait_until,
 )
 
+pytestmark = pytest.mark.long
+
 D = Decimal
 
 NEED_THE_BOT: dict[str, Callable[[Live], object]] = {

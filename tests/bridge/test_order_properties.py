@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from backend.errors import ApiError, BridgeError, OrderNotOpen
 from tests.bridge.live import BTC, CROSS, ETH, FEE, PRICES, Live, new_order
 
+pytestmark = pytest.mark.long
+
 D = Decimal
 
 calm = settings(

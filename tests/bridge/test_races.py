@@ -5,9 +5,13 @@ import time
 from collections import Counter
 from decimal import Decimal
 
+import pytest
+
 from backend.errors import OrderNotOpen
 from backend.schemas.orders import Order
 from tests.bridge.live import BTC, FEE, Live, at_once, new_order
+
+pytestmark = pytest.mark.long
 
 D = Decimal
 ROUNDS = 40

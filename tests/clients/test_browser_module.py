@@ -17,6 +17,8 @@ from tests.clients.restarting import Restarting
 from tests.clients.snippets import ROOT
 from tests.clients.test_browser_snippets import HEADLESS, Page
 
+pytestmark = pytest.mark.long
+
 MODULE = ROOT / "clients" / "js" / "octobot-client.js"
 PAGE = """<!doctype html>
 <title>module</title>

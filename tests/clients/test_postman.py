@@ -15,6 +15,8 @@ import pytest
 from benchmarks.live import LiveServer, live_server
 from tests.clients.snippets import ROOT
 
+pytestmark = pytest.mark.long
+
 POSTMAN = ROOT / "postman"
 NEWMAN = POSTMAN / "node_modules" / "newman" / "bin" / "newman.js"
 

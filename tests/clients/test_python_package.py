@@ -28,6 +28,8 @@ from tests.clients.restarting import Restarting
 from tests.clients.snippets import ROOT, code_blocks
 from tests.streams.sse import wait_until
 
+pytestmark = pytest.mark.long
+
 LIMIT = ("BTC/USDT", "buy", "limit", "0.001")
 
 

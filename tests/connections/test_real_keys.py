@@ -21,6 +21,8 @@ with warnings.catch_warnings():  # OctoBot's own imports warn
 from tests.api import ApiClient, wait_until_ready
 from tests.connections.real import KEY, KEYS, SECRET, at_exchange, real_app
 
+pytestmark = pytest.mark.long
+
 PATH = "/exchanges/sandbox/credentials"
 LIMIT = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.01", "price": "20000"}
 OWN = Decimal(10_000)  # what the account without stored keys has

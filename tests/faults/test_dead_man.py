@@ -11,6 +11,8 @@ import pytest
 from tests.faults.processes import wait_until
 from tests.faults.running import Running
 
+pytestmark = pytest.mark.long
+
 
 def arm(running: Running, timeout_s: int) -> dict[str, object]:
     switch: dict[str, object] = running.api.ask(

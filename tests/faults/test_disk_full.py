@@ -11,9 +11,10 @@ import pytest
 from tests.faults.processes import wait_until
 from tests.faults.running import Running
 
-pytestmark = pytest.mark.skipif(
+LINUX = pytest.mark.skipif(
     not hasattr(resource, "prlimit"), reason="only Linux limits another process"
 )
+pytestmark = [LINUX, pytest.mark.long]
 _PAGE = 4096
 
 

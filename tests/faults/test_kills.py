@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.faults.kills import kill_again_and_again
+
+pytestmark = pytest.mark.long
 
 EVERY_KIND = {
     "market": 25,

@@ -12,6 +12,8 @@ import pytest
 from tests.faults.processes import Answer
 from tests.faults.running import Running, at_once
 
+pytestmark = pytest.mark.long
+
 TWINS = 50
 ROUNDS = 16
 CANCELS_WITHIN_S = 0.03

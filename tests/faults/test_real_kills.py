@@ -10,8 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.faults.processes import GONE, Api, Nursery, nursery_at, wait_until
 from tests.faults.running import running_at
+
+pytestmark = pytest.mark.long
 
 KILLS = 8
 CLIENTS = 3

@@ -19,6 +19,8 @@ from backend.errors import ApiError, OrderStateUnknown
 from backend.schemas.order_commands import OrderChange
 from backend.schemas.orders import Order
 
+pytestmark = pytest.mark.long
+
 AMBIGUOUS = ("order_state_unknown",)
 # what a client is told of each fault when it hits the request for a new order
 CREATES = {

@@ -18,6 +18,8 @@ with warnings.catch_warnings():  # OctoBot's own imports warn
 from backend.schemas.orders import Order
 from tests.bridge.live import BTC, wait_until
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:

@@ -6,9 +6,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from tests.faults import books
 from tests.faults.processes import wait_until
 from tests.faults.running import Running
+
+pytestmark = pytest.mark.long
 
 RESTARTS: tuple[Callable[[Running], None], ...] = (
     Running.restart_bot,

@@ -11,6 +11,8 @@ import pytest
 from tests.faults.processes import GONE, wait_until
 from tests.faults.running import Running
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def bracket(running: Running) -> Iterator[dict[str, Any]]:

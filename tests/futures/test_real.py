@@ -29,6 +29,8 @@ from backend.schemas.orders import Order
 from backend.schemas.positions import Position
 from tests.bridge.live import at_once, wait_until
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trader]:

@@ -13,6 +13,8 @@ import pytest
 
 from tests.faults.processes import GONE, Api, Life, Nursery, nursery_at, wait_until
 
+pytestmark = pytest.mark.long
+
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 SYMBOLS = (BTC, ETH)
 START = D(100_000)

@@ -18,6 +18,8 @@ import pytest
 
 from benchmarks.live import free_port
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 
 

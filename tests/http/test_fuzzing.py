@@ -23,6 +23,8 @@ from tests.security.contract import OPERATIONS
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+pytestmark = pytest.mark.long
+
 # streams do not end, a stopped bot answers 503 as it should, and a logout ends the token
 NOT_HERE = r"^(/ws|/api/v1/(stream(/prices|/orders)?|bot/\w+|auth/logout))$"
 PUBLIC = {operation.template for operation in OPERATIONS if operation.scope == "public"}
@@ -62,7 +64,7 @@ def admin(app: Flask) -> dict[str, str]:
 
 
 @CONTRACT.exclude(path_regex=NOT_HERE).parametrize()
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_input_gets_an_answer_that_the_contract_lacks(
     case: schemathesis.Case, admin: dict[str, str]
 ) -> None:
@@ -70,7 +72,7 @@ def test_no_input_gets_an_answer_that_the_contract_lacks(
 
 
 @TO_STRANGERS.parametrize()
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_stranger_gets_an_answer_that_the_contract_lacks(
     case: schemathesis.Case, admin: dict[str, str]
 ) -> None:

@@ -240,3 +240,9 @@ def test_sandbox_prices_are_moved_and_released(client: ApiClient) -> None:
     problem = admin.put("/sandbox/prices/NOPE-USDT", json={"price": "1"}, expect=400)
     assert problem["type"] == "invalid_symbol"
     client.as_trader().put("/sandbox/prices/ETH-USDT", json={"price": "1"}, expect=403)
+
+
+def test_a_price_that_no_book_can_hold_is_refused(client: ApiClient) -> None:
+    huge = {"price": "1000000000.01", "hold": True}
+    problem = client.as_admin().put("/sandbox/prices/ETH-USDT", json=huge, expect=400)
+    assert [field["field"] for field in problem["fields"]] == ["price"]

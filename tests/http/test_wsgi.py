@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.http.test_cli import ROOT, environment
+
+pytestmark = pytest.mark.long
 
 ASK = """
 import time, wsgi

@@ -17,6 +17,8 @@ from backend.settings import Settings
 from backend.store import Database, audit
 from tests.identity.conftest import NOWHERE, PASSWORD
 
+pytestmark = pytest.mark.long
+
 NEW_PASSWORD = "a horse of another colour"
 NOTICED_WITHIN_S = 5
 Run = Callable[..., Result]

@@ -7,7 +7,11 @@ import shutil
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.process.running import running
+
+pytestmark = pytest.mark.long
 
 
 def test_a_second_process_is_told_whose_the_home_is_and_a_kill_frees_it(tmp_path: Path) -> None:

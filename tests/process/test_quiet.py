@@ -11,6 +11,8 @@ import pytest
 
 from tests.process.running import running
 
+pytestmark = pytest.mark.long
+
 _LOOPBACK = re.compile(r"^\(?'(127\.\d+\.\d+\.\d+|localhost|::1)'|^b?'(127\.|localhost)")
 _LOCAL_SOCKET = re.compile(r"^b?'(/|\\x00)|^''")
 

@@ -9,8 +9,11 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.process.running import PASSWORD, ROOT, running
+
+pytestmark = pytest.mark.long
 
 NOTICED_WITHIN_S = 5
 SETTINGS = {"rate_limit_login": "100/minute"}

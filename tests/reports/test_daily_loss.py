@@ -13,6 +13,8 @@ from backend.schemas.common import utc_now
 from tests.bridge.live import BTC, ETH, PRICES, Live, wait_until
 from tests.reports.office import Office
 
+pytestmark = pytest.mark.long
+
 D = Decimal
 Start = Callable[..., Office]
 

@@ -7,11 +7,15 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from backend.reports.pnl import ProfitAndLoss
 from backend.schemas.accounting import PnlQuery
 from backend.store import openings
 from tests.bridge.live import BTC, Live, wait_until
 from tests.reports.office import Office
+
+pytestmark = pytest.mark.long
 
 D = Decimal
 Start = Callable[..., Office]

@@ -13,6 +13,8 @@ from backend.store import openings
 from tests.bridge.live import START, wait_until
 from tests.reports.office import Office
 
+pytestmark = pytest.mark.long
+
 Start = Callable[..., Office]
 
 

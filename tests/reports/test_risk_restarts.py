@@ -6,8 +6,12 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.reports.office import Office
 from tests.reports.test_risk_routes import OFF, limits
+
+pytestmark = pytest.mark.long
 
 Start = Callable[..., Office]
 

@@ -118,6 +118,25 @@ def test_listeners_hear_of_each_turn_until_they_leave(market):
     assert heard == [BTC, BTC]
 
 
+@pytest.mark.parametrize("symbol", ["BTC/USDT", "ETH/USDT", "ETH/BTC"])
+def test_the_highest_price_that_may_be_asked_for_has_a_book(market, symbol):
+    market.pin(symbol, Decimal(10**9))
+    book = market.book(symbol, 1000)
+    assert book.bids[0].price < 10**9 < book.asks[0].price
+    assert book.asks == sorted(book.asks)
+    assert len(book.asks) == 1000
+
+
+def test_somebody_bids_even_at_the_lowest_price(market):
+    market.pin(BTC, Decimal("0.000001"))
+    ticker = market.ticker(BTC)
+    assert (ticker.bid, market.price(BTC), ticker.ask) == (
+        Decimal("0.01"),
+        Decimal("0.02"),
+        Decimal("0.03"),
+    )
+
+
 def test_an_unlisted_symbol_cannot_be_steered(market):
     with pytest.raises(UnknownSymbol):
         market.pin("BTC/EUR", Decimal(1))

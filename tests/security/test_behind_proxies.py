@@ -16,6 +16,8 @@ from tests.security.conftest import Proxied
 from tests.security.proxies import caddy
 from tests.sockets.peer import Peer
 
+pytestmark = pytest.mark.long
+
 ORDER = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.01", "price": "9000"}
 PREFIXES = pytest.mark.parametrize("below", ["", "/octobot"])
 

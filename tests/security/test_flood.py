@@ -15,6 +15,8 @@ import pytest
 
 from benchmarks.live import LiveServer, live_server
 
+pytestmark = pytest.mark.long
+
 ATTACKERS = 6
 GUESSES = 30
 LOGINS_A_MINUTE = 5

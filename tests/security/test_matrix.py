@@ -18,6 +18,8 @@ from tests.api import ApiClient
 from tests.security.callers import NARROW, Headers, all_callers
 from tests.security.contract import OPERATIONS, ROLES, Operation
 
+pytestmark = pytest.mark.long
+
 PROBE = "no_such_parameter"
 REFUSED = {
     "no token": "not_authenticated",

@@ -21,6 +21,8 @@ from tests.streams.conftest import StartLive
 from tests.streams.live import Live, WayOut
 from tests.streams.sse import SseClient, wait_until
 
+pytestmark = pytest.mark.long
+
 OURS = (Client, Seat, StreamBody, Group, Handler)
 CROWD = 200
 

@@ -61,8 +61,11 @@ class Listing:
         return Decimal(1).scaleb(-self.amount_digits)
 
     def price(self, raw: float) -> Decimal:
-        """Round a raw price to the tick; rounding keeps order, so extremes stay extremes."""
-        return max(self.price_tick, Decimal(round(raw * 10**self.price_digits)) * self.price_tick)
+        """Round a raw price to the tick; rounding keeps order, so extremes stay extremes.
+
+        The lowest price is two ticks: below it there is room for a bid.
+        """
+        return max(2, round(raw * 10**self.price_digits)) * self.price_tick
 
     def amount(self, steps: int) -> Decimal:
         """Turn a count of amount steps into an amount."""

@@ -21,6 +21,8 @@ from backend.settings import Settings
 from backend.store import Database, Journal
 from tests.store.journal.samples import ACCOUNT
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[3]
 KILLS = 100
 WITHIN_S = 6.0

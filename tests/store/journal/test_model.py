@@ -31,6 +31,8 @@ from backend.store import Database, Journal
 from tests.store.journal.faults import connection_lost, empty
 from tests.store.journal.samples import ACCOUNT, NOW, OTHER, event, intent, order, trade
 
+pytestmark = pytest.mark.long
+
 OPENED = {
     ACCOUNT: {"USDT": Decimal(10000), "BTC": Decimal("1.000000000000000001")},
     OTHER: {"USDT": Decimal(0)},
