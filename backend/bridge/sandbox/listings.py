@@ -65,7 +65,7 @@ class Listing:
 
         The lowest price is two ticks: below it there is room for a bid.
         """
-        return max(2, round(raw * 10**self.price_digits)) * self.price_tick
+        return Decimal(max(2, round(raw * 10**self.price_digits))) * self.price_tick
 
     def amount(self, steps: int) -> Decimal:
         """Turn a count of amount steps into an amount."""
