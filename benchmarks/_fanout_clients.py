@@ -1,8 +1,9 @@
 """The load of the fan-out benchmark: many stream clients in one process.
 
-Run with a port, a number of clients, and a number of others who never read;
-prints a line when all have their snapshots, and when a line comes a line of
-JSON with what arrived.
+Run with a port, a number of clients, and a number of others who never read.
+Prints a line when the others are connected and, after a line, another one when
+the clients have their snapshots. Then `count` is answered with how many events
+have arrived, and anything else with a line of JSON about them, which is the end.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ REQUEST = b"GET /stream HTTP/1.0\r\n\r\n"  # 1.0: no chunked framing to undo
 FRAME = re.compile(rb'id: [0-9a-f]+-(\d+)\n(?:event: price_update\n)?data: .*?"t":(\d+)')
 
 
-def connect(port: int) -> socket.socket:
+def connect(port: int, receive_buffer: int | None = None) -> socket.socket:
     """Open a stream."""
-    sock = socket.create_connection(("127.0.0.1", port))
+    sock = socket.socket()
+    if receive_buffer is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    sock.connect(("127.0.0.1", port))
     sock.sendall(REQUEST)
     return sock
 
@@ -50,13 +54,15 @@ class Clients:
             self._rest[fd] = b""
 
     def read_until_told(self) -> None:
-        """Read until a line comes on stdin."""
+        """Read until a line other than `count` comes on stdin."""
         self._poll.register(sys.stdin.fileno(), select.EPOLLIN)
         told = False
         while not told:
             for fd, _ in self._poll.poll():
                 if fd == sys.stdin.fileno():
-                    told = True
+                    told = sys.stdin.readline() != "count\n"
+                    if not told:
+                        print(self.events, flush=True)
                 else:
                     self._read(fd)
 
@@ -82,7 +88,9 @@ class Clients:
 
 def main(port: int, count: int, stalled: int) -> None:
     """Connect, report, read, report."""
-    silent = [connect(port) for _ in range(stalled)]
+    silent = [connect(port, receive_buffer=4096) for _ in range(stalled)]
+    print("silent", flush=True)
+    sys.stdin.readline()
     clients = Clients(port, count)
     print("connected", flush=True)
     clients.read_until_told()
