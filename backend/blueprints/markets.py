@@ -33,12 +33,14 @@ _FAILURES = {"HTTP_502": Problem, "HTTP_503": Problem, "HTTP_504": Problem}
 @requires("markets:read")
 @limited("query")
 @api.validate(
-    resp=Response(HTTP_200=Envelope[list[Exchange]], HTTP_503=Problem, HTTP_504=Problem),
+    resp=Response(
+        HTTP_200=Envelope[list[Exchange]], HTTP_304=None, HTTP_503=Problem, HTTP_504=Problem
+    ),
     tags=["markets"],
 )
-def list_exchanges() -> Envelope[list[Exchange]]:
+def list_exchanges() -> Prepared:
     """List the exchanges that the bot is connected to."""
-    return Envelope(data=services().bridge.markets.exchanges())
+    return services().bridge.markets.listed_exchanges()
 
 
 @markets.get("/markets")

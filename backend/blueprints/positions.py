@@ -19,6 +19,7 @@ from backend.schemas.positions import (
     PositionPlace,
     PositionQuery,
 )
+from backend.schemas.prepared import Prepared
 from backend.services import services
 
 positions = Blueprint("positions", __name__, url_prefix="/positions")
@@ -28,12 +29,14 @@ positions = Blueprint("positions", __name__, url_prefix="/positions")
 @requires("orders:read")
 @limited("query")
 @api.validate(
-    resp=Response(HTTP_200=Envelope[list[Position]], HTTP_503=Problem, HTTP_504=Problem),
+    resp=Response(
+        HTTP_200=Envelope[list[Position]], HTTP_304=None, HTTP_503=Problem, HTTP_504=Problem
+    ),
     tags=["positions"],
 )
-def list_positions(query: PositionQuery) -> Envelope[list[Position]]:
+def list_positions(query: PositionQuery) -> Prepared:
     """List positions, by exchange and symbol. On exchanges that trade spot there are none."""
-    return Envelope(data=services().bridge.positions.find(query))
+    return services().bridge.positions.listed(query)
 
 
 @positions.get("/<path:symbol>")

@@ -47,6 +47,10 @@ class Markets:
         """Return the exchanges that the bot is connected to."""
         return self._engine.run(self._exchanges)
 
+    def listed_exchanges(self) -> Prepared:
+        """Return the same as it leaves the server."""
+        return self._read("exchanges", lambda: _EXCHANGES.dump_json(self.exchanges()))
+
     def markets(self, exchange: str | None) -> Prepared:
         """Return the trading rules of every symbol that the bot follows."""
         return self._read(
@@ -201,8 +205,8 @@ class Markets:
 
 
 _RawTicker = tuple[str, str, dict[str, Any]]
-_MARKETS, _TICKERS = TypeAdapter(list[Market]), TypeAdapter(list[Ticker])
-_CANDLES = TypeAdapter(list[Candle])
+_EXCHANGES, _MARKETS = TypeAdapter(list[Exchange]), TypeAdapter(list[Market])
+_TICKERS, _CANDLES = TypeAdapter(list[Ticker]), TypeAdapter(list[Candle])
 _TICKER_KEYS = ("last", "close", "bid", "ask", "open", "high", "low", "baseVolume", "percentage")
 
 

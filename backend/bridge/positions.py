@@ -5,6 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from backend.bridge.answers import etag_of, prepare
 from backend.bridge.desk import Desk
 from backend.bridge.engine import Engine
 from backend.bridge.futures.keeper import Keeper
@@ -12,9 +15,14 @@ from backend.bridge.intents import Intents
 from backend.bridge.ledger import Ledger
 from backend.bridge.placing import check_reduces
 from backend.bridge.portfolio import Portfolios
+from backend.bridge.recent import Recent
 from backend.errors import InvalidSymbol, PositionClosing, PositionNotOpen, SpotExchange
 from backend.schemas.orders import NewOrder, Order
 from backend.schemas.positions import ClosePosition, Position, PositionChange, PositionQuery
+from backend.schemas.prepared import Prepared
+
+_NONE_FOR_S = 0.5
+_POSITIONS = TypeAdapter(list[Position])
 
 
 class Positions:
@@ -36,6 +44,22 @@ class Positions:
         self._intents = intents
         self._keeper = keeper
         self._closing: set[tuple[str, str]] = set()
+        self._none = Recent(_NONE_FOR_S)
+
+    def listed(self, query: PositionQuery) -> Prepared:
+        """Return what `find` does, as it leaves the server.
+
+        Made anew for each caller where futures are traded: marks and profits move with every
+        price, and what an order has done to a position shows in the next answer.
+        """
+        self._engine.require_ready()
+        if any(manager.is_future for manager in list(self._engine.exchanges.values())):
+            data = self._found(query)
+            return prepare(data, etag_of(data))
+        return self._none.get(query, lambda: self._found(query))
+
+    def _found(self, query: PositionQuery) -> bytes:
+        return _POSITIONS.dump_json(self.find(query))
 
     def find(self, query: PositionQuery) -> list[Position]:
         """Return positions, by exchange and symbol; none of exchanges that trade spot."""

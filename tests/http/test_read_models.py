@@ -10,7 +10,9 @@ MARKET = {"symbol": "BTC/USDT", "side": "buy", "type": "market", "quantity": "0.
 RESTING = {**MARKET, "type": "limit", "price": "20000"}
 
 
-@pytest.mark.parametrize("path", ["/config", "/bot", "/markets", "/orders?limit=5"])
+@pytest.mark.parametrize(
+    "path", ["/config", "/bot", "/markets", "/exchanges", "/positions", "/orders?limit=5"]
+)
 def test_what_stayed_the_same_is_not_sent_again(client: ApiClient, path: str) -> None:
     admin = client.as_admin()
     first = admin.send("GET", path)
