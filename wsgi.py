@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from contextlib import ExitStack
+from typing import NoReturn
 
 from flask import Flask
 
@@ -28,21 +29,29 @@ def __getattr__(name: str) -> Flask:
 def _start() -> Flask:
     from backend.concurrency import ThreadHost
     from backend.settings import SettingsError, load_settings
-    from backend.start import START_ERRORS, running_app
 
     stack = ExitStack()
     try:
         settings = load_settings()
         if settings.tls_cert is not None:
             raise SettingsError("BACKEND_TLS_CERT: give it to the server that imports wsgi")
+    except SettingsError as error:
+        _refuse(error)
+    from backend.start import START_ERRORS, running_app  # imports OctoBot, which takes seconds
+
+    try:
         application = stack.enter_context(running_app(settings, ThreadHost()))
     except START_ERRORS as error:
-        sys.stderr.write(f"Error: {error}\n")
-        sys.exit(_GUNICORN_STOPS)
+        _refuse(error)
     # atexit comes after the interpreter has waited for all threads, and OctoBot's only end
     # when it is stopped; there is no public name for what comes before
     threading._register_atexit(stack.close)  # type: ignore[attr-defined]
     return application
+
+
+def _refuse(error: Exception) -> NoReturn:
+    sys.stderr.write(f"Error: {error}\n")
+    sys.exit(_GUNICORN_STOPS)
 
 
 if __name__ == "__main__":

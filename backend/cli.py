@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,8 +15,13 @@ from backend.commands.audit import audit
 from backend.commands.credentials import credentials
 from backend.commands.secret_key import secret_key
 from backend.commands.users import user
-from backend.settings import Settings
+from backend.settings import Settings, SettingsError
 from backend.settings_text import describe
+
+if TYPE_CHECKING:
+    from socket import socket
+
+    from backend.tls import Certificates
 
 _FAREWELL_S = 2.0
 
@@ -32,10 +38,11 @@ def main(context: click.Context) -> None:
 def run() -> None:
     """Start the bot and serve it until SIGINT or SIGTERM (the default)."""
     settings = _settings()
+    shown, listener = _prepare(settings)
     from backend.start import START_ERRORS  # imports OctoBot, which takes seconds
 
     try:
-        _serve(settings)
+        _serve(settings, shown, listener)
     except START_ERRORS as error:
         raise Refusal(str(error)) from None
     # OctoBot leaves tasks and threads behind; taking the interpreter apart under them crashes
@@ -70,19 +77,26 @@ main.add_command(credentials)
 main.add_command(secret_key)
 
 
-def _serve(settings: Settings) -> None:
-    from backend.app import watch_connections
-    from backend.gevent_host import GeventHost
-    from backend.server import Server, listen, raise_open_files_limit, serve_until_told
-    from backend.start import running_app
+def _prepare(settings: Settings) -> tuple[Certificates | None, socket]:
+    """Refuse what can be refused before OctoBot is imported: a bad certificate, a taken port."""
+    from backend.server import listen
     from backend.tls import certificates
 
-    shown = certificates(settings)
-    raise_open_files_limit()
     try:
-        listener = listen(settings.host, settings.port)
+        return certificates(settings), listen(settings.host, settings.port)
+    except SettingsError as error:
+        raise Refusal(str(error)) from None
     except OSError as error:
         raise Refusal(f"{settings.host}:{settings.port}: {error.strerror or error}") from None
+
+
+def _serve(settings: Settings, shown: Certificates | None, listener: socket) -> None:
+    from backend.app import watch_connections
+    from backend.gevent_host import GeventHost
+    from backend.server import Server, raise_open_files_limit, serve_until_told
+    from backend.start import running_app
+
+    raise_open_files_limit()
     with listener, running_app(settings, GeventHost()) as app:
         host, port = listener.getsockname()[:2]
         scheme = "http" if shown is None else "https"
