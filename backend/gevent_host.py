@@ -11,16 +11,20 @@ from typing import ParamSpec, TypeVar
 
 import gevent
 from gevent.event import Event
+from gevent.hub import Waiter
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_FIRST = 2  # the highest priority of a watcher
 
 
 class GeventHost:
     """Host for the hub of the thread that creates it.
 
     One async watcher serves all waits: other threads append what is to be
-    called to a queue and nudge the hub, which then drains the queue.
+    called to a queue and nudge the hub, which then drains the queue, before it
+    looks at what came in over the network.
     """
 
     def __init__(self) -> None:
@@ -28,16 +32,16 @@ class GeventHost:
         self._thread = threading.get_ident()
         self._pool = hub.threadpool
         self._calls: deque[Callable[[], object]] = deque()
-        self._watcher = hub.loop.async_()
+        self._watcher = hub.loop.async_(priority=_FIRST)
         self._watcher.start(self._drain)
 
     def wait(self, future: concurrent.futures.Future[T], timeout_s: float) -> T:
-        """Let other greenlets run until the future is done."""
+        """Let other greenlets run until the future is done; then this one runs next."""
         if not future.done():
-            done = Event()
-            future.add_done_callback(lambda _future: self.call_on_hub(done.set))
-            if not done.wait(timeout_s):
-                raise TimeoutError
+            waiter = Waiter()  # an Event would let all run first that are ready by then
+            future.add_done_callback(lambda _future: self.call_on_hub(partial(waiter.switch, None)))
+            with gevent.Timeout(timeout_s, TimeoutError):
+                waiter.get()
         return future.result(0)
 
     def call_blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

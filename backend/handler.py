@@ -34,6 +34,7 @@ _ONE_SEND_BYTES = 64 * 1024
 _NEVER = float("inf")
 _AT_ONCE_EVERY_S = 0.005
 _AT_ONCE = frozenset({"/healthz", "/readyz"})  # who asks these restarts what answers late
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CLIENT_IS_GONE = (
     errno.EPIPE,
     errno.ECONNRESET,
@@ -126,9 +127,13 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         return not self.close_connection
 
     def _goes_first(self) -> bool:
-        """Tell whether this is a question about health, and not one of a flood of them."""
+        """Tell whether this is a command or about health, and not one of a flood of them.
+
+        A command lasts as long as OctoBot takes for it: while it waits, the others are served.
+        """
         now = time.monotonic()
-        if self.environ["PATH_INFO"] not in _AT_ONCE or now < self._first_again_at:
+        is_read = self.command in _READS and self.environ["PATH_INFO"] not in _AT_ONCE
+        if is_read or now < self._first_again_at:
             return False
         self._first_again_at = now + _AT_ONCE_EVERY_S
         return True

@@ -95,7 +95,7 @@ class Bridge:
             else PaperKeeper(self._recorder, self._ledger, board, margins)
         )
         self._ledger.load(journal.newest_orders(KEPT), journal.newest_trades(KEPT))
-        self._intents = Intents(journal, self._recorder, self._ledger, host)
+        self._intents = Intents(journal, self._recorder, self._ledger, self._engine, host)
         self.bot = BotControl(self._engine, settings, host, self._intents.wait_until_durable)
         self.config = Configuration(settings, host)
         self.portfolio = Portfolios(

@@ -8,9 +8,8 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from backend.errors import BotBusy
 
@@ -21,11 +20,35 @@ class LoopEnded(Exception):
     """The loop takes no more work: nothing of it was begun."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Crossing:
-    caller: str
-    work: Coroutine[Any, Any, Any]
-    future: concurrent.futures.Future[Any]
+class Place(Generic[T]):
+    """Room for one piece of work of a caller, theirs until `future` is done.
+
+    Whoever holds it and finds that there is nothing to do gives it back.
+    """
+
+    def __init__(self, crossings: Crossings, caller: str) -> None:
+        self._crossings = crossings
+        self.caller = caller
+        self.future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self.work: Coroutine[Any, Any, T] | None = None
+
+    def enter(self, work: Coroutine[Any, Any, T]) -> None:
+        """Have work done in its turn; its future is canceled if the loop ends first.
+
+        Raises `LoopEnded` when that has happened: then nothing of it was begun.
+        """
+        self.work = work
+        self._crossings.enter(self)
+
+    def give_back(self) -> None:
+        """Let others have the room; does nothing when the work was entered."""
+        if self.work is None:
+            self.future.cancel()
+
+    def close(self) -> None:
+        """Drop work that will never begin."""
+        if self.work is not None:
+            self.work.close()
 
 
 class Crossings:
@@ -40,18 +63,24 @@ class Crossings:
         self._loop = loop
         self._most = most
         self._lock = threading.Lock()
-        self._waiting: dict[str, deque[_Crossing]] = {}
+        self._waiting: dict[str, deque[Place[Any]]] = {}
         self._held: dict[str, int] = {}
-        self._unfinished: dict[concurrent.futures.Future[Any], _Crossing] = {}
+        self._unfinished: dict[concurrent.futures.Future[Any], Place[Any]] = {}
         self._is_turning = False
 
     def __len__(self) -> int:
         return len(self._unfinished)
 
-    def require_room(self, caller: str) -> None:
-        """Raise `BotBusy` if nothing more of this caller would be taken."""
-        if self._held.get(caller, 0) >= self._most - len(self._unfinished):
-            raise BotBusy("too much waits for the bot already")
+    def reserve(self, caller: str = "") -> Place[Any]:
+        """Hold room for work that is to be entered later; raises `BotBusy` if there is none."""
+        place: Place[Any] = Place(self, caller)
+        with self._lock:
+            if self._held.get(caller, 0) >= self._most - len(self._unfinished):
+                raise BotBusy("too much waits for the bot already")
+            self._held[caller] = self._held.get(caller, 0) + 1
+            self._unfinished[place.future] = place
+        place.future.add_done_callback(partial(self._leave, caller))
+        return place
 
     def submit(
         self, work: Coroutine[Any, Any, T], caller: str = ""
@@ -60,44 +89,49 @@ class Crossings:
 
         Raises `LoopEnded`, or `BotBusy` when there is no room.
         """
-        future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        crossing = _Crossing(caller, work, future)
         try:
-            self._enter(crossing)
-        except (BotBusy, LoopEnded):
+            place: Place[T] = self.reserve(caller)
+        except BotBusy:
             work.close()
             raise
-        future.add_done_callback(partial(self._leave, crossing))
+        place.enter(work)
+        return place.future
+
+    def enter(self, place: Place[Any]) -> None:
+        """Put work in its line; called by its place."""
+        with self._lock:
+            turns = not place.future.cancelled() and self._keep_turning()
+            if turns:
+                self._waiting.setdefault(place.caller, deque()).append(place)
+        if not turns:
+            place.close()
+            place.future.cancel()
+            raise LoopEnded
         if self._loop.is_closed():  # perhaps after `abandon` looked
             self.abandon()
-        return future
+
+    def _keep_turning(self) -> bool:
+        """Have the loop take what waits; False when it has ended."""
+        if not self._is_turning:
+            try:
+                self._loop.call_soon_threadsafe(self._turn)
+            except RuntimeError:
+                return False
+            self._is_turning = True
+        return True
 
     def abandon(self) -> None:
         """Cancel what a closed loop will never do."""
-        for crossing in list(self._unfinished.values()):
-            crossing.future.cancel()
-            crossing.work.close()
+        for place in list(self._unfinished.values()):
+            place.future.cancel()
+            place.close()
 
-    def _enter(self, crossing: _Crossing) -> None:
-        caller = crossing.caller
-        with self._lock:
-            self.require_room(caller)
-            if not self._is_turning:
-                try:
-                    self._loop.call_soon_threadsafe(self._turn)
-                except RuntimeError:
-                    raise LoopEnded from None
-                self._is_turning = True
-            self._waiting.setdefault(caller, deque()).append(crossing)
-            self._held[caller] = self._held.get(caller, 0) + 1
-            self._unfinished[crossing.future] = crossing
-
-    def _leave(self, crossing: _Crossing, future: concurrent.futures.Future[Any]) -> None:
+    def _leave(self, caller: str, future: concurrent.futures.Future[Any]) -> None:
         with self._lock:
             del self._unfinished[future]
-            self._held[crossing.caller] -= 1
-            if not self._held[crossing.caller]:
-                del self._held[crossing.caller]
+            self._held[caller] -= 1
+            if not self._held[caller]:
+                del self._held[caller]
 
     # ---- on the loop
 
@@ -108,27 +142,27 @@ class Crossings:
         steps of all, and the bot with them.
         """
         with self._lock:
-            crossing = self._next()
+            place = self._next()
             self._is_turning = bool(self._waiting)
         if self._is_turning:
             self._loop.call_soon(self._turn)
-        self._begin(crossing)
+        self._begin(place)
 
-    def _next(self) -> _Crossing:
+    def _next(self) -> Place[Any]:
         caller, queue = next(iter(self._waiting.items()))
-        crossing = queue.popleft()
+        place = queue.popleft()
         del self._waiting[caller]
         if queue:
             self._waiting[caller] = queue  # at the end: the others come first
-        return crossing
+        return place
 
-    def _begin(self, crossing: _Crossing) -> None:
-        if crossing.future.cancelled():
-            crossing.work.close()
+    def _begin(self, place: Place[Any]) -> None:
+        if place.future.cancelled() or place.work is None:
+            place.close()
             return
-        task = self._loop.create_task(crossing.work)
-        task.add_done_callback(partial(_pass_on, crossing.future))
-        crossing.future.add_done_callback(partial(self._cancel, task))
+        task = self._loop.create_task(place.work)
+        task.add_done_callback(partial(_pass_on, place.future))
+        place.future.add_done_callback(partial(self._cancel, task))
 
     def _cancel(self, task: asyncio.Task[Any], future: concurrent.futures.Future[Any]) -> None:
         """End work whose caller waits no longer."""

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from backend.bridge.crossings import Crossings, LoopEnded
+from backend.bridge.crossings import Crossings, LoopEnded, Place
 from backend.concurrency import Host, current_caller
 from backend.errors import BotNotReady, BotTimeout, OrderStateUnknown
 from backend.schemas.bot import BotState
@@ -29,7 +29,7 @@ class Entrance(ABC):
 
     def __init__(self, host: Host, timeout_s: float) -> None:
         self._host = host
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._crossings: Crossings | None = None
 
     @property
@@ -53,7 +53,7 @@ class Entrance(ABC):
         """
         future = self._cross(function, *args, **kwargs)
         try:
-            return self._host.wait(future, self._timeout_s)
+            return self._host.wait(future, self.timeout_s)
         except TimeoutError:
             future.cancel()
             raise BotTimeout("the bot did not answer in time") from None
@@ -70,7 +70,7 @@ class Entrance(ABC):
         """
         future = self._cross(function, *args, **kwargs)
         try:
-            return self._host.wait(future, self._timeout_s)
+            return self._host.wait(future, self.timeout_s)
         except TimeoutError:
             raise OrderStateUnknown("the exchange has not answered in time") from None
         except (asyncio.CancelledError, concurrent.futures.CancelledError):
@@ -80,9 +80,12 @@ class Entrance(ABC):
         """Raise `BotNotReady` unless the bot runs or is paused."""
         self._require_crossings()
 
-    def require_room(self) -> None:
-        """Raise `BotBusy` when the loop would take no more work of this caller."""
-        self._require_crossings().require_room(current_caller())
+    def reserve(self) -> Place[Any]:
+        """Hold room on the loop for work of this caller that is to be entered later.
+
+        Raises `BotNotReady`, or `BotBusy` when the loop would take no more of it.
+        """
+        return self._require_crossings().reserve(current_caller())
 
     def _require_crossings(self) -> Crossings:
         status, crossings = self.status, self._crossings

@@ -9,12 +9,14 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from backend.bridge.entrance import Entrance
+from backend.bridge.errand import Errand, Taken, Work
 from backend.bridge.ledger import Ledger
 from backend.bridge.recorder import Recorder
 from backend.concurrency import Host
@@ -29,11 +31,13 @@ from backend.errors import (
     TradingPaused,
 )
 from backend.schemas.common import utc_now
-from backend.schemas.journal import Intent, IntentTaken, JournalUnavailable, OrderJournal
+from backend.schemas.journal import Intent, JournalUnavailable, OrderJournal
 from backend.schemas.orders import NewOrder, Order
 
 _WAIT_S = 60.0
 _LOOK_S = 0.5
+_NO_JOURNAL = "orders are refused until the journal can be written again"
+_DONE_UNWRITTEN = "it was done, but the journal cannot be written"
 # These say that nothing was tried: the same key may be used again.
 _NOT_TRIED = (BotNotReady, BotBusy, TradingPaused, JournalDown)
 
@@ -57,11 +61,17 @@ class Intents:
     """
 
     def __init__(
-        self, journal: OrderJournal, recorder: Recorder, ledger: Ledger, host: Host
+        self,
+        journal: OrderJournal,
+        recorder: Recorder,
+        ledger: Ledger,
+        entrance: Entrance,
+        host: Host,
     ) -> None:
         self._journal = journal
         self._recorder = recorder
         self._ledger = ledger
+        self._entrance = entrance
         self._host = host
         self._lock = threading.Lock()
         self.in_flight: set[str] = set()
@@ -73,15 +83,16 @@ class Intents:
         user_id: str,
         idempotency_key: str | None,
         account: str,
-        place: Callable[[str], Order],
+        place: Work,
     ) -> Order:
         """Place an order, or give what the same intent was answered the first time.
 
-        `place(order_id)` is called at most once per intent, after the intent is
-        in the journal. Twins that arrive meanwhile wait for the first.
+        `place(order_id)` runs on the bot's loop, at most once per intent, after the
+        intent is in the journal. Twins that arrive meanwhile wait for the first.
 
         Raises `DuplicateOrder` when a key stands for another order, `JournalDown`
-        when nothing can be written (nothing is sent then), and what `place` raises.
+        when nothing can be written (nothing is sent then), `BotNotReady`, `BotBusy`,
+        `OrderStateUnknown`, and what `place` raises.
         """
         content = asked.model_dump(mode="json")
         intent = _intent(content, asked.client_order_id, user_id, idempotency_key, account)
@@ -96,7 +107,7 @@ class Intents:
         idempotency_key: str | None,
         account: str,
         resolve: Callable[[], NewOrder],
-        place: Callable[[NewOrder, str], Order],
+        place: Callable[[NewOrder, str], Coroutine[Any, Any, Order]],
     ) -> Order:
         """Do the same for a request whose order is only known when it is looked at closer.
 
@@ -154,7 +165,7 @@ class Intents:
         while self._recorder.healthy and time.monotonic() < deadline:
             with contextlib.suppress(TimeoutError):
                 return self._host.wait(done, _LOOK_S)
-        raise OrderStateUnknown("it was done, but the journal cannot be written")
+        raise OrderStateUnknown(_DONE_UNWRITTEN)
 
     def _await_twin(
         self, twin: tuple[str, concurrent.futures.Future[Order]], fingerprint: str
@@ -166,13 +177,15 @@ class Intents:
         except TimeoutError:
             raise OrderStateUnknown("the first request with this key is still running") from None
 
-    def _first(self, intent: Intent, place: Callable[[str], Order]) -> Order:
+    def _first(self, intent: Intent, place: Work) -> Order:
+        self._require_journal()
+        room = self._entrance.reserve()
         try:
-            self._write(self._journal.intend, intent)
-        except IntentTaken as taken:
+            return self._await(Errand(intent, room, place, self._recorder))
+        except Taken as taken:
             return self._answer_again(taken.earlier, intent.fingerprint)
-        try:
-            order = place(intent.order_id)
+        except JournalUnavailable:
+            raise JournalDown(_NO_JOURNAL) from None
         except OrderStateUnknown:
             raise  # the intent stays open: reconciliation settles it
         except _NOT_TRIED:
@@ -181,8 +194,23 @@ class Intents:
         except ApiError as error:
             self._write(self._journal.refuse, intent.order_id, _answer(error))
             raise
-        self.wait_until_durable()
-        return order
+        finally:
+            room.give_back()
+
+    def _await(self, errand: Errand) -> Order:
+        """Wait for an order that is on its way; it goes on when that takes too long."""
+        errand.begin()
+        timeout_s = self._entrance.timeout_s
+        look_s, deadline = min(_LOOK_S, timeout_s), time.monotonic() + _WAIT_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(TimeoutError):
+                return self._host.wait(errand.answer, look_s)
+            if errand.is_placed:
+                if not self._recorder.healthy:
+                    break
+            elif errand.sent_at is not None and time.monotonic() - errand.sent_at > timeout_s:
+                raise OrderStateUnknown("the exchange has not answered in time")
+        raise OrderStateUnknown(_DONE_UNWRITTEN)
 
     def _answer_again(self, earlier: Intent, fingerprint: str) -> Order:
         if earlier.fingerprint != fingerprint:
@@ -197,15 +225,18 @@ class Intents:
             raise OrderStateUnknown("what became of the first request is not known yet")
         return stored.order
 
-    def _write(self, write: Callable[..., None], *args: Any) -> None:
+    def _require_journal(self) -> None:
         if not self._recorder.healthy:
-            raise JournalDown("orders are refused until the journal can be written again")
+            raise JournalDown(_NO_JOURNAL)
+
+    def _write(self, write: Callable[..., None], *args: Any) -> None:
+        self._require_journal()
         try:
             self._host.call_blocking(write, *args)
         except JournalUnavailable:
             log.exception("the order journal cannot be written")
             self._recorder.suspect()
-            raise JournalDown("orders are refused until the journal can be written") from None
+            raise JournalDown(_NO_JOURNAL) from None
 
 
 def _intent(

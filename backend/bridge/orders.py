@@ -122,14 +122,14 @@ class Orders:
         Raises the `OrderRefused` that names the broken rule, `InvalidSymbol`,
         `InvalidExchange`, `TradingPaused`, or what the exchange answered.
         """
-        self._engine.require_room()
+        self._engine.require_ready()
         exchange = asked.exchange or next(iter(self._engine.exchanges), "")
         return self._intents.once(
             asked,
             user_id,
             idempotency_key,
             self._ledger.account(exchange),
-            lambda order_id: self._engine.run_command(self._desk.place, asked, order_id),
+            lambda order_id: self._desk.place(asked, order_id),
         )
 
     def create_many(

@@ -39,6 +39,10 @@ _TRIGGERS_ABOVE = {
     ("take_profit", "sell"),
     ("take_profit_limit", "sell"),
 }
+_ASKED = (
+    *("symbol", "side", "type", "quantity", "price", "stop_price"),
+    *("reduce_only", "client_order_id", "tag"),
+)
 _STOPS = frozenset({"stop_loss", "stop_limit", "trailing_stop"})
 
 
@@ -118,14 +122,7 @@ def build(manager: Any, order: Order, price: Decimal, *, resting: bool = False) 
 
 def new_order(asked: NewOrder, order_id: str, exchange: str) -> Order:
     """Return an order as it is before anything has happened to it."""
-    return _order(
-        order_id,
-        exchange,
-        {
-            **asked.model_dump(include={"symbol", "side", "type", "quantity", "price"}),
-            **asked.model_dump(include={"stop_price", "reduce_only", "client_order_id", "tag"}),
-        },
-    )
+    return _order(order_id, exchange, {name: getattr(asked, name) for name in _ASKED})
 
 
 def exits_of(asked: NewOrder, entry: Order) -> list[Order]:

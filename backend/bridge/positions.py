@@ -96,7 +96,7 @@ class Positions:
             idempotency_key,
             self._ledger.account(exchange),
             lambda: self._engine.run(self._as_order, symbol, asked),
-            lambda order, order_id: self._engine.run_command(self._close, order, order_id),
+            self._close,
         )
 
     def change(self, symbol: str, change: PositionChange) -> Position:

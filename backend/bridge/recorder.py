@@ -6,19 +6,22 @@ Nothing is shown to a client before it would survive a kill of the process.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from backend.accounting.exact import EXACT, ZERO
 from backend.schemas.events import JOURNALLED, Event, EventSink, Topic
 from backend.schemas.journal import (
     Batch,
+    Intent,
     JournalEvent,
     JournalUnavailable,
     OrderJournal,
@@ -55,13 +58,22 @@ class Change:
     probes: bool = False
 
 
+class _Wish(NamedTuple):
+    intent: Intent
+    written: concurrent.futures.Future[Intent | None]
+
+
 class Recorder:
-    """Takes changes from any thread without waiting; commits them in groups."""
+    """Takes changes and intents from any thread without waiting; commits them in groups.
+
+    Changes are tried until they are committed, intents once.
+    """
 
     def __init__(self, journal: OrderJournal, sink: EventSink) -> None:
         self._journal = journal
         self._sink = sink
         self._queue: queue.SimpleQueue[tuple[Change, ...] | None] = queue.SimpleQueue()
+        self._wishes: deque[_Wish] = deque()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._closing = threading.Event()
         self.healthy = True
@@ -70,6 +82,18 @@ class Recorder:
     def put(self, *changes: Change) -> None:
         """Queue changes; those of one call are committed together."""
         self._queue.put(changes)
+
+    def intend(self, intent: Intent) -> concurrent.futures.Future[Intent | None]:
+        """Queue an intent; done when it is committed, with the earlier one if that has its key.
+
+        It fails with `JournalUnavailable` when it cannot be written now.
+        """
+        written: concurrent.futures.Future[Intent | None] = concurrent.futures.Future()
+        self._wishes.append(_Wish(intent, written))
+        self.put()
+        if not self._thread.is_alive():
+            self._refuse_wishes(JournalUnavailable("the journal is closed"))
+        return written
 
     def durable(self) -> concurrent.futures.Future[None]:
         """Return a future that is done when everything queued so far is committed."""
@@ -93,6 +117,7 @@ class Recorder:
         while open_:
             first = self._queue.get()
             changes, open_ = self._take(first)
+            self._write_intents(self._take_wishes())
             numbers = iter(self._commit(changes))
             for change in changes:
                 numbered = [
@@ -100,6 +125,7 @@ class Recorder:
                     for event in change.events
                 ]
                 self._tell(change, numbered)
+        self._refuse_wishes(JournalUnavailable("the journal is closed"))
 
     def _take(self, first: tuple[Change, ...] | None) -> tuple[list[Change], bool]:
         changes: list[Change] = []
@@ -125,10 +151,11 @@ class Recorder:
                     numbers = self._journal.record(batch)
                 for account, value in baselines:
                     self._journal.set_baseline(account, value)
-            except JournalUnavailable:
+            except JournalUnavailable as error:
                 if self.healthy:
                     log.exception("the order journal cannot be written")
                 self.healthy = False
+                self._refuse_wishes(error)
                 if self._closing.is_set():
                     return ()
                 time.sleep(_RETRY_S)
@@ -136,6 +163,36 @@ class Recorder:
                 self.healthy = True
                 break
         return numbers
+
+    def _take_wishes(self) -> Sequence[_Wish]:
+        wishes = []
+        with contextlib.suppress(IndexError):
+            while True:
+                wishes.append(self._wishes.popleft())
+        return wishes
+
+    def _write_intents(self, wishes: Sequence[_Wish]) -> None:
+        """Commit intents together; who waits for one is called right here."""
+        if not wishes:
+            return
+        try:
+            found = self._journal.intend(*(wish.intent for wish in wishes))
+        except JournalUnavailable as error:
+            log.exception("the order journal cannot be written")
+            self.suspect()
+            _refuse(wishes, error)
+        except Exception as error:
+            if len(wishes) == 1:
+                _refuse(wishes, error)
+            else:  # it is one's defect: the others do not suffer for it
+                for wish in wishes:
+                    self._write_intents([wish])
+        else:
+            for wish, earlier in zip(wishes, found, strict=True):
+                wish.written.set_result(earlier)
+
+    def _refuse_wishes(self, error: JournalUnavailable) -> None:
+        _refuse(self._take_wishes(), error)
 
     def _tell(self, change: Change, events: Sequence[tuple[Event, int | None]]) -> None:
         try:
@@ -147,6 +204,11 @@ class Recorder:
             log.exception("an event could not be published")
         if change.done is not None and change.done.set_running_or_notify_cancel():
             change.done.set_result(None)
+
+
+def _refuse(wishes: Sequence[_Wish], error: Exception) -> None:
+    for wish in wishes:
+        wish.written.set_exception(error)
 
 
 def _batch(changes: Sequence[Change]) -> Batch | None:

@@ -85,11 +85,13 @@ class Watcher:
             await move_stop(manager, self._ledger, order, stop)
 
     async def _on_order(self, *, exchange: str, order: dict[str, Any], **_: Any) -> None:
+        before = self._ledger.version
         self._ledger.record_order(order, exchange)
         manager = self._managers[exchange]
         if manager.is_future and order[Col.FILLED.value]:
             self._keeper.note_fill(manager, order[Col.SYMBOL.value])
-        self._portfolios.refresh()  # whoever reads this order reads what it locked or freed
+        if self._ledger.version != before:  # else whoever did this has refreshed them
+            self._portfolios.refresh()  # whoever reads this order reads what it locked or freed
         self._portfolios.announce()
 
     async def _on_trade(

@@ -53,6 +53,7 @@ class Audit:
         self._database = database
         self._waiting: queue.Queue[NewEntry | threading.Event] = queue.Queue(MOST_WAITING)
         self._closing = threading.Event()
+        self._hurry = threading.Event()
         self._refusals: dict[tuple[str, str, int], float] = {}
         self._writer = threading.Thread(target=self._write, name="audit", daemon=True)
         self._writer.start()
@@ -87,6 +88,7 @@ class Audit:
             self._waiting.put(written, timeout=timeout_s)
         except queue.Full:
             return False
+        self._hurry.set()
         return written.wait(timeout_s)
 
     def close(self, timeout_s: float = 5.0) -> None:
@@ -95,6 +97,7 @@ class Audit:
             self._closing.set()
             with contextlib.suppress(queue.Full):
                 self._waiting.put_nowait(threading.Event())  # wakes the writer
+            self._hurry.set()
             self._writer.join(timeout_s)
 
     def _write(self) -> None:
@@ -110,16 +113,16 @@ class Audit:
     def _batch(self) -> Iterator[NewEntry | threading.Event]:
         """Gather entries for a moment, or until somebody waits for them.
 
-        An entry at a time would keep the orders' journal from writing after each request.
+        An entry at a time would keep the orders' journal from writing after each request,
+        and to be woken for each would cost that request as much as the rest of its entry.
         """
         yield (item := self._waiting.get())
-        until = time.monotonic() + _GATHERED_S
-        for _ in range(_LARGEST_BATCH - 1):
-            left_s = 0.0 if isinstance(item, threading.Event) else until - time.monotonic()
-            try:
-                yield (item := self._waiting.get(left_s > 0, left_s))
-            except queue.Empty:
-                return
+        if not isinstance(item, threading.Event):
+            self._hurry.wait(_GATHERED_S)
+        self._hurry.clear()
+        with contextlib.suppress(queue.Empty):
+            for _ in range(_LARGEST_BATCH - 1):
+                yield self._waiting.get_nowait()
 
     def _store(self, entries: list[NewEntry]) -> None:
         while True:

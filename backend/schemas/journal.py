@@ -141,14 +141,6 @@ class AccountState:
     positions: Sequence[StoredPosition] = ()
 
 
-class IntentTaken(Exception):
-    """A key of the intent belongs to an earlier one."""
-
-    def __init__(self, earlier: Intent) -> None:
-        super().__init__(earlier.order_id)
-        self.earlier = earlier
-
-
 class JournalUnavailable(Exception):
     """The journal cannot be written: disk full, database gone."""
 
@@ -165,8 +157,11 @@ class OrderJournal(Protocol):
     def set_baseline(self, account: str, baseline: Decimal) -> None:
         """Keep the value that profit is counted from."""
 
-    def intend(self, intent: Intent) -> None:
-        """Write an intent; raises `IntentTaken` when one of its keys is not older than 24 h."""
+    def intend(self, *wanted: Intent) -> Sequence[Intent | None]:
+        """Write intents; return for each None, or the earlier one that holds a key of it.
+
+        A key is held for 24 h.
+        """
 
     def find_intent(self, user_id: str, key: str, at: datetime) -> Intent | None:
         """Return the intent that holds a key at a time, if one does."""

@@ -35,9 +35,10 @@ class Loop:
         assert held.wait(WAIT_S)
 
     def submit(self, caller: str, name: str = "") -> concurrent.futures.Future[None]:
-        return self.crossings.submit(self._note(name or caller), caller)
+        return self.crossings.submit(self.note(name or caller), caller)
 
-    async def _note(self, name: str) -> None:
+    async def note(self, name: str) -> None:
+        """Do next to nothing."""
         self.seen.append(name)
 
     def submit_endless(self, caller: str) -> concurrent.futures.Future[None]:
@@ -82,7 +83,37 @@ def test_room_comes_back_as_work_is_done(loop: Loop) -> None:
     loop.passes.set()
     concurrent.futures.wait(futures, WAIT_S)
     assert len(loop.crossings) == 0
-    loop.crossings.require_room("ann")
+    loop.crossings.reserve("ann").give_back()
+
+
+def test_room_that_is_held_counts_until_it_is_given_back(loop: Loop) -> None:
+    places = [loop.crossings.reserve("ann") for _ in range(15)]
+    with pytest.raises(BotBusy):
+        loop.submit("ann")
+    places.pop().give_back()
+    loop.submit("ann").result(WAIT_S)
+    for place in places:
+        place.give_back()
+    assert len(loop.crossings) == 0
+
+
+def test_work_that_is_entered_keeps_its_room_though_it_is_given_back(loop: Loop) -> None:
+    loop.hold()
+    place = loop.crossings.reserve("ann")
+    place.enter(loop.note("ann"))
+    place.give_back()
+    loop.passes.set()
+    assert place.future.result(WAIT_S) is None
+    assert loop.seen == ["ann"]
+
+
+def test_room_on_a_loop_that_has_ended_takes_no_work(loop: Loop) -> None:
+    place = loop.crossings.reserve("ann")
+    loop.end()
+    with pytest.raises(LoopEnded):
+        place.enter(loop.note("ann"))
+    assert place.future.cancelled()
+    assert len(loop.crossings) == 0
 
 
 def test_callers_take_turns(loop: Loop) -> None:

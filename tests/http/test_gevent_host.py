@@ -68,6 +68,31 @@ def test_a_wait_ends_in_time() -> None:
         on_a_hub(lambda host: host.wait(future, 0.02))
 
 
+def test_who_waited_for_another_thread_runs_before_others_that_are_ready() -> None:
+    future: Future[None] = Future()
+
+    def work(host: GeventHost) -> list[str]:
+        seen: list[str] = []
+
+        def command() -> None:
+            host.wait(future, 10)
+            seen.append("command")
+
+        def read() -> None:
+            while not future.done():
+                gevent.sleep(0)
+            time.sleep(0.0005)  # the hub looks at other threads after some milliseconds
+            seen.append("read")
+
+        waits = [gevent.spawn(command), *(gevent.spawn(read) for _ in range(200))]
+        gevent.sleep(0.05)
+        gevent.spawn(future.set_result, None)
+        gevent.joinall(waits)
+        return seen
+
+    assert on_a_hub(work).index("command") < 150
+
+
 def test_what_is_done_is_returned_at_once() -> None:
     future: Future[int] = Future()
     future.set_result(5)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.sql import ClauseElement
 
-from backend.schemas.journal import Intent, IntentTaken
+from backend.schemas.journal import Intent
 from backend.store.journal.models import IntentKeyRow, IntentRow
 from backend.store.journal.prepared import Insert, in_both, upsert
 from backend.store.journal.rows import as_json, intent_values, read_intent
@@ -20,13 +20,12 @@ MOST_FORGOTTEN = 128
 
 
 def _claim(insert_key: Insert) -> ClauseElement:
-    """Insert a key, or take it from an intent that is too old; returns a row if it could."""
+    """Insert a key, or take it from the intent that it stood for."""
     new = insert_key.excluded
     return insert_key.on_conflict_do_update(
         index_elements=["user_id", "key"],
         set_={"order_id": new.order_id, "created_at": new.created_at},
-        where=IntentKeyRow.created_at < bindparam("oldest", type_=UtcDateTime),
-    ).returning(IntentKeyRow.order_id)
+    )
 
 
 _INSERT = in_both(insert(IntentRow))
@@ -35,6 +34,13 @@ _ALL = select(IntentRow.__table__)
 _HOLDER = _ALL.join_from(
     IntentRow.__table__, IntentKeyRow, IntentKeyRow.order_id == IntentRow.order_id
 ).where(IntentKeyRow.user_id == bindparam("user_id"), IntentKeyRow.key == bindparam("key"))
+_HELD = in_both(
+    select(IntentKeyRow.order_id).where(
+        IntentKeyRow.user_id == bindparam("user_id"),
+        IntentKeyRow.key == bindparam("key"),
+        IntentKeyRow.created_at >= bindparam("oldest", type_=UtcDateTime),
+    )
+)
 _OPEN = _ALL.where(
     IntentRow.account == bindparam("account"), IntentRow.state == "intended"
 ).order_by(IntentRow.created_at, IntentRow.order_id)
@@ -53,14 +59,22 @@ _OLDEST_SETTLED = (
 _FORGET = delete(IntentRow).where(IntentRow.order_id.in_(_OLDEST_SETTLED))
 
 
-def add(connection: Connection, intent: Intent) -> None:
-    """Write an intent and its keys; raises `IntentTaken` when one of them is still held."""
+def add(connection: Connection, intent: Intent) -> Intent | None:
+    """Write an intent and its keys, or return the one that still holds a key of them.
+
+    Nobody else writes meanwhile: what was looked up first holds until the end.
+    """
+    keys = sorted(set(intent.keys))
+    oldest = intent.created_at - KEYS_LAST
+    for key in keys:
+        names = {"user_id": intent.user_id, "key": key}
+        if _HELD.fetch(connection, {**names, "oldest": oldest}):
+            return read_intent(connection.execute(_HOLDER, names).one())
     _INSERT.run(connection, intent_values(intent))
-    for key in sorted(set(intent.keys)):
+    for key in keys:
         names = {"user_id": intent.user_id, "key": key, "order_id": intent.order_id}
-        times = {"created_at": intent.created_at, "oldest": intent.created_at - KEYS_LAST}
-        if not _CLAIM.fetch(connection, {**names, **times}):
-            raise IntentTaken(read_intent(connection.execute(_HOLDER, names).one()))
+        _CLAIM.run(connection, {**names, "created_at": intent.created_at})
+    return None
 
 
 def holder(connection: Connection, user_id: str, key: str, at: datetime) -> Intent | None:

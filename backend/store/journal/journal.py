@@ -57,18 +57,19 @@ class Journal:
         with self._change() as connection:
             accounts.set_baseline(connection, account, baseline)
 
-    def intend(self, intent: Intent) -> None:
-        """Write an intent; raises `IntentTaken` when one of its keys is not older than 24 h.
+    def intend(self, *wanted: Intent) -> Sequence[Intent | None]:
+        """Write intents; return for each None, or the earlier one that holds a key of it.
 
-        Of several with one key that come at once exactly one is written.
+        A key is held for 24 h. Of several with one key exactly one is written.
         """
         try:
             with self._change() as connection:
-                intents.add(connection, intent)
+                earlier = [intents.add(connection, intent) for intent in wanted]
                 if next(self._intended) % _TIDY_EVERY == 0:
-                    intents.forget_some(connection, intent.created_at - intents.KEYS_LAST)
+                    intents.forget_some(connection, wanted[0].created_at - intents.KEYS_LAST)
+                return earlier
         except JournalUnavailable:
-            self._uncertain.add(intent.order_id)
+            self._uncertain.update(intent.order_id for intent in wanted)
             raise
 
     def find_intent(self, user_id: str, key: str, at: datetime) -> Intent | None:

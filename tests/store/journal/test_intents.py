@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from backend.schemas.journal import Batch, Intent, IntentTaken
+from backend.schemas.journal import Batch, Intent
 from backend.store import Database, Journal
 from tests.store.journal.samples import ACCOUNT, NOW, OTHER, intent
 
@@ -23,9 +23,9 @@ def stored_intents(database: Database) -> int:
 
 
 def taken_by(journal: Journal, another: Intent) -> Intent:
-    with pytest.raises(IntentTaken) as refused:
-        journal.intend(another)
-    return refused.value.earlier
+    (earlier,) = journal.intend(another)
+    assert earlier is not None
+    return earlier
 
 
 def test_an_intent_is_open_until_its_outcome_is_known(journal: Journal) -> None:
@@ -60,6 +60,16 @@ def test_keys_are_each_users_own(journal: Journal) -> None:
     journal.intend(intent(1, "header:k"))
     journal.intend(intent(2, "header:k", user_id="eve"))
     assert taken_by(journal, intent(3, "header:k", user_id="eve")).order_id == "o2"
+
+
+def test_of_intents_that_are_written_together_each_has_its_own_outcome(journal: Journal) -> None:
+    first = intent(1, "header:k")
+    journal.intend(first)
+    second, third = intent(2, "client:c"), intent(3, "client:c", "header:z")
+    outcomes = journal.intend(second, intent(4, "header:k"), third, intent(5, "header:z"))
+    assert outcomes == [None, first, second, None]
+    found = [found.order_id for found in journal.open_intents(ACCOUNT)]
+    assert found == ["o1", "o2", "o5"]
 
 
 def test_intents_without_a_key_never_clash(journal: Journal) -> None:
@@ -145,11 +155,11 @@ def test_of_many_who_race_for_a_key_exactly_one_wins(
         journal = Journal(database) if own_journals else shared
         keys = ["header:k", "client:c"][:: 1 if number % 2 else -1]
         barrier.wait()
-        try:
-            journal.intend(intent(number, *keys))
+        (holder,) = journal.intend(intent(number, *keys))
+        if holder is None:
             winners.append(f"o{number}")
-        except IntentTaken as taken:
-            earlier.append(taken.earlier.order_id)
+        else:
+            earlier.append(holder.order_id)
         if own_journals:
             journal.close()
 
