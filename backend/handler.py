@@ -35,13 +35,8 @@ _NEVER = float("inf")
 _AT_ONCE_EVERY_S = 0.005
 _AT_ONCE = frozenset({"/healthz", "/readyz"})  # who asks these restarts what answers late
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_CLIENT_IS_GONE = (
-    errno.EPIPE,
-    errno.ECONNRESET,
-    errno.ECONNABORTED,
-    errno.ETIMEDOUT,
-    errno.EHOSTUNREACH,
-)
+_RESET = (errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED)
+_CLIENT_IS_GONE = (*_RESET, errno.ETIMEDOUT, errno.EHOSTUNREACH)
 
 _log = structlog.get_logger(__name__)
 
@@ -127,10 +122,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         return not self.close_connection
 
     def _goes_first(self) -> bool:
-        """Tell whether this is a command or about health, and not one of a flood of them.
-
-        A command lasts as long as OctoBot takes for it: while it waits, the others are served.
-        """
+        """Tell whether this is a command or asks about health, and is not one of a flood."""
         now = time.monotonic()
         is_read = self.command in _READS and self.environ["PATH_INFO"] not in _AT_ONCE
         if is_read or now < self._first_again_at:
