@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from backend.bridge.history import Entry, HasId, History
-
-T = TypeVar("T", bound=HasId)
+from backend.bridge.history import History
 
 
-class Stored(Protocol):
-    """A row of the journal, with its place in the whole list."""
+class Line(NamedTuple):
+    """What a page says of one item, and its place in the whole list."""
+
+    place: int
+    json: bytes
+
+
+class Placed(Protocol):
+    """What has a place in the whole list."""
 
     @property
     def place(self) -> int:
         """Where it stands."""
 
 
-S = TypeVar("S", bound=Stored)
+T = TypeVar("T", bound=Placed)
+S = TypeVar("S", bound=Placed)
 
 
 def with_older(
-    kept: History[T],
-    found: list[Entry[T]],
+    kept: History[Any],
+    found: list[T],
     limit: int,
     before: int | None,
     fetch: Callable[[int, int], Sequence[S]],
-    entry_of: Callable[[S], Entry[T] | None],
-) -> tuple[list[Entry[T]], int | None]:
+    entry_of: Callable[[S], T | None],
+) -> tuple[list[T], int | None]:
     """Fill a page from the journal: `fetch(place, count)` gives older rows, newest first.
 
     `entry_of` answers None for a row that the page does not want. Returns the

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 from backend.bridge.answers import prepare_page
 from backend.bridge.engine import Engine
-from backend.bridge.history import Entry
 from backend.bridge.ledger import Ledger
-from backend.bridge.older import with_older
+from backend.bridge.older import Line, with_older
 from backend.bridge.pages import Pages
 from backend.concurrency import Host
 from backend.cursors import decode_cursor, encode_cursor
 from backend.errors import TradeNotFound
-from backend.schemas.journal import OrderJournal, StoredExecution, StoredTrade
+from backend.schemas.journal import OrderJournal, StoredText
 from backend.schemas.prepared import Prepared
 from backend.schemas.trades import Execution, Trade, TradeQuery, execution_of
 
@@ -44,7 +43,8 @@ class Trades:
                 and (query.until is None or trade.executed_at < query.until)
             )
 
-        found, more = self._ledger.trades.page(query.limit, before, wanted)
+        kept, more = self._ledger.trades.page(query.limit, before, wanted)
+        found = [Line(entry.place, entry.json) for entry in kept]
         if more is None and not self._ledger.trades.complete:
             found, more = with_older(
                 self._ledger.trades,
@@ -52,10 +52,10 @@ class Trades:
                 query.limit,
                 before,
                 lambda place, count: self._older(query, place, count),
-                self._entry,
+                self._line,
             )
         cursor = None if more is None else encode_cursor("trades", more)
-        return prepare_page((entry.json for entry in found), query.limit, cursor)
+        return prepare_page((line.json for line in found), query.limit, cursor)
 
     def get(self, trade_id: str) -> Trade:
         """Return one trade. Raises `TradeNotFound`."""
@@ -79,16 +79,16 @@ class Trades:
         if place + 1 < oldest and not kept.complete:
             rows = self._journal.executions_between(place, oldest, limit)
             if rows:
-                mine = [row.execution for row in rows if self._is_mine(row)]
+                mine = [row.execution for row in rows if self._is_mine(row.account)]
                 return rows[-1].place, mine
         entries = kept.after(place, limit)
         reached = entries[-1].place if entries else place
         return reached, [execution_of(entry.item) for entry in entries]
 
-    def _is_mine(self, row: StoredExecution) -> bool:
-        return row.account == self._ledger.account(row.execution.exchange)
+    def _is_mine(self, account: str) -> bool:
+        return account == self._ledger.account(account.partition(":")[0])
 
-    def _older(self, query: TradeQuery, place: int, count: int) -> Sequence[StoredTrade]:
+    def _older(self, query: TradeQuery, place: int, count: int) -> Sequence[StoredText]:
         return self._host.call_blocking(
             self._journal.trades_before,
             place,
@@ -98,7 +98,5 @@ class Trades:
             until=query.until,
         )
 
-    def _entry(self, row: StoredTrade) -> Entry[Trade] | None:
-        if row.account != self._ledger.account(row.trade.exchange):
-            return None
-        return Entry(row.place, row.trade, row.trade.model_dump_json().encode())
+    def _line(self, row: StoredText) -> Line | None:
+        return Line(row.place, row.json) if self._is_mine(row.account) else None

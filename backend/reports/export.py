@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
 
 from backend.concurrency import Host
-from backend.schemas.common import MAX_PAGE
 from backend.schemas.prepared import Prepared
 from backend.schemas.trades import TradeQuery
 
@@ -30,33 +31,63 @@ COLUMNS = (
     "executed_at",
 )
 _NUMBERS = frozenset({"price", "quantity", "cost", "fee_cost"})
+_AT_ONCE = 100
+_MOST_COUNTED = 10  # clients that do not read must not hold up those who do
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def trades_csv(
-    page: Callable[[TradeQuery], Prepared], query: TradeQuery, host: Host
-) -> Iterator[bytes]:
-    """Return a header line and the lines of each page, from the query's cursor to the last one.
+class Exports:
+    """Writes lists page by page, so slowly that the bot feels little of it.
 
-    The first page is read right away, so that what it raises is still an
-    answer; the others as they are asked for, off the hub.
+    Those that are under way take half of the interpreter at most, all together.
     """
-    query = query.model_copy(update={"limit": MAX_PAGE})
-    first, cursor = host.call_blocking(_lines, page, query)
 
-    def chunks(lines: bytes, cursor: str | None) -> Iterator[bytes]:
-        yield lines
-        while cursor is not None:
-            following = query.model_copy(update={"cursor": cursor})
-            lines, cursor = host.call_blocking(_lines, page, following)
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._lock = threading.Lock()
+        self._under_way = 0
+
+    def trades(self, page: Callable[[TradeQuery], Prepared], query: TradeQuery) -> Iterator[bytes]:
+        """Return a header line and the lines of each page, from the query's cursor to the last one.
+
+        The first page is read right away, so that what it raises is still an
+        answer; the others as they are asked for, off the hub.
+        """
+        query = query.model_copy(update={"limit": _AT_ONCE})
+        lines, cursor, _ = self._host.call_blocking(_lines, page, query)
+        return self._go_on(page, query, _written([COLUMNS]) + lines, cursor)
+
+    def _go_on(
+        self,
+        page: Callable[[TradeQuery], Prepared],
+        query: TradeQuery,
+        lines: bytes,
+        cursor: str | None,
+    ) -> Iterator[bytes]:
+        self._count(1)
+        try:
             yield lines
+            while cursor is not None:
+                following = query.model_copy(update={"cursor": cursor})
+                lines, cursor, taken_s = self._host.call_blocking(_lines, page, following)
+                yield lines
+                self._host.rest(2 * taken_s * min(self._under_way, _MOST_COUNTED))
+        finally:
+            self._count(-1)
 
-    return chunks(_written([COLUMNS]) + first, cursor)
+    def _count(self, more: int) -> None:
+        with self._lock:
+            self._under_way += more
 
 
-def _lines(page: Callable[[TradeQuery], Prepared], query: TradeQuery) -> tuple[bytes, str | None]:
+def _lines(
+    page: Callable[[TradeQuery], Prepared], query: TradeQuery
+) -> tuple[bytes, str | None, float]:
+    """Return the lines of a page, the cursor of the next, and the processor time they took."""
+    started = time.thread_time()
     answer = orjson.loads(page(query).body)
-    return _written(map(_cells, answer["data"])), answer["pagination"]["next_cursor"]
+    lines = _written(map(_cells, answer["data"]))
+    return lines, answer["pagination"]["next_cursor"], time.thread_time() - started
 
 
 def _written(rows: Iterable[Sequence[str | None]]) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from backend.concurrency import Host
 from backend.cursors import decode_cursor, encode_cursor
-from backend.reports.export import trades_csv
+from backend.reports.export import Exports
 from backend.reports.pnl import ProfitAndLoss
 from backend.reports.risk import RiskControl
 from backend.reports.snapshots import Snapshots
@@ -37,6 +37,7 @@ class Reports:
         self._database = database
         self._host = host
         self._bridge = bridge
+        self._exports = Exports(host)
         self._pnl = ProfitAndLoss(bridge, database)
         self._risk = RiskControl(bridge, database)
         self._snapshots = Snapshots(
@@ -49,7 +50,7 @@ class Reports:
 
     def trades_csv(self, query: TradeQuery) -> Iterator[bytes]:
         """Return the trades that a query asks for as CSV, in chunks; its limit does not apply."""
-        return trades_csv(self._bridge.trades.page, query, self._host)
+        return self._exports.trades(self._bridge.trades.page, query)
 
     def values(self, query: HistoryQuery) -> Page[PortfolioValue]:
         """Return the portfolio's last value of each interval, newest first."""

@@ -62,6 +62,14 @@ class StoredTrade:
     changes: Mapping[str, Decimal] = field(default_factory=dict)
 
 
+class StoredText(NamedTuple):
+    """A trade as it is served, its place in the list, and whose it is."""
+
+    place: int
+    account: str
+    json: bytes
+
+
 class StoredExecution(NamedTuple):
     """What books need to know of a trade, and its place in the list."""
 
@@ -203,7 +211,7 @@ class OrderJournal(Protocol):
         symbol: str | None,
         since: datetime | None,
         until: datetime | None,
-    ) -> Sequence[StoredTrade]:
+    ) -> Sequence[StoredText]:
         """Return older trades, newest first."""
 
     def executions_between(self, after: int, before: int, limit: int) -> Sequence[StoredExecution]:

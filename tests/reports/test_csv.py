@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
 import pytest
 
 from backend.concurrency import ThreadHost
-from backend.reports.export import COLUMNS, trades_csv
+from backend.reports.export import COLUMNS, Exports
 from backend.schemas.journal import Batch, StoredTrade
 from backend.schemas.prepared import Prepared
 from backend.schemas.trades import Trade, TradeQuery
@@ -76,7 +76,7 @@ def test_all_trades_come_in_pieces_newest_first(archive: Office, trades: list[Tr
     assert answer.headers["Content-Disposition"] == 'attachment; filename="trades.csv"'
     assert answer.is_streamed
     pieces = list(answer.iter_encoded())
-    assert [piece.count(b"\r\n") for piece in pieces] == [501, 500, 201]
+    assert [piece.count(b"\r\n") for piece in pieces] == [101, *[100] * 11, 1]
     rows = read(b"".join(pieces).decode())
     assert [row["id"] for row in rows] == [row.id for row in reversed(trades)]
 
@@ -149,10 +149,47 @@ def test_a_page_that_fails_ends_the_file_with_its_error() -> None:
             raise LookupError("away")
         return answer_of([blank()], "next")
 
-    pieces = trades_csv(page, TradeQuery(), ThreadHost())
+    pieces = Exports(ThreadHost()).trades(page, TradeQuery())
     assert next(pieces).count(b"\r\n") == 2
     with pytest.raises(LookupError, match="away"):
         next(pieces)
+
+
+class RestingHost(ThreadHost):
+    """Notes how long it is asked to rest."""
+
+    def __init__(self) -> None:
+        self.rests: list[float] = []
+
+    def rest(self, seconds: float) -> None:
+        self.rests.append(seconds)
+
+
+def pages(query: TradeQuery) -> Prepared:
+    """Answer without end, after some work."""
+    return answer_of([blank()] * 20, "next")
+
+
+def test_the_bot_has_time_between_two_pages() -> None:
+    host = RestingHost()
+    pieces = Exports(host).trades(pages, TradeQuery())
+    for _ in range(4):
+        next(pieces)
+    assert len(host.rests) == 2
+    assert min(host.rests) > 0
+
+
+def test_an_export_that_is_given_up_is_not_counted_any_more() -> None:
+    host = RestingHost()
+    exports = Exports(host)
+    others = [exports.trades(pages, TradeQuery()) for _ in range(200)]
+    for other in others:
+        next(other)
+        other.close()  # type: ignore[attr-defined]  # it is a generator
+    pieces = exports.trades(pages, TradeQuery())
+    for _ in range(3):
+        next(pieces)
+    assert host.rests[-1] < 1
 
 
 def blank() -> dict[str, object]:
@@ -160,9 +197,7 @@ def blank() -> dict[str, object]:
 
 
 def exported(rows: list[dict[str, object]]) -> str:
-    pieces: Iterator[bytes] = trades_csv(
-        lambda _query: answer_of(rows, None), TradeQuery(), ThreadHost()
-    )
+    pieces = Exports(ThreadHost()).trades(lambda _query: answer_of(rows, None), TradeQuery())
     return b"".join(pieces).decode()
 
 

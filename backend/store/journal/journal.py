@@ -19,6 +19,7 @@ from backend.schemas.journal import (
     StoredEvent,
     StoredExecution,
     StoredOrder,
+    StoredText,
     StoredTrade,
 )
 from backend.store.database import Database
@@ -128,7 +129,7 @@ class Journal:
         symbol: str | None,
         since: datetime | None,
         until: datetime | None,
-    ) -> Sequence[StoredTrade]:
+    ) -> Sequence[StoredText]:
         """Return older trades, newest first."""
         return self._read(lists.trades_before, place, limit, symbol, since, until)
 

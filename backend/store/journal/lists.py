@@ -6,13 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from backend.schemas.journal import StoredExecution, StoredOrder, StoredTrade
+from backend.schemas.journal import StoredExecution, StoredOrder, StoredText, StoredTrade
 from backend.store.journal.models import OrderRow, TradeRow
 from backend.store.journal.rows import read_execution, read_order, read_trade
 
 _ORDERS = select(OrderRow.__table__)
 _TRADES = select(TradeRow.__table__)
-_EXECUTIONS = select(TradeRow.place, TradeRow.account, TradeRow.body)
+_TEXTS = select(TradeRow.place, TradeRow.account, TradeRow.body)
 
 
 def newest_orders(connection: Connection, limit: int) -> list[StoredOrder]:
@@ -60,9 +60,9 @@ def trades_before(
     symbol: str | None,
     since: datetime | None,
     until: datetime | None,
-) -> list[StoredTrade]:
+) -> list[StoredText]:
     """Return the trades older than a place, newest first."""
-    query = _TRADES.where(TradeRow.place < place)
+    query = _TEXTS.where(TradeRow.place < place)
     if symbol is not None:
         query = query.where(TradeRow.symbol == symbol)
     if since is not None:
@@ -70,14 +70,14 @@ def trades_before(
     if until is not None:
         query = query.where(TradeRow.executed_at < until)
     rows = connection.execute(query.order_by(TradeRow.place.desc()).limit(limit))
-    return [read_trade(row) for row in rows]
+    return [StoredText(place, account, body.encode()) for place, account, body in rows]
 
 
 def executions_between(
     connection: Connection, after: int, before: int, limit: int
 ) -> list[StoredExecution]:
     """Return the trades between two places, oldest first."""
-    query = _EXECUTIONS.where(TradeRow.place > after, TradeRow.place < before)
+    query = _TEXTS.where(TradeRow.place > after, TradeRow.place < before)
     rows = connection.execute(query.order_by(TradeRow.place).limit(limit))
     return [read_execution(place, account, body) for place, account, body in rows]
 
