@@ -30,6 +30,11 @@ from backend.schemas.positions import Position
 from tests.bridge.live import at_once, wait_until
 
 pytestmark = pytest.mark.long
+ROUNDS = 3
+CLOSE_FAILS = {
+    Fault.TIMEOUT_AFTER: "order_state_unknown",
+    Fault.RATE_LIMIT: "exchange_rate_limited",
+}
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +114,37 @@ def test_of_closes_at_once_exactly_one_closes(trader: Trader) -> None:
     assert wait_until(lambda: trader.positions(status="open") == [], 10)
 
 
+@pytest.mark.parametrize("fault", [None, Fault.TIMEOUT_AFTER, Fault.RATE_LIMIT])
+def test_closes_that_race_at_a_failing_exchange_never_close_twice(
+    trader: Trader, fault: Fault | None
+) -> None:
+    faults, before = trader.bridge.sandbox.faults, len(trader.orders(status="all"))
+    for round_ in range(ROUNDS):
+        opened(trader, "buy", "0.05")
+        faults.latency_s = 0.01 * (round_ % 2)
+        if fault is not None:
+            faults.arm(fault, "create_order", times=1 + round_ % 2)
+        outcomes = at_once([trader.close] * 4)
+        faults.clear()
+
+        closed = [outcome for outcome in outcomes if isinstance(outcome, Order)]
+        refused = {outcome.type for outcome in outcomes if not isinstance(outcome, Order)}
+        assert len(closed) <= 1
+        assert refused <= {"position_closing", "position_not_open", CLOSE_FAILS.get(fault)}
+        if not closed and fault is Fault.RATE_LIMIT:
+            closed.append(trader.close())
+        assert wait_until(lambda: not trader.positions(), 10)
+        assert wait_until(lambda: trader.orders() == [], 10)
+    closes = trader.orders(status="all")[: -before or None]
+    assert [o["status"] for o in closes] == ["filled"] * 2 * ROUNDS
+    assert [o["reduce_only"] for o in closes] == [True, False] * ROUNDS
+    ours = {o["id"]: o["status"] for o in trader.orders(status="all") if o["status"] != "rejected"}
+    theirs = {row["request"]["client_order_id"]: row["status"] for row in every_order(trader)}
+    assert {key for key in ours if ours[key] == "filled"} == {
+        key for key in theirs if theirs[key] == "closed"
+    }
+
+
 def test_the_exchange_keeps_leverage_and_margin_mode(trader: Trader) -> None:
     assert trader.set(leverage=25, margin_mode="cross").margin_mode == "cross"
     trader.bridge.bot.restart()
@@ -170,9 +206,13 @@ def test_an_unanswered_close_is_found_again_and_never_sent_twice(trader: Trader)
 
 def at_the_exchange(trader: Trader) -> list[dict[str, Any]]:
     """Read what the exchange has written down of the open orders."""
+    return [order for order in every_order(trader) if order["status"] == "open"]
+
+
+def every_order(trader: Trader) -> list[dict[str, Any]]:
     file = json.loads((trader.settings.home / "sandbox.json").read_text())
     (account,) = file["accounts"].values()
-    return [order for order in account["orders"] if order["status"] == "open"]
+    return list(account["orders"])
 
 
 def test_exits_and_changed_orders_only_reduce_at_the_exchange_too(trader: Trader) -> None:
