@@ -132,7 +132,9 @@ def create_orders(json: OrderBatch) -> Envelope[list[OrderResult]]:
 def arm_dead_man_switch(json: CancelAllAfter) -> Envelope[DeadManSwitch]:
     """Cancel all open orders unless this is called again in time; 0 disarms.
 
-    One switch for the whole bot. It ends with a restart of the bot.
+    One switch for the whole bot. It outlives restarts and crashes: if its time passes while
+    the bot does not run, the orders are canceled when it starts, before it takes new ones.
+    Orders that an exchange does not cancel at once are tried again until they are.
     """
     return Envelope(data=services().bridge.dead_man.set(json.timeout_s))
 

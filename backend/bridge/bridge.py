@@ -112,7 +112,9 @@ class Bridge:
         )
         self.trades = Trades(self._engine, self._ledger, journal, host)
         self.markets = Markets(self._engine, settings.trading)
-        self.dead_man = DeadMan(self._engine, self.orders)
+        self.dead_man = DeadMan(
+            self._engine, self.orders, self._memory, self._intents.wait_until_durable
+        )
         self.sandbox = SandboxVenue(settings)
         self._watcher = Watcher(self._ledger, self.portfolio, self._keeper, sink)
         self._settings = settings
@@ -176,6 +178,7 @@ class Bridge:
             )
         except (asyncio.TimeoutError, JournalUnavailable):
             raise BootFailed("the order journal cannot be written") from None
+        await self.dead_man.begin()
         self._guard.begin()
         self.config.note_boot()
         if self._on_booted is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
 from backend.bridge.answers import prepare_page
@@ -169,19 +170,25 @@ class Orders:
         """Cancel all open orders, or those of a symbol or side; each has its own outcome."""
         return self._durably(self.cancel_many_on_loop, query)
 
-    async def cancel_many_on_loop(self, query: CancelQuery) -> list[OrderResult]:
-        """Do the same for a caller that is on the bot's loop already."""
+    async def cancel_many_on_loop(
+        self, query: CancelQuery, until: datetime | None = None
+    ) -> list[OrderResult]:
+        """Do the same for a caller on the bot's loop; orders placed later than `until` stay."""
         results: dict[str, OrderResult] = {}
-        while orders := list(self._canceled_by(query, results)):
+        while orders := list(self._canceled_by(query, until, results)):
             for order in orders:
                 results[order.id] = await self._cancel_one(order.id)
         return list(results.values())
 
-    def _canceled_by(self, query: CancelQuery, done: Mapping[str, OrderResult]) -> Iterator[Order]:
+    def _canceled_by(
+        self, query: CancelQuery, until: datetime | None, done: Mapping[str, OrderResult]
+    ) -> Iterator[Order]:
         """Return what is to be canceled: all at first, then the exits of what filled meanwhile."""
         for entry in self._ledger.open_orders:
             order = entry.item
             if query.symbol not in (None, order.symbol) or query.side not in (None, order.side):
+                continue
+            if until is not None and order.created_at > until:
                 continue
             if order.id not in done and (not done or order.parent_order_id in done):
                 yield order

@@ -1,9 +1,8 @@
-"""The dead-man switch over HTTP: armed, renewed, disarmed, fired; it ends with the bot's run."""
+"""The dead-man switch over HTTP: armed, renewed, disarmed, fired; it outlives the bot's run."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import datetime, timezone
 
 import pytest
@@ -72,16 +71,32 @@ def test_a_switch_fires_while_trading_is_paused(running: Running) -> None:
     running.await_status("canceled", order)
 
 
-@pytest.mark.parametrize("restart", [Running.restart_bot, Running.kill_process])
-def test_a_switch_does_not_outlive_the_bots_run(
-    running: Running, restart: Callable[[Running], None]
+def test_a_switch_whose_time_has_passed_fires_before_the_bot_is_ready(running: Running) -> None:
+    orders = rest(running)
+    arm(running, 1)
+    running.api.ask("POST", "/bot/stop")
+    time.sleep(1.05)
+    running.kill_process()
+    assert {running.status(order) for order in orders} == {"canceled"}
+    found = running.books()
+    assert found.open_orders == []
+    assert found.locked == {}
+    later = running.place(side="buy", type="limit", price=running.at("0.5"))
+    running.restart_bot()
+    assert running.status(later) == "open"
+
+
+def test_an_armed_switch_outlives_restarts_and_kills_and_a_disarmed_one_does_not(
+    running: Running,
 ) -> None:
     order = running.place(side="buy", type="limit", price=running.at("0.5"))
-    arm(running, 2)
-    restart(running)
-    time.sleep(2.2)
-    assert running.status(order) == "open"
     arm(running, 1)
+    arm(running, 0)
+    running.kill_process()
+    assert running.status(order) == "open"
+    arm(running, 2)
+    running.restart_bot()
+    running.kill_process()
     running.await_status("canceled", order)
 
 
