@@ -28,6 +28,7 @@ from backend.schemas.order_commands import CancelQuery, OrderBatch, OrderChange,
 from backend.schemas.orders import Order
 from tests.bridge.live import BTC, at_once, new_order, wait_until
 
+pytestmark = pytest.mark.long
 AT_ONCE = 6
 RACES_WITHIN_S = 0.06
 BATCH = 14
