@@ -87,7 +87,9 @@ def _prepare(settings: Settings) -> tuple[Certificates | None, socket]:
     except SettingsError as error:
         raise Refusal(str(error)) from None
     except OSError as error:
-        raise Refusal(f"{settings.host}:{settings.port}: {error.strerror or error}") from None
+        reason = (error.strerror or str(error)).partition(" (while")[0]
+        address = f"{settings.host}:{settings.port}"
+        raise Refusal(f"BACKEND_HOST, BACKEND_PORT: {address}: {reason}") from None
 
 
 def _serve(settings: Settings, shown: Certificates | None, listener: socket) -> None:

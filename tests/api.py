@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from backend.concurrency import ThreadHost
 from backend.identity import Identity
 from backend.schemas.auth import Role
+from tests.databases import make_settings
 
 PASSWORD = "correct horse battery staple"
 READY_WITHIN_S = 60
@@ -73,6 +80,28 @@ class ApiClient:
         return ApiClient(
             self.app, identity.login(role, PASSWORD, "127.0.0.1", "tests").access_token
         )
+
+
+@contextmanager
+def running_backend(home: Path, **settings: object) -> Iterator[Flask]:
+    """Put everything together as at a start of the server; its users are those of `as_…()`."""
+    with warnings.catch_warnings():  # OctoBot's own imports warn
+        warnings.simplefilter("ignore")
+        from backend.start import running_app
+
+    left = Path.cwd()
+    ours = make_settings(
+        home,
+        admin_password=PASSWORD,
+        rate_limit_enabled=False,
+        bot_lag=0,  # a machine busy with other tests holds this one's bot up
+        **settings,
+    )
+    with running_app(ours, ThreadHost()) as app:
+        add_users(app)
+        wait_until_ready(app)
+        yield app
+    os.chdir(left)
 
 
 def add_users(app: Flask) -> None:

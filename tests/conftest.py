@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +10,9 @@ import pytest_socket
 import structlog
 from flask import Flask
 
-from backend.concurrency import ThreadHost
-from tests.api import PASSWORD, ApiClient, add_users, wait_until_ready
+from tests.api import ApiClient, running_backend
 from tests.databases import Cluster, make_settings, make_tables, running_cluster
+from tests.http.served import Served
 
 
 @pytest.hookimpl(trylast=True)  # after the shuffling
@@ -50,23 +48,17 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """Everything put together as at a start of the server; the tests of a file share it."""
-    with warnings.catch_warnings():  # OctoBot's own imports warn
-        warnings.simplefilter("ignore")
-        from backend.start import running_app
-
-    left = Path.cwd()
-    settings = make_settings(
-        tmp_path_factory.mktemp("home"),
-        admin_password=PASSWORD,
-        rate_limit_enabled=False,
-        bot_lag=0,  # a machine busy with other tests holds this one's bot up
-    )
-    with running_app(settings, ThreadHost()) as app:
-        add_users(app)
-        wait_until_ready(app)
+    """Everything put together; the tests of a file share it."""
+    with running_backend(tmp_path_factory.mktemp("home")) as app:
         yield app
-    os.chdir(left)
+
+
+@pytest.fixture(scope="module")
+def served(app: Flask) -> Iterator[Served]:
+    """The same behind a real port."""
+    served = Served(app)
+    yield served
+    served.close()
 
 
 @pytest.fixture

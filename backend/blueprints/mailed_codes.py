@@ -22,17 +22,14 @@ from backend.store.mailed_codes import LIFE
 
 mailed_codes = Blueprint("mailed_codes", __name__, url_prefix="/auth")
 
+_SENDING = Response(HTTP_202=Envelope[CodeSent], HTTP_403=Problem, HTTP_503=Problem)
 _SENT = CodeSent(expires_in=int(LIFE.total_seconds()))
 
 
 @mailed_codes.post("/register")
 @public
 @limited("login")
-@api.validate(
-    resp=Response(HTTP_202=Envelope[CodeSent], HTTP_403=Problem, HTTP_503=Problem),
-    tags=["auth"],
-    security={},
-)
+@api.validate(resp=_SENDING, tags=["auth"], security={})
 def ask_to_register(json: CodeWish) -> tuple[Envelope[CodeSent], int]:
     """Have a code sent to an address, to register with; where the server allows it.
 
@@ -61,11 +58,7 @@ def register(json: Registration) -> tuple[Envelope[User], int]:
 @mailed_codes.post("/password-reset")
 @public
 @limited("login")
-@api.validate(
-    resp=Response(HTTP_202=Envelope[CodeSent], HTTP_403=Problem, HTTP_503=Problem),
-    tags=["auth"],
-    security={},
-)
+@api.validate(resp=_SENDING, tags=["auth"], security={})
 def ask_to_reset_password(json: CodeWish) -> tuple[Envelope[CodeSent], int]:
     """Have a code sent to the address of an account whose password is lost.
 

@@ -73,7 +73,7 @@ def show(username: str) -> None:
     with opened_identity() as identity:
         found = identity.accounts.named(username)
     for name, value in found.model_dump(mode="json").items():
-        click.echo(f"{name}: {' '.join(value) if isinstance(value, list) else value}")
+        click.echo(f"{name}: {_shown(value)}")
 
 
 @user.command()
@@ -156,3 +156,9 @@ def _show_password(password: str) -> None:
 def _line(found: User) -> str:
     state = "disabled" if found.disabled else "enabled"
     return f"{found.username}\t{found.role}\t{state}\t{time_text(found.created_at)}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(value) if isinstance(value, list) else str(value or "-")

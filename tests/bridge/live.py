@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +21,8 @@ from backend.schemas.trades import TradeQuery
 from backend.settings import Settings
 from backend.store import Database
 from backend.store.journal import Journal
+from tests.together import at_once as at_once
+from tests.together import wait_until
 
 BTC, ETH, CROSS = "BTC/USDT", "ETH/USDT", "ETH/BTC"
 SYMBOLS = (BTC, ETH, CROSS)
@@ -35,35 +37,6 @@ def make_settings(home: Path, **overrides: object) -> Settings:
     return Settings(
         _env_file=None, home=home, **{"symbols": SYMBOLS, "paper_balance": START, **overrides}
     )
-
-
-def wait_until(condition: Callable[[], object], timeout_s: float = TIMEOUT_S) -> bool:
-    """Return whether the condition came true in time."""
-    deadline = time.monotonic() + timeout_s
-    while not (met := bool(condition())) and time.monotonic() < deadline:
-        time.sleep(0.002)
-    return met
-
-
-def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
-    """Make all calls at the same moment, each in a thread; return results and exceptions."""
-    outcomes: list[Any] = [None] * len(calls)
-    barrier = threading.Barrier(len(calls))
-
-    def run(index: int) -> None:
-        barrier.wait()
-        try:
-            outcomes[index] = calls[index]()
-        except Exception as error:
-            outcomes[index] = error
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(calls))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(TIMEOUT_S * 2)
-    assert not any(thread.is_alive() for thread in threads)
-    return outcomes
 
 
 class Sink:
@@ -102,13 +75,13 @@ class Sink:
         """Return the names of what came since."""
         return [event.name for event in self.since(mark, *topics)]
 
-    def await_name(self, mark: int, name: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
+    def await_name(self, mark: int, name: str) -> dict[str, Any]:
         """Wait for an event of this name and return its data."""
 
         def found() -> list[Event]:
             return [event for event in self.events[mark:] if event.name == name]
 
-        assert wait_until(found, timeout_s), f"no {name}: {self.names(mark)}"
+        assert wait_until(found), f"no {name}: {self.names(mark)}"
         data: dict[str, Any] = orjson.loads(found()[0].data)
         return data
 
@@ -166,7 +139,7 @@ class Live:
     def pin(self, symbol: str, price: Decimal | str | int) -> None:
         """Hold a price, and wait until the bot knows it."""
         self.bridge.sandbox.pin(symbol, Decimal(price))
-        assert wait_until(lambda: self.price(symbol) == Decimal(price), 3)
+        assert wait_until(lambda: self.price(symbol) == Decimal(price))
 
     def pin_all(self) -> Live:
         for symbol, price in PRICES.items():
@@ -218,12 +191,10 @@ class Live:
     def place(self, **fields: Any) -> Order:
         return self.bridge.orders.create(new_order(**fields))
 
-    def settled(self, order_id: str, status: str = "filled", timeout_s: float = 3) -> Order:
+    def settled(self, order_id: str, status: str = "filled") -> Order:
         """Wait until an order stands so, and return it."""
         orders = self.bridge.orders
-        assert wait_until(lambda: orders.get(order_id).status == status, timeout_s), orders.get(
-            order_id
-        )
+        assert wait_until(lambda: orders.get(order_id).status == status), orders.get(order_id)
         return orders.get(order_id)
 
     def cancel_all(self) -> None:

@@ -27,7 +27,7 @@ def exits_of(bot: Live, entry: Order, count: int = 2) -> dict[str, dict[str, Any
     def found() -> list[dict[str, Any]]:
         return [o for o in bot.orders(status="all") if o["parent_order_id"] == entry.id]
 
-    assert wait_until(lambda: len(found()) == count, 3), found()
+    assert wait_until(lambda: len(found()) == count), found()
     return {order["type"]: order for order in found()}
 
 

@@ -74,7 +74,7 @@ def states(live: Live, mark: int = 0) -> list[str]:
         events = live.sink.since(mark, "bot")
         return [orjson.loads(event.data)["bot"]["state"] for event in events]
 
-    assert wait_until(lambda: told()[-1:] == [live.state], 2), told()
+    assert wait_until(lambda: told()[-1:] == [live.state]), told()
     return told()
 
 
@@ -248,7 +248,7 @@ def test_a_bot_whose_thread_died_is_failed_and_can_be_started_again(live: Live) 
     filled = live.place(quantity="0.1")
     loop = octobot.commands.GLOBAL_BOT_INSTANCE.task_manager.async_loop
     loop.call_soon_threadsafe(loop.stop)
-    assert wait_until(lambda: live.state == "failed", 5)
+    assert wait_until(lambda: live.state == "failed")
     bot = live.bridge.bot.status()
     assert (bot.reason, bot.started_at) == ("the bot's thread has ended", None)
     assert_nothing_is_ready(live, "the bot is failed: the bot's thread has ended")
@@ -280,7 +280,7 @@ def test_a_folder_that_cannot_be_read_fails_the_boot_and_says_so(live: Live, bro
     path.write_text(text)
     mark = live.sink.mark()
     assert live.bridge.bot.start().state in ("starting", "failed")
-    assert wait_until(lambda: live.state == "failed", 10)
+    assert wait_until(lambda: live.state == "failed")
     reason = live.bridge.bot.status().reason
     assert reason is not None
     assert reason.startswith("boot failed (")
@@ -329,7 +329,7 @@ def test_closing_during_a_restart_waits_for_it_and_closes(live: Live) -> None:
     outcomes: list[Any] = []
     restart = threading.Thread(target=lambda: outcomes.append(live.bridge.bot.restart()))
     restart.start()
-    assert wait_until(lambda: live.state == "stopping", 2)
+    assert wait_until(lambda: live.state == "stopping")
     live.bridge.close()
     restart.join(10)
     assert live.state == "stopped"

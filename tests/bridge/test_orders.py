@@ -114,8 +114,8 @@ def test_a_limit_order_rests_and_fills_within_a_second_of_the_move(
 
     mark = bot.sink.mark()
     bot.bridge.sandbox.move(BTC, D(target))
-    filled = bot.settled(order.id, timeout_s=1)
-    bot.sink.await_name(mark, "portfolio_updated", timeout_s=1)
+    filled = bot.settled(order.id)
+    bot.sink.await_name(mark, "portfolio_updated")
     assert (filled.filled, filled.remaining) == (D("0.1"), 0)
     assert (filled.price, filled.average_price, filled.cost) == (price, price, D("0.1") * price)
     assert bot.sink.names(mark) == ["order_filled", "trade", "portfolio_updated"]
@@ -174,7 +174,7 @@ def test_a_triggered_order_fills_at_the_markets_price(
     assert bot.bridge.orders.get(order.id).status == "open"
 
     bot.bridge.sandbox.pin(BTC, D(target))
-    filled = bot.settled(order.id, timeout_s=1)
+    filled = bot.settled(order.id)
     bot.sink.await_name(mark, "portfolio_updated")
     assert (filled.type, filled.stop_price, filled.price) == (order_type, stop_price, None)
     assert (filled.average_price, filled.cost) == (target, target * D("0.2"))
@@ -205,7 +205,7 @@ def test_a_stop_whose_funds_are_gone_is_rejected_and_changes_nothing(bot: Live, 
     before, mark = bot.balances(), bot.sink.mark()
 
     bot.bridge.sandbox.pin(BTC, D(target))
-    rejected = bot.settled(order.id, "rejected", timeout_s=1)
+    rejected = bot.settled(order.id, "rejected")
     assert (rejected.filled, rejected.cost, rejected.fee) == (0, 0, None)
     bot.settle()
     assert bot.balances() == before

@@ -56,7 +56,7 @@ def read_true(api: Api, opened: Mapping[str, Decimal]) -> Books:
         found[:] = [read(api)]
         return not wrong_in(found[0], opened)
 
-    wait_until(fits, 5)
+    wait_until(fits)
     wrong = wrong_in(found[0], opened)
     assert wrong == [], wrong
     return found[0]

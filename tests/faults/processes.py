@@ -17,19 +17,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from tests.together import wait_until
+
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery staple"
 TIMEOUT_S = 60
 GONE = (OSError, http.client.HTTPException)
 """What a client meets when the server is killed in the middle of an answer."""
-
-
-def wait_until(condition: Callable[[], object], timeout_s: float = 20) -> bool:
-    """Return whether the condition came true in time."""
-    deadline = time.monotonic() + timeout_s
-    while not (met := bool(condition())) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return met
 
 
 class Answer(NamedTuple):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests import together
 from tests.faults import books
 from tests.faults.books import Books
 from tests.faults.processes import Answer, Nursery, nursery_at, wait_until
@@ -125,21 +125,6 @@ def running_at(home: Path, **settings: object) -> Iterator[Running]:
 
 def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
     """Make all calls at the same moment, each in a thread, and return what they return."""
-    outcomes: list[Any] = [None] * len(calls)
-    barrier = threading.Barrier(len(calls))
-
-    def run(index: int) -> None:
-        barrier.wait()
-        try:
-            outcomes[index] = calls[index]()
-        except Exception as error:
-            outcomes[index] = error
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(calls))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert not any(thread.is_alive() for thread in threads)
+    outcomes = together.at_once(calls)
     assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
     return outcomes

@@ -229,7 +229,7 @@ def test_what_is_created_during_cancel_alls_is_canceled_or_open(real: Real) -> N
         if result.problem is None:
             assert at_exchange.get(result.id, ["rejected"])[0] == told(result)
     assert {told(result) for result in canceled} > {"canceled"}
-    assert wait_until(lambda: not [o for o in real.orders() if o["status"] == "unknown"], 10)
+    assert wait_until(lambda: not [o for o in real.orders() if o["status"] == "unknown"])
     real.cancel_all()
     real.await_whole_truth()
     assert {status for status, *_ in real.at_exchange().values()} <= {"canceled", "filled"}

@@ -65,7 +65,7 @@ def exits_of(real: Real, entry: Order) -> dict[str, str]:
 
 def await_exits(real: Real, entry: Order, **statuses: str) -> None:
     """Wait for an entry's exits; OctoBot watches the stop itself, the exchange has the other."""
-    assert wait_until(lambda: exits_of(real, entry) == statuses, 20), exits_of(real, entry)
+    assert wait_until(lambda: exits_of(real, entry) == statuses), exits_of(real, entry)
     (profit,) = [
         o
         for o in real.orders(status="all")
@@ -79,14 +79,14 @@ def assert_balances_are_true(real: Real) -> None:
         real.bridge.portfolio.reload()
         return {a: (b.total, b.available) for a, b in real.balances().items()}
 
-    assert wait_until(lambda: told() == real.balances_at_exchange(), 10), told()
+    assert wait_until(lambda: told() == real.balances_at_exchange()), told()
 
 
 def test_what_filled_while_the_bot_was_stopped_is_told_with_its_trade(real: Real) -> None:
     filling = real.place(type="limit", quantity="0.1", price="39000")
     resting = real.place(type="limit", quantity="0.1", price="30000")
     while_stopped(real, 38_900)
-    real.settled(filling.id, timeout_s=20)
+    real.settled(filling.id)
     assert_balances_are_true(real)
     assert wait_until(lambda: filling.id in {trade["order_id"] for trade in real.trades()})
     assert real.bridge.orders.get(resting.id).status == "open"
@@ -110,8 +110,8 @@ def test_a_stop_that_the_bot_watches_itself_is_watched_again(real: Real) -> None
     while_stopped(real)
     assert real.bridge.orders.cancel(canceled.id).status == "canceled"
     real.pin(BTC, 38_900)
-    real.settled(stop.id, timeout_s=20)
-    assert wait_until(lambda: real.balances_at_exchange()["BTC"][0] == held - Decimal("0.2"), 10)
+    real.settled(stop.id)
+    assert wait_until(lambda: real.balances_at_exchange()["BTC"][0] == held - Decimal("0.2"))
     assert_balances_are_true(real)
 
 

@@ -60,11 +60,11 @@ def test_funding_that_fell_due_meanwhile_is_paid_once(trader: Trader) -> None:
 
     received = 2 * D("0.5") * 40000 * FUNDING_RATE  # a short position receives it
     assert received == D(4)
-    assert wait_until(lambda: trader.position().realized_pnl == -20 + received, 5)
-    assert wait_until(lambda: trader.totals()["USDT"] == START + received, 5)
+    assert wait_until(lambda: trader.position().realized_pnl == -20 + received)
+    assert wait_until(lambda: trader.totals()["USDT"] == START + received)
     trader.await_told(0, "position_updated", "position_updated")
     trader.bridge.bot.restart()
     trader.ready()
-    assert wait_until(lambda: trader.position().mark_price == 40000, 5)
+    assert wait_until(lambda: trader.position().mark_price == 40000)
     assert trader.position().realized_pnl == -20 + received
     assert trader.totals()["USDT"] == START + received

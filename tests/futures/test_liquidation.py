@@ -18,7 +18,7 @@ def test_an_isolated_position_loses_its_margin_and_no_more(trader: Trader) -> No
 
     _, closed = trader.await_told(mark, "position_opened", "position_closed")
     assert (closed["side"], closed["realized_pnl"]) == ("long", "-80.8")
-    assert wait_until(lambda: trader.wallet == before - D("80.8"), 3)
+    assert wait_until(lambda: trader.wallet == before - D("80.8"))
     assert trader.positions() == []
     order = next(o for o in trader.orders(status="closed") if o["tag"] == "liquidation")
     assert (order["side"], order["status"], order["average_price"]) == ("sell", "filled", "36000")
@@ -34,8 +34,8 @@ def test_a_gap_beyond_the_liquidation_price_loses_no_more_than_the_margin(trader
 
     trader.pin(BTC, 60000)
 
-    assert wait_until(lambda: trader.positions() == [], 3)
-    assert wait_until(lambda: trader.wallet == before - D("80.8"), 3)
+    assert wait_until(lambda: trader.positions() == [])
+    assert wait_until(lambda: trader.wallet == before - D("80.8"))
 
 
 def test_cross_positions_share_the_wallet_and_fall_together(trader: Trader) -> None:
@@ -54,8 +54,8 @@ def test_cross_positions_share_the_wallet_and_fall_together(trader: Trader) -> N
 
     trader.pin(BTC, end.quantize(D(1), ROUND_DOWN))
 
-    assert wait_until(lambda: trader.positions() == [], 3)
+    assert wait_until(lambda: trader.positions() == [])
     ended = [order for order in trader.orders(status="closed") if order["tag"] == "liquidation"]
     assert {order["symbol"] for order in ended[:2]} == {BTC, ETH}
     left = quantity * 420 - quantity * (end - end.quantize(D(1), ROUND_DOWN))
-    assert wait_until(lambda: abs(trader.wallet - left) < D("1e-6"), 3)
+    assert wait_until(lambda: abs(trader.wallet - left) < D("1e-6"))

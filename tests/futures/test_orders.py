@@ -85,7 +85,7 @@ def test_closing_at_the_market_cancels_what_rests_to_close(trader: Trader) -> No
 def test_exits_of_an_entry_close_it_and_never_open_the_other_side(trader: Trader) -> None:
     exits = {"take_profit": {"price": "41000"}, "stop_loss": {"stop_price": "39000"}}
     entry = trader.trade("buy", "0.1", **exits)
-    assert wait_until(lambda: len(trader.orders()) == 2, 3)
+    assert wait_until(lambda: len(trader.orders()) == 2)
     placed = {order["type"]: order for order in trader.orders()}
     assert {order["parent_order_id"] for order in placed.values()} == {entry.id}
     assert {(order["quantity"], order["reduce_only"]) for order in placed.values()} == {
@@ -115,7 +115,7 @@ def test_an_open_order_takes_other_margin_when_it_is_changed(trader: Trader) -> 
 
     trader.bridge.orders.change(order.id, OrderChange(quantity="1", price="38000"))
 
-    assert wait_until(lambda: trader.available == before - 3800 - 38, 3)
+    assert wait_until(lambda: trader.available == before - 3800 - 38)
     with pytest.raises(InsufficientFunds):
         trader.bridge.orders.change(order.id, OrderChange(quantity="100"))
     assert trader.bridge.orders.get(order.id).quantity == D(1)

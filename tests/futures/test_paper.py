@@ -39,8 +39,8 @@ def test_a_long_position_from_entry_to_close(trader: Trader) -> None:
 
     trader.pin(BTC, 42000)
 
-    assert wait_until(lambda: trader.position().unrealized_pnl == 1000, 3)
-    assert wait_until(lambda: trader.totals()["USDT"] == before - 20 + 1000, 3)
+    assert wait_until(lambda: trader.position().unrealized_pnl == 1000)
+    assert wait_until(lambda: trader.totals()["USDT"] == before - 20 + 1000)
 
     closing = trader.close()
 
@@ -102,7 +102,7 @@ def test_open_orders_hold_margin_and_fee_until_canceled(trader: Trader) -> None:
     assert trader.available == before - 1800 - 18
     assert trader.wallet == before
     trader.set(leverage=20)
-    assert wait_until(lambda: trader.available == before - 900 - 18, 3)
+    assert wait_until(lambda: trader.available == before - 900 - 18)
     trader.bridge.orders.cancel(order.id)
     assert trader.available == before
 
@@ -149,7 +149,7 @@ def test_leverage_that_cannot_be_is_refused_and_changes_nothing(trader: Trader) 
     with pytest.raises(InsufficientFunds):
         trader.set(leverage=5)
     trader.pin(BTC, 39000)
-    assert wait_until(lambda: trader.position().mark_price == 39000, 3)
+    assert wait_until(lambda: trader.position().mark_price == 39000)
     with pytest.raises(WouldBeLiquidated):
         trader.set(leverage=40)  # would end at 39400
     assert trader.position().leverage == D(10)

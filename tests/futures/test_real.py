@@ -57,16 +57,16 @@ def trader(shared: Trader) -> Trader:
     shared.pin(BTC, 40000)
     shared.bridge.orders.cancel_many(CancelQuery())
     for position in shared.positions():
-        shared.settled(shared.close(position.symbol).id, timeout_s=10)
-    assert wait_until(lambda: shared.positions() == [], 10)
+        shared.settled(shared.close(position.symbol).id)
+    assert wait_until(lambda: shared.positions() == [])
     shared.set(leverage=10, margin_mode="isolated")
     return shared
 
 
 def opened(trader: Trader, side: str, quantity: str) -> Position:
     """Trade at the market, and return the position when the bot knows of it."""
-    trader.settled(trader.trade(side, quantity).id, timeout_s=10)
-    assert wait_until(lambda: trader.position().side is not None, 10)
+    trader.settled(trader.trade(side, quantity).id)
+    assert wait_until(lambda: trader.position().side is not None)
     return trader.position()
 
 
@@ -90,14 +90,14 @@ def test_a_position_is_opened_shown_and_closed(trader: Trader) -> None:
     (told,) = trader.await_told(mark, "position_opened")
     assert (told["side"], told["quantity"]) == ("long", "0.5")
 
-    closing = trader.settled(trader.close().id, timeout_s=10)
+    closing = trader.settled(trader.close().id)
 
     exit_price = closing.average_price
     assert exit_price is not None
     assert closing.reduce_only
-    assert wait_until(lambda: trader.positions() == [], 10)
+    assert wait_until(lambda: trader.positions() == [])
     gain = (exit_price - entry) / 2 - (exit_price + entry) / 2000
-    assert wait_until(lambda: wallet(trader) == before + gain, 10)
+    assert wait_until(lambda: wallet(trader) == before + gain)
     assert trader.await_told(mark, "position_opened", "position_closed")[1]["side"] == "long"
 
 
@@ -110,8 +110,8 @@ def test_of_closes_at_once_exactly_one_closes(trader: Trader) -> None:
     assert len(orders) == 1
     refused = [outcome for outcome in outcomes if not isinstance(outcome, Order)]
     assert all(isinstance(error, PositionClosing | PositionNotOpen) for error in refused), refused
-    trader.settled(orders[0].id, timeout_s=10)
-    assert wait_until(lambda: trader.positions(status="open") == [], 10)
+    trader.settled(orders[0].id)
+    assert wait_until(lambda: trader.positions(status="open") == [])
 
 
 @pytest.mark.parametrize("fault", [None, Fault.TIMEOUT_AFTER, Fault.RATE_LIMIT])
@@ -172,7 +172,7 @@ def test_a_position_is_there_again_after_a_restart(trader: Trader) -> None:
         loads = [items for topic, items in trader.sink.loads if topic == "positions"]
         return [symbol for symbol, _ in loads[-1].values()]
 
-    assert wait_until(lambda: shown() == [BTC], 3)
+    assert wait_until(lambda: shown() == [BTC])
 
 
 @pytest.mark.parametrize("endpoint", ["fetch_position", "set_leverage"])
@@ -200,8 +200,8 @@ def test_an_unanswered_close_is_found_again_and_never_sent_twice(trader: Trader)
     with pytest.raises(PositionNotOpen):
         trader.close()
     (found,) = trader.orders(status="all", client_order_id="closing")
-    trader.settled(found["id"], timeout_s=20)
-    assert wait_until(lambda: trader.positions() == [], 10)
+    trader.settled(found["id"])
+    assert wait_until(lambda: trader.positions() == [])
 
 
 def at_the_exchange(trader: Trader) -> list[dict[str, Any]]:
@@ -218,11 +218,11 @@ def every_order(trader: Trader) -> list[dict[str, Any]]:
 def test_exits_and_changed_orders_only_reduce_at_the_exchange_too(trader: Trader) -> None:
     exits = {"take_profit": {"price": "41000"}, "stop_loss": {"stop_price": "39000"}}
     entry = trader.trade("buy", "0.1", **exits)
-    trader.settled(entry.id, timeout_s=10)
+    trader.settled(entry.id)
     # OctoBot keeps the stop to itself until its price comes
-    assert wait_until(lambda: len(at_the_exchange(trader)) == 1, 10), at_the_exchange(trader)
+    assert wait_until(lambda: len(at_the_exchange(trader)) == 1), at_the_exchange(trader)
     assert at_the_exchange(trader)[0]["request"]["reduce_only"] is True
-    assert wait_until(lambda: len(trader.orders()) == 2, 10)
+    assert wait_until(lambda: len(trader.orders()) == 2)
     profit = next(order for order in trader.orders() if order["type"] == "limit")
 
     trader.bridge.orders.change(profit["id"], OrderChange(price="42000"))
@@ -230,8 +230,8 @@ def test_exits_and_changed_orders_only_reduce_at_the_exchange_too(trader: Trader
     prices = {o["request"]["price"]: o["request"]["reduce_only"] for o in at_the_exchange(trader)}
     assert prices["42000"] is True
     trader.pin(BTC, 38900)
-    assert wait_until(lambda: trader.positions() == [], 15)
-    assert wait_until(lambda: at_the_exchange(trader) == [], 15)
+    assert wait_until(lambda: trader.positions() == [])
+    assert wait_until(lambda: at_the_exchange(trader) == [])
 
 
 def test_a_liquidation_at_the_exchange_is_seen_soon(trader: Trader) -> None:
@@ -241,8 +241,8 @@ def test_a_liquidation_at_the_exchange_is_seen_soon(trader: Trader) -> None:
 
     trader.bridge.sandbox.pin(BTC, position.liquidation_price.quantize(D(1)) - 1)
 
-    assert wait_until(lambda: trader.positions() == [], 5)
-    assert wait_until(lambda: trader.told(mark)[-1][0] == "position_closed", 5), trader.told(mark)
+    assert wait_until(lambda: trader.positions() == [])
+    assert wait_until(lambda: trader.told(mark)[-1][0] == "position_closed"), trader.told(mark)
     (_, opening), *updates, (_, closed) = trader.told(mark)
     assert (opening["side"], opening["quantity"]) == ("long", "0.1")
     assert {name for name, _ in updates} <= {"position_updated"}  # as the exchange tells of it

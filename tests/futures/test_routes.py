@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Iterator
 from decimal import Decimal as D
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from backend.concurrency import ThreadHost
-from tests.api import PASSWORD, ApiClient, add_users, wait_until_ready
+from tests.api import ApiClient, running_backend
 from tests.bridge.live import wait_until
-from tests.databases import make_settings
 
 BTC = "BTC-USDT:USDT"
 
@@ -23,24 +18,13 @@ BTC = "BTC-USDT:USDT"
 @pytest.fixture(scope="module")
 def futures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The whole backend on a futures account."""
-    with warnings.catch_warnings():  # OctoBot's own imports warn
-        warnings.simplefilter("ignore")
-        from backend.start import running_app
-
-    left = Path.cwd()
-    settings = make_settings(
+    with running_backend(
         tmp_path_factory.mktemp("home"),
-        admin_password=PASSWORD,
-        rate_limit_enabled=False,
         exchange_type="future",
         symbols=("BTC/USDT:USDT", "ETH/USDT:USDT"),
         paper_balance={"USDT": D(100_000)},
-    )
-    with running_app(settings, ThreadHost()) as app:
-        add_users(app)
-        wait_until_ready(app)
+    ) as app:
         yield app
-    os.chdir(left)
 
 
 @pytest.fixture
@@ -55,7 +39,7 @@ def trader(futures: Flask) -> ApiClient:
 def pin(client: ApiClient, price: str) -> None:
     client.as_admin().put(f"/sandbox/prices/{BTC}", json={"price": price, "hold": True})
     shown = f"/positions/{BTC}"
-    assert wait_until(lambda: client.get(shown)["mark_price"] == price, 5)
+    assert wait_until(lambda: client.get(shown)["mark_price"] == price)
 
 
 def trade(client: ApiClient, side: str, quantity: str) -> Any:
@@ -177,7 +161,7 @@ def test_past_events_tell_of_positions(trader: ApiClient) -> None:
         rows = trader.get("/events?topics=positions&limit=500")
         return [row["event"] for row in rows]
 
-    assert wait_until(lambda: names()[-2:] == ["position_opened", "position_closed"], 3), names()
+    assert wait_until(lambda: names()[-2:] == ["position_opened", "position_closed"]), names()
 
 
 def test_where_spot_is_traded_there_are_no_positions(client: ApiClient) -> None:

@@ -74,7 +74,7 @@ class Trader(Live):
 
     def await_told(self, mark: int, *names: str) -> list[dict[str, Any]]:
         """Wait until exactly these position events were told, and return their positions."""
-        assert wait_until(lambda: len(self.told(mark)) >= len(names), 3), self.told(mark)
+        assert wait_until(lambda: len(self.told(mark)) >= len(names)), self.told(mark)
         told = self.told(mark)
         assert [name for name, _ in told] == list(names)
         return [position for _, position in told]

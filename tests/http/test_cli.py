@@ -75,7 +75,8 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
         finished = run(tmp_path, "-m", "backend.cli", port=port)
     assert finished.returncode == 2
     (line,) = finished.stderr.splitlines()
-    assert f"127.0.0.1:{port}" in line
+    taken_address = f"BACKEND_HOST, BACKEND_PORT: 127.0.0.1:{port}: Address already in use"
+    assert line == f"Error: {taken_address}"
 
 
 def test_a_home_in_use_is_one_line(tmp_path: Path) -> None:

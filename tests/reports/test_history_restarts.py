@@ -15,10 +15,10 @@ Start = Callable[..., Office]
 
 def test_a_value_is_taken_soon_after_the_start_and_kept(fresh: Start) -> None:
     office = fresh(snapshot_interval=3600)
-    assert wait_until(lambda: office.viewer.get("/portfolio/history"), 3)
+    assert wait_until(lambda: office.viewer.get("/portfolio/history"))
     (first,) = office.viewer.get("/portfolio/history", interval="1m")
     office = fresh(snapshot_interval=3600)
-    assert wait_until(lambda: len(kept(office)) == 2, 3)
+    assert wait_until(lambda: len(kept(office)) == 2)
     assert kept(office)[-1] == (first["time"], first["total_value"])
 
 

@@ -92,8 +92,8 @@ def test_the_first_one_does_not_wait_for_the_interval(
     taking = take(3600.0)
     assert not wait_until(lambda: kept(database), 0.1)
     account.worth = WORTH
-    assert wait_until(lambda: kept(database) == [D(1000)], 2)
-    assert wait_until(lambda: taking.series == ("sandbox:paper", "USDT"), 2)
+    assert wait_until(lambda: kept(database) == [D(1000)])
+    assert wait_until(lambda: taking.series == ("sandbox:paper", "USDT"))
 
 
 def test_a_value_that_lacks_a_price_is_not_kept(

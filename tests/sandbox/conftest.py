@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -44,11 +43,3 @@ def paper_bot(live_market: Market, tmp_path_factory: pytest.TempPathFactory) -> 
     install(live_market)
     with Bot(tmp_path_factory.mktemp("paper"), SYMBOLS, keys=None) as bot:
         yield bot
-
-
-def wait_until(condition: Callable[[], object], timeout_s: float) -> bool:
-    """Return whether the condition came true in time."""
-    deadline = time.monotonic() + timeout_s
-    while not (met := bool(condition())) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return met

@@ -11,7 +11,8 @@ import pytest
 from ccxt.base.errors import ExchangeClosedByUser
 
 from backend.bridge.sandbox import Market, install
-from tests.sandbox.conftest import Clock, wait_until
+from tests.sandbox.conftest import Clock
+from tests.together import wait_until
 
 BTC = "BTC/USDT"
 

@@ -11,7 +11,8 @@ from octobot_trading.enums import TraderOrderType
 
 from backend.bridge.sandbox import Market, install
 from tests.sandbox.boot import Bot
-from tests.sandbox.conftest import SYMBOLS, wait_until
+from tests.sandbox.conftest import SYMBOLS
+from tests.together import wait_until
 
 BTC = "BTC/USDT"
 
@@ -35,7 +36,7 @@ def test_mark_prices_arrive_at_least_twice_a_second_for_each_symbol(paper_bot):
 
 def test_klines_arrive_too(paper_bot):
     events = paper_bot.run(paper_bot.consume(constants.KLINE_CHANNEL))
-    assert wait_until(lambda: {event["symbol"] for event in events} == set(SYMBOLS), 3)
+    assert wait_until(lambda: {event["symbol"] for event in events} == set(SYMBOLS))
 
 
 def test_octobot_reads_precision_as_digits(paper_bot):
@@ -58,7 +59,7 @@ def test_a_move_fills_the_orders_it_crosses_at_once(
     order = paper_bot.run(place(paper_bot.manager, order_type, limit))
     assert not order.is_filled()
     live_market.move(BTC, order.origin_price * Decimal(target))
-    assert wait_until(order.is_filled, 0.8)
+    assert wait_until(order.is_filled)
 
 
 def test_a_bot_can_be_started_again_on_another_market(tmp_path):
@@ -67,6 +68,6 @@ def test_a_bot_can_be_started_again_on_another_market(tmp_path):
         install(market)
         with Bot(tmp_path, SYMBOLS, keys=None) as bot:
             events = bot.run(bot.consume(constants.MARK_PRICE_CHANNEL))
-            assert wait_until(lambda events=events: events, 2)
+            assert wait_until(lambda events=events: events)
             share = events[-1]["mark_price"] / market.price(events[-1]["symbol"])
             assert abs(share - 1) < Decimal("0.02")

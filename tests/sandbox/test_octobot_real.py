@@ -10,8 +10,8 @@ from octobot_trading.enums import TraderOrderType
 
 from backend.bridge.sandbox import Desk, Fault, Market, install
 from tests.sandbox.boot import Bot
-from tests.sandbox.conftest import wait_until
 from tests.sandbox.test_octobot_paper import place
+from tests.together import wait_until
 
 KEY = "key"
 FUNDS = {KEY: {"USDT": Decimal(100_000), "BTC": Decimal(1)}}
@@ -35,7 +35,7 @@ def boot(desk, tmp_path):
     def boot():
         with Bot(tmp_path, ["BTC/USDT"], keys=(KEY, "secret")) as bot:
             # OctoBot 2.1.1 is ready before it knows its balances.
-            assert wait_until(lambda: holdings(bot) == at_desk(desk), 5)
+            assert wait_until(lambda: holdings(bot) == at_desk(desk))
             yield bot
 
     return boot
@@ -59,10 +59,10 @@ def test_a_real_trader_trades_end_to_end(boot, desk, market):
         order = bot.run(place(bot.manager, TraderOrderType.BUY_LIMIT, "0.9"))
         assert holdings(bot) == at_desk(desk)
         market.move("BTC/USDT", order.origin_price * Decimal("0.99"))
-        assert wait_until(order.is_filled, 2)
+        assert wait_until(order.is_filled)
         sold = bot.run(place(bot.manager, TraderOrderType.SELL_MARKET, "1"))
-        assert wait_until(sold.is_filled, 2)
-        assert wait_until(lambda: holdings(bot) == at_desk(desk), 8)
+        assert wait_until(sold.is_filled)
+        assert wait_until(lambda: holdings(bot) == at_desk(desk))
         kept = bot.run(place(bot.manager, TraderOrderType.SELL_LIMIT, "1.2"))
         bot.run(bot.manager.trader.cancel_order(kept))
         assert desk.order(KEY, kept.exchange_order_id).status == "canceled"
@@ -78,7 +78,7 @@ def test_open_orders_are_there_again_after_a_restart(boot, desk):
             orders = trading_api.get_open_orders(bot.manager)
             return [order.exchange_order_id for order in orders] == [exchange_id]
 
-        assert wait_until(found, 5)
+        assert wait_until(found)
 
 
 def test_an_order_whose_answer_got_lost_is_found_by_its_client_order_id(boot, desk):

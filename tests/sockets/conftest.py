@@ -18,13 +18,6 @@ Connect = Callable[..., Peer]
 StartOther = Callable[..., Served]
 
 
-@pytest.fixture(scope="module")
-def served(app: Flask) -> Iterator[Served]:
-    served = Served(app)
-    yield served
-    served.close()
-
-
 @pytest.fixture
 def connect(client: ApiClient, served: Served) -> Iterator[Connect]:
     """Open sockets, as a trader unless other headers are given."""

@@ -21,13 +21,6 @@ Open = Callable[..., SseClient]
 BASE = "/api/v1/stream"
 
 
-@pytest.fixture(scope="module")
-def served(app: Flask) -> Iterator[Served]:
-    served = Served(app)
-    yield served
-    served.close()
-
-
 @pytest.fixture
 def open_stream(client: ApiClient, served: Served) -> Iterator[Open]:
     """Open streams, as a viewer unless another token, or None, is given."""

@@ -20,13 +20,6 @@ Open = Callable[..., SseClient]
 NAME = "short-lived"
 
 
-@pytest.fixture(scope="module")
-def served(app: Flask) -> Iterator[Served]:
-    served = Served(app)
-    yield served
-    served.close()
-
-
 @pytest.fixture
 def identity(app: Flask) -> Identity:
     identity: Identity = app.extensions["backend"].identity

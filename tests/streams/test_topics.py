@@ -16,13 +16,6 @@ from tests.streams.sse import Sse, SseClient, wait_until
 Open = Callable[..., SseClient]
 
 
-@pytest.fixture(scope="module")
-def served(app: Flask) -> Iterator[Served]:
-    served = Served(app)
-    yield served
-    served.close()
-
-
 @pytest.fixture
 def open_stream(client: ApiClient, served: Served) -> Iterator[Open]:
     """Open streams as an admin, or with another token."""

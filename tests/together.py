@@ -1,0 +1,39 @@
+"""Waiting for what happens elsewhere, and making things happen at the same moment."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+ENDS_WITHIN_S = 60
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float = 20) -> bool:
+    """Return whether the condition came true in time."""
+    deadline = time.monotonic() + timeout_s
+    while not (met := bool(condition())) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    return met
+
+
+def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
+    """Make all calls at the same moment, each in a thread; return results and exceptions."""
+    outcomes: list[Any] = [None] * len(calls)
+    barrier = threading.Barrier(len(calls))
+
+    def run(index: int) -> None:
+        barrier.wait()
+        try:
+            outcomes[index] = calls[index]()
+        except Exception as error:
+            outcomes[index] = error
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(ENDS_WITHIN_S)
+    assert not any(thread.is_alive() for thread in threads)
+    return outcomes
