@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -45,6 +46,7 @@ def create_octobot(settings: Settings, give: Callable[[HeldConfiguration], None]
     give(configuration)
     octobot.community.IdentifiersProvider.use_environment_from_config(configuration)
     octobot.logger.init_bot_channel_logger()
+    _spare_unread_lines()
     octobot_tentacles_manager.api.reload_tentacle_info()  # or its first use fails, unheard
     if Path("tentacles").is_dir():
         octobot_tentacles_manager.api.load_tentacles(verbose=False)
@@ -55,6 +57,20 @@ def create_octobot(settings: Settings, give: Callable[[HeldConfiguration], None]
     octobot.commands.set_global_bot_instance(bot)
     bot.task_manager.init_async_loop()
     return bot
+
+
+def _spare_unread_lines() -> None:
+    """Have OctoBot not spell each order, trade and balance for a level that nobody logs.
+
+    Its consumers stay: without them it would stop asking the exchange for these.
+    """
+    if not octobot.logger.BOT_CHANNEL_LOGGER.logger.isEnabledFor(logging.DEBUG):
+        for name in ("orders", "trades", "balance", "positions"):
+            setattr(octobot.logger, f"{name}_callback", _say_nothing)
+
+
+async def _say_nothing(**_told: object) -> None:
+    """Stand in for what would write such a line."""
 
 
 async def wait_for_exchanges(bot: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from backend.bridge.answered import Answered
 from backend.bridge.entrance import Entrance
 from backend.bridge.errand import Errand, Taken, Work
 from backend.bridge.ledger import Ledger
@@ -73,6 +74,7 @@ class Intents:
         self._ledger = ledger
         self._entrance = entrance
         self._host = host
+        self._answered = Answered()
         self._lock = threading.Lock()
         self.in_flight: set[str] = set()
         self._running: dict[tuple[str, str], tuple[str, concurrent.futures.Future[Order]]] = {}
@@ -131,6 +133,9 @@ class Intents:
 
     def _once(self, intent: Intent, first: Callable[[], Order]) -> Order:
         """Answer an intent, or wait for the answer to its twin."""
+        earlier = self._answered.find(intent)
+        if earlier is not None:
+            return self._answer_again(earlier, intent.fingerprint)
         keys, user_id = intent.keys, intent.user_id
         mine: concurrent.futures.Future[Order] = concurrent.futures.Future()
         with self._lock:
@@ -144,6 +149,8 @@ class Intents:
             return self._await_twin(twin, intent.fingerprint)
         try:
             order = first()
+            if order.id == intent.order_id:
+                self._answered.note(intent)
             mine.set_result(order)
             return order
         except BaseException as error:

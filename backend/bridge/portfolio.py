@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import ccxt
 import octobot_trading.api as trading_api
@@ -37,6 +37,12 @@ _TRADE_WAIT_S = 0.03
 _TRADE_WAITS = 30
 _CENTS = Decimal("1E-8")
 _BALANCES = TypeAdapter(list[ExchangeBalances])
+
+
+class _Valued(NamedTuple):
+    balance: Balance
+    price: Decimal | None
+    value: Decimal | None
 
 
 class Portfolios:
@@ -168,12 +174,12 @@ class Portfolios:
         if not managers:
             return None
         reference = self._reference_market()
-        holdings = {
+        valued = {
             name: [self._value(balance, reference) for balance in _balances(manager)]
             for name, manager in managers.items()
         }
         total = ZERO
-        for name, rows in holdings.items():
+        for name, rows in valued.items():
             value = sum((row.value for row in rows if row.value is not None), ZERO)
             total += value
             if self._baselines.get(name) is None and all(row.value is not None for row in rows):
@@ -183,8 +189,8 @@ class Portfolios:
             total_value=total,
             profitability=_profitability(total, list(self._baselines.values())),
             exchanges=[
-                ExchangeHoldings(exchange=name, balances=[_with_share(row, total) for row in rows])
-                for name, rows in holdings.items()
+                ExchangeHoldings(exchange=name, balances=[_holding(row, total) for row in rows])
+                for name, rows in valued.items()
             ],
         )
         self._portfolio = portfolio
@@ -214,10 +220,10 @@ class Portfolios:
         manager = next(iter(self._engine.exchanges.values()))
         return str(manager.exchange_personal_data.portfolio_manager.reference_market)
 
-    def _value(self, balance: Balance, reference: str) -> Holding:
+    def _value(self, balance: Balance, reference: str) -> _Valued:
         price = price_of(self._prices, balance.asset, reference)
         value = None if price is None else (balance.total * price).quantize(_CENTS)
-        return Holding(**balance.model_dump(), price=price, value=value, share=None)
+        return _Valued(balance, price, value)
 
 
 def totals_of(manager: Any) -> dict[str, Decimal]:
@@ -239,10 +245,17 @@ def _balances(manager: Any) -> list[Balance]:
     ]
 
 
-def _with_share(holding: Holding, total: Decimal) -> Holding:
-    if holding.value is None or not total:
-        return holding
-    return holding.model_copy(update={"share": (holding.value / total).quantize(_CENTS)})
+def _holding(row: _Valued, total: Decimal) -> Holding:
+    balance, price, value = row
+    return Holding(
+        asset=balance.asset,
+        total=balance.total,
+        available=balance.available,
+        locked=balance.locked,
+        price=price,
+        value=value,
+        share=None if value is None or not total else (value / total).quantize(_CENTS),
+    )
 
 
 def _profitability(total: Decimal, baselines: list[Decimal | None]) -> Profitability:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol
 
 from backend.schemas.orders import Order
 from backend.schemas.trades import Execution, Trade
 
+KEYS_LAST = timedelta(hours=24)
 IntentState = Literal["intended", "accepted", "refused", "lost"]
 
 
@@ -168,7 +169,7 @@ class OrderJournal(Protocol):
     def intend(self, *wanted: Intent) -> Sequence[Intent | None]:
         """Write intents; return for each None, or the earlier one that holds a key of it.
 
-        A key is held for 24 h.
+        A key is held for `KEYS_LAST`.
         """
 
     def find_intent(self, user_id: str, key: str, at: datetime) -> Intent | None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.sql import ClauseElement
 
-from backend.schemas.journal import Intent
+from backend.schemas.journal import KEYS_LAST, Intent
 from backend.store.journal.models import IntentKeyRow, IntentRow
 from backend.store.journal.prepared import Insert, in_both, upsert
 from backend.store.journal.rows import as_json, intent_values, read_intent
 from backend.store.types import UtcDateTime
 
-KEYS_LAST = timedelta(hours=24)
 MOST_FORGOTTEN = 128
 
 

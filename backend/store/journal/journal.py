@@ -12,6 +12,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection
 
 from backend.schemas.journal import (
+    KEYS_LAST,
     AccountState,
     Batch,
     Intent,
@@ -67,7 +68,7 @@ class Journal:
             with self._change() as connection:
                 earlier = [intents.add(connection, intent) for intent in wanted]
                 if next(self._intended) % _TIDY_EVERY == 0:
-                    intents.forget_some(connection, wanted[0].created_at - intents.KEYS_LAST)
+                    intents.forget_some(connection, wanted[0].created_at - KEYS_LAST)
                 return earlier
         except JournalUnavailable:
             self._uncertain.update(intent.order_id for intent in wanted)
