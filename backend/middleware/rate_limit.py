@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 _LOGINS: tuple[Kind, ...] = ("login", "account", "all_logins")
 _EXTENSION = "rate_limits"
+_LEAST_LEFT = "backend.rate_limit.least_left"
 
 
 class RateLimits:
@@ -190,13 +191,16 @@ def _digest(name: str) -> str:
 
 
 def _check(limit: int, count: int, reset_s: int) -> None:
-    """Tell where the caller stands, with the limit that was counted last; refuse above it."""
-    set_rate_headers(
-        current_request().environ,
-        ("RateLimit-Limit", str(limit)),
-        ("RateLimit-Remaining", str(max(0, limit - count))),
-        ("RateLimit-Reset", str(reset_s)),
-    )
+    """Tell where the caller stands, with the limit that leaves the least; refuse above it."""
+    environ, left = current_request().environ, limit - count
+    if left < environ.get(_LEAST_LEFT, limit):
+        environ[_LEAST_LEFT] = left
+        set_rate_headers(
+            environ,
+            ("RateLimit-Limit", str(limit)),
+            ("RateLimit-Remaining", str(max(0, left))),
+            ("RateLimit-Reset", str(reset_s)),
+        )
     _refuse_above(limit, count, reset_s)
 
 

@@ -70,6 +70,15 @@ WRONG, TOO_MANY, AWAY = (
 )
 
 
+def test_of_several_limits_the_one_that_leaves_the_least_is_told(start_client: NewClient) -> None:
+    client = start_client(rate_limit_login="3/minute", rate_limit_account="10/minute")
+    answers = [log_in(client, "192.0.2.1", "viewer", PASSWORD) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert {answer.headers["RateLimit-Limit"] for answer in answers} == {"3"}
+    remaining = [answer.headers["RateLimit-Remaining"] for answer in answers]
+    assert remaining == ["2", "1", "0", "0"]
+
+
 def test_an_account_is_guessed_at_only_so_often_from_wherever(start_client: NewClient) -> None:
     client = start_client(rate_limit_account="3/minute")
     names = ("trader", "Trader", "TRADER", "trader", "trader")
@@ -173,7 +182,7 @@ def test_without_its_redis_reads_go_on_and_logins_do_not_until_it_is_back(
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert answer.status_code == 200
-    assert answer.headers["RateLimit-Limit"] == "10"
+    assert answer.headers["RateLimit-Limit"] == "5"
     before = redis.keys()
     assert trader.send("GET", "/bot").headers["RateLimit-Remaining"] == "2"
     (counted,) = set(redis.keys()) - set(before)
