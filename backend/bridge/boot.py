@@ -18,6 +18,7 @@ from backend.bridge.futures.keeper import Keeper
 from backend.bridge.futures.support import require_linear
 from backend.bridge.guard import Guard
 from backend.bridge.ledger import Ledger
+from backend.bridge.order_loggers import keep_few_loggers
 from backend.bridge.paper import make_realistic, restore_balances, restore_orders
 from backend.bridge.portfolio import Portfolios, totals_of
 from backend.bridge.reconcile import doubt_what_is_missing, keep_settling, settle_intents
@@ -82,6 +83,7 @@ async def take_stock(
             doubt_what_is_missing(manager, ledger)
             engine.keep(keep_settling(manager, ledger, exits, give_up_after_s))
     engine.keep(watcher.keep_up())
+    engine.keep(keep_few_loggers())
     ledger.adopt(held)
     keeper.publish()
     portfolios.announce()

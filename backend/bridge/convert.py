@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from decimal import Decimal
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
@@ -17,6 +18,8 @@ from backend.schemas.trades import Trade
 
 ZERO = Decimal(0)
 _RECENT = 20
+_PRICE = Col.PRICE.value
+_executed_at = itemgetter(Col.TIMESTAMP.value)
 
 _TYPES: dict[str, Type] = {
     TradeOrderType.MARKET.value: "market",
@@ -207,6 +210,5 @@ def last_price(manager: Any, symbol: str) -> Decimal | None:
     data = manager.exchange_symbols_data.get_exchange_symbol_data(symbol)
     trades = list(islice(reversed(data.recent_trades_manager.recent_trades), _RECENT))
     if trades:
-        newest = max(trades, key=lambda trade: trade[Col.TIMESTAMP.value])
-        return decimal_or_none(newest[Col.PRICE.value])
+        return decimal_or_none(max(trades, key=_executed_at)[_PRICE])
     return decimal_or_none(data.prices_manager.mark_price)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from decimal import Decimal
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.bridge.order_loggers import forget_order_loggers
 from backend.schemas.markets import TickerQuery
 from tests.bridge.live import Live, content, make_settings
 
@@ -38,3 +40,18 @@ def test_one_of_many_tickers_is_the_same(live: Live) -> None:
     live.bridge.sandbox.pin("M003/USDT", Decimal("7.25"))
     one = content(live.bridge.markets.ticker("M003/USDT", None))
     assert (one["symbol"], one["price"]) == ("M003/USDT", "7.25")
+
+
+def test_no_logger_outlives_its_order(live: Live) -> None:
+    logging.getLogger(__name__)
+    live.bridge.sandbox.pin("BTC/USDT", Decimal(40000))
+    order = live.place(type="limit", price="30000")
+    live.bridge.orders.cancel(order.id)
+    assert loggers_of(order.id)
+    forget_order_loggers()
+    assert loggers_of(order.id) == []
+    assert __name__ in logging.getLogger().manager.loggerDict
+
+
+def loggers_of(order_id: str) -> list[str]:
+    return [name for name in logging.getLogger().manager.loggerDict if order_id in name]
