@@ -70,7 +70,7 @@ def test_a_stopping_server_ends_all_streams_promptly(any_live: Live) -> None:
     started = time.monotonic()
     any_live.stop_serving()
     ends = [client.rest() for client in clients]
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10  # a heartbeat would come after 15
     assert {event.data["reason"] for end in ends for event in end} == {"server_stopping"}
     assert [len(end) for end in ends] == [1] * 20
 
