@@ -19,13 +19,15 @@ from pathlib import Path
 
 from benchmarks._asking import UNLIMITED, Figures, Loader, get
 from benchmarks._history import PAPER_BALANCE
-from benchmarks._sharing import long_history
+from benchmarks._sharing import LONGEST, long_history
 from benchmarks.harness import Table, main
 from benchmarks.live import LiveServer, live_server
 
-COUNTS = (10, 10_000, 100_000)
-ROUNDS = 8
-SLICE_S = 0.08
+COUNTS = (10, 10_000, LONGEST)
+NOT_TO_GROW = ("portfolio", "orders")
+ROUNDS = {True: 24, False: 6}
+"""How many slices of each read: of those that must not grow with the history, and of others."""
+SLICE_S = 0.03
 SETTINGS = {"paper_balance": PAPER_BALANCE, **UNLIMITED}
 READS = {
     "portfolio": "portfolio",
@@ -35,7 +37,6 @@ READS = {
     "old_trades": "trades/history?until=2026-01-01T00:00:00Z",
     "pnl": "trades/pnl",
 }
-NOT_TO_GROW = ("portfolio", "orders")
 
 
 def measure() -> Iterator[Table]:
@@ -79,8 +80,8 @@ def _reads(servers: dict[int, LiveServer]) -> dict[int, Figures]:
     taken: dict[tuple[int, str], list[float]] = {}
     failed = dict.fromkeys(servers, 0.0)
     with Loader() as loader:
-        for _ in range(ROUNDS):
-            for name, path in READS.items():
+        for name, path in READS.items():
+            for _ in range(ROUNDS[name in NOT_TO_GROW]):
                 for count, server in servers.items():
                     request = get(f"/api/v1/{path}", tokens[count])
                     found = loader.load(server.port, 1, request, SLICE_S)

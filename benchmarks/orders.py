@@ -25,8 +25,8 @@ from benchmarks._watching import quantiles
 from benchmarks.harness import Table, main
 from benchmarks.live import LiveServer
 
-WARM_UP = 50
-ORDERS = 150
+WARM_UP = 30
+ORDERS = 100
 TWINS = 50
 CONNECTIONS = (1, 16, 64, 256)
 SECONDS = 0.5

@@ -18,15 +18,14 @@ from pathlib import Path
 
 from benchmarks._asking import ROOT, UNLIMITED, Figures, get, load
 from benchmarks._history import PAPER_BALANCE
-from benchmarks._sharing import long_history
+from benchmarks._sharing import LONGEST, long_history
 from benchmarks._watching import Pinger, lags, quantiles
 from benchmarks.harness import Table, main
 from benchmarks.live import OPEN_TO_QUESTIONS, LiveServer, live_server
 
-TRADES = 100_000
 STREAMS = 10_000
 BUSY = 256
-USERS = 20
+USERS = 8
 SYMBOLS = ("BTC/USDT", "ETH/USDT", *(f"M{number:03}/USDT" for number in range(198)))
 SECONDS = 3.0
 SETTINGS = {
@@ -40,9 +39,9 @@ SETTINGS = {
 
 def measure() -> Iterator[Table]:
     """Yield the table."""
-    table = Table(f"{TRADES:,} trades, {len(SYMBOLS)} symbols, and what else there is")
+    table = Table(f"{LONGEST:,} trades, {len(SYMBOLS)} symbols, and what else there is")
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
-        long_history(Path(folder), TRADES)
+        long_history(Path(folder), LONGEST)
         started = time.perf_counter()
         with live_server(Path(folder), command=OPEN_TO_QUESTIONS, **SETTINGS) as server:
             boot_s = time.perf_counter() - started
