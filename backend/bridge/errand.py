@@ -57,25 +57,34 @@ class Errand:
             if earlier is not None:
                 raise Taken(earlier)
             self.sent_at = time.monotonic()
-            self._place.enter(self._work(self._intent.order_id))
+            self._place.enter(self._run())
         except LoopEnded:
             self.answer.set_exception(BotNotReady("the bot was stopped meanwhile"))
         except BaseException as error:  # it is raised where the answer is waited for
             self.answer.set_exception(error)
         else:
-            self._place.future.add_done_callback(self._keep)
+            self._place.future.add_done_callback(self._note_failure)
 
-    def _keep(self, placed: concurrent.futures.Future[Order]) -> None:
-        """Wait for the journal with what came of it; on the bot's thread."""
+    async def _run(self) -> Order:
+        """Do the work, and have the answer follow what the journal now waits to commit.
+
+        That is said before OctoBot goes on with what else the order brings about.
+        """
+        order = await self._work(self._intent.order_id)
+        self.is_placed = True
+        durable = self._recorder.durable()
+        durable.add_done_callback(lambda _durable: self.answer.set_result(order))
+        return order
+
+    def _note_failure(self, placed: concurrent.futures.Future[Order]) -> None:
+        """Answer when the work has failed, or will not be done any more."""
+        if self.is_placed:
+            return
         try:
-            order = placed.result(0)
+            placed.result(0)
         except concurrent.futures.CancelledError:
             self.answer.set_exception(OrderStateUnknown("the bot was stopped meanwhile"))
         except (TimeoutError, asyncio.TimeoutError):
             self.answer.set_exception(OrderStateUnknown("the exchange has not answered in time"))
         except BaseException as error:  # as above
             self.answer.set_exception(error)
-        else:
-            self.is_placed = True
-            durable = self._recorder.durable()
-            durable.add_done_callback(lambda _durable: self.answer.set_result(order))

@@ -116,8 +116,11 @@ def test_one_busy_connection_does_not_starve_another(
     assert paths.index("/environ") < 1500
 
 
-def test_health_is_told_before_what_else_waits(
-    server: Served, events: list[dict[str, Any]]
+@pytest.mark.parametrize(
+    ("urgent", "path"), [(get("/healthz"), "/healthz"), (post("/echo", b"x"), "/echo")]
+)
+def test_health_is_told_and_commands_are_begun_before_the_reads_that_wait(
+    server: Served, events: list[dict[str, Any]], urgent: bytes, path: str
 ) -> None:
     connections = [server.connect() for _ in range(20)]
     for connection in connections:
@@ -127,10 +130,10 @@ def test_health_is_told_before_what_else_waits(
     server.on_hub(lambda: (held.set(), sent.wait()))
     assert held.wait(10)
     for number, connection in enumerate(connections):
-        connection.send(get("/healthz") if number == 10 else HELLO)
+        connection.send(urgent if number == 10 else HELLO)
     sent.set()
     assert [connection.answer().status for connection in connections] == [200] * 20
-    assert [event["path"] for event in events].index("/healthz") == 0
+    assert [event["path"] for event in events].index(path) == 0
 
 
 def test_each_request_is_logged(server: Served, events: list[dict[str, Any]]) -> None:
