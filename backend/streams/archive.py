@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -19,6 +20,7 @@ from backend.streams.frames import EventId, event_frame
 from backend.streams.log import Selection
 
 PAGE = 500
+_FORGET_EVERY_S = 3600.0
 _log = structlog.get_logger(__name__)
 
 
@@ -47,6 +49,7 @@ class Archive:
     def __init__(self, journal: EventJournal, kept_for: timedelta) -> None:
         self._journal = journal
         self._kept_for = kept_for
+        self._next_forgetting = time.monotonic()
         self._lock = threading.Lock()
         self._asked: dict[Question, Future[Page]] = {}
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="archive")
@@ -63,7 +66,10 @@ class Archive:
         page.add_done_callback(tell)
 
     def forget_old(self) -> None:
-        """Have the journal forget what is too old, soon."""
+        """Have the journal forget what is too old, soon, if an hour has passed since it did."""
+        if time.monotonic() < self._next_forgetting:
+            return
+        self._next_forgetting = time.monotonic() + _FORGET_EVERY_S
         with suppress(RuntimeError):  # closed
             self._threads.submit(self._forget)
 

@@ -2,7 +2,7 @@
 
 A wave sends all current clients of a group the same bytes. Whoever cannot take
 them lags: it goes on alone from its place in the log as its outlet has room,
-until nothing is left and it is current again. Used by the hub's thread alone.
+until nothing is left and it is current again. Used by whoever has the hub's turn.
 """
 
 from __future__ import annotations

@@ -32,11 +32,12 @@ from backend.streams.past import past_events
 from backend.streams.seats import Seats
 from backend.streams.upkeep import Pace, Upkeep
 
+FEW_STREAMS = 32
+_HERE_EVERY_S = 0.002  # what follows sooner waits for the hub's thread, which sends it in one
 MOST_STREAMS = 10_000
 MOST_STREAMS_PER_USER = 100
 _TICK_S = 0.5
 _STOP_S = 1.0
-_FORGET_EVERY_S = 3600.0
 KEPT_FOR = timedelta(days=30)
 _log = structlog.get_logger(__name__)
 
@@ -45,7 +46,8 @@ class Hub:
     """Events in, streams out.
 
     Whoever calls from outside only appends to a queue and, when the hub's thread
-    has not been told yet, nudges it. All else belongs to that thread: no locks.
+    has not been told yet, nudges it. All else belongs to who has the turn: that
+    thread, or one that publishes an order and sends it to a few streams at once.
     """
 
     def __init__(
@@ -77,7 +79,8 @@ class Hub:
         self._events: deque[Callable[[], None]] = deque()
         self._requests: deque[Callable[[], None]] = deque()
         self._next_tick = time.monotonic() + _TICK_S
-        self._next_forgetting = time.monotonic()
+        self._next_here = 0.0
+        self._turn = threading.RLock()
         self._nudged = self._closing = self._closed = False
         self._ear, self._mouth = socket.socketpair()
         self._ear.setblocking(False)
@@ -87,8 +90,11 @@ class Hub:
         self._thread.start()
 
     def publish(self, event: Event, number: int | None = None) -> None:
-        """Append one event, `number` being its number in the journal; returns at once."""
-        self._post_event(partial(self._delivery.take, event, number))
+        """Append one event, `number` being its number in the journal; returns at once.
+
+        With a number it does not come from the bot's thread, and may be sent by this one.
+        """
+        self._post_event(partial(self._delivery.take, event, number), number is not None)
 
     def wants(self, topic: Topic, symbol: str) -> bool:
         """Tell whether anybody follows the topic for this symbol."""
@@ -205,12 +211,24 @@ class Hub:
         if self._archive is not None:
             self._archive.ask(question, tell)
 
-    def _post_event(self, call: Callable[[], None]) -> None:
+    def _post_event(self, call: Callable[[], None], may_send: bool = False) -> None:
         """Queue an event; while nobody has a stream, the next tick is soon enough."""
         if not self._closed:
             self._events.append(call)
-            if self._seats.taken:
+            if self._seats.taken and not (may_send and self._send_here()):
                 self._nudge()
+
+    def _send_here(self) -> bool:
+        # waking the hub's thread takes a millisecond while others compete for the interpreter
+        is_busy = self._seats.taken > FEW_STREAMS or time.monotonic() < self._next_here
+        if is_busy or not self._turn.acquire(blocking=False):
+            return False
+        try:
+            self._try_to(self._send_events)
+            self._next_here = time.monotonic() + _HERE_EVERY_S
+        finally:
+            self._turn.release()
+        return True
 
     def _post(self, call: Callable[[], None]) -> None:
         if not self._closed:
@@ -225,28 +243,36 @@ class Hub:
 
     def _run(self) -> None:
         while not self._closing:
-            self._try_turn()
-        self._delivery.end_all("server_stopping")
+            self._try_to(self._take_turn)
+        with self._turn:
+            self._delivery.end_all("server_stopping")
         stop_at = time.monotonic() + _STOP_S
         while self._delivery.clients() and time.monotonic() < stop_at:
-            self._try_turn()
+            self._try_to(self._take_turn)
         self._closed = True
-        _call_first(len(self._requests), self._requests)
-        self._delivery.drop_all()
-        self._selector.close()
+        with self._turn:
+            _call_first(len(self._requests), self._requests)
+            self._delivery.drop_all()
+            self._selector.close()
         self._ear.close()
         self._mouth.close()
 
-    def _try_turn(self) -> None:
+    def _try_to(self, work: Callable[[], None]) -> None:
         try:
-            self._turn()
+            work()
         except Exception:
             # who was sent what is no longer certain: clients come back and resume exactly
             _log.exception("streams failed and start over")
-            self._delivery.drop_all()
+            with self._turn:
+                self._delivery.drop_all()
 
-    def _turn(self) -> None:
-        for key, mask in self._selector.select(_TICK_S):
+    def _take_turn(self) -> None:
+        ready = self._selector.select(_TICK_S)
+        with self._turn:
+            self._work(ready)
+
+    def _work(self, ready: Sequence[tuple[selectors.SelectorKey, int]]) -> None:
+        for key, mask in ready:
             if key.data is None:
                 self._ear.recv(16)
                 self._nudged = False
@@ -255,18 +281,17 @@ class Hub:
             else:
                 self._delivery.catch_up(key.data)
         requests = len(self._requests)  # each sees what was published before it was made
-        _call_first(len(self._events), self._events)
-        self._delivery.send_wave()
+        self._send_events()
         _call_first(requests, self._requests)
         if time.monotonic() >= self._next_tick:
             self._upkeep.keep_time()
             self._next_tick = time.monotonic() + _TICK_S
-            self._forget_old()
+            if self._archive is not None:
+                self._archive.forget_old()
 
-    def _forget_old(self) -> None:
-        if self._archive is not None and time.monotonic() >= self._next_forgetting:
-            self._next_forgetting = time.monotonic() + _FORGET_EVERY_S
-            self._archive.forget_old()
+    def _send_events(self) -> None:
+        _call_first(len(self._events), self._events)
+        self._delivery.send_wave()
 
 
 def _call_first(count: int, calls: deque[Callable[[], None]]) -> None:

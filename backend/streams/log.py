@@ -2,7 +2,7 @@
 
 Prices and their like have a ring of their own, so that a flood of them never
 pushes out an order: a client's place is lost only when the ledger ring has
-dropped something after it that the client wants. Used by the pump's thread alone.
+dropped something after it that the client wants. Used by whoever has the hub's turn.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ LookUp = Callable[[Client, Question], None]
 
 
 class Replay:
-    """Composes what those who are not current are sent next. Used by the hub's thread alone."""
+    """Composes what those who are not current are sent next. Used by whoever has the hub's turn."""
 
     def __init__(self, log: Log, fold: Fold, look_up: LookUp | None) -> None:
         """What the log no longer holds comes from where `look_up` has it read."""

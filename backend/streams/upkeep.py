@@ -22,7 +22,7 @@ class Pace:
 
 
 class Upkeep:
-    """Keeps the time of all streams. Used by the hub's thread alone."""
+    """Keeps the time of all streams. Used by whoever has the hub's turn."""
 
     def __init__(self, delivery: Delivery, pace: Pace) -> None:
         self._delivery = delivery

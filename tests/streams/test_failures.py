@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import selectors
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -16,8 +17,9 @@ from backend.streams.log import Log
 from backend.streams.seats import Seats
 from backend.streams.sending import send
 from backend.streams.upkeep import Upkeep
+from tests.streams.conftest import StartLive
 from tests.streams.live import Live, make_event
-from tests.streams.sse import Parser
+from tests.streams.sse import Parser, Sse, SseClient
 from tests.streams.world import Outlet
 
 ORDERS = Selection(("orders",))
@@ -104,6 +106,40 @@ def test_leaving_twice_frees_one_seat() -> None:
     stage.delivery.drop(client)
     stage.delivery.drop(client)
     assert stage.is_empty()
+
+
+def test_orders_that_their_publisher_sends_stay_in_order_with_all_else(
+    start_live: StartLive,
+) -> None:
+    count = 3000
+    live = start_live(capacity=100_000)
+    clients: list[SseClient] = []
+
+    def come() -> None:
+        clients.append(live.open("topics=orders,prices"))
+        clients[-1].take(2)
+
+    def publish_prices() -> None:
+        for number in range(count):
+            live.publish("prices", f"p{number % 3}", number)
+
+    come()
+    prices = threading.Thread(target=publish_prices)
+    prices.start()
+    for number in range(1, count + 1):
+        live.hub.publish(make_event("orders", "a", number), number)
+        if number % 500 == 0:
+            come()
+    prices.join()
+    live.publish("orders", "last", 0)
+    for client in clients:
+        told: list[Sse] = []
+        while not told or told[-1].data.get("key") != "last":
+            told += client.take(1)
+        sequences = [event.sequence for event in told if event.id is not None]
+        orders = [event.data["value"] for event in told if event.name == "orders_changed"]
+        assert sequences == sorted(set(sequences))
+        assert orders[:-1] == list(range(count + 2 - len(orders), count + 1))
 
 
 def test_a_defect_of_the_hub_costs_the_connection_but_no_event(
