@@ -31,6 +31,7 @@ failed=0
 run_in "$folder" "$@" || failed=1
 if [ -n "$installing" ]; then
     wait "$installing"
+    export KILLS="${KILLS:-10}" # the first line's hundred are what proves it
     run_in ".venv-$other" "$@" || failed=1
 else
     echo "No Python for the $other OctoBot line was found: it is not tested here."

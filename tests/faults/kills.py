@@ -17,7 +17,7 @@ from tests.faults.books import OPEN, Books
 from tests.faults.processes import Api, Life, nursery_at
 from tests.faults.stream import Client, Intent, Mix
 
-KILLS = int(os.environ.get("KILLS", "30"))
+KILLS = int(os.environ.get("KILLS", "50"))
 """Of each of two tests; KILLS=1000 KILLS_SEED=7 in the environment looks longer, and elsewhere."""
 SEED = os.environ.get("KILLS_SEED", "3")
 KILLS_IN_BOOTS = KILLS * 35 // 100
