@@ -3,8 +3,8 @@
     python -m benchmarks.history
 
 Each row is a home whose paper account has traded so often. All of them run side by side and are
-asked in turns over one connection, so that they meet the same weather. There, others' work can
-only add to what a request takes: ratios compare the best rounds.
+asked in turns over one connection, so that they meet the same weather: a ratio is the median of
+many short rounds'.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ def _reads(servers: dict[int, LiveServer]) -> dict[int, Figures]:
 
 
 def _ratio(taken: dict[tuple[int, str], list[float]], count: int, name: str) -> float:
-    return min(taken[count, name]) / min(taken[COUNTS[0], name])
+    pairs = zip(taken[count, name], taken[COUNTS[0], name], strict=True)
+    return statistics.median(mine / its for mine, its in pairs)
 
 
 if __name__ == "__main__":
