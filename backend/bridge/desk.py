@@ -97,7 +97,7 @@ class Desk:
             self._portfolios.refresh()
             if isinstance(refusal, IN_DOUBT):
                 self._ledger.doubt(order_id)
-        ended = await self._settled(order_id)
+        ended = await self.settled(order_id)
         if refusal is None:
             ended = await self._ended(order_id)
         if ended.status == "unknown":
@@ -111,7 +111,7 @@ class Desk:
 
         Raises `OrderNotOpen` if it had ended before.
         """
-        order = await self._settled(order_id)
+        order = await self.settled(order_id)
         if order.status not in OPEN_STATUSES:
             raise OrderNotOpen(f"the order is {order.status}")
         return order
@@ -119,9 +119,9 @@ class Desk:
     async def look_again(self, order_id: str) -> None:
         """Ask the exchange how an order stands that may be another than the ledger's."""
         self._ledger.doubt(order_id)
-        await self._settled(order_id)
+        await self.settled(order_id)
 
-    async def _settled(self, order_id: str) -> Order:
+    async def settled(self, order_id: str) -> Order:
         """Return an order, without a doubt if the exchange answers."""
         order = self.known(order_id).item
         if order.status == "unknown":
@@ -150,13 +150,13 @@ class Desk:
         """Note that an order at an exchange is about to be changed."""
         self._ledger.annotate(order_id, edited=True)
 
-    def note_change(self, order_id: str, asked: NewOrder, instance: Any) -> Order:
+    def note_change(self, order_id: str, asked: NewOrder, instance: Any) -> None:
         """Enter an order's new quantity and prices into the ledger."""
         order = self.known(order_id).item
         notes = dict(self._ledger.rebuild_of(order_id))
         notes["exchange_id"] = instance.exchange_order_id
         self._portfolios.refresh()
-        return self._ledger.update(
+        self._ledger.update(
             order.model_copy(
                 update={
                     "quantity": asked.quantity,

@@ -56,9 +56,9 @@ async def change_order(
             await desk.look_again(order_id)
         raise
     method = "edited" if instance.exchange_order_id == exchange_id else "replaced"
-    return ChangedOrder.model_validate(
-        {"order": desk.note_change(order_id, asked, instance), "method": method}
-    )
+    desk.note_change(order_id, asked, instance)
+    # a cancel that raced this may have left the order in doubt
+    return ChangedOrder.model_validate({"order": await desk.settled(order_id), "method": method})
 
 
 async def _edit(manager: Any, instance: Any, order: Order, asked: NewOrder, price: Decimal) -> None:
