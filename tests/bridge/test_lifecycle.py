@@ -154,6 +154,11 @@ def test_a_restart_keeps_what_was_traded(live: Live) -> None:
     assert len(live.orders(status="closed")) == 2
 
 
+def lasting_threads() -> list[str]:
+    """Name those that are there now; to_thread's own pool grows with what is asked, to a bound."""
+    return sorted(t.name for t in threading.enumerate() if not t.name.startswith("asyncio_"))
+
+
 def test_restarts_leave_threads_and_memory_as_they_were(live: Live) -> None:
     live.boot()
     figures = []
@@ -164,11 +169,10 @@ def test_restarts_leave_threads_and_memory_as_they_were(live: Live) -> None:
         live.place(quantity="0.1")
         live.settle()
         gc.collect()
-        # to_thread's own pool grows with what is asked of it, up to its bound
-        names = sorted(t.name for t in threading.enumerate() if not t.name.startswith("asyncio_"))
-        figures.append((names, psutil.Process().memory_info().rss))
+        figures.append((lasting_threads(), psutil.Process().memory_info().rss))
     assert wait_until(lambda: live.state == "running")
-    assert len(figures[-1][0]) <= len(figures[1][0]), figures
+    # OctoBot looks at the machine's load in threads that end by themselves
+    assert wait_until(lambda: len(lasting_threads()) <= len(figures[1][0])), figures
     assert figures[-1][1] - figures[1][1] < 5 * 2**20
 
 
@@ -243,6 +247,8 @@ def test_a_paused_bot_takes_no_orders_and_lets_the_others_rest_fill_or_go(live: 
     assert states(live, mark) == ["paused", "running"]
 
 
+# a thread that dies leaves behind what it had still to await
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 def test_a_bot_whose_thread_died_is_failed_and_can_be_started_again(live: Live) -> None:
     live.boot().pin_all()
     filled = live.place(quantity="0.1")
@@ -258,6 +264,7 @@ def test_a_bot_whose_thread_died_is_failed_and_can_be_started_again(live: Live) 
     assert states(live) == ["starting", "running", "failed", "starting", "running"]
     assert live.bridge.orders.get(filled.id) == filled
     assert live.place(quantity="0.1").status == "filled"
+    gc.collect()  # here, not in the middle of another test
 
 
 BREAKS: dict[str, tuple[str, str]] = {
