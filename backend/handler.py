@@ -73,7 +73,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         self.deadline = time.monotonic() + self._patience.head_s
         self.expired = False
         self.idle = True
-        self._first_again_at = 0.0
+        self.first_again_at = 0.0
         self._writing = False
         self._given: dict[str, str] = {}
 
@@ -123,11 +123,12 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
 
     def _goes_first(self) -> bool:
         """Tell whether this is a command or asks about health, and is not one of a flood."""
-        now = time.monotonic()
-        is_read = self.command in _READS and self.environ["PATH_INFO"] not in _AT_ONCE
-        if is_read or now < self._first_again_at:
+        now, is_about_health = time.monotonic(), self.environ["PATH_INFO"] in _AT_ONCE
+        # commands are counted over all connections: each takes longer than to read a request
+        counted: Handler | Server = self if is_about_health else self.server
+        if now < counted.first_again_at or (self.command in _READS and not is_about_health):
             return False
-        self._first_again_at = now + _AT_ONCE_EVERY_S
+        counted.first_again_at = now + _AT_ONCE_EVERY_S
         return True
 
     def _read_line(self) -> bytes:

@@ -60,6 +60,7 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
         self._relays = Group()
         self.stopping = False
         self.lag_s = 0.0
+        self.first_again_at = 0.0
         self.refused: Counter[int] = Counter()  # by status: what never reached the application
 
     @property
