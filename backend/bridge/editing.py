@@ -47,7 +47,7 @@ async def change_order(
     if manager.is_trader_simulated:
         _check_funds(manager, instance, order, asked)
     exchange_id = instance.exchange_order_id
-    if not manager.is_trader_simulated:
+    if not manager.is_trader_simulated and not instance.is_self_managed():
         desk.note_edit(order_id)
     try:
         await _edit(manager, instance, order, asked, price)

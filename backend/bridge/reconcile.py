@@ -94,7 +94,11 @@ def _mirror_changed(manager: Any, ledger: Ledger) -> None:
     """Take in how OctoBot has the orders that were changed: not all that it reads it tells."""
     for entry in ledger.open_orders:
         notes = ledger.rebuild_of(entry.item.id)
-        if "edited" in notes and entry.item.exchange == manager.exchange_name:
+        if (
+            notes.get("exchange_id")
+            and "edited" in notes
+            and entry.item.exchange == manager.exchange_name
+        ):
             instance = held_by(manager, notes["exchange_id"])
             if instance is not None:
                 ledger.record_order(instance.to_dict(), manager.exchange_name)

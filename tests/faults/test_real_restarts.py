@@ -15,6 +15,7 @@ with warnings.catch_warnings():  # OctoBot's own imports warn
     warnings.simplefilter("ignore")
     from tests.faults.real import Real
 
+from backend.schemas.order_commands import OrderChange
 from backend.schemas.orders import Order
 from tests.bridge.live import BTC, wait_until
 
@@ -143,3 +144,10 @@ def test_one_exit_cancels_the_other_across_a_restart(
         real.pin(BTC, price)
     await_exits(real, entry, **ends)
     assert_balances_are_true(real)
+
+
+def test_a_stop_that_the_bot_watches_itself_can_be_changed_and_then_canceled(real: Real) -> None:
+    stop = real.place(side="sell", type="stop_loss", quantity="0.2", stop_price="39000")
+    changed = real.bridge.orders.change(stop.id, OrderChange(stop_price="38000")).order
+    assert (changed.status, changed.stop_price) == ("open", Decimal(38_000))
+    assert real.bridge.orders.cancel(stop.id).status == "canceled"
