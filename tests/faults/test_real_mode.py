@@ -18,6 +18,7 @@ with warnings.catch_warnings():  # OctoBot's own imports warn
 from backend.errors import ApiError, OrderStateUnknown
 from backend.schemas.order_commands import OrderChange
 from backend.schemas.orders import Order
+from tests.bridge.live import wait_until
 
 pytestmark = pytest.mark.long
 
@@ -127,4 +128,17 @@ def test_a_restart_settles_what_became_of_an_order_whose_answer_got_lost(real: R
     (order,) = real.orders(status="all", client_order_id="lost")
     assert order["status"] == "open"
     assert real.bridge.orders.cancel(order["id"]).status == "canceled"
+    real.await_truth()
+
+
+def test_a_dead_man_switch_tries_again_what_the_exchange_does_not_cancel(real: Real) -> None:
+    order = resting(real)
+    refused = ("sandbox", "cancel_order", "RateLimitExceeded")
+    before = real.bridge.tally.exchange_errors[refused]
+    with real.fault(Fault.RATE_LIMIT, "cancel_order"):
+        real.bridge.dead_man.set(1)
+        assert wait_until(lambda: real.bridge.tally.exchange_errors[refused] > before)
+        assert real.bridge.orders.get(order.id).status == "open"
+    assert wait_until(lambda: real.orders() == [])
+    assert real.bridge.orders.get(order.id).status == "canceled"
     real.await_truth()
