@@ -33,6 +33,7 @@ from backend.settings import Settings
 
 _READY_TIMEOUT_S = 60.0
 _POLL_S = 0.02
+_SOCKETS_BEGIN_WITHIN_S = 3
 
 
 def create_octobot(settings: Settings, give: Callable[[HeldConfiguration], None]) -> Any:
@@ -96,6 +97,7 @@ async def take_apart(bot: Any) -> None:
         tools.tools_task_group.cancel()
     try:
         if bot.global_consumer is not None and bot.exchange_producer is not None:
+            await _let_sockets_begin(bot)
             await bot.stop()
     finally:
         await _forget_notifiers()
@@ -103,6 +105,23 @@ async def take_apart(bot: Any) -> None:
         await bot.community_handler.stop_task()
     if tools.executors is not None:
         tools.executors.shutdown(wait=False)
+
+
+async def _let_sockets_begin(bot: Any) -> None:
+    """Wait until each socket's thread has its loop: stopped before, it would never end."""
+    sockets = [
+        socket
+        for manager in trading_api.get_exchange_managers_from_exchange_ids(
+            bot.exchange_producer.exchange_manager_ids
+        )
+        if manager.exchange_web_socket is not None
+        for socket in manager.exchange_web_socket.websocket_connectors
+    ]
+    deadline = asyncio.get_running_loop().time() + _SOCKETS_BEGIN_WITHIN_S
+    while any(socket.local_loop is None for socket in sockets):
+        if asyncio.get_running_loop().time() > deadline:
+            break
+        await asyncio.sleep(_POLL_S)
 
 
 async def _forget_notifiers() -> None:
