@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 
 from benchmarks._asking import MARKET, RESTING, Figures, Loader, get, post
+from benchmarks._calm import calmest
 from benchmarks._sharing import SETTINGS, shared_server
 from benchmarks._watching import Filler, Pinger, lags, quantiles
 from benchmarks.harness import Table, main
@@ -50,7 +51,12 @@ def _table(title: str, server: LiveServer) -> Table:
 
 
 def _under(server: LiveServer, connections: int, request: bytes) -> Figures:
-    """Measure for some seconds what a load does to others."""
+    """Return what a load does to others."""
+    return calmest(lambda: _measured_under(server, connections, request))
+
+
+def _measured_under(server: LiveServer, connections: int, request: bytes) -> Figures:
+    """Measure that for some seconds."""
     filler = Filler(server)
     with Loader() as loader:
         if connections:
