@@ -13,12 +13,12 @@ from pathlib import Path
 from benchmarks._asking import Figures
 
 CALM_PERCENT = 3.0
-TRIES = 2
+TRIES = 3
 _IDLE, _WAITING, _STOLEN, _ALL = 3, 4, 7, 8
 
 
 def calmest(measure: Callable[[], Figures]) -> Figures:
-    """Measure, once more if the host took much meanwhile, and return what it took least from.
+    """Measure, again if the host took much meanwhile, and return what it took least from.
 
     Adds `stolen_percent`: of the processor time that was wanted, how much it took.
     """
