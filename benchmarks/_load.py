@@ -43,7 +43,7 @@ class Client:
         """Read what has come; whether that is all of the answer."""
         data = self.sock.recv(1 << 20)
         if not data:
-            raise RuntimeError("the server has closed a connection")
+            raise ConnectionResetError("the server has closed a connection")
         self.received += data
         head, found, body = self.received.partition(b"\r\n\r\n")
         if not found:
@@ -69,7 +69,15 @@ def load(port: int, connections: int, seconds: float, request: bytes) -> dict[st
     while asking and (now := time.perf_counter()) < started + seconds + GIVE_UP_S:
         for fd, _ in poll.poll(0.1):
             client = clients[fd]
-            if client.is_answered():
+            try:
+                answered = client.is_answered()
+            except ConnectionError:  # the others go on
+                failed += 1
+                asking.discard(fd)
+                poll.unregister(fd)
+                _clients[port].remove(client)
+                continue
+            if answered:
                 now = time.perf_counter()
                 latencies_ms.append((now - client.sent_at) * 1000)
                 failed += not client.received.startswith(b"HTTP/1.1 20")
@@ -79,11 +87,11 @@ def load(port: int, connections: int, seconds: float, request: bytes) -> dict[st
                     asking.discard(fd)
     if asking:
         del _clients[port]  # they would be asked again while they still wait
-    answered, latencies_ms = len(latencies_ms), latencies_ms or [float("nan")]
+    count, latencies_ms = len(latencies_ms), latencies_ms or [float("nan")]
     return {
-        "requests": answered,
+        "requests": count,
         "seconds": now - started,
-        "requests_per_s": answered / (now - started),
+        "requests_per_s": count / (now - started),
         "p50_ms": percentile(latencies_ms, 50),
         "p99_ms": percentile(latencies_ms, 99),
         "failed": failed + len(asking),
