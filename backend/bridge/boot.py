@@ -22,6 +22,7 @@ from backend.bridge.order_loggers import keep_few_loggers
 from backend.bridge.paper import make_realistic, restore_balances, restore_orders
 from backend.bridge.portfolio import Portfolios, totals_of
 from backend.bridge.reconcile import doubt_what_is_missing, keep_settling, settle_intents
+from backend.bridge.triggering import trigger_at_trades
 from backend.bridge.watch import Watcher
 from backend.schemas.journal import OrderJournal
 from backend.settings import Settings
@@ -53,6 +54,7 @@ async def take_stock(
     for name, manager in engine.exchanges.items():
         gate_trading(manager, engine, guard)
         count_failures(manager, engine.tally)
+        trigger_at_trades(manager)
         await _wait_for_prices(manager, portfolios)
         if not manager.is_trader_simulated:
             note_failures(manager, engine.tally)

@@ -54,6 +54,20 @@ def test_an_exit_that_the_market_had_passed_at_the_start_waits_for_its_price(bot
     assert after["USDT"].total == before["USDT"].total - 3900 + quantity * 39_500 * (1 - FEE)
 
 
+def test_prices_from_before_its_entrys_fill_do_not_fill_an_exit(bot: Live) -> None:
+    """OctoBot takes the mean of trades that come together for a price of this instant."""
+    for _ in range(8):
+        entry = bracket(bot, 39_500, 38_000, type="limit", price="39000")
+        for price in (50_000, 38_900):
+            bot.bridge.sandbox.pin(BTC, D(price))
+        bot.settled(entry.id)
+        exits_of(bot, entry)
+        bot.settle()
+        assert statuses(exits_of(bot, entry)) == {"limit": "open", "stop_loss": "open"}
+        bot.cancel_all()
+        bot.pin(BTC, 40_000)
+
+
 def test_both_exits_are_entered_as_ended_when_one_fills(bot: Live) -> None:
     entry = bracket(bot, 41_000, 39_000)
     exits = exits_of(bot, entry)
