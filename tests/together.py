@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 ENDS_WITHIN_S = 60
+
+
+class Shuts(Protocol):
+    """What is shut down when its tests are over."""
+
+    def shut(self) -> None: ...
+
+
+C = TypeVar("C", bound=Shuts)
+
+
+@contextlib.contextmanager
+def shut_in_the_end(started: C) -> Iterator[C]:
+    """Shut down what was started, and go back to the folder that a bot's boot has left."""
+    left = Path.cwd()
+    try:
+        yield started
+    finally:
+        started.shut()
+        os.chdir(left)
 
 
 def wait_until(condition: Callable[[], object], timeout_s: float = 20) -> bool:

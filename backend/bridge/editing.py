@@ -74,7 +74,7 @@ async def _edit(manager: Any, instance: Any, order: Order, asked: NewOrder, pric
                 )
         except trading_errors.OrderEditError:
             raise OrderNotOpen("the order cannot be changed any more") from None
-        except Exception as error:
+        except Exception as error:  # raised again, by its true name if that was heard
             # what the exchange raised, OctoBot turns into None and then stumbles over it
             raise failures.as_error() or error from None
 

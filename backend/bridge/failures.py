@@ -118,7 +118,7 @@ def _noting(command: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
         heard = _heard.get()
         try:
             answer = await command(*args, **kwargs)
-        except Exception as error:
+        except Exception as error:  # noted only: raised again
             if heard is not None:
                 heard.append(error)
             raise

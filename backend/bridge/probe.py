@@ -52,7 +52,7 @@ class Probe:
         conceal(keys.api_key, keys.api_secret, keys.api_password)
         try:
             asyncio.run(self._fetch_balance(exchange, keys))
-        except Exception as error:
+        except Exception as error:  # any of them is an outcome
             # never the error's text: exchanges repeat what they were sent
             log.info("testing keys at %s: %s", exchange, type(error).__name__)
             return next((word for kind, word in _OUTCOMES if isinstance(error, kind)), "refused")

@@ -181,7 +181,7 @@ class Recorder:
             log.exception("the order journal cannot be written")
             self.suspect()
             _refuse(wishes, error)
-        except Exception as error:
+        except Exception as error:  # raised again where the intent is waited for
             if len(wishes) == 1:
                 _refuse(wishes, error)
             else:  # it is one's defect: the others do not suffer for it

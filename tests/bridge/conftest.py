@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+
+from tests.together import shut_in_the_end
 
 with warnings.catch_warnings():  # OctoBot's own imports warn
     warnings.simplefilter("ignore")
@@ -17,13 +17,8 @@ with warnings.catch_warnings():  # OctoBot's own imports warn
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A running bot that the tests of a file share."""
-    left = Path.cwd()
-    live = Live(make_settings(tmp_path_factory.mktemp("home")))
-    try:
+    with shut_in_the_end(Live(make_settings(tmp_path_factory.mktemp("home")))) as live:
         yield live.boot()
-    finally:
-        live.bridge.close()
-        os.chdir(left)
 
 
 @pytest.fixture

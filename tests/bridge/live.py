@@ -119,6 +119,10 @@ class Live:
         self.bridge.boot()
         return self.ready()
 
+    def shut(self) -> None:
+        """Stop the bot, and what runs beside it."""
+        self.bridge.close()
+
     def ready(self) -> Live:
         """Wait until the bot runs, or is paused as it was before."""
         assert wait_until(lambda: self.state not in ("starting", "stopped")), self.state

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from tests.bridge.live import (
     new_order,
     wait_until,
 )
+from tests.together import shut_in_the_end
 
 pytestmark = pytest.mark.long
 
@@ -58,13 +58,8 @@ NEED_THE_BOT: dict[str, Callable[[Live], object]] = {
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[Live]:
     """A bridge of this test alone, not yet booted."""
-    left = Path.cwd()
-    live = Live(make_settings(tmp_path / "home"))
-    try:
+    with shut_in_the_end(Live(make_settings(tmp_path / "home"))) as live:
         yield live
-    finally:
-        live.bridge.close()
-        os.chdir(left)
 
 
 def states(live: Live, mark: int = 0) -> list[str]:

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from backend.bridge.order_loggers import forget_order_loggers
 from backend.schemas.markets import TickerQuery
 from tests.bridge.live import Live, content, make_settings
+from tests.together import shut_in_the_end
 
 SYMBOLS = ("BTC/USDT", *(f"M{number:03}/USDT" for number in range(12)))
 
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    left = Path.cwd()
-    live = Live(make_settings(tmp_path_factory.mktemp("home"), symbols=SYMBOLS))
-    try:
+    settings = make_settings(tmp_path_factory.mktemp("home"), symbols=SYMBOLS)
+    with shut_in_the_end(Live(settings)) as live:
         yield live.boot()
-    finally:
-        live.bridge.close()
-        os.chdir(left)
 
 
 def test_all_tickers_come_in_one_answer(live: Live) -> None:

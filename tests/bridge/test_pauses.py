@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,18 +9,14 @@ import pytest
 
 from backend.errors import Conflict, TradingPaused
 from tests.bridge.live import Live, make_settings
+from tests.together import shut_in_the_end
 
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[Live]:
     """A bot of this test alone."""
-    left = Path.cwd()
-    live = Live(make_settings(tmp_path / "home")).boot().pin_all()
-    try:
-        yield live
-    finally:
-        live.bridge.close()
-        os.chdir(left)
+    with shut_in_the_end(Live(make_settings(tmp_path / "home"))) as live:
+        yield live.boot().pin_all()
 
 
 def test_a_pause_outlives_a_restart_and_a_stop_of_the_bot(live: Live) -> None:

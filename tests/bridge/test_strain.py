@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from backend.middleware.shedding import shedding
 from tests.bridge.live import TIMEOUT_S, wait_until
 from tests.reports.office import Caller, Office, office_settings
+from tests.together import shut_in_the_end
 
 ORDER = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.01", "price": "30000"}
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    left = Path.cwd()
-    office = Office(office_settings(tmp_path_factory.mktemp("home"), bot_queue=6, bot_lag=0.1))
-    try:
+    settings = office_settings(tmp_path_factory.mktemp("home"), bot_queue=6, bot_lag=0.1)
+    with shut_in_the_end(Office(settings)) as office:
         yield office.boot()
-    finally:
-        office.close()
-        os.chdir(left)
 
 
 @pytest.fixture

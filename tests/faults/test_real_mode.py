@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
 
 import pytest
 
@@ -19,6 +17,7 @@ from backend.errors import ApiError, OrderStateUnknown
 from backend.schemas.order_commands import OrderChange
 from backend.schemas.orders import Order
 from tests.bridge.live import wait_until
+from tests.together import shut_in_the_end
 
 pytestmark = pytest.mark.long
 
@@ -37,15 +36,10 @@ CREATES = {
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
-    left = Path.cwd()
-    real = Real(tmp_path_factory.mktemp("home"))
-    try:
+    with shut_in_the_end(Real(tmp_path_factory.mktemp("home"))) as real:
         real.boot()
         resting(real)  # the exchange begins to write
         yield real
-    finally:
-        real.bridge.close()
-        os.chdir(left)
 
 
 @pytest.fixture

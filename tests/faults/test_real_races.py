@@ -6,14 +6,12 @@ end our orders, trades and balances are the exchange's own.
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from decimal import Decimal as D
 from itertools import cycle
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -27,6 +25,7 @@ from backend.errors import ApiError
 from backend.schemas.order_commands import CancelQuery, OrderBatch, OrderChange, OrderResult
 from backend.schemas.orders import Order
 from tests.bridge.live import BTC, at_once, new_order, wait_until
+from tests.together import shut_in_the_end
 
 pytestmark = pytest.mark.long
 AT_ONCE = 6
@@ -56,13 +55,9 @@ WAITS = [number / AT_ONCE * RACES_WITHIN_S for number in range(AT_ONCE)]
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
-    left = Path.cwd()
-    real = Real(tmp_path_factory.mktemp("home"))
-    try:
-        yield real.boot()
-    finally:
-        real.bridge.close()
-        os.chdir(left)
+    with shut_in_the_end(Real(tmp_path_factory.mktemp("home"))) as real:
+        real.boot()
+        yield real
 
 
 @pytest.fixture

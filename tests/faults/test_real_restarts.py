@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,20 +16,16 @@ with warnings.catch_warnings():  # OctoBot's own imports warn
 from backend.schemas.order_commands import OrderChange
 from backend.schemas.orders import Order
 from tests.bridge.live import BTC, wait_until
+from tests.together import shut_in_the_end
 
 pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
-    left = Path.cwd()
-    real = Real(tmp_path_factory.mktemp("home"))
-    try:
+    with shut_in_the_end(Real(tmp_path_factory.mktemp("home"))) as real:
         real.boot()
         yield real
-    finally:
-        real.bridge.close()
-        os.chdir(left)
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+
+from tests.together import shut_in_the_end
 
 with warnings.catch_warnings():  # OctoBot's own imports warn
     warnings.simplefilter("ignore")
@@ -17,14 +17,9 @@ with warnings.catch_warnings():  # OctoBot's own imports warn
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trader]:
     """A running bot on a futures paper account that the tests of a file share."""
-    left = Path.cwd()
-    trader = Trader(futures_settings(tmp_path_factory.mktemp("home")))
-    try:
+    with shut_in_the_end(Trader(futures_settings(tmp_path_factory.mktemp("home")))) as trader:
         trader.boot()
         yield trader
-    finally:
-        trader.bridge.close()
-        os.chdir(left)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal as D
@@ -16,6 +15,7 @@ from backend.schemas.journal import Batch, StoredPosition
 from backend.store.journal import Journal
 from tests.bridge.live import wait_until
 from tests.futures.trader import BTC, START, Trader, futures_settings
+from tests.together import shut_in_the_end
 
 ACCOUNT = "sandbox:future:paper"
 
@@ -23,13 +23,9 @@ ACCOUNT = "sandbox:future:paper"
 @pytest.fixture
 def trader(tmp_path: Path) -> Iterator[Trader]:
     """A bot that is not yet booted, and whose prices stand still."""
-    left = Path.cwd()
-    trader = Trader(futures_settings(tmp_path / "home", symbols=(BTC,), sandbox_speed=1e-6))
-    try:
+    settings = futures_settings(tmp_path / "home", symbols=(BTC,), sandbox_speed=1e-6)
+    with shut_in_the_end(Trader(settings)) as trader:
         yield trader
-    finally:
-        trader.bridge.close()
-        os.chdir(left)
 
 
 def last_due() -> datetime:

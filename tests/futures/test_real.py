@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Iterator
 from decimal import Decimal as D
-from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.together import shut_in_the_end
 
 with warnings.catch_warnings():  # OctoBot's own imports warn
     warnings.simplefilter("ignore")
@@ -39,15 +39,11 @@ CLOSE_FAILS = {
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trader]:
-    left = Path.cwd()
     home = tmp_path_factory.mktemp("home")
-    trader = Trader(futures_settings(home, trading="real", symbols=(BTC,), sandbox_speed=1e-6))
-    try:
+    settings = futures_settings(home, trading="real", symbols=(BTC,), sandbox_speed=1e-6)
+    with shut_in_the_end(Trader(settings)) as trader:
         trader.boot()
         yield trader
-    finally:
-        trader.bridge.close()
-        os.chdir(left)
 
 
 @pytest.fixture

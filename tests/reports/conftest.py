@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from backend.schemas.order_commands import CancelQuery
+from tests.together import shut_in_the_end
 
 with warnings.catch_warnings():  # OctoBot's own imports warn
     warnings.simplefilter("ignore")
@@ -20,14 +21,9 @@ with warnings.catch_warnings():  # OctoBot's own imports warn
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """A bot and its application that the tests of a file share."""
-    left = Path.cwd()
-    office = Office(office_settings(tmp_path_factory.mktemp("home")))
-    try:
+    with shut_in_the_end(Office(office_settings(tmp_path_factory.mktemp("home")))) as office:
         office.boot()
         yield office
-    finally:
-        office.close()
-        os.chdir(left)
 
 
 @pytest.fixture
@@ -57,7 +53,7 @@ def fresh(tmp_path: Path) -> Iterator[Callable[..., Office]]:
 
     def start(**overrides: object) -> Office:
         for earlier in running:
-            earlier.close()
+            earlier.shut()
         running[:] = [Office(office_settings(tmp_path, **overrides))]
         for symbol, price in PRICES.items():  # from the first price on: a jump may be a loss
             running[0].live.bridge.sandbox.pin(symbol, price)
@@ -66,5 +62,5 @@ def fresh(tmp_path: Path) -> Iterator[Callable[..., Office]]:
 
     yield start
     for office in running:
-        office.close()
+        office.shut()
     os.chdir(left)
