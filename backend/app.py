@@ -23,6 +23,7 @@ from backend.blueprints.orders import orders
 from backend.blueprints.portfolio import portfolio
 from backend.blueprints.positions import positions
 from backend.blueprints.risk import risk
+from backend.blueprints.root import root
 from backend.blueprints.sandbox import sandbox
 from backend.blueprints.second_factor import second_factor
 from backend.blueprints.sockets import sockets
@@ -122,6 +123,7 @@ def register_routes(app: Flask, *, production: bool) -> None:
     app.url_map.merge_slashes = False  # a redirect would be an answer that nobody documents
     for blueprint in _RESOURCES:
         app.register_blueprint(blueprint, url_prefix=BASE + (blueprint.url_prefix or ""))
+    app.register_blueprint(root)
     app.register_blueprint(sockets)
     app.register_blueprint(health)
     app.register_blueprint(metrics)

@@ -53,13 +53,17 @@ const marketOrder = { symbol: "BTC/USDT", side: "buy", type: "market", quantity:
 export const journey = [
   {
     folder: "Server",
-    steps: [{ call: "GET /healthz", anybody: true }, { call: "GET /readyz", anybody: true }],
+    steps: [
+      { call: "GET /", anybody: true },
+      { call: "GET /healthz", anybody: true },
+      { call: "GET /readyz", anybody: true },
+    ],
   },
   {
     folder: "Log in",
     steps: [
       login,
-      { call: `GET ${API}/auth/me` },
+      { call: `GET ${API}/auth/me`, keep: { adminId: "data.id" } },
       {
         call: `POST ${API}/auth/refresh`,
         body: { refresh_token: "{{refreshToken}}" },
@@ -123,6 +127,16 @@ export const journey = [
         path: { session_id: "{{sessionId}}" },
       },
       login,
+      {
+        call: `GET ${API}/users/:user_id/sessions`,
+        path: { user_id: "{{adminId}}" },
+        keep: { sessionId: "data.0.id" },
+      },
+      {
+        call: `DELETE ${API}/users/:user_id/sessions/:session_id`,
+        path: { user_id: "{{adminId}}", session_id: "{{sessionId}}" },
+      },
+      login,
     ],
   },
   {
@@ -161,6 +175,7 @@ export const journey = [
         body: { role: "trader", disabled: true },
       },
       { call: `DELETE ${API}/users/:user_id/second-factor`, path: { user_id: "{{userId}}" } },
+      { call: `DELETE ${API}/users/:user_id/sessions`, path: { user_id: "{{userId}}" } },
       { call: `DELETE ${API}/users/:user_id`, path: { user_id: "{{userId}}" } },
     ],
   },

@@ -59,7 +59,8 @@ class ApiClient:
         """Send to a path below the base, or to a whole one, and return the bare response."""
         whole = (
             path
-            if path.startswith(("/api", "/ws", "/healthz", "/readyz", "/docs", "/openapi"))
+            if path.partition("?")[0] == "/"
+            or path.startswith(("/api", "/ws", "/healthz", "/readyz", "/docs", "/openapi"))
             else ""
         )
         return self.app.test_client().open(

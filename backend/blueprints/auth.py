@@ -127,7 +127,8 @@ def step_up(json: Proof) -> Envelope[AccessToken]:
 @api.validate(resp=Response(HTTP_200=Page[OpenSession], HTTP_401=Problem), tags=["auth"])
 def list_sessions(query: PageQuery) -> Page[OpenSession]:
     """List where the caller is logged in, the newest login first."""
-    return services().identity.sessions.page(current_principal(), query)
+    caller = current_principal()
+    return services().identity.sessions.page(caller.user_id, caller, query)
 
 
 @auth.delete("/sessions/<session_id>")
@@ -136,7 +137,7 @@ def list_sessions(query: PageQuery) -> Page[OpenSession]:
 @api.validate(resp=Response(HTTP_200=Envelope[SessionEnd], HTTP_404=Problem), tags=["auth"])
 def end_session(session_id: str) -> Envelope[SessionEnd]:
     """End one of the caller's sessions, wherever it is."""
-    services().identity.sessions.end(current_principal(), session_id)
+    services().identity.sessions.end(current_principal().user_id, session_id)
     return Envelope(data=SessionEnd(ended="session"))
 
 

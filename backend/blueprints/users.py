@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint
 from spectree import Response
 
-from backend.middleware.auth import requires, stepped_up
+from backend.middleware.auth import current_principal, requires, stepped_up
 from backend.middleware.rate_limit import limited
 from backend.openapi import api
-from backend.schemas.auth import SecondFactorState, User
+from backend.schemas.auth import OpenSession, SecondFactorState, SessionEnd, User
 from backend.schemas.common import Envelope, Page, PageQuery, Problem
 from backend.schemas.users import NewUser, Removal, UserChange
 from backend.services import services
@@ -92,3 +92,34 @@ def remove_users_second_factor(user_id: str) -> Envelope[SecondFactorState]:
     """Remove a user's second factor, when they have lost both app and recovery codes."""
     services().identity.second_factors.remove(user_id)
     return Envelope(data=SecondFactorState(second_factor=False))
+
+
+@users.get("/<user_id>/sessions")
+@requires("users:read")
+@limited("query")
+@api.validate(resp=Response(HTTP_200=Page[OpenSession], HTTP_404=Problem), tags=["users"])
+def list_users_sessions(user_id: str, query: PageQuery) -> Page[OpenSession]:
+    """List where a user is logged in, the newest login first."""
+    return services().identity.sessions.page(user_id, current_principal(), query)
+
+
+@users.delete("/<user_id>/sessions")
+@requires("users:write")
+@stepped_up
+@limited("query")
+@api.validate(resp=Response(HTTP_200=Envelope[SessionEnd], HTTP_404=Problem), tags=["users"])
+def end_users_sessions(user_id: str) -> Envelope[SessionEnd]:
+    """End all sessions of a user, and their streams; they may log in again, and keys go on."""
+    services().identity.sessions.end_all(user_id)
+    return Envelope(data=SessionEnd(ended="everything"))
+
+
+@users.delete("/<user_id>/sessions/<session_id>")
+@requires("users:write")
+@stepped_up
+@limited("query")
+@api.validate(resp=Response(HTTP_200=Envelope[SessionEnd], HTTP_404=Problem), tags=["users"])
+def end_users_session(user_id: str, session_id: str) -> Envelope[SessionEnd]:
+    """End one session of a user, and its streams."""
+    services().identity.sessions.end(user_id, session_id)
+    return Envelope(data=SessionEnd(ended="session"))

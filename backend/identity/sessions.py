@@ -10,7 +10,7 @@ from backend.identity.principals import Principal
 from backend.identity.watch import Watch
 from backend.schemas.auth import OpenSession
 from backend.schemas.common import Page, PageQuery, utc_now
-from backend.store import Database, families
+from backend.store import Database, families, users
 from backend.store.families import OpenFamily
 
 _LONGEST_DEVICE = 60
@@ -34,24 +34,29 @@ class Sessions:
         self._database = database
         self._watch = watch
 
-    def page(self, principal: Principal, query: PageQuery) -> Page[OpenSession]:
-        """List where the caller is logged in, the newest login first."""
+    def page(self, user_id: str, asking: Principal, query: PageQuery) -> Page[OpenSession]:
+        """List where a user is logged in, the newest login first; raises `NotFound`."""
         before = place(_KIND, query.cursor)
+        self._require(user_id)
         self._watch.write_uses()
         rows = self._database.read(
-            families.open_of_user, principal.user_id, utc_now(), query.limit + 1, before
+            families.open_of_user, user_id, utc_now(), query.limit + 1, before
         )
-        return page(_KIND, rows, query, lambda row: _shown(row, principal))
+        return page(_KIND, rows, query, lambda row: _shown(row, asking))
 
-    def end(self, principal: Principal, session_id: str) -> None:
-        """End one of the caller's sessions; raises `NotFound` for another's."""
-        ended = self._watch.change(families.revoke_one, session_id, principal.user_id, utc_now())
-        if not ended:
+    def end(self, user_id: str, session_id: str) -> None:
+        """End one of a user's sessions; raises `NotFound` for another's."""
+        if not self._watch.change(families.revoke_one, session_id, user_id, utc_now()):
             raise NotFound("no such session")
 
     def end_all(self, user_id: str) -> None:
-        """End all sessions of a user."""
+        """End all sessions of a user; raises `NotFound`."""
+        self._require(user_id)
         self._watch.change(families.revoke_of_user, user_id, utc_now())
+
+    def _require(self, user_id: str) -> None:
+        if self._database.read(users.get, user_id) is None:
+            raise NotFound("no such user")
 
 
 def device(user_agent: str) -> str:

@@ -119,7 +119,7 @@ class User(Model):
 
 
 class OpenSession(Model):
-    """One login of the caller's on one device."""
+    """One login on one device."""
 
     id: str
     device: str = Field(examples=["Firefox on Linux"])

@@ -41,6 +41,17 @@ class Bot(Model):
     versions: Versions
 
 
+class Entrances(Model):
+    """Where everything is on this server; versions are in `GET /bot`, for who is logged in."""
+
+    name: Literal["octobot-backend"] = "octobot-backend"
+    api: str = Field(examples=["/api/v1"])
+    contract: str = Field(description="The OpenAPI document.", examples=["/openapi.json"])
+    docs: str | None = Field(description="None in production.", examples=["/docs"])
+    health: str = Field(examples=["/healthz"])
+    readiness: str = Field(examples=["/readyz"])
+
+
 class Health(Model):
     """The process is up."""
 

@@ -90,7 +90,7 @@ def test_every_error_is_a_problem(document: dict[str, Any]) -> None:
 
 
 def test_routes_say_who_may_call_them(document: dict[str, Any]) -> None:
-    public = {"/api/v1/auth/login", "/api/v1/auth/refresh", "/healthz", "/readyz"}
+    public = {"/", "/api/v1/auth/login", "/api/v1/auth/refresh", "/healthz", "/readyz"}
     for wish in ("register", "password-reset"):
         public |= {f"/api/v1/auth/{wish}", f"/api/v1/auth/{wish}/complete"}
     for path, _, operation in operations(document):

@@ -107,7 +107,9 @@ def test_the_last_use_survives_a_restart(
     )
     identity.close()
     restarted = start_identity()
-    page = restarted.sessions.page(restarted.principal(phone.access_token), PageQuery())
+    page = restarted.sessions.page(
+        phone.user.id, restarted.principal(phone.access_token), PageQuery()
+    )
     assert [session.address for session in page.data] == ["192.0.2.77"]
 
 
@@ -187,3 +189,86 @@ def test_a_session_that_ran_out_is_not_listed(
     with time_machine.travel(time.time() + 86_400 + 10):
         fresh = identity.login("trader", PASSWORD, "127.0.0.1", "app/1")
         assert [one["device"] for one in listed(client, fresh)] == ["app/1"]
+
+
+def admin_of(identity: Identity) -> dict[str, str]:
+    return bearer(identity.login("admin", PASSWORD, "192.0.2.5", EDGE).access_token)
+
+
+def test_an_admin_sees_where_another_is_logged_in(
+    client: FlaskClient, identity: Identity, phone: Tokens, laptop: Tokens
+) -> None:
+    theirs = f"/users/{phone.user.id}/sessions"
+    answer = client.get(f"{theirs}?limit=1", headers=admin_of(identity)).json
+    cursor = answer["pagination"]["next_cursor"]
+    rest = client.get(f"{theirs}?cursor={cursor}", headers=admin_of(identity)).json
+    assert [
+        (one["device"], one["address"], one["current"]) for one in answer["data"] + rest["data"]
+    ] == [("Firefox on Linux", "198.51.100.7", False), ("Safari on iPhone", "203.0.113.9", False)]
+
+
+def test_an_admin_finds_their_own_session_in_the_list_of_all(
+    client: FlaskClient, identity: Identity
+) -> None:
+    admin = identity.login("admin", PASSWORD, "192.0.2.5", EDGE)
+    answer = client.get(f"/users/{admin.user.id}/sessions", headers=bearer(admin.access_token))
+    assert [one["current"] for one in answer.json["data"]] == [True]
+
+
+def test_an_admin_ends_one_session_of_another(
+    client: FlaskClient, identity: Identity, phone: Tokens, laptop: Tokens
+) -> None:
+    headers, theirs = admin_of(identity), f"/users/{phone.user.id}/sessions"
+    newest, oldest = client.get(theirs, headers=headers).json["data"]
+    ended = client.delete(f"{theirs}/{oldest['id']}", headers=headers)
+    assert (ended.status_code, ended.json["data"]) == (200, {"ended": "session"})
+    assert client.get("/auth/me", headers=bearer(phone.access_token)).status_code == 401
+    assert client.get("/auth/me", headers=bearer(laptop.access_token)).status_code == 200
+    assert [one["id"] for one in client.get(theirs, headers=headers).json["data"]] == [newest["id"]]
+    assert client.delete(f"{theirs}/{oldest['id']}", headers=headers).status_code == 404
+
+
+def test_an_admin_ends_all_sessions_of_another(
+    client: FlaskClient, identity: Identity, phone: Tokens, laptop: Tokens
+) -> None:
+    bystander = identity.login("viewer", PASSWORD, "127.0.0.1", "x")
+    headers, theirs = admin_of(identity), f"/users/{phone.user.id}/sessions"
+    ended = client.delete(theirs, headers=headers)
+    assert (ended.status_code, ended.json["data"]) == (200, {"ended": "everything"})
+    for tokens in (phone, laptop):
+        assert client.get("/auth/me", headers=bearer(tokens.access_token)).status_code == 401
+        again = client.post("/auth/refresh", json={"refresh_token": tokens.refresh_token})
+        assert again.status_code == 401
+    assert client.get(theirs, headers=headers).json["data"] == []
+    assert client.get("/auth/me", headers=bearer(bystander.access_token)).status_code == 200
+    assert client.get("/auth/me", headers=headers).status_code == 200
+    assert identity.login("trader", PASSWORD, "127.0.0.1", "x").user.username == "trader"
+
+
+def test_a_session_is_ended_under_its_own_user_only(
+    client: FlaskClient, identity: Identity, phone: Tokens
+) -> None:
+    headers = admin_of(identity)
+    (session,) = client.get(f"/users/{phone.user.id}/sessions", headers=headers).json["data"]
+    viewer = identity.accounts.named("viewer").id
+    answer = client.delete(f"/users/{viewer}/sessions/{session['id']}", headers=headers)
+    assert (answer.status_code, answer.json["type"]) == (404, "not_found")
+    assert client.get("/auth/me", headers=bearer(phone.access_token)).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_nobody_has_no_sessions(client: FlaskClient, identity: Identity, method: str) -> None:
+    answer = client.open("/users/nobody/sessions", method=method, headers=admin_of(identity))
+    assert (answer.status_code, answer.json["type"]) == (404, "not_found")
+
+
+def test_ending_anothers_sessions_takes_a_step_up(
+    client: FlaskClient, identity: Identity, phone: Tokens
+) -> None:
+    admin = identity.login("admin", PASSWORD, "192.0.2.5", EDGE)
+    with time_machine.travel(time.time() + 400):
+        answer = client.delete(
+            f"/users/{phone.user.id}/sessions", headers=bearer(admin.access_token)
+        )
+        assert (answer.status_code, answer.json["type"]) == (403, "step_up_required")
+        assert client.get("/auth/me", headers=bearer(phone.access_token)).status_code == 200
