@@ -10,7 +10,7 @@ from datetime import timedelta
 from flask import Flask
 
 from backend.app import close_app, create_app
-from backend.bridge import Bridge, HomeLock, HomeLocked
+from backend.bridge import Bridge, HomeLock, HomeLocked, require_known_exchanges
 from backend.concurrency import Host
 from backend.connections import stored_keys
 from backend.garbage import settle_memory
@@ -28,6 +28,7 @@ START_ERRORS = (SettingsError, StoreError, HomeLocked)
 def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
     """Start the bot and yield the app; at the end, stop all parts in order."""
     _refuse_patched_sockets()
+    require_known_exchanges(settings)
     with ExitStack() as stack:
         stack.enter_context(closing(HomeLock(settings.home)))
         logs = stack.enter_context(closing(Logs(settings.home / "logs", sys.stderr)))

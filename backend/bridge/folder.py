@@ -14,6 +14,7 @@ from backend.bridge.held import HeldConfiguration
 from backend.settings import Settings
 
 PROFILE_ID = "backend"
+_STAMP = "backend-settings.json"
 _QUOTES_FIRST = ("USDT", "USDC", "USD", "EUR", "BTC")
 
 
@@ -26,10 +27,11 @@ def prepare_folder(settings: Settings) -> Path:
     """
     folder = settings.home / "octobot"
     user = folder / commons_constants.USER_FOLDER
-    stamp = user / "backend-settings.json"
+    stamp = user / _STAMP
     wanted = _profile_config(settings)
-    if (user / commons_constants.CONFIG_FILE).exists() and (
-        not stamp.exists() or json.loads(stamp.read_text("utf-8")) == wanted
+    if is_adopted(settings) or (
+        (user / commons_constants.CONFIG_FILE).exists()
+        and json.loads(stamp.read_text("utf-8")) == wanted
     ):
         return folder
     profile = user / "profiles" / PROFILE_ID
@@ -40,6 +42,12 @@ def prepare_folder(settings: Settings) -> Path:
     write_json(path, _user_config(settings, _known_exchanges(path)))
     write_json(stamp, wanted)
     return folder
+
+
+def is_adopted(settings: Settings) -> bool:
+    """Tell whether the user brought the bot's folder."""
+    user = settings.home / "octobot" / commons_constants.USER_FOLDER
+    return (user / commons_constants.CONFIG_FILE).exists() and not (user / _STAMP).exists()
 
 
 def read_configuration(settings: Settings) -> HeldConfiguration:

@@ -29,6 +29,7 @@ from backend.bridge.failed_boot import BootFailed
 from backend.bridge.folder import prepare_folder, read_configuration
 from backend.bridge.futures.support import allow_futures
 from backend.bridge.held import HeldConfiguration
+from backend.bridge.known_exchanges import is_known
 from backend.settings import Settings
 
 _READY_TIMEOUT_S = 60.0
@@ -84,10 +85,15 @@ async def wait_for_exchanges(bot: Any) -> dict[str, Any]:
     with failed_connections() as failed:
         while len(ready := _ready_exchanges(bot)) < len(names):
             if failed or asyncio.get_running_loop().time() > deadline:
-                missing = [name for name in names if name not in ready]
-                raise BootFailed(f"cannot connect to {', '.join(missing)}")
+                raise BootFailed(_what_is_missing([name for name in names if name not in ready]))
             await asyncio.sleep(_POLL_S)
     return ready
+
+
+def _what_is_missing(names: list[str]) -> str:
+    unknown = [name for name in names if not is_known(name)]
+    hint = f": ccxt knows no exchange {', '.join(unknown)}" if unknown else ""
+    return f"cannot connect to {', '.join(names)}{hint}"
 
 
 async def take_apart(bot: Any) -> None:
