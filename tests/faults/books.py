@@ -65,12 +65,15 @@ def read_true(api: Api, opened: Mapping[str, Decimal]) -> Books:
 def wrong_in(books: Books, opened: Mapping[str, Decimal]) -> list[str]:
     """Name what does not fit together."""
     return [
-        *_wrong_ids(books),
-        *_wrong_trades(books),
-        *_wrong_exits(books),
-        *_different("total", books.totals, _totals(books, opened)),
-        *_different("locked", books.locked, _locked(books)),
+        *wrong_in_orders(books),
+        *different("total", books.totals, _totals(books, opened)),
+        *different("locked", books.locked, _locked(books)),
     ]
+
+
+def wrong_in_orders(books: Books) -> list[str]:
+    """Name what does not fit together of orders and trades alone."""
+    return [*_wrong_ids(books), *_wrong_trades(books), *_wrong_exits(books)]
 
 
 def _wrong_ids(books: Books) -> list[str]:
@@ -142,7 +145,7 @@ def _locked(books: Books) -> dict[str, Decimal]:
     return dict(locked)
 
 
-def _different(
+def different(
     what: str, found: Mapping[str, Decimal], expected: Mapping[str, Decimal]
 ) -> list[str]:
     return [

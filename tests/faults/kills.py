@@ -7,7 +7,9 @@ import random
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,17 +22,32 @@ from tests.faults.stream import Client, Intent, Mix
 KILLS = int(os.environ.get("KILLS", "50"))
 """Of each of two tests; KILLS=1000 KILLS_SEED=7 in the environment looks longer, and elsewhere."""
 SEED = os.environ.get("KILLS_SEED", "3")
-KILLS_IN_BOOTS = KILLS * 35 // 100
 CLIENTS = 3
 OPENED = {"USDT": Decimal(10_000_000), "BTC": Decimal(1_000)}
+
+
+@dataclass(frozen=True)
+class Market:
+    """Where orders go: its settings, and how its books are read once all fits together."""
+
+    symbol: str
+    opened: Mapping[str, Decimal]
+    read_true: Callable[[Api], Books]
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+SPOT = Market("BTC/USDT", OPENED, lambda api: books.read_true(api, OPENED))
 
 
 class World:
     """The clients, and what the server owes them."""
 
-    def __init__(self, mix: Mix) -> None:
+    def __init__(self, mix: Mix, market: Market) -> None:
+        self.market = market
         self.chance = random.Random(SEED)
-        self.clients = [Client(f"{n}", random.Random(f"{SEED}-{n}"), mix) for n in range(CLIENTS)]
+        self.clients = [
+            Client(f"{n}", market.symbol, random.Random(f"{SEED}-{n}"), mix) for n in range(CLIENTS)
+        ]
         self.token: str | None = None
         self.lives_checked = 0
 
@@ -78,7 +95,7 @@ class World:
 
     def check(self, api: Api) -> None:
         """Assert that the API tells nothing but what happened."""
-        found = books.read_true(api, OPENED)
+        found = self.market.read_true(api)
         self._check_intents(found)
         self._check_ends(found)
         self.lives_checked += 1
@@ -122,22 +139,23 @@ def _identity(answer: tuple[int, object]) -> tuple[int, object]:
     return status, what["id"] if isinstance(what, dict) else what
 
 
-def _cancel_all(api: Api) -> None:
+def _cancel_all(api: Api, market: Market) -> None:
     """Every open order is one that the bot holds: it can be canceled."""
     results = api.ask("DELETE", "/orders")
     assert [result for result in results if result["problem"]] == []
-    found = books.read_true(api, OPENED)
-    assert found.open_orders == []
-    assert found.locked == {}
+    assert market.read_true(api).open_orders == []
 
 
-def kill_again_and_again(home: Path, mix: Mix) -> Books:
+def kill_again_and_again(
+    home: Path, mix: Mix, market: Market = SPOT, *, kills: int = KILLS
+) -> Books:
     """Kill a server in boots and among orders, check each of its lives, return the last books."""
-    world = World(mix)
-    in_boots = set(world.chance.sample(range(1, KILLS), KILLS_IN_BOOTS))
-    paper = {asset: str(amount) for asset, amount in OPENED.items()}
-    with nursery_at(home, symbols=["BTC/USDT"], paper_balance=paper, sandbox_speed=100) as nursery:
-        for kill in range(KILLS):
+    world, kills_in_boots = World(mix, market), kills * 35 // 100
+    in_boots = set(world.chance.sample(range(1, kills), kills_in_boots))
+    paper = {asset: str(amount) for asset, amount in market.opened.items()}
+    settings = {"symbols": [market.symbol], "paper_balance": paper, **market.settings}
+    with nursery_at(home, sandbox_speed=100, **settings) as nursery:
+        for kill in range(kills):
             life = nursery.start()
             if kill in in_boots:
                 time.sleep(world.chance.uniform(0, 0.9))
@@ -147,12 +165,12 @@ def kill_again_and_again(home: Path, mix: Mix) -> Books:
             world.ask_again(api)
             world.check(api)
             if kill % 10 == 9:
-                _cancel_all(api)
+                _cancel_all(api, market)
             world.stream_until_killed(api, life)
         api = world.api(nursery.start())
         world.ask_again(api)
         world.check(api)
-        _cancel_all(api)
+        _cancel_all(api, market)
         found = books.read(api)
-    assert world.lives_checked == KILLS - KILLS_IN_BOOTS + 1
+    assert world.lives_checked == kills - kills_in_boots + 1
     return found

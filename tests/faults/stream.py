@@ -12,7 +12,6 @@ from typing import Any
 
 from tests.faults.processes import GONE, Api
 
-SYMBOL = "BTC/USDT"
 CENT = Decimal("0.01")
 # what a price that moves between a look and an order may bring about
 _EXPECTED_REFUSALS = {"stop_price_reached", "exit_on_wrong_side", "price_would_take_at_once"}
@@ -49,6 +48,7 @@ class Client:
     """
 
     name: str
+    symbol: str
     chance: random.Random
     mix: Mix
     intents: list[Intent] = field(default_factory=list)
@@ -60,7 +60,8 @@ class Client:
         """Place and cancel orders until told, or until the server is gone."""
         with suppress(*GONE):
             while not until.is_set():
-                price = Decimal(api.get("/tickers/BTC-USDT")["price"])
+                ticker = api.get(f"/tickers/{self.symbol.replace('/', '-')}")
+                price = Decimal(ticker["price"])
                 for _ in range(4):
                     self._act(api, price)
 
@@ -110,7 +111,7 @@ class Client:
     def _new_intent(self, price: Decimal) -> Intent:
         number = len(self.intents)
         key = f"{self.name}-{number}"
-        body = {"symbol": SYMBOL, "tag": key, **self._new_order(price)}
+        body = {"symbol": self.symbol, "tag": key, **self._new_order(price)}
         headers = {}
         if number % 3 != 1:
             body["client_order_id"] = f"c-{key}"
