@@ -20,7 +20,7 @@ from tests.faults.processes import Api, Life, nursery_at
 from tests.faults.stream import Client, Intent, Mix
 
 KILLS = int(os.environ.get("KILLS", "50"))
-"""Of each of two tests; KILLS=1000 KILLS_SEED=7 in the environment looks longer, and elsewhere."""
+"""Of each of two tests; futures have fewer. KILLS=1000 KILLS_SEED=7 looks longer, and elsewhere."""
 SEED = os.environ.get("KILLS_SEED", "3")
 CLIENTS = 3
 OPENED = {"USDT": Decimal(10_000_000), "BTC": Decimal(1_000)}

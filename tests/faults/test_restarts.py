@@ -54,6 +54,9 @@ def trigger(running: Running, orders: dict[str, dict[str, Any]]) -> None:
     path = f"/orders/{orders['trailing']['id']}"
     begun = Decimal(orders["trailing"]["stop_price"])
     assert wait_until(lambda: Decimal(running.api.get(path)["stop_price"]) > begun)
+    resting = (orders[name]["price"] for name in ("far", "low", "triggered", "resting"))
+    locked = Decimal("0.1") * sum(map(Decimal, resting))
+    assert wait_until(lambda: books.read(running.api).locked["USDT"] == locked)
 
 
 def assert_exits_cancel_each_other(running: Running, *entries: dict[str, Any]) -> None:
@@ -78,10 +81,6 @@ def test_ten_restarts_change_nothing_and_every_order_goes_on_working(running: Ru
     orders = place_one_of_each(running)
     trigger(running, orders)
     before = running.account()
-    resting = ("far", "low", "triggered", "resting")
-    assert before.books.locked["USDT"] == Decimal("0.1") * sum(
-        Decimal(orders[name]["price"]) for name in resting
-    )
     assert len(before.books.open_orders) == 11
     assert before.baseline > 0
 

@@ -1,24 +1,20 @@
-"""A paper futures account comes back from restarts and from kill -9, to the last digit."""
+"""A paper futures account comes back from restarts, to the last digit."""
 
 from __future__ import annotations
 
-import random
-import threading
-import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal as D
 from typing import Any
 
 import pytest
 
-from tests.faults.processes import GONE, Api, Life, Nursery, nursery_at, wait_until
+from tests.faults.processes import Api, Life, Nursery, nursery_at, wait_until
 
 pytestmark = pytest.mark.long
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 SYMBOLS = (BTC, ETH)
 START = D(100_000)
-KILLS = 6
 
 
 def in_path(symbol: str) -> str:
@@ -188,41 +184,3 @@ def test_restarts_change_nothing_and_orders_go_on_working(server: Server) -> Non
     after = settled(server)
     assert_true(server, after)
     assert positions_of(after)[BTC] == D("0.477")  # 0.5 - 0.123 + 0.3 - 0.2
-
-
-def trade_until_killed(api: Api, chance: random.Random, over: threading.Event) -> None:
-    """Open, turn around and close, as fast as the answers come."""
-    try:
-        while not over.is_set():
-            symbol = chance.choice([BTC, ETH])
-            if chance.random() < 0.3:
-                api.send("POST", f"/positions/{in_path(symbol)}/close", {"quantity": "0.01"})
-                continue
-            body = {"symbol": symbol, "side": chance.choice(["buy", "sell"]), "type": "market"}
-            api.send("POST", "/orders", {**body, "quantity": f"0.0{chance.randint(11, 99)}"})
-    except GONE:
-        pass
-
-
-def test_kills_leave_positions_and_balance_what_the_trades_made_of_them(server: Server) -> None:
-    chance = random.Random(7)
-    server.api.ask("PATCH", "/positions/BTC-USDT:USDT", {"leverage": 10})
-    for _ in range(KILLS):
-        over = threading.Event()
-        trading = [
-            threading.Thread(
-                target=trade_until_killed, args=(server.api, random.Random(chance.random()), over)
-            )
-            for _ in range(2)
-        ]
-        for thread in trading:
-            thread.start()
-        time.sleep(chance.uniform(0.1, 0.4))
-        server.kill()
-        over.set()
-        for thread in trading:
-            thread.join(30)
-        account = settled(server)
-        assert_true(server, account)
-        assert {order["status"] for order in account["orders"]} <= {"filled", "rejected"}
-    assert len(account["trades"]) > KILLS
