@@ -24,9 +24,10 @@ from backend.errors import InternalError
 from backend.masking import masked, masked_value
 
 ACCESS = "access"
-AUDIT = "backend.middleware.audit"
+AUDIT = "audit"
 MAX_FILE_BYTES = 20 * 1024 * 1024
 KEPT_FILES = 14
+_MASKED_BEFORE = frozenset({ACCESS, AUDIT})  # where they came in, part by part
 _FLUSH_S = 0.5
 _GATHERED_BYTES = 256 * 1024  # whoever's line fills it waits for the disk
 _LOST = (OSError, ValueError)  # no room, or closed while somebody still had a line
@@ -108,11 +109,12 @@ class Sinks:
     def take(self, name: str, level: str, event: str, fields: Mapping[str, object]) -> None:
         """Write one event; `exc_info` among its fields becomes the traceback's text."""
         line: dict[str, object] = {"timestamp": _now(), "level": level, "logger": name}
-        if name == ACCESS:
-            line.update(fields)  # made of parts that were masked where they came in
+        if name in _MASKED_BEFORE:
+            line["event"] = event
+            line.update(fields)
         else:
             text = line["event"] = masked(event)
-            if self.listener is not None and name != AUDIT:
+            if self.listener is not None:
                 self.listener(name, level, text)
             line.update((key, masked_value(key, value)) for key, value in fields.items())
             error = line.pop("exc_info", None)
@@ -129,7 +131,7 @@ def _is_for_console(name: str, level: str, line: Mapping[str, object]) -> bool:
     """Requests and OctoBot's own lines would bury everything else; defects are for all to see."""
     if name == ACCESS:
         return line["status"] == InternalError.status
-    return name.startswith("backend") and (level != "info" or name != AUDIT)
+    return name.startswith("backend")
 
 
 def _now() -> str:

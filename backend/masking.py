@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 MASK = "********"
@@ -93,6 +94,7 @@ def masked_value(name: str, value: object, depth: int = _DEEPEST) -> object:
     return value
 
 
+@functools.lru_cache(maxsize=512)
 def is_secret_name(name: str) -> bool:
     """Whether a field of this name holds a secret."""
     lower = name.lower()

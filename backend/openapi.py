@@ -61,7 +61,7 @@ class JsonAnswer(Response):
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Send them, or their head alone."""
-        if self.status_code != 200:  # may have no body, or a place that is to be spelled out
+        if self.status_code not in (200, 201):  # may have no body
             return super().__call__(environ, start_response)
         start_response(self.status, self.headers.to_wsgi_list())
         return () if environ["REQUEST_METHOD"] == "HEAD" else cast(list[bytes], self.response)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 from backend.accounting.balances import changes_by
@@ -24,6 +25,7 @@ from backend.schemas.orders import Order
 from backend.schemas.trades import Trade
 
 KEPT = 20_000
+_PLACE = attrgetter("place")
 _TRADES_SHOWN = 100
 OPEN_STATUSES = frozenset({"open", "partially_filled", "unknown"})
 
@@ -133,7 +135,7 @@ class Register:
             self._rebuild.pop(order.id, None)
 
     def _publish_open(self) -> None:
-        self.open_orders = tuple(sorted(self._open.values(), key=lambda entry: -entry.place))
+        self.open_orders = tuple(sorted(self._open.values(), key=_PLACE, reverse=True))
         self.version += 1
 
     def _show_open(self) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import queue
 import threading
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 import structlog
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Request, Response, current_app, g
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from backend.errors import ApiError, AuthenticationFailed, InvalidToken, RateLimitsAway
 from backend.identity import Principal
+from backend.logs import AUDIT
 from backend.masking import masked, masked_value
 from backend.middleware.auth import rule_of
 from backend.middleware.errors import answered_error
@@ -51,6 +51,7 @@ class Audit:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._log = structlog.get_logger(AUDIT).bind()  # once: finding the configuration anew costs as much as the line
         self._waiting: queue.Queue[NewEntry | threading.Event] = queue.Queue(MOST_WAITING)
         self._closing = threading.Event()
         self._hurry = threading.Event()
@@ -60,7 +61,7 @@ class Audit:
 
     def record(self, entry: NewEntry) -> None:
         """Log an entry and hand it to the writer; never waits."""
-        _log.info("audit", **{**entry._asdict(), "occurred_at": entry.occurred_at.isoformat()})
+        self._log.info("audit", **{**entry._asdict(), "occurred_at": entry.occurred_at})
         try:
             self._waiting.put_nowait(entry)
         except queue.Full:
@@ -162,61 +163,76 @@ def _observe(response: Response) -> Response:
     incoming, status = current_request(), response.status_code
     if incoming.method in _SAFE and status < 400:  # nearly all there are
         return response
-    if incoming.endpoint is not None and _matters(incoming.endpoint, status):
-        audit_of(current_app).record(_entry(incoming.endpoint, status))
+    if incoming.endpoint is not None:
+        principal: Principal | None = g.get("principal")
+        seen = _Seen(incoming, status, principal, answered_error(incoming.environ))
+        if _matters(seen):
+            audit_of(current_app).record(_entry(seen))
     return response
 
 
-def _matters(endpoint: str, status: int) -> bool:
+class _Seen(NamedTuple):
+    """A request, and what it was answered."""
+
+    request: Request
+    status: int
+    principal: Principal | None
+    error: ApiError | None
+
+    @property
+    def action(self) -> str:
+        return str(self.request.endpoint)
+
+
+def _matters(seen: _Seen) -> bool:
     """Whether to keep this: every change and login, and refusals, each kind once a minute."""
-    if request.method in _SAFE and status != 403 and not _was_token_refused():
+    is_token_refused = isinstance(seen.error, InvalidToken)
+    if seen.request.method in _SAFE and seen.status != 403 and not is_token_refused:
         return False
-    if not _is_refusal(endpoint, status):
+    if not _is_refusal(seen):
         return True
-    principal: Principal | None = g.get("principal")
-    caller = principal.user_id if principal else request.remote_addr or ""
-    return not audit_of(current_app).is_repeat(caller, endpoint, status)
+    caller = seen.principal.user_id if seen.principal else seen.request.remote_addr or ""
+    return not audit_of(current_app).is_repeat(caller, seen.action, seen.status)
 
 
-def _was_token_refused() -> bool:
-    return isinstance(answered_error(request.environ), InvalidToken)
-
-
-def _is_refusal(endpoint: str, status: int) -> bool:
+def _is_refusal(seen: _Seen) -> bool:
     """Whether the caller was turned away before the view: a failed login is not, it costs."""
-    rule = rule_of(current_app, endpoint)
-    if isinstance(answered_error(request.environ), RateLimitsAway):
+    if isinstance(seen.error, RateLimitsAway) or seen.status in (403, 429):
         return True
-    return status in (403, 429) or (status == 401 and not (rule and rule.public))
+    if seen.status != 401:
+        return False
+    rule = rule_of(current_app, seen.action)
+    return not (rule and rule.public)
 
 
-def _entry(endpoint: str, status: int) -> NewEntry:
-    principal: Principal | None = g.get("principal")
-    error = answered_error(request.environ)
+def _entry(seen: _Seen) -> NewEntry:
+    request, principal, error = seen.request, seen.principal, seen.error
     return NewEntry(
         occurred_at=utc_now(),
-        action=endpoint,
+        action=seen.action,
         user_id=principal.user_id if principal else None,
         username=principal.actor if principal else _named(error),
         address=request.remote_addr or "",
         method=request.method,
         path=masked(request.path),
-        status=status,
+        status=seen.status,
         outcome=error.type if error else "ok",
         request_id=request_id(request.environ),
-        change=_change() if principal else None,
+        change=_change(request.environ) if principal else None,
     )
 
 
-def _change() -> str | None:
+def _change(environ: WSGIEnvironment) -> str | None:
     """Return what the view was asked for, secrets masked; None if it took no body."""
-    body: bytes | None = request.environ.get(_ASKED)
+    body: bytes | None = environ.get(_ASKED)
     if not body:
         return None
     if len(body) > _LARGEST_CHANGE:
         return f"{len(body)} bytes"
-    return json.dumps(masked_value("", orjson.loads(body)), ensure_ascii=False)
+    return orjson.dumps(masked_value("", orjson.loads(body))).decode()
 
 
 def _named(error: ApiError | None) -> str | None:
-    return error.username if isinstance(error, AuthenticationFailed) else None
+    if not isinstance(error, AuthenticationFailed) or error.username is None:
+        return None
+    return masked(error.username)

@@ -347,7 +347,7 @@ def test_what_was_asked_for_is_kept_without_secrets(
     assert client.post("/change", data=deep, headers=headers | JSON).status_code == 200
     changes = [entry.change for entry in trail(recorder, database)]
     first, too_large, cut, refused, nested = changes
-    assert nested == '{"a": ' * 20 + '"..."' + "}" * 20
+    assert nested == '{"a":' * 20 + '"..."' + "}" * 20
     assert json.loads(first) == {
         "symbol": "BTC/USDT",
         "api_key": "********",

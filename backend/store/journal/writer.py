@@ -6,14 +6,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from sqlalchemy import Connection, Dialect, text
+from sqlalchemy import Connection, Dialect
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.schemas.journal import JournalUnavailable
 from backend.store.database import Database
 
-_TURN = text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=0x0C70B08)
+_TURN = f"SELECT pg_advisory_xact_lock({0x0C70B08})"
 
 
 class Writer:
@@ -38,7 +38,7 @@ class Writer:
                     connection = self._connected()
                     with connection.begin():
                         if connection.dialect.name == "postgresql":
-                            connection.execute(_TURN)
+                            connection.connection.cursor().execute(_TURN)
                         yield connection
             except JournalUnavailable:
                 self._disconnect()
