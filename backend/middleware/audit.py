@@ -51,7 +51,8 @@ class Audit:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._log = structlog.get_logger(AUDIT).bind()  # once: finding the configuration anew costs as much as the line
+        # once: finding the configuration anew costs as much as the line
+        self._log = structlog.get_logger(AUDIT).bind()
         self._waiting: queue.Queue[NewEntry | threading.Event] = queue.Queue(MOST_WAITING)
         self._closing = threading.Event()
         self._hurry = threading.Event()
