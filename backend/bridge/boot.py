@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from decimal import Decimal
 from typing import Any
 
@@ -22,9 +22,11 @@ from backend.bridge.order_loggers import keep_few_loggers
 from backend.bridge.paper import make_realistic, restore_balances, restore_orders
 from backend.bridge.portfolio import Portfolios, totals_of
 from backend.bridge.reconcile import doubt_what_is_missing, keep_settling, settle_intents
+from backend.bridge.stops import Stops
 from backend.bridge.triggering import trigger_at_trades
 from backend.bridge.watch import Watcher
 from backend.schemas.journal import OrderJournal
+from backend.schemas.orders import Order
 from backend.settings import Settings
 
 _PRICE_WAIT_S = 5
@@ -44,6 +46,8 @@ async def take_stock(
     keeper: Keeper,
     guard: Guard,
     in_flight: Collection[str],
+    cancel: Callable[[str], Awaitable[Order]],
+    durable: Callable[[], Awaitable[None]],
     give_up_after_s: float,
 ) -> None:
     """Bring bot, journal and ledger to one state, then listen to what changes."""
@@ -70,7 +74,9 @@ async def take_stock(
             await keeper.begin(manager, state)
         await settle_intents(manager, journal, ledger, in_flight)
         exits = Exits(manager, ledger)
+        stops = Stops(manager, ledger, cancel, durable, engine.keep)
         if not manager.is_trader_simulated:
+            stops.attend()
             await exits.recall()
         await watcher.watch(manager)
         if manager.is_trader_simulated:
@@ -83,7 +89,7 @@ async def take_stock(
         held.extend((o.to_dict(), name) for o in personal.orders_manager.get_all_orders())
         if not manager.is_trader_simulated:
             doubt_what_is_missing(manager, ledger)
-            engine.keep(keep_settling(manager, ledger, exits, give_up_after_s))
+            engine.keep(keep_settling(manager, ledger, exits, stops, give_up_after_s))
     engine.keep(watcher.keep_up())
     engine.keep(keep_few_loggers())
     ledger.adopt(held)

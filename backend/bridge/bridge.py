@@ -163,7 +163,7 @@ class Bridge:
     async def _on_ready(self) -> None:
         try:
             # an account comes back from what the journal has
-            await asyncio.wait_for(asyncio.wrap_future(self._recorder.durable()), _JOURNAL_WAIT_S)
+            await asyncio.wait_for(self._durable(), _JOURNAL_WAIT_S)
             await take_stock(
                 self._engine,
                 self._settings,
@@ -174,6 +174,8 @@ class Bridge:
                 self._keeper,
                 self._guard,
                 self._intents.in_flight,
+                self._desk.cancel,
+                self._durable,
                 self._give_up_after_s,
             )
         except (asyncio.TimeoutError, JournalUnavailable):
@@ -183,6 +185,9 @@ class Bridge:
         self.config.note_boot()
         if self._on_booted is not None:
             self._on_booted()
+
+    async def _durable(self) -> None:
+        await asyncio.wrap_future(self._recorder.durable())
 
     def _on_worth(self, worth: Worth) -> None:
         self._guard.take_worth(worth)

@@ -18,7 +18,14 @@ from backend.bridge.history import Entry
 from backend.bridge.ledger import Ledger
 from backend.bridge.lookup import UNANSWERED, settle
 from backend.bridge.pairs import pair_of, resize_exits
-from backend.bridge.placing import build, exits_of, new_order, price_of, refusals
+from backend.bridge.placing import (
+    build,
+    exchange_params,
+    exits_of,
+    new_order,
+    price_of,
+    refusals,
+)
 from backend.bridge.portfolio import Portfolios
 from backend.bridge.register import OPEN_STATUSES
 from backend.errors import (
@@ -88,6 +95,9 @@ class Desk:
     async def cancel(self, order_id: str) -> Order:
         """Cancel an open order and return it as it ended."""
         order = await self.open_order(order_id)
+        if self._ledger.is_due(order_id):
+            withdrawn = {"status": "canceled", "updated_at": utc_now()}
+            return self._ledger.update(order.model_copy(update=withdrawn))
         manager, refusal = self._engine.exchange(order.exchange), None
         instance = self.instance_of(order)
         if instance is not None:
@@ -279,8 +289,3 @@ def drop(manager: Any, instance: Any) -> None:
     orders = manager.exchange_personal_data.orders_manager
     if orders.has_order(instance.order_id):
         orders.remove_order_instance(instance)
-
-
-def exchange_params(manager: Any, order: Order) -> dict[str, Any]:
-    """Give real exchanges our id, so that the order can be found when an answer is lost."""
-    return {} if manager.is_trader_simulated else {"clientOrderId": order.id}

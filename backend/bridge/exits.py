@@ -11,12 +11,12 @@ import octobot_trading.personal_data as personal_data
 from octobot_trading.enums import OrderStatus
 
 from backend.bridge.convert import last_price
-from backend.bridge.desk import chain_exits, exchange_params
+from backend.bridge.desk import chain_exits
 from backend.bridge.failures import listening
 from backend.bridge.ledger import Ledger
 from backend.bridge.lookup import UNANSWERED, find_order
 from backend.bridge.pairs import pair_of
-from backend.bridge.placing import build
+from backend.bridge.placing import build, exchange_params
 from backend.bridge.register import OPEN_STATUSES
 from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
@@ -82,6 +82,8 @@ class Exits:
                 status = "filled" if ends[order.id].status is OrderStatus.FILLED else "canceled"
                 ended = {"status": status, "updated_at": utc_now()}
                 ledger.update(order.model_copy(update=ended))
+            elif "sending" in ledger.rebuild_of(order.id):
+                continue  # it is at the exchange, or is looked up there
             elif not personal.orders_manager.has_order(order.id):
                 await self._watch_again(order)
 
@@ -122,6 +124,8 @@ class Exits:
                 await self._place(order)
         left, self._left = self._left, set()
         for entry in self._ledger.open_orders:
+            if "sending" in self._ledger.rebuild_of(entry.item.id):
+                continue  # it has ended the other half itself
             if self._ledger.other_half_ended(entry.item):
                 self._left.add(entry.item.id)
                 instance = self._instance_of(entry.item)

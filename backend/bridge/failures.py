@@ -61,7 +61,8 @@ class Failures:
     def is_ambiguous(self) -> bool:
         """Tell whether a command may have been carried out though it raised."""
         return any(
-            isinstance(error, ccxt.NetworkError) and not isinstance(error, _NOT_CARRIED_OUT)
+            isinstance(error, ccxt.DuplicateOrderId)  # one with our id got there before
+            or (isinstance(error, ccxt.NetworkError) and not isinstance(error, _NOT_CARRIED_OUT))
             for error in self._heard
         )
 

@@ -30,6 +30,7 @@ from backend.bridge.folder import prepare_folder, read_configuration
 from backend.bridge.futures.support import allow_futures
 from backend.bridge.held import HeldConfiguration
 from backend.bridge.known_exchanges import is_known
+from backend.bridge.unrestored import keep_from_restoring
 from backend.settings import Settings
 
 _READY_TIMEOUT_S = 60.0
@@ -45,6 +46,7 @@ def create_octobot(settings: Settings, give: Callable[[HeldConfiguration], None]
     _enter(prepare_folder(settings))
     configuration = read_configuration(settings)
     allow_futures()
+    keep_from_restoring()
     give(configuration)
     octobot.community.IdentifiersProvider.use_environment_from_config(configuration)
     octobot.logger.init_bot_channel_logger()

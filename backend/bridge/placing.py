@@ -101,7 +101,7 @@ def build(manager: Any, order: Order, price: Decimal, *, resting: bool = False) 
     # OctoBot's simulator fills a limit order that crosses the market at its limit
     # price; an exchange fills it at the market's.
     as_market = order.type == "market" or (at_once and manager.is_trader_simulated)
-    return personal_data.create_order_instance(
+    instance = personal_data.create_order_instance(
         manager.trader,
         TraderOrderType.BUY_MARKET
         if as_market and order.side == "buy"
@@ -117,7 +117,18 @@ def build(manager: Any, order: Order, price: Decimal, *, resting: bool = False) 
         side=TradeOrderSide(order.side) if order.stop_price is not None else None,
         tag=order.tag,
         reduce_only=order.reduce_only,
+        # OctoBot has the limit forms trigger below, buys as well
+        trigger_above=(order.type, order.side) in _TRIGGERS_ABOVE
+        if _is_watched_here(manager, order)
+        else None,
     )
+    instance.exchange_creation_params = exchange_params(manager, order)
+    return instance
+
+
+def exchange_params(manager: Any, order: Order) -> dict[str, Any]:
+    """Give real exchanges our id, so that the order can be found when an answer is lost."""
+    return {} if manager.is_trader_simulated else {"clientOrderId": order.id}
 
 
 def new_order(asked: NewOrder, order_id: str, exchange: str) -> Order:
@@ -169,7 +180,7 @@ def _order(order_id: str, exchange: str, fields: Mapping[str, Any]) -> Order:
     )
 
 
-def _kind(manager: Any, order: Order) -> TraderOrderType:
+def _kind(manager: Any, order: Order | NewOrder) -> TraderOrderType:
     if order.type == "limit":
         buy = order.side == "buy"
         return TraderOrderType.BUY_LIMIT if buy else TraderOrderType.SELL_LIMIT
@@ -188,9 +199,16 @@ def _kind(manager: Any, order: Order) -> TraderOrderType:
 
 def octobot_price(manager: Any, order: Order | NewOrder, price: Decimal) -> Decimal:
     """Return what OctoBot takes for an order's price, at this one of the market."""
-    if manager.is_trader_simulated:
+    if manager.is_trader_simulated or _is_watched_here(manager, order):
         return order.stop_price or order.price or price
     return order.price or order.stop_price or price
+
+
+def _is_watched_here(manager: Any, order: Order | NewOrder) -> bool:
+    """Tell whether a real exchange lacks such an order, so that OctoBot waits for its price."""
+    if manager.is_trader_simulated or order.stop_price is None:
+        return False
+    return not manager.exchange.is_supported_order_type(_kind(manager, order))
 
 
 def _check_prices(rules: Market, asked: NewOrder) -> None:

@@ -12,6 +12,7 @@ from backend.bridge.exits import Exits
 from backend.bridge.ledger import Ledger
 from backend.bridge.lookup import UNANSWERED, held_by, settle
 from backend.bridge.placing import new_order
+from backend.bridge.stops import Stops
 from backend.schemas.common import utc_now
 from backend.schemas.journal import Intent, OrderJournal
 from backend.schemas.orders import NewOrder, Order
@@ -48,11 +49,15 @@ def doubt_what_is_missing(manager: Any, ledger: Ledger) -> None:
         order, exchange_id = entry.item, ledger.rebuild_of(entry.item.id).get("exchange_id")
         if order.exchange != manager.exchange_name or orders.has_order(order.id):
             continue
+        if ledger.is_due(order.id):
+            continue
         if str(exchange_id) not in held:
             ledger.doubt(order.id)
 
 
-async def keep_settling(manager: Any, ledger: Ledger, exits: Exits, give_up_after_s: float) -> None:
+async def keep_settling(
+    manager: Any, ledger: Ledger, exits: Exits, stops: Stops, give_up_after_s: float
+) -> None:
     """Look unknown orders up at the exchange until it says what became of them.
 
     One that a working exchange has not known for so long was never placed, unless the
@@ -66,6 +71,7 @@ async def keep_settling(manager: Any, ledger: Ledger, exits: Exits, give_up_afte
             await _settle_all(manager, ledger, exits, missing_since, give_up_after_s)
             _mirror_changed(manager, ledger)
             await exits.look_after()
+            stops.send_due()
         except Exception:  # nobody else settles anything: it goes on
             log.exception("what became of orders could not be settled")
         await asyncio.sleep(_EVERY_S)
@@ -122,7 +128,15 @@ async def _settle(
     if is_found or is_known:
         return
     if now - missing_since.setdefault(order.id, now) > give_up_after_s:
-        ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
+        del missing_since[order.id]
+        notes = ledger.rebuild_of(order.id)
+        if "sending" in notes:  # a stop that has triggered must get out: it is sent again
+            ledger.update(
+                order.model_copy(update={"status": "open", "updated_at": utc_now()}),
+                {**notes, "sending": "due"},
+            )
+        else:
+            ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
 
 
 def _as_it_was_asked(intent: Intent, exchange: str) -> Order:

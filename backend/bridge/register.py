@@ -61,6 +61,10 @@ class Register:
         """Return what was noted to rebuild an open order in the bot."""
         return self._rebuild.get(order_id, {})
 
+    def is_due(self, order_id: str) -> bool:
+        """Tell whether an open order has triggered here, and is not at its exchange for certain."""
+        return self.rebuild_of(order_id).get("sending") == "due"
+
     def load(self, orders: Sequence[StoredOrder], trades: Sequence[StoredTrade]) -> None:
         """Take in what an earlier process left, oldest first; before the first boot only."""
         for stored in orders:

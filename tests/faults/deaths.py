@@ -1,4 +1,4 @@
-"""Named instants at which a server kills itself, right after a commit of its journal."""
+"""Named instants at which a server kills itself, most right after a commit of its journal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from backend.bridge import recorder
+from backend.bridge.sandbox.faults import Faults
 from backend.schemas.journal import Batch
 from backend.schemas.orders import Order
 from backend.store.journal import Journal
@@ -26,11 +27,19 @@ INSTANTS: dict[str, Callable[[Batch], bool]] = {
     "an exit has ended": lambda batch: any(
         order.status in ("filled", "canceled") for order in _orders(batch, is_exit=True)
     ),
+    "a stop has triggered": lambda batch: any(
+        row.rebuild.get("sending") == "due" for row in batch.orders
+    ),
 }
+BETWEEN = "an order was sent"
+"""The exchange has an order that closes one, and nobody has heard its answer."""
 
 
 def die_after(instant: str) -> None:
     """Have this process commit each change by itself, and kill itself after the named one."""
+    if instant == BETWEEN:
+        Faults.strike_after = _die_of_an_order  # type: ignore[method-assign]
+        return
     record = Journal.record
 
     def record_and_die(journal: Journal, batch: Batch) -> Any:
@@ -41,3 +50,8 @@ def die_after(instant: str) -> None:
 
     Journal.record = record_and_die  # type: ignore[method-assign]
     recorder._MOST_AT_ONCE = 1
+
+
+def _die_of_an_order(_: Faults, endpoint: str) -> None:
+    if endpoint == "create_order":
+        os.kill(os.getpid(), signal.SIGKILL)

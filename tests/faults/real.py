@@ -41,7 +41,7 @@ class Fill(NamedTuple):
 class Real(Live):
     """A bridge in real mode, and what its exchange has written down."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, give_up_after_s: float = GIVE_UP_S) -> None:
         self.settings = make_settings(
             home,
             trading="real",
@@ -58,7 +58,7 @@ class Real(Live):
             self.sink,
             ThreadHost(),
             Journal(self.database),
-            give_up_after_s=GIVE_UP_S,
+            give_up_after_s=give_up_after_s,
         )
 
     @contextmanager
@@ -95,11 +95,15 @@ class Real(Live):
         }
 
     def told(self) -> dict[str, tuple[str, Decimal, Decimal]]:
-        """Return the same as our own API tells it."""
+        """Return the same as our own API tells it.
+
+        Stops that were canceled never were at the exchange: the bot watches them itself.
+        """
         return {
             row["id"]: (row["status"], Decimal(row["quantity"]), Decimal(row["filled"]))
             for row in self.every_order()
             if row["status"] != "rejected"
+            and (row["status"] != "canceled" or row["stop_price"] is None)
         }
 
     def every_order(self) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import json
 import random
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.faults.processes import GONE, Api, Nursery, nursery_at, wait_until
-from tests.faults.running import running_at
+from tests.faults.running import Running, running_at
 
 pytestmark = pytest.mark.long
 
@@ -137,19 +138,73 @@ def test_kills_among_orders_to_an_exchange_leave_none_doubled_or_lost(tmp_path: 
         assert placed_now < len(unanswered)
 
 
-def test_a_kill_leaves_both_exits_of_a_real_entry_at_work(tmp_path: Path) -> None:
-    with running_at(tmp_path / "home", trading="real") as running:
-        exits = {
-            "take_profit": {"price": running.at("1.05")},
-            "stop_loss": {"stop_price": running.at("0.95")},
-        }
-        entry = running.place(side="buy", type="market", **exits)
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
 
-        def ends() -> dict[str, str]:
-            rows = running.api.every("/orders?status=all")
-            return {o["type"]: o["status"] for o in rows if o["parent_order_id"] == entry["id"]}
 
-        assert wait_until(lambda: ends() == {"limit": "open", "stop_loss": "open"})
-        running.kill_process()
-        running.pin("0.94")
-        assert wait_until(lambda: ends() == {"limit": "canceled", "stop_loss": "filled"}), ends()
+@pytest.fixture(scope="module")
+def shared(home: Path) -> Iterator[Running]:
+    with running_at(home, trading="real", asks_often=True) as running:
+        yield running
+
+
+@pytest.fixture
+def bracket(shared: Running) -> Row:
+    """An entry whose exits are both there, and which the bot watches one of by itself."""
+    shared.pin("1")
+    exits = {
+        "take_profit": {"price": shared.at("1.05")},
+        "stop_loss": {"stop_price": shared.at("0.95")},
+    }
+    entry = shared.place(side="buy", type="market", **exits)
+    assert wait_until(lambda: ends(shared, entry) == {"limit": "open", "stop_loss": "open"})
+    return entry
+
+
+def exits_of(running: Running, entry: Row) -> dict[str, Row]:
+    rows = running.api.every("/orders?status=all")
+    return {o["type"]: o for o in rows if o["parent_order_id"] == entry["id"]}
+
+
+def ends(running: Running, entry: Row) -> dict[str, str]:
+    return {kind: order["status"] for kind, order in exits_of(running, entry).items()}
+
+
+def assert_sold_once(running: Running, home: Path, entry: Row) -> None:
+    """The stop has sold, here and at the exchange, and nothing else has."""
+    ended = {"limit": "canceled", "stop_loss": "filled"}
+    assert wait_until(lambda: ends(running, entry) == ended), ends(running, entry)
+    exits = exits_of(running, entry)
+    mine = {entry["id"], *(order["id"] for order in exits.values())}
+    filled = {entry["id"], exits["stop_loss"]["id"]}
+    rows = at_exchange(home)
+    assert {key for key in mine if key in rows and rows[key]["fills"]} == filled
+    foreign = set(rows) - {o["id"] for o in running.api.every("/orders?status=all")}
+    assert foreign == set()
+
+    def traded() -> list[str]:
+        trades = running.api.every("/trades/history")
+        return sorted(trade["order_id"] for trade in trades if trade["order_id"] in mine)
+
+    assert wait_until(lambda: traded() == sorted(filled)), traded()
+
+
+def test_a_kill_leaves_both_exits_of_a_real_entry_at_work(
+    shared: Running, bracket: Row, home: Path
+) -> None:
+    shared.kill_process()
+    shared.pin("0.94")
+    assert_sold_once(shared, home, bracket)
+
+
+@pytest.mark.parametrize("instant", ["a stop has triggered", "an order was sent"])
+def test_a_stop_that_a_kill_interrupts_is_sold_once(
+    shared: Running, bracket: Row, home: Path, instant: str
+) -> None:
+    shared.doom_process(instant)
+    price = {"price": shared.at("0.94"), "hold": True}
+    with suppress(*GONE):
+        shared.api.ask("PUT", "/sandbox/prices/BTC-USDT", price)
+    shared.await_death()
+    assert_sold_once(shared, home, bracket)

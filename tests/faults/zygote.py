@@ -1,8 +1,8 @@
 """A process that imports everything once and gives life to servers; run by processes.py.
 
-For each line of JSON on stdin, the settings, `sandbox_latency_s` and `dies_after` (see
-deaths.py), it forks a life: it serves the backend on a real socket, prints `serving <pid>
-<port>`, and is told by signals when to end; then `dead <pid>` follows.
+For each line of JSON on stdin, the settings, `sandbox_latency_s`, `asks_often` (see brisk.py)
+and `dies_after` (see deaths.py), it forks a life: it serves the backend on a real socket, prints
+`serving <pid> <port>`, and is told by signals when to end; then `dead <pid>` follows.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ with warnings.catch_warnings():  # OctoBot's own imports warn
 from backend.gevent_host import GeventHost
 from backend.server import Server, listen, serve_until_told
 from backend.settings import Settings
-from tests.faults import deaths
+from tests.faults import brisk, deaths
 
 
 def live(given: dict[str, Any]) -> None:
     """Serve until a signal says otherwise."""
     latency_s = given.pop("sandbox_latency_s", 0)
+    if given.pop("asks_often", False):
+        brisk.ask_often()
     if dies_after := given.pop("dies_after", None):
         deaths.die_after(dies_after)
     settings = Settings(_env_file=None, **{**given, "home": Path(given["home"])})
