@@ -8,7 +8,6 @@ from typing import Any
 
 import octobot_trading.errors as trading_errors
 import octobot_trading.personal_data as personal_data
-from octobot_trading.enums import OrderStatus
 
 from backend.bridge.convert import last_price
 from backend.bridge.desk import chain_exits
@@ -66,25 +65,15 @@ class Exits:
                 self._ledger.create(order.model_copy(update={"status": "unknown"}), notes)
 
     async def put_back(self) -> None:
-        """Give OctoBot again the orders that it watches by itself, if it has forgotten them.
-
-        Those are the stops of exchanges that it sends none to; it writes them down from
-        time to time. One that it remembered may have ended before anybody listened.
-        """
-        manager, ledger = self._manager, self._ledger
-        personal = manager.exchange_personal_data
-        ends = {trade.origin_order_id: trade for trade in personal.trades_manager.trades.values()}
-        for entry in reversed(ledger.open_orders):
+        """Give OctoBot again the stops that it watched itself, unless they have triggered since."""
+        orders = self._manager.exchange_personal_data.orders_manager
+        for entry in reversed(self._ledger.open_orders):
             order = entry.item
-            if order.exchange != manager.exchange_name or order.status == "unknown":
+            if order.exchange != self._manager.exchange_name or order.status == "unknown":
                 continue
-            if order.id in ends:
-                status = "filled" if ends[order.id].status is OrderStatus.FILLED else "canceled"
-                ended = {"status": status, "updated_at": utc_now()}
-                ledger.update(order.model_copy(update=ended))
-            elif "sending" in ledger.rebuild_of(order.id):
-                continue  # it is at the exchange, or is looked up there
-            elif not personal.orders_manager.has_order(order.id):
+            if "sending" not in self._ledger.rebuild_of(order.id) and not orders.has_order(
+                order.id
+            ):
                 await self._watch_again(order)
 
     async def _watch_again(self, order: Order) -> None:
