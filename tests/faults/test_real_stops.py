@@ -35,6 +35,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
             octobot.setattr(OrdersUpdater, name, seconds)
         with shut_in_the_end(Real(tmp_path_factory.mktemp("home"), GIVE_UP_S)) as real:
             real.boot()
+            real.place(
+                type="limit", quantity=QUANTITY, price="20000"
+            )  # the exchange begins to write
             yield real
 
 
