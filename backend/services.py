@@ -34,4 +34,6 @@ class Services:
 
 def services() -> Services:
     """Return the parts of the app that serves the present request."""
-    return cast(Services, current_app.extensions["backend"])
+    # the app itself: its stand-in finds it anew for each attribute, at the price of a view's line
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # Flask's own way
+    return cast(Services, app.extensions["backend"])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from flask import Flask, Request, current_app, g, request
+from flask import Flask, Request, request
 from werkzeug.routing import Rule
 
 from backend.concurrency import act_for
@@ -22,7 +22,7 @@ from backend.errors import (
 )
 from backend.identity import Identity
 from backend.identity.principals import Principal
-from backend.middleware.lean import current_request
+from backend.middleware.lean import current_request, request_globals, serving_app
 from backend.schemas.auth import Scope, Tokens
 from backend.services import services
 
@@ -106,7 +106,7 @@ def stepped_up(view: V) -> V:
 
 def current_principal() -> Principal:
     """Return who is calling; raises `NotAuthenticated` on a public route."""
-    principal: Principal | None = g.get("principal")
+    principal: Principal | None = request_globals().get("principal")
     if principal is None:
         raise NotAuthenticated
     return principal
@@ -114,7 +114,7 @@ def current_principal() -> Principal:
 
 def known_principal() -> Principal | None:
     """Return who is calling, if that has been said."""
-    principal: Principal | None = g.get("principal")
+    principal: Principal | None = request_globals().get("principal")
     return principal
 
 
@@ -170,7 +170,7 @@ def _authorize() -> None:
     route = incoming.url_rule
     if route is None or (incoming.method == "OPTIONS" and _is_answered_by_flask(route)):
         return  # no view will be called
-    rule = rule_of(current_app, route.endpoint)
+    rule = rule_of(serving_app(), route.endpoint)
     if rule is None:
         raise Forbidden("the route has no access rule")
     if rule.public:
@@ -203,7 +203,7 @@ def _is_answered_by_flask(route: Rule) -> bool:
 
 
 def _remember(principal: Principal, environ: WSGIEnvironment) -> None:
-    g.principal = principal
+    request_globals().principal = principal
     act_for(principal.user_id)
     environ[_VOUCHED] = principal
     environ[_USER] = principal.username  # for the access log, which stands outside

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Request, Response, request
+from flask import Flask, Request, Response, current_app, g, request
+from flask.ctx import _AppCtxGlobals
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import Map, MapAdapter, Rule
 
@@ -17,6 +18,25 @@ def current_request() -> Request:
     """Return the request itself: its stand-in finds it anew for each attribute."""
     found: Request = request._get_current_object()  # type: ignore[attr-defined]
     return found
+
+
+def serving_app() -> Flask:
+    """Return the app that serves the present request, itself."""
+    found: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    return found
+
+
+def request_globals() -> _AppCtxGlobals:
+    """Return what the present request keeps for itself, itself."""
+    found: _AppCtxGlobals = g._get_current_object()
+    return found
+
+
+class LeanRequest(Request):
+    """A request that never holds files: there are none to close after it."""
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 class NoSessions(SessionInterface):
@@ -68,6 +88,7 @@ class Paths(MapAdapter):
 class LeanFlask(Flask):
     """What Flask does for each request and nothing here uses costs a third of an empty one."""
 
+    request_class = LeanRequest
     session_interface = NoSessions()
 
     def __init__(self, name: str) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Literal, ParamSpec, TypeVar, cast, get_type_hints
 
-from flask import Flask, Request, current_app
+from flask import Flask, Request
 from limits import parse
 
 from backend.concurrency import Host
@@ -19,7 +19,7 @@ from backend.middleware.aliases import BASE
 from backend.middleware.auth import known_principal
 from backend.middleware.counting import CountersAway, LocalCounters, open_shared
 from backend.middleware.headers import set_rate_headers
-from backend.middleware.lean import current_request
+from backend.middleware.lean import current_request, serving_app
 from backend.middleware.shedding import shedding
 from backend.schemas.auth import Login
 from backend.settings import Settings
@@ -105,7 +105,7 @@ def limited(rate_class: RateClass) -> Callable[[Callable[P, T]], Callable[P, T]]
     def decorate(view: Callable[P, T]) -> Callable[P, T]:
         @functools.wraps(view)
         def limited_view(*args: P.args, **kwargs: P.kwargs) -> T:
-            limits: RateLimits | None = current_app.extensions[_EXTENSION]
+            limits: RateLimits | None = serving_app().extensions[_EXTENSION]
             caller = _caller(rate_class)
             if limits is not None:
                 _check(*limits.count(rate_class, caller))
@@ -128,7 +128,7 @@ def limited_by_account(view: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(view)
     def limited_view(*args: P.args, **kwargs: P.kwargs) -> T:
-        limits: RateLimits | None = current_app.extensions[_EXTENSION]
+        limits: RateLimits | None = serving_app().extensions[_EXTENSION]
         if limits is not None:
             principal = known_principal()
             login = cast(Login, kwargs["json"])
@@ -144,14 +144,14 @@ def limited_by_account(view: Callable[P, T]) -> Callable[P, T]:
 
 def check_rate(rate_class: RateClass, caller: str) -> None:
     """Count what comes by another way than a request of its own; raises `RateLimited`."""
-    limits: RateLimits | None = current_app.extensions[_EXTENSION]
+    limits: RateLimits | None = serving_app().extensions[_EXTENSION]
     if limits is not None:
         limit, count, reset_s = limits.count(rate_class, caller)
         _refuse_above(limit, count, reset_s)
 
 
 def _count_address() -> None:
-    limits: RateLimits | None = current_app.extensions[_EXTENSION]
+    limits: RateLimits | None = serving_app().extensions[_EXTENSION]
     if limits is None:
         return
     incoming = current_request()

@@ -6,10 +6,11 @@ import math
 import time
 from collections.abc import Callable
 
-from flask import Flask, current_app
+from flask import Flask
 
 from backend.concurrency import Host
 from backend.errors import BotStrained
+from backend.middleware.lean import serving_app
 
 REFUSAL_RESTS_S = 1.0
 _WINDOW_S = 0.25
@@ -66,5 +67,5 @@ def install_shedding(app: Flask, lag_s: Callable[[], float], most_s: float, host
 
 def shedding(app: Flask | None = None) -> Shedding:
     """Return an app's, or that of the app which serves the present request."""
-    found: Shedding = (app or current_app).extensions[_EXTENSION]
+    found: Shedding = (app or serving_app()).extensions[_EXTENSION]
     return found
