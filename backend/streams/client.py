@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from backend.streams.frames import EndReason, EventId
 from backend.streams.log import Selection
 from backend.streams.outlets import Outlet
 from backend.streams.seats import Seat
+
+if TYPE_CHECKING:
+    from backend.streams.groups import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,16 @@ class Wish(NamedTuple):
 class Client:
     """A stream and its place in the events.
 
-    A current client has no place of its own: it has been sent all there is. One that
-    lags is still to get `rest`, which its outlet did not take, and what follows: in the
-    journal while there is a `recall`, from `sequence` on when there is none.
+    A current client has no place of its own: it has been sent all but what is pending
+    for its group. One that lags is still to get `rest`, which its outlet did not take,
+    and what follows: in the journal while there is a `recall`, from `sequence` on when
+    there is none.
     """
 
     __slots__ = (
         "behind_since",
         "ended_at",
+        "group",
         "holder",
         "is_open",
         "last_words",
@@ -81,6 +86,7 @@ class Client:
         seat: Seat,
         place: EventId | None,
     ) -> None:
+        self.group: Group  # from its beginning on
         self.outlet = outlet
         self.selection = selection
         self.holder = holder

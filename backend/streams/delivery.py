@@ -10,7 +10,7 @@ from __future__ import annotations
 import selectors
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from backend.streams.frames import (
     end_frame,
     event_frame,
 )
-from backend.streams.groups import Groups
+from backend.streams.groups import Group, Groups
 from backend.streams.log import Change, Entry, Items, Log, Reload
 from backend.streams.replay import LookUp, Replay
 from backend.streams.sending import send_to_all
@@ -79,12 +79,23 @@ class Delivery:
         self._log.append(entry)
         self._groups.route(entry)
 
-    def send_wave(self) -> None:
-        """Send what was noted since the last wave."""
+    def send_wave(self, take_more: Callable[[], None] | None = None) -> None:
+        """Send what was noted since the last wave.
+
+        `take_more` may note more after each group, for those whose turn is still to
+        come; for the others it is pending until the next wave.
+        """
         for group in self._groups.take_touched():
-            wave = group.take_wave()
-            for client, taken in self._send_to_all(tuple(group.current), wave.data):
-                self._start_lagging(client, *wave.split(taken))
+            self._send_pending(group)
+            if take_more is not None:
+                take_more()
+
+    def _send_pending(self, group: Group) -> None:
+        if not group.pending:
+            return
+        wave = group.take_wave()
+        for client, taken in self._send_to_all(tuple(group.current), wave.data):
+            self._start_lagging(client, *wave.split(taken))
 
     def attach(self, client: Client) -> None:
         """Begin a stream: from the client's place if it can be resumed, else with snapshots."""
@@ -122,7 +133,8 @@ class Delivery:
             self._wake(client)
 
     def _wake(self, client: Client) -> None:
-        if client not in self._lagging:
+        self._send_pending(client.group)  # a current client is at the head only after it
+        if client.is_open and client not in self._lagging:
             self._start_lagging(client, self._log.head.sequence, b"")
         self.catch_up(client)
 
@@ -184,6 +196,7 @@ class Delivery:
 
     def send_heartbeats(self, form: Form) -> None:
         """Let those who have been sent all there is see that the connection lives."""
+        self.send_wave()  # the next event then follows the beat for all
         beat = form.dress(HEARTBEAT)
         current = [
             client
@@ -225,6 +238,7 @@ class Delivery:
         client.outlet.ask_for_room(True)
 
     def _stop_lagging(self, client: Client) -> None:
+        self._send_pending(client.group)  # to the others: this one has found it in the log
         client.outlet.ask_for_room(False)
         self._lagging.discard(client)
         self._groups.mark_current(client)

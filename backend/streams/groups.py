@@ -1,13 +1,16 @@
 """Clients that asked for the same thing, so that work is done once for all of them.
 
 An event finds its groups through an index of topics and symbols: neither
-clients nor groups that do not want it are looked at.
+clients nor groups that do not want it are looked at. Of many who asked for the
+same, each so many are a group of their own, and have their wave one after the
+other with what is there by then.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from backend.schemas.events import Topic
@@ -15,6 +18,8 @@ from backend.streams.log import Entry, Selection
 
 if TYPE_CHECKING:
     from backend.streams.client import Client
+
+MOST_IN_GROUP = 200  # who comes last in a group waits for the others: about 1 ms
 
 _EVERY = "*every*"
 _ANY_SYMBOL = "*any*"
@@ -44,7 +49,7 @@ class Wave:
 
 
 class Group:
-    """The clients of one selection; `current` are those who have been sent all there is."""
+    """Clients of one selection; `current` are those who have been sent all but what is pending."""
 
     __slots__ = ("current", "members", "pending", "selection")
 
@@ -74,38 +79,46 @@ class Groups:
     """All groups, and which of them an event goes to."""
 
     def __init__(self) -> None:
-        self._groups: dict[Selection, Group] = {}
+        self._groups: defaultdict[Selection, list[Group]] = defaultdict(list)
         self._index: defaultdict[tuple[Topic, str], dict[Group, None]] = defaultdict(dict)
         self._touched: dict[Group, None] = {}
 
     def join(self, client: Client) -> None:
-        """Put a client in the group of its selection, as one who lags."""
-        group = self._groups.get(client.selection)
+        """Put a client in a group of its selection, as one who lags."""
+        groups = self._groups[client.selection]
+        group = next((group for group in groups if len(group.members) < MOST_IN_GROUP), None)
         if group is None:
-            group = self._groups[client.selection] = Group(client.selection)
+            group = Group(client.selection)
+            groups.append(group)
             for place in group.places():
                 self._index[place][group] = None
         group.members.add(client)
+        client.group = group
 
     def leave(self, client: Client) -> None:
         """Take a client out; a group goes with its last one."""
-        group = self._groups[client.selection]
+        group = client.group
         group.members.discard(client)
         group.current.discard(client)
         if not group.members:
-            del self._groups[client.selection]
-            for place in group.places():
-                del self._index[place][group]
-                if not self._index[place]:
-                    del self._index[place]
+            self._forget(group)
+
+    def _forget(self, group: Group) -> None:
+        self._groups[group.selection].remove(group)
+        if not self._groups[group.selection]:
+            del self._groups[group.selection]
+        for place in group.places():
+            del self._index[place][group]
+            if not self._index[place]:
+                del self._index[place]
 
     def mark_current(self, client: Client) -> None:
         """Count a client among those who have been sent all there is."""
-        self._groups[client.selection].current.add(client)
+        client.group.current.add(client)
 
     def mark_lagging(self, client: Client) -> None:
         """Count a client among those who have not."""
-        self._groups[client.selection].current.discard(client)
+        client.group.current.discard(client)
 
     def route(self, entry: Entry) -> None:
         """Note an entry for the groups that take it."""
@@ -133,4 +146,5 @@ class Groups:
 
     def clients(self) -> list[Client]:
         """Return every client."""
-        return [client for group in self._groups.values() for client in group.members]
+        groups = chain.from_iterable(self._groups.values())
+        return [client for group in groups for client in group.members]

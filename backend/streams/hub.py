@@ -68,12 +68,8 @@ class Hub:
         self._journal = journal
         number = 0 if journal is None else journal.last_event_sequence()
         self._archive = None if journal is None else archive.Archive(journal, kept_for)
-        self._delivery = Delivery(
-            Log(start, capacity, number),
-            self._selector,
-            self._pace,
-            None if journal is None else self._look_up,
-        )
+        look_up = None if journal is None else self._look_up
+        self._delivery = Delivery(Log(start, capacity, number), self._selector, self._pace, look_up)
         self._upkeep = Upkeep(self._delivery, self._pace)
         self._events: deque[Callable[[], None]] = deque()
         self._requests: deque[Callable[[], None]] = deque()
@@ -290,8 +286,11 @@ class Hub:
                 self._archive.forget_old()
 
     def _send_events(self) -> None:
+        self._take_events()
+        self._delivery.send_wave(self._take_events)
+
+    def _take_events(self) -> None:
         _call_first(len(self._events), self._events)
-        self._delivery.send_wave()
 
 
 def _call_first(count: int, calls: deque[Callable[[], None]]) -> None:

@@ -112,7 +112,7 @@ class Follower:
             shown = event.data["data"]
             items = shown if event.data["topic"] not in SINGLE else [shown] if shown else []
             self.state[event.data["topic"]] = {entry["key"]: entry["value"] for entry in items}
-        elif event.name != "reset":
+        elif event.name not in ("reset", "end"):
             topic = self.state[history.entries[event.sequence - 1].topic]
             if event.data["value"] is None:
                 topic.pop(event.data["key"], None)

@@ -24,13 +24,13 @@ happening = st.one_of(
         st.just("flood"), busy_topics, numbers, st.integers(1, 40), st.sampled_from((0, 9000))
     ),
     st.tuples(st.just("load"), topics, st.dictionaries(numbers, values, max_size=3)),
-    st.tuples(st.just("wave")),
+    st.tuples(st.sampled_from(("wave", "beat"))),
 )
 connecting = st.one_of(
     st.tuples(st.just("open"), followers),
     st.tuples(st.just("stall"), followers, st.sampled_from((0, 1, 30))),
     st.tuples(st.just("read"), followers, st.sampled_from((1, 300, 20_000))),
-    st.tuples(st.just("lose"), followers),
+    st.tuples(st.sampled_from(("lose", "end")), followers),
 )
 steps = st.lists(happening | connecting, min_size=4, max_size=40)
 lives = st.lists(steps, min_size=1, max_size=2)

@@ -15,6 +15,7 @@ from backend.schemas.events import Event, Topic
 from backend.streams import Holder, Pace, Selection
 from backend.streams.client import Client
 from backend.streams.delivery import Delivery
+from backend.streams.forms import SSE
 from backend.streams.frames import parse_event_id
 from backend.streams.log import Log
 from backend.streams.seats import Seats
@@ -29,6 +30,8 @@ SELECTIONS = (
     Selection(("prices",), frozenset({ETH})),
     Selection(("prices", "orders", "portfolio"), frozenset({BTC})),
     Selection(("prices", "candles", "positions")),
+    Selection(("orders",)),  # two in one group
+    Selection(("prices", "orders", "portfolio"), frozenset({BTC})),
 )
 ENDLESS = 10**9
 SMALL_BUFFER = 4096
@@ -114,7 +117,11 @@ class Connection:
 
 
 class StillWorld(World):
-    """A delivery, and outlets that take few bytes at a time."""
+    """A delivery, and outlets that take few bytes at a time.
+
+    Events are noted for the groups before they are sent, and all else may happen in
+    between, as it may while other groups have their turn.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -133,8 +140,17 @@ class StillWorld(World):
     def wave(self) -> None:
         self._delivery.send_wave()
 
+    def beat(self) -> None:
+        self._delivery.send_heartbeats(SSE)
+
+    def end(self, who: int) -> None:
+        """End a follower's stream with what it has room for."""
+        if who in self._connections:
+            self._delivery.end(self._connections[who].client, "server_stopping")
+            self.read(who, 0)
+            self.lose(who)
+
     def open(self, who: int) -> None:
-        self.wave()
         if who not in self._connections:
             connection = self._connections[who] = Connection(self.followers[who], self._seats)
             self._delivery.attach(connection.client)
@@ -152,7 +168,6 @@ class StillWorld(World):
 
     def read(self, who: int, count: int) -> None:
         """Let a follower take so many bytes, and compare with the history."""
-        self.wave()
         connection = self._connections.get(who)
         if connection is None:
             return
@@ -164,6 +179,7 @@ class StillWorld(World):
 
     def judge(self) -> None:
         """Let everyone read to the end and check what each has."""
+        self.wave()
         for who, follower in enumerate(self.followers):
             self.open(who)
             self.read(who, ENDLESS)
@@ -198,6 +214,12 @@ class LiveWorld(World):
 
     def wave(self) -> None:
         time.sleep(0.005)
+
+    def beat(self) -> None:
+        """Leave it to the hub's clock."""
+
+    def end(self, who: int) -> None:
+        self.lose(who)
 
     def open(self, who: int) -> None:
         if who not in self._clients:
