@@ -23,10 +23,10 @@ from benchmarks._sharing import shared_server
 from benchmarks._watching import cpu_s
 from benchmarks.harness import Table, main
 
-ROUNDS = {1: 2, 16: 1, 64: 5, 256: 1}
+ROUNDS = {1: 4, 16: 2, 64: 10, 256: 2}
 """How many slices of each row, by connections."""
 COMPARED = 64
-SLICE_S = 0.2
+SLICE_S = 0.1
 IDLE_S = 2.0
 OPEN_ORDERS = 50
 BARE, IN_BOT = "bare Flask view", "the same, in the bot's process"
