@@ -195,7 +195,7 @@ class Desk:
             except trading_errors.OrderCancelError:
                 canceled = False
             except trading_errors.OctoBotExchangeError:
-                raise failures.as_error() or ExchangeUnreachable(_NO_ANSWER) from None
+                return failures.as_error() or ExchangeUnreachable(_NO_ANSWER)
         return None if canceled else failures.as_error()
 
     async def _submit(
@@ -205,7 +205,8 @@ class Desk:
         try:
             created = await self._create(manager, instance, order)
         except OrderStateUnknown:
-            self._ledger.create(order.model_copy(update={"status": "unknown"}), notes)
+            known = {**notes, **self._ledger.rebuild_of(order.id)}
+            self._ledger.create(order.model_copy(update={"status": "unknown"}), known)
             raise
         except BridgeError:
             drop(manager, instance)
@@ -225,10 +226,12 @@ class Desk:
                         params=exchange_params(manager, order),
                         raise_all_creation_error=True,
                     )
-            except BridgeError as error:
+                if created is None:
+                    raise ExchangeRefused("the exchange refused the order")
+            except Exception as error:  # raised again, by its true name if that was heard
+                if failures.taken_as is not None:
+                    self._ledger.bind(order.id, failures.taken_as)
                 raise failures.as_error() or error from None
-            if created is None:
-                raise failures.as_error() or ExchangeRefused("the exchange refused the order")
         return created
 
 

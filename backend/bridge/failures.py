@@ -34,7 +34,7 @@ _NOT_CARRIED_OUT = (
     ccxt.InvalidNonce,
 )
 
-_heard: ContextVar[list[Exception] | None] = ContextVar("exchange_failures", default=None)
+_heard: ContextVar[Failures | None] = ContextVar("exchange_failures", default=None)
 
 
 def note_failures(manager: Any, tally: Tally) -> None:
@@ -52,28 +52,45 @@ def count_failures(manager: Any, tally: Tally) -> None:
 
 
 class Failures:
-    """The failures heard while listening, newest last."""
+    """What was heard of commands while listening."""
 
-    def __init__(self, heard: list[Exception]) -> None:
-        self._heard = heard
+    def __init__(self) -> None:
+        self._heard: list[Exception] = []
+        self._was_taken = False
+        self.taken_as: str | None = None
+        """The exchange's id of an order that it took."""
+
+    def note(self, error: Exception) -> None:
+        """Hear that a command raised."""
+        self._heard.append(error)
+
+    def note_taken(self, answer: Any) -> None:
+        """Hear that the exchange carried a command out, at first or when OctoBot tried again."""
+        self._heard.clear()
+        self._was_taken = True
+        self.taken_as = str(answer["id"]) if answer and answer.get("id") else None
 
     @property
     def is_ambiguous(self) -> bool:
-        """Tell whether a command may have been carried out though it raised."""
-        return any(
+        """Tell whether a command may have been carried out though it raised.
+
+        So it is when it was, and OctoBot stumbled after: over asking how the order stands,
+        where the answer had no more than its id.
+        """
+        return self._was_taken or any(
             isinstance(error, ccxt.DuplicateOrderId)  # one with our id got there before
             or (isinstance(error, ccxt.NetworkError) and not isinstance(error, _NOT_CARRIED_OUT))
             for error in self._heard
         )
 
     def as_error(self) -> BridgeError | None:
-        """Return what clients are told, None when nothing was raised."""
-        if not self._heard:
-            return None
+        """Return what clients are told of what failed, None when nothing was heard."""
         if self.is_ambiguous:
             return OrderStateUnknown(
                 "the exchange did not answer; the order shows what became of it"
             )
+        if not self._heard:
+            return None
         error = self._heard[-1]
         if isinstance(error, ccxt.OrderNotFound):
             return OrderNotOpen("the exchange says that the order is not open any more")
@@ -90,11 +107,11 @@ class Failures:
 
 @contextlib.contextmanager
 def listening() -> Iterator[Failures]:
-    """Hear what the client raises in this task until the end of the block."""
-    heard: list[Exception] = []
+    """Hear what becomes of commands in this task until the end of the block."""
+    heard = Failures()
     token = _heard.set(heard)
     try:
-        yield Failures(heard)
+        yield heard
     finally:
         _heard.reset(token)
 
@@ -121,10 +138,10 @@ def _noting(command: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
             answer = await command(*args, **kwargs)
         except Exception as error:  # noted only: raised again
             if heard is not None:
-                heard.append(error)
+                heard.note(error)
             raise
         if heard is not None:
-            heard.clear()  # OctoBot tried again, and now it is done
+            heard.note_taken(answer)
         return answer
 
     return noted

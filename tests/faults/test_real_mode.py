@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
@@ -97,6 +97,63 @@ def test_a_fault_in_an_edit_is_told_and_ends_in_the_truth(real: Real, fault: Fau
     real.await_truth()
     quantity = real.bridge.orders.get(order.id).quantity
     assert (quantity * 10) == (2 if fault is Fault.TIMEOUT_AFTER or told == "done" else 1)
+
+
+UNSEEN = (None, Fault.TIMEOUT_AFTER, Fault.RATE_LIMIT)
+"""What keeps the bot from seeing how an order stands that the exchange has just taken."""
+
+
+@pytest.fixture
+def terse(real: Real) -> Iterator[Real]:
+    """An exchange that answers with an order's id alone."""
+    real.bridge.sandbox.faults.is_terse = True
+    yield real
+    real.bridge.sandbox.faults.clear()
+
+
+def unseen(real: Real, fault: Fault | None) -> AbstractContextManager[None]:
+    return nullcontext() if fault is None else real.fault(fault, "fetch_order")
+
+
+@pytest.mark.parametrize("fault", UNSEEN)
+@pytest.mark.parametrize("kind", ["limit", "market"])
+def test_an_order_that_was_taken_but_not_seen_is_not_called_refused(
+    terse: Real, fault: Fault | None, kind: str
+) -> None:
+    asked = {"type": kind, "quantity": "0.1", "client_order_id": f"{fault}-{kind}"}
+    asked |= {"price": "20000"} if kind == "limit" else {}
+    with unseen(terse, fault):
+        told = outcome(lambda: terse.place(**asked))
+    assert told == ("done" if fault is None else "order_state_unknown")
+    terse.await_truth()
+    (mine,) = terse.orders(status="all", client_order_id=asked["client_order_id"])
+    assert mine["status"] == ("open" if kind == "limit" else "filled")
+    assert str(terse.place(**asked).id) == mine["id"]
+    terse.await_truth()
+
+
+@pytest.mark.parametrize("fault", UNSEEN)
+def test_a_change_that_was_taken_but_not_seen_is_found_again(
+    terse: Real, fault: Fault | None
+) -> None:
+    order = resting(terse)
+    with unseen(terse, fault):
+        told = outcome(lambda: terse.bridge.orders.change(order.id, OrderChange(quantity="0.2")))
+    assert told == ("done" if fault is None else "order_state_unknown")
+    terse.await_truth()
+    assert terse.bridge.orders.get(order.id).quantity * 10 == 2
+
+
+@pytest.mark.parametrize("fault", UNSEEN)
+def test_a_cancel_that_was_taken_but_not_seen_has_canceled(
+    terse: Real, fault: Fault | None
+) -> None:
+    order = resting(terse)
+    with unseen(terse, fault):
+        told = outcome(lambda: terse.bridge.orders.cancel(order.id))
+    assert told in (("done",) if fault is None else ("done", "order_state_unknown"))
+    terse.await_truth()
+    assert terse.bridge.orders.get(order.id).status == "canceled"
 
 
 def test_an_exchange_slower_than_the_bot_is_waited_for_leaves_the_truth(real: Real) -> None:

@@ -47,10 +47,15 @@ class _Armed:
 
 
 class Faults:
-    """The faults of one exchange; `latency_s` delays every request. Any thread may call."""
+    """The faults of one exchange. Any thread may call.
+
+    `latency_s` delays every request. With `is_terse` a command is answered with the order's
+    id alone, as many exchanges do: how it stands has to be asked for.
+    """
 
     def __init__(self) -> None:
         self.latency_s = 0.0
+        self.is_terse = False
         self._lock = threading.Lock()
         self._armed: list[_Armed] = []
 
@@ -67,6 +72,7 @@ class Faults:
         with self._lock:
             self._armed.clear()
             self.latency_s = 0.0
+            self.is_terse = False
 
     def strike_before(self, endpoint: str) -> None:
         """Raise the error of a fault that hits before the request is carried out."""

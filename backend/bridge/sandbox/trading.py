@@ -64,7 +64,7 @@ class SandboxExchange(SandboxData):
     ) -> Row:
         """Create a market or limit order, with `stopLossPrice` and the like one that waits."""
         request = await self._request(symbol, type, side, amount, price, params or {})
-        return self._order_row(
+        return self._answer(
             await self._carry_out("create_order", lambda key: self.desk.create(key, request))
         )
 
@@ -82,7 +82,7 @@ class SandboxExchange(SandboxData):
         if amount is None:
             raise ArgumentsRequired("editing an order needs its amount")
         request = await self._request(symbol, type, side, amount, price, params or {})
-        return self._order_row(
+        return self._answer(
             await self._carry_out("edit_order", lambda key: self.desk.edit(key, id, request))
         )
 
@@ -195,6 +195,13 @@ class SandboxExchange(SandboxData):
         if client_order_id is not None:
             return self.desk.order_of_client(api_key, client_order_id)
         return self.desk.order(api_key, id)
+
+    def _answer(self, order: Order) -> Row:
+        """Tell of an order that was just sent."""
+        if not self.desk.faults.is_terse:
+            return self._order_row(order)
+        row: Row = self.safe_order({"id": order.id, "info": {"orderId": order.id}})
+        return row
 
     def _order_row(self, order: Order) -> Row:
         row: Row = self.safe_order(order_row(order), self.market(order.request.symbol))
