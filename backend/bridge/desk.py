@@ -95,7 +95,7 @@ class Desk:
     async def cancel(self, order_id: str) -> Order:
         """Cancel an open order and return it as it ended."""
         order = await self.open_order(order_id)
-        if self._ledger.is_due(order_id):
+        if self._ledger.is_unsent(order_id):
             withdrawn = {"status": "canceled", "updated_at": utc_now()}
             return self._ledger.update(order.model_copy(update=withdrawn))
         manager, refusal = self._engine.exchange(order.exchange), None

@@ -49,7 +49,7 @@ def doubt_what_is_missing(manager: Any, ledger: Ledger) -> None:
         order, exchange_id = entry.item, ledger.rebuild_of(entry.item.id).get("exchange_id")
         if order.exchange != manager.exchange_name or orders.has_order(order.id):
             continue
-        if ledger.is_due(order.id):
+        if ledger.is_unsent(order.id):
             continue
         if str(exchange_id) not in held:
             ledger.doubt(order.id)

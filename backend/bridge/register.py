@@ -61,7 +61,7 @@ class Register:
         """Return what was noted to rebuild an open order in the bot."""
         return self._rebuild.get(order_id, {})
 
-    def is_due(self, order_id: str) -> bool:
+    def is_unsent(self, order_id: str) -> bool:
         """Tell whether an open order has triggered here, and is not at its exchange for certain."""
         return self.rebuild_of(order_id).get("sending") == "due"
 

@@ -19,7 +19,7 @@ from backend.bridge.ledger import Ledger
 from backend.bridge.placing import build, exchange_params
 from backend.bridge.register import OPEN_STATUSES
 from backend.bridge.unrestored import is_ours
-from backend.errors import ApiError, ExchangeRateLimited, OrderNotOpen, OrderStateUnknown
+from backend.errors import ApiError, ExchangeRateLimited, OrderStateUnknown
 from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 
@@ -84,7 +84,7 @@ class Stops:
     def send_due(self) -> None:
         """Send what has triggered and has not got to the exchange."""
         for order, _ in self._triggered():
-            if self._ledger.is_due(order.id) and order.id not in self._at_work:
+            if self._ledger.is_unsent(order.id) and order.id not in self._at_work:
                 self._work(order.id, self._send(order.id))
 
     def _triggered(self) -> list[tuple[Order, Any]]:
@@ -104,7 +104,7 @@ class Stops:
                 await work
             except Exception:  # what is due is tried again, of what was begun the exchange is asked
                 log.exception("stop %s is not sent", order_id)
-                if not self._ledger.is_due(order_id):
+                if not self._ledger.is_unsent(order_id):
                     self._ledger.doubt(order_id)
             finally:
                 self._at_work.discard(order_id)
@@ -130,7 +130,7 @@ class Stops:
     async def _send(self, order_id: str) -> None:
         await self._written(order_id)
         entry = self._ledger.orders.get(order_id)
-        if entry is None or not self._ledger.is_due(order_id):
+        if entry is None or not self._ledger.is_unsent(order_id):
             return  # it was canceled meanwhile
         order = entry.item
         if not await self._has_other_half_ended(order):
@@ -142,7 +142,7 @@ class Stops:
             self._ledger.update(order.model_copy(update=ended))
             return
         instance = await self._build(order, quantity)
-        if instance is None or not self._ledger.is_due(order_id):
+        if instance is None or not self._ledger.is_unsent(order_id):
             return  # no price has come yet, or it was canceled meanwhile
         self._note(order_id, "begun")
         await self._written(order_id)
@@ -168,12 +168,9 @@ class Stops:
                 continue
             try:
                 await self._cancel(other.id)
-            except OrderNotOpen:
-                continue
-            except ApiError as error:  # it is tried again soon
-                log.warning("stop %s waits for its other half: %s", order.id, error.type)
-                return False
-        return True
+            except ApiError as error:  # it is tried again soon, unless it has ended before
+                log.warning("stop %s does not cancel its other half: %s", order.id, error.type)
+        return all(other.status not in OPEN_STATUSES for other in self._other_halves(order))
 
     def _other_halves(self, order: Order) -> list[Order]:
         if order.parent_order_id is None:
