@@ -97,8 +97,8 @@ class Intents:
         `OrderStateUnknown`, and what `place` raises.
         """
         content = asked.model_dump(mode="json")
-        intent = _intent(content, asked.client_order_id, user_id, idempotency_key, account)
-        intent = replace(intent, asked=asked.model_dump(mode="json", exclude_none=True))
+        given = {name: value for name, value in content.items() if value is not None}
+        intent = _intent(content, asked.client_order_id, user_id, idempotency_key, account, given)
         return self._once(intent, lambda: self._first(intent, place))
 
     def once_resolved(
@@ -116,7 +116,7 @@ class Intents:
         `content` is the request; `resolve` makes an order of it, unless the same
         request was answered before.
         """
-        intent = _intent(content, client_order_id, user_id, idempotency_key, account)
+        intent = _intent(content, client_order_id, user_id, idempotency_key, account, {})
 
         def first() -> Order:
             for key in intent.keys:
@@ -252,6 +252,7 @@ def _intent(
     user_id: str,
     idempotency_key: str | None,
     account: str,
+    asked: Mapping[str, Any],
 ) -> Intent:
     keys = []
     if idempotency_key is not None:
@@ -263,7 +264,7 @@ def _intent(
         user_id=user_id,
         keys=tuple(keys),
         fingerprint=_fingerprint(content),
-        asked={},
+        asked=asked,
         account=account,
         created_at=utc_now(),
     )

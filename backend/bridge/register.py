@@ -101,7 +101,7 @@ class Register:
         self._put(
             replace(
                 filled_by,
-                order=StoredOrder(entry.place, self.account(order.exchange), order, rebuild),
+                order=StoredOrder(entry.place, self.account(order.exchange), order, rebuild, json),
                 accepted=order.id if new else None,
                 events=(told, *filled_by.events),
             )

@@ -41,12 +41,14 @@ class StoredOrder:
     """An order's present state, its place in the list, and what rebuilds it in the bot.
 
     `rebuild` is JSON of the bridge's own making: exchange order id, group, attached orders.
+    `json` is the order's own, where that is known already.
     """
 
     place: int
     account: str
     order: Order
     rebuild: Mapping[str, Any]
+    json: bytes | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def order_values(stored: StoredOrder) -> dict[str, object]:
         "symbol": order.symbol,
         "side": order.side,
         "is_open": is_open(order),
-        "body": order.model_dump_json(),
+        "body": order.model_dump_json() if stored.json is None else stored.json.decode(),
         "rebuild": as_json(stored.rebuild),
     }
 
