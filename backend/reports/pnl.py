@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from backend.bridge import Bridge
 
 _AT_ONCE = 100
-_PAUSE_S = 0.0005
+PAUSE_S = 0.0005
 _FINEST = Decimal("1E-18")
 
 
@@ -49,16 +49,25 @@ class ProfitAndLoss:
 
     def read(self, query: PnlQuery) -> Pnl:
         """Return what the executions that a query asks for came to."""
-        worth = self._bridge.portfolio.worth()
-        if worth is None:
-            raise BotNotReady("the portfolio is not known yet")
+        worth = self._worth()
         market = Market(self._bridge.portfolio.prices(), worth.reference_market)
         fall = self._fall(worth, query)
         with self._lock:
             self._begin_if_changed(worth)
             while self._book_some(worth):
-                time.sleep(_PAUSE_S)
+                time.sleep(PAUSE_S)
             return report(self._books, market, query, fall)
+
+    def book_some(self) -> bool:
+        """Book a few milliseconds' worth of what is not booked yet; False when all was booked.
+
+        For who does not want to hold a thread for as long as all of it takes.
+        """
+        worth = self._worth()
+        with self._lock:
+            if not self._booked_to:
+                self._begin_if_changed(worth)
+            return self._book_some(worth)
 
     def book_ahead(self, worth: Worth, closing: threading.Event) -> None:
         """Book what is not booked yet, so that nobody waits for it; in steps, until `closing`.
@@ -68,9 +77,15 @@ class ProfitAndLoss:
         with self._lock:
             self._begin_if_changed(worth)
         more = True
-        while more and not closing.wait(_PAUSE_S):
+        while more and not closing.wait(PAUSE_S):
             with self._lock:
                 more = self._book_some(worth)
+
+    def _worth(self) -> Worth:
+        worth = self._bridge.portfolio.worth()
+        if worth is None:
+            raise BotNotReady("the portfolio is not known yet")
+        return worth
 
     def _fall(self, worth: Worth, query: PnlQuery) -> Fall | None:
         if query.symbol is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from backend.concurrency import Host
 from backend.cursors import decode_cursor, encode_cursor
 from backend.reports.export import Exports
-from backend.reports.pnl import ProfitAndLoss
+from backend.reports.pnl import PAUSE_S, ProfitAndLoss
 from backend.reports.risk import RiskControl
 from backend.reports.snapshots import Snapshots
 from backend.schemas.accounting import HistoryQuery, Pnl, PnlQuery, PortfolioValue
@@ -46,6 +46,10 @@ class Reports:
 
     def pnl(self, query: PnlQuery) -> Pnl:
         """Return profit and loss; raises `BotNotReady` while the bot does not run."""
+        # in steps: the first who ask after a start would take all threads for seconds, and the
+        # database's other readers wait
+        while self._host.call_blocking(self._pnl.book_some):
+            self._host.rest(PAUSE_S)
         return self._host.call_blocking(self._pnl.read, query)
 
     def trades_csv(self, query: TradeQuery) -> Iterator[bytes]:

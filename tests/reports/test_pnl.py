@@ -163,3 +163,14 @@ def test_booking_ahead_ends_with_the_server_and_loses_nothing(office: Office) ->
     assert worth is not None
     ahead.book_ahead(worth, ending)
     assert ahead.read(PnlQuery()).trades == len(live.trades(limit=500))
+
+
+def test_what_was_booked_step_by_step_is_what_would_be_booked_at_once(office: Office) -> None:
+    live = office.live
+    trade(live, "buy", "0.02", "40000")
+    trade(live, "sell", "0.01", "41000")
+    stepwise = ProfitAndLoss(live.bridge, live.database)
+    assert [stepwise.book_some(), stepwise.book_some()] == [True, False]
+    figures = stepwise.read(PnlQuery())
+    assert figures.trades == len(live.trades(limit=500))
+    assert figures.symbols == ProfitAndLoss(live.bridge, live.database).read(PnlQuery()).symbols
