@@ -161,6 +161,7 @@ class Served:
         self._certificates = certificates
         self._connections: list[Connection] = []
         self._started = threading.Event()
+        self._is_told = False
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
         assert self._started.wait(TIMEOUT_S)
@@ -178,7 +179,9 @@ class Served:
 
     def stop(self) -> None:
         """Stop as a signal does: requests in work are finished."""
-        self.on_hub(self._told.set)
+        if not self._is_told:  # its hub ends soon after, and takes no more calls
+            self._is_told = True
+            self.on_hub(self._told.set)
 
     def close(self) -> None:
         self.stop()

@@ -50,12 +50,14 @@ class Faults:
     """The faults of one exchange. Any thread may call.
 
     `latency_s` delays every request. With `is_terse` a command is answered with the order's
-    id alone, as many exchanges do: how it stands has to be asked for.
+    id alone, as many exchanges do: how it stands has to be asked for. With `is_rigid` no order
+    can be changed: ccxt cancels it then, and creates another.
     """
 
     def __init__(self) -> None:
         self.latency_s = 0.0
         self.is_terse = False
+        self.is_rigid = False
         self._lock = threading.Lock()
         self._armed: list[_Armed] = []
 
@@ -73,6 +75,7 @@ class Faults:
             self._armed.clear()
             self.latency_s = 0.0
             self.is_terse = False
+            self.is_rigid = False
 
     def strike_before(self, endpoint: str) -> None:
         """Raise the error of a fault that hits before the request is carried out."""
