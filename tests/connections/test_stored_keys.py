@@ -211,7 +211,7 @@ def test_the_audit_has_the_change_and_not_the_keys(admin: ApiClient, app: Flask)
     wanted = audit.Filters(action="connections.add_credentials")
     (entry, *_) = database.read(audit.find, 1, None, wanted)
     assert entry.path == f"/api/v1{PATH}"
-    assert entry.change == '{"api_key": "********", "api_secret": "********"}'
+    assert entry.change == '{"api_key":"********","api_secret":"********"}'
 
 
 def test_production_stores_no_keys_without_one_to_encrypt_them(app: Flask) -> None:
