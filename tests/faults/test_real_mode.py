@@ -14,7 +14,7 @@ with warnings.catch_warnings():  # OctoBot's own imports warn
     from tests.faults.real import Real
 
 from backend.errors import ApiError, OrderStateUnknown
-from backend.schemas.order_commands import CancelQuery, OrderChange
+from backend.schemas.order_commands import OrderChange
 from backend.schemas.orders import Order
 from tests.bridge.live import wait_until
 from tests.together import shut_in_the_end
@@ -154,39 +154,6 @@ def test_a_cancel_that_was_taken_but_not_seen_has_canceled(
     assert told in (("done",) if fault is None else ("done", "order_state_unknown"))
     terse.await_truth()
     assert terse.bridge.orders.get(order.id).status == "canceled"
-
-
-@pytest.fixture
-def rigid(real: Real) -> Iterator[Real]:
-    """An exchange where a change cancels the order and creates another."""
-    real.bridge.sandbox.faults.is_rigid = True
-    yield real
-    real.bridge.sandbox.faults.clear()
-    real.bridge.orders.cancel_many(CancelQuery())
-
-
-def test_a_change_by_another_order_says_so_and_keeps_the_id(rigid: Real) -> None:
-    order = resting(rigid)
-    changed = rigid.bridge.orders.change(order.id, OrderChange(quantity="0.2"))
-    assert (changed.method, changed.order.id) == ("replaced", order.id)
-    assert (changed.order.status, str(changed.order.quantity)) == ("open", "0.2")
-    assert rigid.at_exchange()[order.id][0] == "canceled"
-    assert rigid.bridge.orders.get(order.id).status == "open"
-    assert rigid.bridge.orders.cancel(order.id).status == "canceled"
-    assert "open" not in {status for status, *_ in rigid.at_exchange().values()}
-
-
-@pytest.mark.parametrize("fault", [Fault.REJECTION, Fault.NO_FUNDS, Fault.TIMEOUT_BEFORE])
-def test_a_change_of_which_only_the_cancel_was_taken_has_canceled(
-    rigid: Real, fault: Fault
-) -> None:
-    order = resting(rigid)
-    with rigid.fault(fault, "create_order"):
-        change = OrderChange(quantity="0.2")
-        told = outcome(lambda: rigid.bridge.orders.change(order.id, change))
-    assert told == "order_state_unknown"
-    assert wait_until(lambda: rigid.bridge.orders.get(order.id).status == "canceled")
-    assert rigid.at_exchange()[order.id][0] == "canceled"
 
 
 def test_an_exchange_slower_than_the_bot_is_waited_for_leaves_the_truth(real: Real) -> None:
