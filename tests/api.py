@@ -47,6 +47,11 @@ class ApiClient:
     def put(self, path: str, *, expect: int = 200, **options: Any) -> Any:
         return self._ask("PUT", path, expect, options)
 
+    def bots_price(self) -> str:
+        """Return the price that the bot goes by: a ticker comes from the exchange, and sooner."""
+        market = {"symbol": "BTC/USDT", "side": "buy", "type": "market", "quantity": "0.1"}
+        return str(self.post("/orders/preview", json=market)["price"])
+
     def patch(self, path: str, *, expect: int = 200, **options: Any) -> Any:
         return self._ask("PATCH", path, expect, options)
 

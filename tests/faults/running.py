@@ -58,8 +58,12 @@ class Running:
         """Hold the price there, and wait until the bot knows."""
         price = self.at(ratio)
         self.api.ask("PUT", "/sandbox/prices/BTC-USDT", {"price": price, "hold": True})
-        told = "/tickers/BTC-USDT"
-        assert wait_until(lambda: Decimal(self.api.get(told)["price"]) == Decimal(price))
+        assert wait_until(lambda: Decimal(self.bots_price()) == Decimal(price))
+
+    def bots_price(self) -> str:
+        """Return the price that the bot goes by: a ticker comes from the exchange, and sooner."""
+        market = {"symbol": "BTC/USDT", "side": "buy", "type": "market", "quantity": "0.1"}
+        return str(self.api.ask("POST", "/orders/preview", market)["price"])
 
     def status(self, order: dict[str, Any]) -> str:
         return str(self.api.get(f"/orders/{order['id']}")["status"])

@@ -20,7 +20,7 @@ def _pinned(client: ApiClient) -> Iterator[None]:
     """Begin with a steady price, end without open orders."""
     client.as_admin().put("/sandbox/prices/BTC-USDT", json={"price": PRICE, "hold": True})
     trader = client.as_trader()
-    eventually(lambda: trader.get("/tickers/BTC-USDT")["price"] == PRICE)
+    eventually(lambda: trader.bots_price() == PRICE)
     yield
     for order in trader.get("/orders"):
         trader.delete(f"/orders/{order['id']}")

@@ -131,18 +131,19 @@ def test_sessions_and_keys_are_listed_in_pages_and_ended(
         )
     principal = identity.principal(tokens.access_token)
     identity.note_use(principal, "203.0.113.9")
-    first = identity.sessions.page(principal, PageQuery(limit=2))
+    user_id = principal.user_id
+    first = identity.sessions.page(user_id, principal, PageQuery(limit=2))
     cursor = first.pagination.next_cursor
-    rest = identity.sessions.page(principal, PageQuery(limit=2, cursor=cursor))
+    rest = identity.sessions.page(user_id, principal, PageQuery(limit=2, cursor=cursor))
     assert [one.device for one in first.data + rest.data] == ["app/2", "app/1", "app/0"]
     assert first.data[0].address == "203.0.113.9"
-    keys = identity.api_keys.page(principal.user_id, PageQuery(limit=2))
+    keys = identity.api_keys.page(user_id, PageQuery(limit=2))
     assert [key.name for key in keys.data] == ["key 2", "key 1"]
-    identity.sessions.end(principal, rest.data[0].id)
-    identity.api_keys.revoke(principal.user_id, keys.data[0].id)
+    identity.sessions.end(user_id, rest.data[0].id)
+    identity.api_keys.revoke(user_id, keys.data[0].id)
     restarted = start_identity()
-    assert len(restarted.sessions.page(principal, PageQuery()).data) == 2
-    assert len(restarted.api_keys.page(principal.user_id, PageQuery()).data) == 2
+    assert len(restarted.sessions.page(user_id, principal, PageQuery()).data) == 2
+    assert len(restarted.api_keys.page(user_id, PageQuery()).data) == 2
 
 
 def test_a_code_of_the_second_factor_works_once_whoever_races(identity: Identity) -> None:

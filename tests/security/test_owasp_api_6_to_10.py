@@ -157,7 +157,9 @@ class TestApi10UnsafeConsumptionOfApis:
         from backend.bridge.failures import Failures  # OctoBot's imports warn: `app` has made them
 
         hostile = '<script>alert(1)</script> {"apiKey": "AKIA-CANARY"} https://x/?signature=abc'
-        error = Failures([kind(hostile)]).as_error()
+        failures = Failures()
+        failures.note(kind(hostile))
+        error = failures.as_error()
         assert error is not None
         shown = f"{error.details} {error.title} {error.fields}"
         assert not [word for word in ("script", "CANARY", "signature") if word in shown]

@@ -26,7 +26,7 @@ def _pinned(client: ApiClient) -> Iterator[None]:
     """Begin with a steady price, end without open orders."""
     client.as_admin().put("/sandbox/prices/BTC-USDT", json={"price": "40000", "hold": True})
     trader = client.as_trader()
-    wait_until(lambda: trader.get("/tickers/BTC-USDT")["price"] == "40000")
+    wait_until(lambda: trader.bots_price() == "40000")
     yield
     trader.delete("/orders")
 
