@@ -27,7 +27,7 @@ STREAMS = 10_000
 BUSY = 256
 USERS = 8
 SYMBOLS = ("BTC/USDT", "ETH/USDT", *(f"M{number:03}/USDT" for number in range(198)))
-SECONDS = 3.0
+SECONDS = 2.0
 SETTINGS = {
     "symbols": ",".join(SYMBOLS),
     "paper_balance": PAPER_BALANCE,
