@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 
 READY_WITHIN_S = 180
-STOPPED_WITHIN_S = 20
+STOPPED_WITHIN_S = 60
 PASSWORD = "a password for tests only"
 OPEN_TO_QUESTIONS = (sys.executable, "-m", "benchmarks._server")
 """Starts the same program with the questions of `_server`."""

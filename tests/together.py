@@ -33,7 +33,7 @@ def shut_in_the_end(started: C) -> Iterator[C]:
         os.chdir(left)
 
 
-def wait_until(condition: Callable[[], object], timeout_s: float = 20) -> bool:
+def wait_until(condition: Callable[[], object], timeout_s: float = 60) -> bool:
     """Return whether the condition came true in time."""
     deadline = time.monotonic() + timeout_s
     while not (met := bool(condition())) and time.monotonic() < deadline:

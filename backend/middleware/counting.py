@@ -15,7 +15,7 @@ from backend.settings import Settings, SettingsError
 
 MOST_WINDOWS = 10_000
 RETRY_S = 1.0
-_TIMEOUT_S = 0.25
+TIMEOUT_S = 0.25
 _log = structlog.get_logger(__name__)
 
 
@@ -136,8 +136,8 @@ def _open(uri: str) -> Counters:
         storage = storage_from_string(
             uri,
             wrap_exceptions=True,
-            socket_timeout=_TIMEOUT_S,
-            socket_connect_timeout=_TIMEOUT_S,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]  # handed on to redis as it is
         )
     except (ConfigurationError, ImportError):

@@ -28,5 +28,6 @@ class Restarting:
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Send it a signal and wait for its end."""
-        os.kill(self.server.pid, how)
+        if how != signal.SIGTERM:  # which comes now, and ends it at once when it comes twice
+            os.kill(self.server.pid, how)
         self._life.close()

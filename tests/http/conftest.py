@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import structlog
+from flask import Flask
 
 from backend.handler import Patience
-from tests.http.served import HASTY, Served, small_app
+from tests.http.served import Served, small_app
 
 StartServer = Callable[..., Served]
 
@@ -26,8 +27,8 @@ def start_server(events: list[dict[str, Any]]) -> Iterator[StartServer]:
     """Start servers that end with the test."""
     started: list[Served] = []
 
-    def start(patience: Patience | None = None) -> Served:
-        started.append(Served(small_app(), patience))
+    def start(patience: Patience | None = None, app: Flask | None = None) -> Served:
+        started.append(Served(app or small_app(), patience))
         return started[-1]
 
     yield start
@@ -39,9 +40,3 @@ def start_server(events: list[dict[str, Any]]) -> Iterator[StartServer]:
 def server(start_server: StartServer) -> Served:
     """A server as patient as in life."""
     return start_server()
-
-
-@pytest.fixture
-def hasty_server(start_server: StartServer) -> Served:
-    """A server that gives up on slow clients after a fraction of a second."""
-    return start_server(HASTY)

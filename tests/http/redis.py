@@ -31,14 +31,14 @@ class RedisServer:
         self._process = subprocess.Popen(
             [self._program, *options], cwd=self._folder, stdout=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not self._answers():
             assert time.monotonic() < deadline, "redis-server does not start"
             time.sleep(0.02)
 
     def stop(self) -> None:
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
 
     def freeze(self) -> None:
         """Let it take connections and answer nothing."""

@@ -25,8 +25,12 @@ from backend.tls import Certificates
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-TIMEOUT_S = 10
-HASTY = Patience(head_s=0.3, body_s=0.3, write_s=0.3, idle_s=0.3, linger_s=0.3, sweep_s=0.05)
+TIMEOUT_S = 60
+
+
+def hasty(**patience_s: float) -> Patience:
+    """Be patient as in life but for what is named, and look often."""
+    return Patience(sweep_s=0.05, **patience_s)
 
 
 def small_app() -> Flask:

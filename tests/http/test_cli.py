@@ -31,7 +31,7 @@ def environment(home: Path, **settings: object) -> dict[str, str]:
 
 
 def wait_until_ready(url: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(f"{url}/readyz").status_code == httpx.codes.OK:
@@ -129,7 +129,7 @@ def test_a_server_starts_serves_and_stops(tmp_path: Path, number: signal.Signals
             wait_until_ready(url)
             assert httpx.get(f"{url}/healthz").json()["data"] == {"status": "ok"}
             process.send_signal(number)
-            _, output = process.communicate(timeout=20)
+            _, output = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 0

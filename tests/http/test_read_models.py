@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.api import ApiClient
+from tests.together import wait_until
 
 MARKET = {"symbol": "BTC/USDT", "side": "buy", "type": "market", "quantity": "0.001"}
 RESTING = {**MARKET, "type": "limit", "price": "20000"}
 
 
 @pytest.mark.parametrize(
-    "path", ["/config", "/bot", "/markets", "/exchanges", "/positions", "/orders?limit=5"]
+    "path", ["/config", "/markets", "/exchanges", "/positions", "/orders?limit=5"]
 )
 def test_what_stayed_the_same_is_not_sent_again(client: ApiClient, path: str) -> None:
     admin = client.as_admin()
@@ -22,11 +23,23 @@ def test_what_stayed_the_same_is_not_sent_again(client: ApiClient, path: str) ->
     assert first.headers["Cache-Control"] == "private, no-cache"
 
 
+def test_the_bot_is_sent_again_only_when_it_is_another(client: ApiClient) -> None:
+    viewer = client.as_viewer()
+    answers = [viewer.send("GET", "/bot")]
+    while answers[-1].status_code == 200 and len(answers) < 10:  # its lag may be another by now
+        known = {"If-None-Match": answers[-1].headers["ETag"]}
+        answers.append(viewer.send("GET", "/bot", headers=known))
+    etags = [answer.headers["ETag"] for answer in answers]
+    assert (answers[-1].status_code, answers[-1].data) == (304, b"")
+    assert etags == [*dict.fromkeys(etags), etags[-2]]
+
+
 def test_open_orders_keep_their_etag_while_others_fill(client: ApiClient) -> None:
     trader = client.as_trader()
     resting = trader.post("/orders", json=RESTING, expect=201)
     before = trader.send("GET", "/orders").headers["ETag"]
-    trader.post("/orders", json=MARKET, expect=201)
+    market = trader.post("/orders", json=MARKET, expect=201)
+    assert wait_until(lambda: trader.get(f"/orders/{market['id']}")["status"] == "filled")
     assert trader.send("GET", "/orders").headers["ETag"] == before
     trader.delete(f"/orders/{resting['id']}")
     assert trader.send("GET", "/orders").headers["ETag"] != before

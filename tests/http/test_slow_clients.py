@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
+import gevent.event
+
 from tests.http.conftest import StartServer
-from tests.http.served import Served, get
+from tests.http.served import get, hasty, small_app
+from tests.together import wait_until
 
 HELLO = get("/hello")
+SHORT_S = 0.3
 
 
-def test_a_head_that_does_not_end_is_a_408(hasty_server: Served) -> None:
-    connection = hasty_server.connect()
+def test_a_head_that_does_not_end_is_a_408(start_server: StartServer) -> None:
+    connection = start_server(hasty(head_s=SHORT_S)).connect()
     answer = connection.ask(b"GET /hello HTTP/1.1\r\nHost: x\r\n")
     assert (answer.status, answer.json["type"]) == (408, "request_timeout")
 
 
-def test_a_head_that_drips_is_a_408_all_the_same(hasty_server: Served) -> None:
-    connection = hasty_server.connect()
+def test_a_head_that_drips_is_a_408_all_the_same(start_server: StartServer) -> None:
+    connection = start_server(hasty(head_s=SHORT_S)).connect()
     connection.send(b"GET /hello HTTP/1.1\r\n")
     for number in range(5):
         connection.send(f"X-{number}: a\r\n".encode())
@@ -25,46 +30,58 @@ def test_a_head_that_drips_is_a_408_all_the_same(hasty_server: Served) -> None:
     assert connection.answer().status == 408
 
 
-def test_a_connection_that_says_nothing_is_closed(hasty_server: Served) -> None:
-    assert hasty_server.connect().is_ended()
+def test_a_connection_that_says_nothing_is_closed(start_server: StartServer) -> None:
+    assert start_server(hasty(head_s=SHORT_S)).connect().is_ended()
 
 
-def test_an_idle_connection_is_closed(hasty_server: Served) -> None:
-    connection = hasty_server.connect()
+def test_an_idle_connection_is_closed(start_server: StartServer) -> None:
+    connection = start_server(hasty(idle_s=SHORT_S)).connect()
     assert connection.ask(HELLO).status == 200
     assert connection.is_ended()
 
 
-def test_a_body_that_does_not_come_is_a_408(hasty_server: Served) -> None:
-    connection = hasty_server.connect()
+def test_a_body_that_does_not_come_is_a_408(start_server: StartServer) -> None:
+    connection = start_server(hasty(body_s=SHORT_S, linger_s=SHORT_S)).connect()
     answer = connection.ask(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf")
     assert (answer.status, answer.json["type"]) == (408, "request_timeout")
     assert connection.is_ended()
 
 
-def test_an_answer_that_is_not_read_is_given_up(hasty_server: Served) -> None:
-    connection = hasty_server.connect()
+def test_an_answer_that_is_not_read_is_given_up(start_server: StartServer) -> None:
+    server = start_server(hasty(write_s=SHORT_S))
+    connection = server.connect()
+    connection.ask(HELLO)
     connection.send(get("/large"))
-    time.sleep(0.6)
+    assert wait_until(lambda: not server.server.connections)
     received = 0
     while data := connection.sock.recv(1 << 20):
         received += len(data)
     assert 0 < received < 8_000_000
-    assert hasty_server.ask(HELLO).status == 200
+    assert server.ask(HELLO).status == 200
 
 
-def test_an_answer_may_take_the_application_longer(hasty_server: Served) -> None:
-    assert hasty_server.ask(get("/slow")).body == b"done"
+def test_an_answer_may_take_the_application_longer(start_server: StartServer) -> None:
+    short = dict.fromkeys(("body_s", "write_s", "idle_s"), SHORT_S / 3)
+    assert start_server(hasty(**short)).ask(get("/slow")).body == b"done"
 
 
 def test_a_stop_lets_a_request_finish_and_ends_idle_connections(start_server: StartServer) -> None:
-    server = start_server()
+    begun, may_end, app = threading.Event(), gevent.event.Event(), small_app()
+
+    def take_long() -> str:
+        begun.set()
+        may_end.wait()
+        return "done"
+
+    app.add_url_rule("/long", view_func=take_long)
+    server = start_server(app=app)
     idle, busy = server.connect(), server.connect()
     idle.ask(HELLO)
-    busy.send(get("/slow"))
-    time.sleep(0.1)
+    busy.send(get("/long"))
+    assert begun.wait(60)
     server.stop()
+    assert idle.is_ended()
+    server.on_hub(may_end.set)
     answer = busy.answer()
     assert (answer.body, answer.headers["Connection"]) == (b"done", "close")
     assert busy.is_ended()
-    assert idle.is_ended()

@@ -19,7 +19,7 @@ from backend.handler import Patience
 from backend.handover import hand_over_socket
 from backend.settings import SettingsError
 from backend.tls import Certificates
-from tests.http.served import HASTY, Served, get, post, small_app
+from tests.http.served import TIMEOUT_S, Served, get, hasty, post, small_app
 
 HELLO = get("/hello")
 StartTls = Callable[..., Served]
@@ -136,17 +136,17 @@ def test_whoever_took_a_connection_over_hears_the_client_until_it_is_gone(
             heard += connection.sock.recv(65536)
         assert heard == said
     connection.close()
-    assert owner.ended.wait(10)
+    assert owner.ended.wait(TIMEOUT_S)
 
 
 def test_a_client_that_takes_nothing_holds_its_owner_up_only_for_so_long(
     start: StartTls, trusting: ssl.SSLContext
 ) -> None:
     owner = Owner(send_without_end)
-    server = start(HASTY, owner)
+    server = start(hasty(write_s=0.3), owner)
     connection = server.connect(trusting)
     connection.send(get("/owned"))
-    assert owner.ended.wait(10)
+    assert owner.ended.wait(TIMEOUT_S)
     assert server.connect(trusting).ask(HELLO).status == 200
 
 
@@ -159,7 +159,7 @@ def test_a_stop_ends_connections_that_were_handed_over(
     connection.send(get("/owned"))
     assert connection.answer("HEAD").status == 200
     server.stop()
-    assert owner.ended.wait(10)
+    assert owner.ended.wait(TIMEOUT_S)
     assert connection.is_ended()
 
 
@@ -196,7 +196,7 @@ def test_ciphers_without_forward_secrecy_are_refused(
 def test_a_handshake_that_does_not_come_is_given_up(
     start: StartTls, trusting: ssl.SSLContext, said: bytes
 ) -> None:
-    server = start(HASTY)
+    server = start(hasty(head_s=1))
     silent = server.connect()
     silent.send(said)
     while alert := silent.sock.recv(1024):
@@ -205,7 +205,7 @@ def test_a_handshake_that_does_not_come_is_given_up(
 
 
 def test_a_slow_head_is_a_408_here_too(start: StartTls, trusting: ssl.SSLContext) -> None:
-    answer = start(HASTY).connect(trusting).ask(b"GET /hello HTTP/1.1\r\nHost: x\r\n")
+    answer = start(hasty(head_s=1)).connect(trusting).ask(b"GET /hello HTTP/1.1\r\nHost: x\r\n")
     assert (answer.status, answer.json["type"]) == (408, "request_timeout")
 
 
@@ -227,10 +227,10 @@ def serial(port: int, trusting: ssl.SSLContext) -> str:
 def test_a_new_certificate_is_shown_without_a_restart(
     start: StartTls, trusting: ssl.SSLContext, pair: Pair
 ) -> None:
-    server = start(HASTY)
+    server = start(hasty())
     before = serial(server.port, trusting)
     pair.write()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + TIMEOUT_S
     while serial(server.port, trusting) == before:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -239,10 +239,10 @@ def test_a_new_certificate_is_shown_without_a_restart(
 def test_a_new_certificate_that_is_broken_leaves_the_old_one(
     start: StartTls, trusting: ssl.SSLContext, pair: Pair, events: list[dict[str, object]]
 ) -> None:
-    server = start(HASTY)
+    server = start(hasty())
     before = serial(server.port, trusting)
     pair.chain.write_text("half a certif")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + TIMEOUT_S
     while not any("new certificate" in str(event["event"]) for event in events):
         assert time.monotonic() < deadline
         time.sleep(0.02)

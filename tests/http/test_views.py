@@ -28,7 +28,7 @@ def _pinned(client: ApiClient) -> Iterator[None]:
 
 def eventually(condition: Callable[[], object]) -> None:
     """Wait for what follows from an event of the bot."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -190,7 +190,7 @@ def test_a_new_token_lets_a_socket_stay(connect: Connect, app: Flask) -> None:
         known.scopes,
         known.token_id,
         known.session_id,
-        utc_now() + timedelta(seconds=1.5),
+        utc_now() + timedelta(seconds=2.5),
     )
     tickets = app.extensions["stream_tickets"]
     ending = connect(f"/ws?ticket={tickets.issue(brief)}", headers={})

@@ -6,10 +6,19 @@ import pytest
 
 from tests.api import ApiClient
 from tests.sockets.conftest import Connect
-from tests.sockets.peer import ACCEPT
+from tests.sockets.peer import ACCEPT, Peer
 from tests.streams.sse import SseClient, wait_until
 
 BASE = "/api/v1/stream"
+
+
+def follow_until_running(peer: Peer) -> None:
+    """Take the bot's snapshot, and what it may not know yet: events come after the state."""
+    snapshot = peer.event()
+    assert (snapshot["event"], snapshot["data"]["topic"]) == ("snapshot", "bot")
+    bot = snapshot["data"]["data"]
+    while bot["state"] != "running":
+        bot = peer.event("bot_status")["data"]["bot"]
 
 
 def test_the_handshake_is_the_one_of_rfc_6455(connect: Connect) -> None:
@@ -40,9 +49,7 @@ def test_nothing_comes_before_it_is_asked_for(connect: Connect) -> None:
         "symbols": None,
         "intervals": None,
     }
-    snapshot = peer.event()
-    assert (snapshot["event"], snapshot["data"]["topic"]) == ("snapshot", "bot")
-    assert snapshot["data"]["data"]["state"] == "running"
+    follow_until_running(peer)
 
 
 def test_topics_can_be_named_in_the_address(connect: Connect) -> None:
@@ -83,6 +90,7 @@ def test_a_subscription_without_topics_takes_all_that_may_be_read(connect: Conne
 
 def test_sockets_and_streams_tell_the_same(connect: Connect, client: ApiClient) -> None:
     peer = connect("/ws?topics=prices&symbols=BTC-USDT")
+    peer.event("snapshot")
     headers = f"Authorization: {client.as_viewer().headers['Authorization']}\r\n"
     port = peer.socket.getpeername()[1]
     stream = SseClient(port, f"{BASE}/prices?symbols=BTC-USDT", headers=headers)
@@ -171,6 +179,7 @@ def test_a_bad_subscription_changes_nothing(
 
 def test_sockets_outlive_a_restart_of_the_bot(connect: Connect, client: ApiClient) -> None:
     peer = connect("/ws?topics=bot")
+    follow_until_running(peer)
     client.as_admin().post("/bot/restart", expect=202)
     states = []
     while states[-1:] != ["running"]:

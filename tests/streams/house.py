@@ -12,7 +12,7 @@ from backend.store import Database
 from backend.store.journal import Journal
 from tests.databases import make_settings
 from tests.streams.live import Live, make_event
-from tests.streams.sse import SseClient
+from tests.streams.sse import WAIT_S, SseClient
 
 with warnings.catch_warnings():  # OctoBot's own imports warn
     warnings.simplefilter("ignore")
@@ -47,7 +47,7 @@ class House:
 
     def settle(self) -> None:
         """Wait until all that was published is committed and with the hub."""
-        self.recorder.durable().result(10)
+        self.recorder.durable().result(WAIT_S)
 
     def close(self) -> None:
         self._stop()

@@ -21,7 +21,7 @@ from backend.schemas.events import Event, Topic
 from backend.server import Server, listen
 from backend.streams import Holder, Hub, Selection
 from backend.tls import Certificates
-from tests.streams.sse import SseClient
+from tests.streams.sse import WAIT_S, SseClient
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -44,10 +44,11 @@ class Live:
         self._settings = {"capacity": 1000, **settings}
         self._clients: list[SseClient] = []
         self._started = threading.Event()
+        self._is_told = False
         serve = self._serve_threads if way_out == "threads" else self._serve_gevent
         self._thread = threading.Thread(target=serve)
         self._thread.start()
-        assert self._started.wait(10)
+        assert self._started.wait(WAIT_S)
 
     def open(self, query: str = "topics=prices", **options: Any) -> SseClient:
         """Open a stream."""
@@ -67,9 +68,15 @@ class Live:
     def close(self) -> None:
         """End the hub, the server and the clients."""
         self.stop_serving()
-        self._thread.join(10)
+        self._thread.join(WAIT_S)
         for client in self._clients:
             client.close()
+
+    def stop_serving(self) -> None:
+        """Stop as a signal does; returns before it is done."""
+        if not self._is_told:  # its hub ends soon after, and takes no more calls
+            self._is_told = True
+            self._tell_to_stop()
 
     def _serve_gevent(self) -> None:
         host = GeventHost()
@@ -78,7 +85,7 @@ class Live:
         self.port = listener.getsockname()[1]
         server = Server(listener, self._application, certificates=self._certificates)
         stop = gevent.event.Event()
-        self.stop_serving = partial(host.call_on_hub, stop.set)
+        self._tell_to_stop = partial(host.call_on_hub, stop.set)
         server.start()
         self._started.set()
         stop.wait()
@@ -101,7 +108,7 @@ class Live:
             self.hub.close()
             server.shutdown()
 
-        self.stop_serving = stop
+        self._tell_to_stop = stop
         self._started.set()
         server.serve_forever(0.05)
         server.server_close()

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 class Sse(NamedTuple):

@@ -170,6 +170,7 @@ def test_who_reads_slower_than_the_buffer_gets_the_rest_from_the_journal(
     house.settle()
     wait_until(lambda: house.live.hub.lagging_streams == 1)
     house.publish("bot", "bot", 1)
+    house.settle()
     events = client.until("snapshot")
     house.publish("orders", "b", count)
     [last] = client.take(1)
