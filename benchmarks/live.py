@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import ssl
@@ -24,6 +25,7 @@ import httpx
 READY_WITHIN_S = 180
 STOPPED_WITHIN_S = 60
 PASSWORD = "a password for tests only"
+_CHANCE = random.SystemRandom()
 OPEN_TO_QUESTIONS = (sys.executable, "-m", "benchmarks._server")
 """Starts the same program with the questions of `_server`."""
 
@@ -106,10 +108,12 @@ def live_server(
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nothing listens on, and that no connection is given by the system."""
+    while True:
+        port = _CHANCE.randrange(12_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _environment(home: Path, port: int, settings: dict[str, object]) -> dict[str, str]:

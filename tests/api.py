@@ -19,7 +19,7 @@ from backend.schemas.auth import Role
 from tests.databases import make_settings
 
 PASSWORD = "correct horse battery staple"
-READY_WITHIN_S = 60
+READY_WITHIN_S = 120
 
 
 class ApiClient:

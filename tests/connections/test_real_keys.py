@@ -47,7 +47,7 @@ def admin(client: ApiClient, app: Flask) -> Iterator[ApiClient]:
 
 
 def eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -45,7 +45,7 @@ def health_check(port: int) -> subprocess.CompletedProcess[str]:
         env={"BACKEND_PORT": str(port)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
@@ -131,7 +131,7 @@ def test_systemd_takes_the_unit(unit: Path, program: Callable[..., str]) -> None
         [program("systemd-analyze"), "verify", "--man=no", unit],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     said = [line for line in verdict.stderr.splitlines() if UNIT.name in line]
@@ -142,7 +142,7 @@ def test_systemd_finds_little_that_the_unit_is_exposed_to(
     unit: Path, program: Callable[..., str]
 ) -> None:
     command = [program("systemd-analyze"), "security", "--offline=true", "--threshold=25", unit]
-    verdict = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    verdict = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert verdict.returncode == 0, verdict.stdout
 
 

@@ -25,6 +25,12 @@ def moment(text: object) -> datetime:
     return datetime.fromisoformat(str(text).replace("Z", "+00:00"))
 
 
+def pass_by(switch: dict[str, object]) -> None:
+    """Let the moment pass at which a switch cancels, or would have."""
+    left = moment(switch["cancels_at"]) - datetime.now(timezone.utc)
+    time.sleep(max(0.0, left.total_seconds()) + 0.3)
+
+
 def rest(running: Running) -> list[dict[str, object]]:
     """Place orders that stay open: a limit, a stop, and a bracket's two exits."""
     exits = {
@@ -61,12 +67,12 @@ def test_a_switch_that_nobody_renews_cancels_all_orders_in_time(running: Running
 
 def test_a_renewed_switch_waits_anew_and_a_disarmed_one_does_nothing(running: Running) -> None:
     order = running.place(side="buy", type="limit", price=running.at("0.5"))
-    for _ in range(3):
-        arm(running, 3)
-        time.sleep(1.1)
+    renewed = arm(running, 2)
+    disarmed = arm(running, 5)
+    pass_by(renewed)
     assert running.status(order) == "open"
     assert arm(running, 0) == {"armed": False, "timeout_s": 0, "cancels_at": None}
-    time.sleep(2)
+    pass_by(disarmed)
     assert running.status(order) == "open"
 
 
@@ -79,9 +85,9 @@ def test_a_switch_fires_while_trading_is_paused(running: Running) -> None:
 
 def test_a_switch_whose_time_has_passed_fires_before_the_bot_is_ready(running: Running) -> None:
     orders = rest(running)
-    arm(running, 1)
+    switch = arm(running, 1)
     running.api.ask("POST", "/bot/stop")
-    time.sleep(1.05)
+    pass_by(switch)
     running.kill_process()
     assert {running.status(order) for order in orders} == {"canceled"}
     found = running.books()
@@ -96,9 +102,10 @@ def test_an_armed_switch_outlives_restarts_and_kills_and_a_disarmed_one_does_not
     running: Running,
 ) -> None:
     order = running.place(side="buy", type="limit", price=running.at("0.5"))
-    arm(running, 1)
+    disarmed = arm(running, 2)
     arm(running, 0)
     running.kill_process()
+    pass_by(disarmed)
     assert running.status(order) == "open"
     arm(running, 2)
     running.restart_bot()

@@ -9,22 +9,35 @@ from typing import Any
 
 import pytest
 
-from tests.faults.processes import Answer
+from tests.faults.processes import Answer, wait_until
 from tests.faults.running import Running, at_once
 
 pytestmark = pytest.mark.long
 
 TWINS = 50
 ROUNDS = 16
-CANCELS_WITHIN_S = 0.03
-FILLS_WITHIN_S = 0.5
-"""A pinned price is traded at within a quarter of a second."""
 
 
-def leads(round_: int, within_s: float) -> tuple[float, float]:
-    """Return what two racers wait: from the first well ahead to the second well ahead."""
-    lead_s = (round_ - ROUNDS / 2) / ROUNDS * within_s
-    return max(0.0, lead_s), max(0.0, -lead_s)
+class Lead:
+    """How far the first of two racers goes ahead of the second: it moves to where they meet.
+
+    Each wins some of many rounds, then, however fast the machine is.
+    """
+
+    def __init__(self, lead_s: float = 0.0, step_s: float = 0.004) -> None:
+        self._lead_s, self._step_s = lead_s, step_s
+        self._won: bool | None = None
+
+    def waits(self) -> tuple[float, float]:
+        """Return how long the first and the second of them wait."""
+        return max(0.0, -self._lead_s), max(0.0, self._lead_s)
+
+    def note(self, won: bool) -> None:
+        """Note whether the first one won."""
+        if self._won is not None:
+            self._step_s *= 2 if won is self._won else 0.5
+        self._won = won
+        self._lead_s += -self._step_s if won else self._step_s
 
 
 @pytest.mark.parametrize("key", [{"key": "twins"}, {"client_order_id": "twins"}])
@@ -59,10 +72,11 @@ def test_of_two_bodies_under_one_key_one_wins_and_the_other_is_told(running: Run
 
 def test_a_cancel_that_races_a_fill_ends_in_one_of_the_two(running: Running) -> None:
     ends: Counter[str] = Counter()
-    for round_ in range(ROUNDS):
+    lead = Lead()
+    for _round in range(ROUNDS):
         running.pin("1")
         order = running.place(side="buy", type="limit", price=running.at("0.99"))
-        wait_cancel, wait_fill = leads(round_, FILLS_WITHIN_S)
+        wait_cancel, wait_fill = lead.waits()
 
         def cancel(path: str = f"/orders/{order['id']}", wait_s: float = wait_cancel) -> Answer:
             time.sleep(wait_s)
@@ -80,15 +94,17 @@ def test_a_cancel_that_races_a_fill_ends_in_one_of_the_two(running: Running) -> 
             assert (answer.status, answer.json["type"]) == (409, "order_not_open")
             assert ended["status"] == "filled"
         ends[ended["status"]] += 1
+        lead.note(ended["status"] == "canceled")
     assert set(ends) == {"filled", "canceled"}
 
 
 def test_an_edit_that_races_a_cancel_comes_before_it_or_not_at_all(running: Running) -> None:
     ends: Counter[int] = Counter()
-    for round_ in range(ROUNDS):
+    lead = Lead()
+    for _round in range(ROUNDS):
         order = running.place(side="buy", type="limit", price=running.at("0.9"))
         path = f"/orders/{order['id']}"
-        wait_edit, wait_cancel = leads(round_, CANCELS_WITHIN_S)
+        wait_edit, wait_cancel = lead.waits()
 
         def edit(path: str = path, wait_s: float = wait_edit) -> Answer:
             time.sleep(wait_s)
@@ -108,16 +124,18 @@ def test_an_edit_that_races_a_cancel_comes_before_it_or_not_at_all(running: Runn
             assert (edited.status, edited.json["type"]) == (409, "order_not_open")
             assert (ended["status"], ended["quantity"]) == ("canceled", "0.1")
         ends[edited.status] += 1
+        lead.note(edited.status == 200)
     assert set(ends) == {200, 409}
     assert running.books().locked == {}
 
 
 def test_an_edit_that_races_a_fill_comes_before_it_or_not_at_all(running: Running) -> None:
     ends: Counter[int] = Counter()
-    for round_ in range(ROUNDS):
+    lead = Lead()
+    for _round in range(ROUNDS):
         running.pin("1")
         order = running.place(side="sell", type="limit", price=running.at("1.01"))
-        wait_edit, wait_fill = leads(round_, FILLS_WITHIN_S)
+        wait_edit, wait_fill = lead.waits()
 
         def edit(path: str = f"/orders/{order['id']}", wait_s: float = wait_edit) -> Answer:
             time.sleep(wait_s)
@@ -137,6 +155,7 @@ def test_an_edit_that_races_a_fill_comes_before_it_or_not_at_all(running: Runnin
             assert edited.json["type"] in ("order_not_open", "price_would_take_at_once")
             assert filled == "0.1"
         ends[edited.status] += 1
+        lead.note(edited.status == 200)
     assert ends[200]
     assert len(ends) > 1
 
@@ -187,15 +206,19 @@ def batch(running: Running, name: str) -> Answer:
 
 
 def test_a_restart_during_a_batch_leaves_each_order_placed_or_not(running: Running) -> None:
-    cut = 0
+    cuts, lead = 0, Lead(lead_s=0.06, step_s=0.03)
     for round_ in range(4):
-        name = f"batch{round_}"
+        name, (wait_batch, wait_restart) = f"batch{round_}", lead.waits()
 
-        def restart(wait_s: float = 0.03 * (round_ + 1)) -> None:
+        def send(name: str = name, wait_s: float = wait_batch) -> Answer:
+            time.sleep(wait_s)
+            return batch(running, name)
+
+        def restart(wait_s: float = wait_restart) -> None:
             time.sleep(wait_s)
             running.api.ask("POST", "/bot/restart", expect=202)
 
-        answer, _ = at_once([lambda name=name: batch(running, name), restart])
+        answer, _ = at_once([send, restart])
         assert answer.status == 200
         running.api.wait_until_ready()
         outcomes = [r["order"]["id"] if r["order"] else r["problem"]["type"] for r in answer.data]
@@ -208,7 +231,9 @@ def test_a_restart_during_a_batch_leaves_each_order_placed_or_not(running: Runni
                 assert len(placed) == 1
             else:
                 assert [order["id"] for order in placed] == [outcome]
-        cut += len({*outcomes} & {"bot_not_ready", "order_state_unknown"})
+        is_cut = not {"bot_not_ready", "order_state_unknown"}.isdisjoint(outcomes)
+        cuts += is_cut
+        lead.note(not is_cut)
 
         again = batch(running, name).data
         assert [result["problem"] for result in again if result["problem"]] == []
@@ -217,7 +242,7 @@ def test_a_restart_during_a_batch_leaves_each_order_placed_or_not(running: Runni
         assert [r["order"]["id"] for r in again] == [
             by_tag[f"{name}-{index}"][0]["id"] for index in range(50)
         ]
-    assert cut
+    assert cuts
 
 
 def orders_of(running: Running, name: str) -> dict[str, list[dict[str, Any]]]:
@@ -230,28 +255,28 @@ def orders_of(running: Running, name: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_a_pause_during_creates_takes_no_order_after_its_answer(running: Running) -> None:
-    paused, over = threading.Event(), threading.Event()
+    paused = threading.Event()
+    created: dict[str, list[tuple[bool, str, Answer]]] = {"a": [], "b": []}
 
-    def create(name: str) -> list[tuple[bool, str, Answer]]:
-        answers = []
-        while not over.is_set():
+    def create(name: str) -> None:
+        answers = created[name]
+        while sum(was_paused for was_paused, _, _ in answers) < 5:
             tag = f"pause-{name}-{len(answers)}"
             was_paused = paused.is_set()
             answers.append((was_paused, tag, running.post(side="buy", type="market", tag=tag)))
-        return answers
 
     def pause() -> None:
-        time.sleep(0.2)
-        assert running.api.ask("POST", "/bot/pause")["state"] == "paused"
-        paused.set()
-        time.sleep(0.2)
-        over.set()
+        try:
+            assert wait_until(lambda: all(len(answers) > 10 for answers in created.values()))
+            assert running.api.ask("POST", "/bot/pause")["state"] == "paused"
+        finally:
+            paused.set()
 
-    *created, _ = at_once([lambda: create("a"), lambda: create("b"), pause])
+    at_once([lambda: create("a"), lambda: create("b"), pause])
     tags = {order["tag"] for order in running.books().orders}
-    after = Counter(answer.status for rows in created for was, _, answer in rows if was)
+    after = Counter(answer.status for rows in created.values() for was, _, answer in rows if was)
     assert set(after) == {409}
-    for _, tag, answer in [row for rows in created for row in rows]:
+    for _, tag, answer in [row for rows in created.values() for row in rows]:
         assert (answer.status == 201) == (tag in tags)
         assert answer.status == 201 or answer.json["type"] == "trading_paused"
     running.api.ask("POST", "/bot/resume")

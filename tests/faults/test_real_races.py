@@ -6,6 +6,7 @@ end our orders, trades and balances are the exchange's own.
 
 from __future__ import annotations
 
+import threading
 import time
 import warnings
 from collections import Counter
@@ -25,7 +26,7 @@ from backend.errors import ApiError
 from backend.schemas.order_commands import CancelQuery, OrderBatch, OrderChange, OrderResult
 from backend.schemas.orders import Order
 from tests.bridge.live import BTC, at_once, new_order, wait_until
-from tests.together import shut_in_the_end
+from tests.together import ENDS_WITHIN_S, shut_in_the_end
 
 pytestmark = pytest.mark.long
 AT_ONCE = 6
@@ -70,14 +71,41 @@ def real(shared: Real) -> Real:
     return shared
 
 
-def after(wait_s: float, call: Callable[[], Any]) -> Callable[[], Any]:
-    """Return a call that comes a little later."""
+class Racer:
+    """A call that comes a little later, and not before another one has ended, if one is named."""
 
-    def later() -> Any:
-        time.sleep(wait_s)
-        return call()
+    def __init__(self, wait_s: float, call: Callable[[], Any]) -> None:
+        self._wait_s, self._call = wait_s, call
+        self._is_over = threading.Event()
+        self.behind: Racer | None = None
 
-    return later
+    def __call__(self) -> Any:
+        time.sleep(self._wait_s)
+        if self.behind is not None:
+            assert self.behind._is_over.wait(ENDS_WITHIN_S)
+        try:
+            return self._call()
+        finally:
+            self._is_over.set()
+
+
+def race_a_fill(real: Real, calls: list[Callable[[], Any]]) -> list[Racer]:
+    """Let the market come to the bids in the middle of the calls.
+
+    The first call is over by then, and the last one comes behind: on a slow machine, too.
+    """
+    racers = [Racer(wait_s, call) for wait_s, call in zip(WAITS, calls, strict=True)]
+    fill = Racer(RACES_WITHIN_S / 2, lambda: real.bridge.sandbox.pin(BTC, D(39_980)))
+    fill.behind, racers[-1].behind = racers[0], fill
+    return [*racers, fill]
+
+
+def race_in_pairs(ones: list[Callable[[], Any]], others: list[Callable[[], Any]]) -> list[Racer]:
+    """Let pairs of calls race: in the first pair the one is well ahead, in the last the other."""
+    racers = [Racer(wait_s, call) for wait_s, call in zip(WAITS, ones, strict=True)]
+    rivals = [Racer(RACES_WITHIN_S - w, call) for w, call in zip(WAITS, others, strict=True)]
+    rivals[0].behind, racers[-1].behind = racers[0], rivals[-1]
+    return [racer for pair in zip(racers, rivals, strict=True) for racer in pair]
 
 
 def race(real: Real, weather: Weather, endpoint: str, calls: list[Callable[[], Any]]) -> list[Any]:
@@ -109,12 +137,6 @@ def bids(real: Real) -> list[Order]:
     return [real.place(type="limit", quantity="0.1", price="39990") for _ in range(AT_ONCE)]
 
 
-def fill(real: Real) -> None:
-    """Let the market come to the bids while the others race."""
-    time.sleep(RACES_WITHIN_S / 2)
-    real.bridge.sandbox.pin(BTC, D(39_980))
-
-
 def settled(real: Real) -> dict[str, tuple[str, D, D]]:
     """Cancel what is open still, wait for the truth, and return the exchange's orders."""
     real.bridge.orders.cancel_many(CancelQuery())
@@ -127,11 +149,8 @@ def test_a_cancel_that_races_a_fill_ends_in_one_of_the_two(real: Real) -> None:
     for weather in WEATHERS:
         real.pin(BTC, 40_000)
         orders = bids(real)
-        cancels = [
-            after(wait_s, lambda id=order.id: real.bridge.orders.cancel(id))
-            for order, wait_s in zip(orders, WAITS, strict=True)
-        ]
-        *outcomes, _ = race(real, weather, "cancel_order", [*cancels, lambda: fill(real)])
+        cancels = [lambda id=order.id: real.bridge.orders.cancel(id) for order in orders]
+        *outcomes, _ = race(real, weather, "cancel_order", race_a_fill(real, cancels))
         answers += zip(orders, map(told, outcomes), strict=True)
     ends = settled(real)
     for order, answer in answers:
@@ -150,15 +169,9 @@ def test_an_edit_that_races_a_cancel_comes_before_it_or_not_at_all(real: Real) -
     change = OrderChange(quantity=D("0.2"))
     for weather, endpoint in zip(WEATHERS, cycle(["cancel_order", "edit_order"]), strict=False):
         orders = bids(real)
-        calls = [
-            after(wait_s, call)
-            for order, ahead_s in zip(orders, WAITS, strict=True)
-            for wait_s, call in (
-                (ahead_s, lambda id=order.id: real.bridge.orders.change(id, change)),
-                (RACES_WITHIN_S - ahead_s, lambda id=order.id: real.bridge.orders.cancel(id)),
-            )
-        ]
-        outcomes = list(map(told, race(real, weather, endpoint, calls)))
+        edits = [lambda id=order.id: real.bridge.orders.change(id, change) for order in orders]
+        cancels = [lambda id=order.id: real.bridge.orders.cancel(id) for order in orders]
+        outcomes = list(map(told, race(real, weather, endpoint, race_in_pairs(edits, cancels))))
         answers += zip(orders, outcomes[::2], outcomes[1::2], strict=True)
     real.await_whole_truth()
     ends = real.at_exchange()
@@ -177,11 +190,8 @@ def test_an_edit_that_races_a_fill_comes_before_it_or_not_at_all(real: Real) -> 
     for weather in WEATHERS:
         real.pin(BTC, 40_000)
         orders = bids(real)
-        edits = [
-            after(wait_s, lambda id=order.id: real.bridge.orders.change(id, change))
-            for order, wait_s in zip(orders, WAITS, strict=True)
-        ]
-        *outcomes, _ = race(real, weather, "edit_order", [*edits, lambda: fill(real)])
+        edits = [lambda id=order.id: real.bridge.orders.change(id, change) for order in orders]
+        *outcomes, _ = race(real, weather, "edit_order", race_a_fill(real, edits))
         answers += zip(orders, map(told, outcomes), strict=True)
     ends = settled(real)
     early = {"order_not_open", "price_would_take_at_once", UNKNOWN, *REFUSED}
@@ -201,14 +211,14 @@ def test_what_is_created_during_cancel_alls_is_canceled_or_open(real: Real) -> N
     for weather, endpoint in zip(WEATHERS, endpoints, strict=True):
         tags = [f"{weather.fault}-{number}" for number in range(2 * AT_ONCE)]
         creates = [
-            after(
+            Racer(
                 wait_s,
                 lambda tag=tag: real.place(type="limit", quantity="0.01", price="20000", tag=tag),
             )
             for tag, wait_s in zip(tags, WAITS * 2, strict=True)
         ]
         cancels = [
-            after(wait_s, lambda: real.bridge.orders.cancel_many(CancelQuery()))
+            Racer(wait_s, lambda: real.bridge.orders.cancel_many(CancelQuery()))
             for wait_s in WAITS[::3]
         ]
         outcomes = race(real, weather, endpoint, [*creates, *cancels])
@@ -249,13 +259,16 @@ def placed_by(real: Real, name: str) -> list[list[str]]:
 
 
 def test_a_restart_during_a_batch_leaves_each_order_placed_or_not(real: Real) -> None:
-    name = "batch"
+    name, mark = "batch", real.sink.mark()
 
     def send() -> list[OrderResult]:
         return real.bridge.orders.create_many(batch_of(name), idempotency_key=name)
 
-    weather = Weather(0.01, Fault.TIMEOUT_AFTER, times=2)
-    restart = after(0.15, real.bridge.bot.restart)
+    def restart() -> None:
+        assert wait_until(lambda: "order_filled" in real.sink.names(mark))
+        real.bridge.bot.restart()
+
+    weather = Weather(0.05, Fault.TIMEOUT_AFTER, times=2)
     outcomes, _ = race(real, weather, "create_order", [send, restart])
     real.ready()
     real.await_whole_truth()

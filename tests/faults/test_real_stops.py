@@ -119,7 +119,7 @@ def test_a_triggered_stop_is_one_order_and_one_trade(
     stop, mark = place(real), real.sink.mark()
     trigger(real)
     assert_executed_once(real, stop)
-    assert wait_until(lambda: names_of(real, mark, stop)[-1] == "order_filled")
+    assert wait_until(lambda: names_of(real, mark, stop)[-1:] == ["order_filled"])
 
 
 def test_a_stop_sells_while_the_bot_is_paused(real: Real) -> None:
@@ -159,7 +159,7 @@ def test_a_stop_that_the_exchange_refuses_is_rejected(real: Real, fault: Fault) 
         assert real.settled(stop.id, "rejected").filled == 0
     real.await_whole_truth()
     assert stop.id not in real.at_exchange()
-    assert wait_until(lambda: names_of(real, mark, stop)[-1] == "order_canceled")
+    assert wait_until(lambda: names_of(real, mark, stop)[-1:] == ["order_canceled"])
     assert other_half(real, stop) == "canceled"
 
 
@@ -190,7 +190,7 @@ def test_a_stop_that_a_restart_of_the_bot_interrupts_is_sold_once(real: Real, to
     stop, mark = half(real), real.sink.mark()
     real.bridge.sandbox.faults.latency_s = 0.2
     trigger(real)
-    assert wait_until(lambda: names_of(real, mark, stop).count("order_updated") == told)
+    assert wait_until(lambda: names_of(real, mark, stop).count("order_updated") >= told)
     real.bridge.bot.restart()
     real.bridge.sandbox.faults.clear()
     real.ready()

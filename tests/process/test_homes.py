@@ -18,7 +18,7 @@ def test_a_second_process_is_told_whose_the_home_is_and_a_kill_frees_it(tmp_path
     with running(tmp_path) as first:
         first.ready()
         with running(tmp_path) as second:
-            _, told = second.process.communicate(timeout=60)
+            _, told = second.process.communicate(timeout=180)
         assert second.process.returncode == 2
         assert (
             told.strip()
