@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +29,10 @@ SYMBOLS = (BTC, ETH, CROSS)
 PRICES = {BTC: Decimal(40_000), ETH: Decimal(2_000), CROSS: Decimal("0.05")}
 START = {"USDT": Decimal(1_000_000), "BTC": Decimal(100), "ETH": Decimal(100)}
 FEE = Decimal("0.001")
-TIMEOUT_S = 15
+TIMEOUT_S = 60
+TURNS = 10
+"""More turns of the bot's loop than an order takes from its price to its event."""
+OF_NO_ORDER = CancelQuery(symbol="NO/ORDER")
 
 
 def make_settings(home: Path, **overrides: object) -> Settings:
@@ -42,7 +45,7 @@ def make_settings(home: Path, **overrides: object) -> Settings:
 class Sink:
     """Keeps every event and snapshot, in order of arrival.
 
-    While `passes` is not set, prices are held up, and the bot's loop with them.
+    While `passes` is not set, prices and boots are held up, and the bot's loop with them.
     """
 
     def __init__(self) -> None:
@@ -57,13 +60,15 @@ class Sink:
         self.events.append(event)
 
     def load(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
+        if topic == "candles":  # the first that a boot loads
+            self.passes.wait(TIMEOUT_S)
         self.loads.append((topic, dict(items)))
 
     def wants(self, topic: Topic, symbol: str) -> bool:
         return False
 
     def mark(self) -> int:
-        """Name the present moment."""
+        """Name the present moment; `Live.mark` when all that was done before is to be before it."""
         return len(self.events)
 
     def since(self, mark: int, *topics: Topic) -> list[Event]:
@@ -74,6 +79,15 @@ class Sink:
     def names(self, mark: int, *topics: Topic) -> list[str]:
         """Return the names of what came since."""
         return [event.name for event in self.since(mark, *topics)]
+
+    def story(self, mark: int) -> list[str]:
+        """Return the same of what came of orders, and of the portfolio only whether it came last.
+
+        A slow bot tells of balances between two steps of an order, too.
+        """
+        names = self.names(mark)
+        steps = [name for name in names if name != "portfolio_updated"]
+        return steps + names[-1:] if names[-1:] == ["portfolio_updated"] else steps
 
     def await_name(self, mark: int, name: str) -> dict[str, Any]:
         """Wait for an event of this name and return its data."""
@@ -114,6 +128,7 @@ class Live:
         self.database = Database(settings, ThreadHost())
         self.database.upgrade()
         self.bridge = Bridge(settings, self.sink, ThreadHost(), Journal(self.database))
+        self._steered: dict[str, tuple[int, Decimal]] = {}
 
     def boot(self) -> Live:
         self.bridge.boot()
@@ -135,30 +150,70 @@ class Live:
 
     def price(self, symbol: str) -> Decimal | None:
         """Return the price that the bot has last told."""
-        for event in reversed(self.sink.events):
+        return next(self._prices(symbol), None)
+
+    def _prices(self, symbol: str, mark: int = 0) -> Iterator[Decimal]:
+        """Return the prices that the bot has told since, the last one first."""
+        for event in reversed(self.sink.events[mark:]):
             if event.name == "price_update" and event.symbol == symbol:
-                return Decimal(orjson.loads(event.data)["price"])
-        return None
+                yield Decimal(orjson.loads(event.data)["price"])
+
+    def steer(self, symbol: str, price: Decimal | str | int) -> None:
+        """Hold a price, of which the bot hears soon."""
+        self._steered[symbol] = (self.sink.mark(), Decimal(price))
+        self.bridge.sandbox.pin(symbol, Decimal(price))
 
     def pin(self, symbol: str, price: Decimal | str | int) -> None:
         """Hold a price, and wait until the bot knows it."""
+        self._hear(symbol)
         self.bridge.sandbox.pin(symbol, Decimal(price))
-        assert wait_until(lambda: self.price(symbol) == Decimal(price))
+        assert wait_until(lambda: self.price(symbol) == Decimal(price), TIMEOUT_S)
+
+    def _hear(self, symbol: str) -> None:
+        """Wait until the bot knows of the price that it was steered to: or that would come late."""
+        mark, price = self._steered.pop(symbol, (0, None))
+        if price is not None:
+            assert wait_until(lambda: price in self._prices(symbol, mark), TIMEOUT_S)
 
     def pin_all(self) -> Live:
         for symbol, price in PRICES.items():
+            self._hear(symbol)
             self.bridge.sandbox.pin(symbol, price)
         for symbol, price in PRICES.items():
             self.pin(symbol, price)
         return self
 
+    def catch_up(self) -> Live:
+        """Wait until the bot has done what it began to, and all of that was told."""
+        if self.state in ("running", "paused"):
+            for _ in range(TURNS):
+                self.bridge.markets.exchanges()
+            # who changes orders is answered when all that happened before is committed and told
+            assert self.bridge.orders.cancel_many(OF_NO_ORDER) == []
+        else:
+            assert wait_until(lambda: self._told_state() == self.state, TIMEOUT_S)
+        return self
+
+    def _told_state(self) -> str | None:
+        events = self.sink.since(0, "bot")
+        return orjson.loads(events[-1].data)["bot"]["state"] if events else "stopped"
+
+    def mark(self) -> int:
+        """Name the moment after all that was done before."""
+        return self.catch_up().sink.mark()
+
     def settle(self) -> Live:
         """Wait until nothing more follows from what was done, and the balances have been told."""
         mark, deadline = self.sink.mark(), time.monotonic() + TIMEOUT_S
-        while time.sleep(0.05) or self.sink.since(mark) or not self._are_balances_told():
+        while self._rest() or self.sink.since(mark) or not self._are_balances_told():
             mark = self.sink.mark()
             assert time.monotonic() < deadline, "something goes on and on"
         return self
+
+    def _rest(self) -> None:
+        """Let the bot go on for a moment: balances are told a little after what changed them."""
+        time.sleep(0.05)
+        self.catch_up()
 
     def _are_balances_told(self) -> bool:
         if self.state not in ("running", "paused"):

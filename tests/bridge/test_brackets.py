@@ -59,7 +59,7 @@ def test_prices_from_before_its_entrys_fill_do_not_fill_an_exit(bot: Live) -> No
     for _ in range(8):
         entry = bracket(bot, 39_500, 38_000, type="limit", price="39000")
         for price in (50_000, 38_900):
-            bot.bridge.sandbox.pin(BTC, D(price))
+            bot.steer(BTC, price)
         bot.settled(entry.id)
         exits_of(bot, entry)
         bot.settle()
@@ -71,7 +71,7 @@ def test_prices_from_before_its_entrys_fill_do_not_fill_an_exit(bot: Live) -> No
 def test_both_exits_are_entered_as_ended_when_one_fills(bot: Live) -> None:
     entry = bracket(bot, 41_000, 39_000)
     exits = exits_of(bot, entry)
-    mark = bot.sink.mark()
+    mark = bot.mark()
     bot.pin(BTC, 38_500)
     bot.settled(exits["stop_loss"]["id"])
     bot.settle()
@@ -110,7 +110,7 @@ def test_exits_of_an_entry_that_fills_in_a_restart_are_placed(bot: Live) -> None
     for round_ in range(6):
         bot.pin(BTC, 40_000)
         entry = bracket(bot, 41_000, 38_000, type="limit", price="39000")
-        bot.bridge.sandbox.pin(BTC, D(38_900))
+        bot.steer(BTC, 38_900)
         wait_until(lambda: bot.price(BTC) == 38_900, 0.04 * round_)
         bot.bridge.bot.restart()
         bot.ready()
@@ -130,7 +130,7 @@ def test_cancel_all_cancels_the_exits_of_what_fills_meanwhile(bot: Live) -> None
         entry = bracket(bot, 41_000, 38_000, type="limit", price="39000")
         for _ in range(20):
             bot.place(type="limit", price="30000")
-        bot.bridge.sandbox.pin(BTC, D(38_900))
+        bot.steer(BTC, 38_900)
         wait_until(lambda: bot.price(BTC) == 38_900, 0.03 * round_)
         results = bot.bridge.orders.cancel_many(CancelQuery())
         assert [result for result in results if result.problem] == []

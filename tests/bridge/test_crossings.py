@@ -12,7 +12,7 @@ import pytest
 from backend.bridge.crossings import Crossings, LoopEnded
 from backend.errors import BotBusy
 
-WAIT_S = 10
+WAIT_S = 60
 
 
 class Loop:

@@ -34,6 +34,7 @@ from tests.together import shut_in_the_end
 pytestmark = pytest.mark.long
 
 D = Decimal
+WAIT_S = 60
 
 NEED_THE_BOT: dict[str, Callable[[Live], object]] = {
     "portfolio": lambda live: live.bridge.portfolio.summary(),
@@ -94,12 +95,14 @@ def test_a_bridge_that_was_not_booted_is_stopped_and_says_so(live: Live) -> None
 
 
 def test_booting_returns_at_once_and_answers_not_ready_until_the_bot_runs(live: Live) -> None:
+    live.sink.passes.clear()
     live.bridge.boot()
     assert live.state == "starting"
     assert_nothing_is_ready(live, "the bot is starting")
     assert live.bridge.readiness().missing[0] == "bot is starting"
     with pytest.raises(Conflict):
         live.bridge.bot.start()
+    live.sink.passes.set()
     live.ready()
     assert states(live) == ["starting", "running"]
     bot = live.bridge.bot.status()
@@ -123,7 +126,7 @@ def test_a_status_event_holds_the_whole_bot(live: Live) -> None:
 
 def test_a_stopped_bot_can_be_started_again(live: Live) -> None:
     live.boot().settle()
-    mark = live.sink.mark()
+    mark = live.mark()
     assert live.bridge.bot.stop().state == "stopped"
     assert_nothing_is_ready(live, "the bot is stopped")
     with pytest.raises(Conflict):
@@ -139,7 +142,7 @@ def test_a_restart_keeps_what_was_traded(live: Live) -> None:
     live.boot().pin_all()
     filled = live.place(quantity="0.5", client_order_id="mine")
     live.settle()
-    trades, mark = live.trades(), live.sink.mark()
+    trades, mark = live.trades(), live.mark()
     assert live.bridge.bot.restart().state == "starting"
     live.ready()
     assert states(live, mark) == ["stopping", "stopped", "starting", "running"]
@@ -173,7 +176,7 @@ def test_restarts_leave_threads_and_memory_as_they_were(live: Live) -> None:
 
 def test_of_concurrent_restarts_one_wins_and_the_others_are_told(live: Live) -> None:
     live.boot().settle()
-    mark = live.sink.mark()
+    mark = live.mark()
     outcomes = at_once([live.bridge.bot.restart] * 6)
     assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 5
     assert sum(isinstance(outcome, Bot) for outcome in outcomes) == 1
@@ -215,7 +218,7 @@ def test_a_paused_bot_takes_no_orders_and_lets_the_others_rest_fill_or_go(live: 
     resting = live.place(type="limit", price="39000", quantity="0.1")
     other = live.place(type="limit", price="30000", quantity="0.1")
     live.settle()
-    mark = live.sink.mark()
+    mark = live.mark()
     assert live.bridge.bot.pause().state == "paused"
     with pytest.raises(Conflict):
         live.bridge.bot.pause()
@@ -229,7 +232,7 @@ def test_a_paused_bot_takes_no_orders_and_lets_the_others_rest_fill_or_go(live: 
     assert content(live.bridge.markets.ticker(BTC, None))["price"] == "40000"
 
     assert live.bridge.orders.cancel(other.id).status == "canceled"
-    live.bridge.sandbox.pin(BTC, D(38_900))
+    live.steer(BTC, 38_900)
     live.settled(resting.id)
     live.settle()
     assert live.totals()["BTC"] == before["BTC"].total + D("0.1") * (1 - FEE)
@@ -280,7 +283,7 @@ def test_a_folder_that_cannot_be_read_fails_the_boot_and_says_so(live: Live, bro
     path = live.settings.home / "octobot" / name
     whole = path.read_text()
     path.write_text(text)
-    mark = live.sink.mark()
+    mark = live.mark()
     assert live.bridge.bot.start().state in ("starting", "failed")
     assert wait_until(lambda: live.state == "failed")
     reason = live.bridge.bot.status().reason
@@ -327,13 +330,13 @@ def test_closing_during_a_boot_ends_the_thread_and_frees_the_home(
 
 
 def test_closing_during_a_restart_waits_for_it_and_closes(live: Live) -> None:
-    live.boot()
+    mark = live.boot().mark()
     outcomes: list[Any] = []
     restart = threading.Thread(target=lambda: outcomes.append(live.bridge.bot.restart()))
     restart.start()
-    assert wait_until(lambda: live.state == "stopping")
+    live.sink.await_name(mark, "bot_status")  # it is stopping
     live.bridge.close()
-    restart.join(10)
+    restart.join(WAIT_S)
     assert live.state == "stopped"
     assert not any(thread.name == "octobot" for thread in threading.enumerate())
     Live(live.settings).bridge.close()

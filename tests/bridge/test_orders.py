@@ -33,7 +33,7 @@ def assert_booked(order: Order, before: Balances, after: Balances) -> None:
 
 @pytest.mark.parametrize("side", ["buy", "sell"])
 def test_a_market_order_comes_back_filled_at_the_markets_price(bot: Live, side: str) -> None:
-    before, mark = bot.balances(), bot.sink.mark()
+    before, mark = bot.balances(), bot.mark()
     order = bot.place(
         side=side, type="market", quantity="0.5", tag="dip", client_order_id=f"c-{side}"
     )
@@ -46,8 +46,8 @@ def test_a_market_order_comes_back_filled_at_the_markets_price(bot: Live, side: 
     assert order.reduce_only is False
     assert order.created_at <= order.updated_at
     assert_booked(order, before, after)
-    bot.sink.await_name(mark, "portfolio_updated")
-    assert bot.sink.names(mark) == FILLED
+    bot.settle()
+    assert bot.sink.story(mark) == FILLED
 
 
 @pytest.mark.parametrize("side", ["buy", "sell"])
@@ -72,7 +72,7 @@ def test_a_preview_tells_the_fee_and_the_funds_that_the_fill_then_brings(
     assert (preview.accepted, preview.refusals) == (True, [])
     order = bot.bridge.orders.create(asked)
     if stop_price is not None:
-        bot.bridge.sandbox.pin(BTC, D(stop_price))
+        bot.steer(BTC, D(stop_price))
         order = bot.settled(order.id)
     assert (order.cost, order.fee) == (preview.cost, preview.fee)
     bot.settle()
@@ -102,23 +102,23 @@ def test_an_order_in_a_market_against_bitcoin_moves_bitcoin(bot: Live) -> None:
 def test_a_limit_order_rests_and_fills_within_a_second_of_the_move(
     bot: Live, side: str, price: int, target: int, locked: dict[str, Decimal]
 ) -> None:
-    before, mark = bot.balances(), bot.sink.mark()
+    before, mark = bot.balances(), bot.mark()
     order = bot.place(side=side, type="limit", quantity="0.1", price=price)
     assert (order.status, order.price, order.stop_price) == ("open", price, None)
     assert (order.filled, order.remaining, order.cost) == (0, D("0.1"), 0)
     assert (order.average_price, order.fee) == (None, None)
     assert bot.locked() == locked
     assert bot.totals() == {asset: amount.total for asset, amount in before.items()}
-    bot.sink.await_name(mark, "portfolio_updated")
-    assert bot.sink.names(mark) == ["order_created", "portfolio_updated"]
+    bot.settle()
+    assert bot.sink.story(mark) == ["order_created", "portfolio_updated"]
 
-    mark = bot.sink.mark()
+    mark = bot.mark()
     bot.bridge.sandbox.move(BTC, D(target))
     filled = bot.settled(order.id)
-    bot.sink.await_name(mark, "portfolio_updated")
+    bot.settle()
     assert (filled.filled, filled.remaining) == (D("0.1"), 0)
     assert (filled.price, filled.average_price, filled.cost) == (price, price, D("0.1") * price)
-    assert bot.sink.names(mark) == ["order_filled", "trade", "portfolio_updated"]
+    assert bot.sink.story(mark) == ["order_filled", "trade", "portfolio_updated"]
     assert_booked(filled, before, bot.balances())
 
 
@@ -126,30 +126,30 @@ def test_a_limit_order_rests_and_fills_within_a_second_of_the_move(
 def test_a_limit_order_beyond_the_market_fills_at_the_markets_price(
     bot: Live, side: str, price: int
 ) -> None:
-    before, mark = bot.balances(), bot.sink.mark()
+    before, mark = bot.balances(), bot.mark()
     order = bot.place(side=side, type="limit", quantity="0.1", price=price)
     assert (order.status, order.type, order.price) == ("filled", "limit", price)
     assert (order.average_price, order.cost) == (40_000, 4_000)
     assert_booked(order, before, bot.balances())
-    bot.sink.await_name(mark, "portfolio_updated")
-    assert bot.sink.names(mark) == FILLED
+    bot.settle()
+    assert bot.sink.story(mark) == FILLED
 
 
 @pytest.mark.parametrize(("side", "price"), [("buy", 39_000), ("sell", 41_000)])
 def test_canceling_a_limit_order_frees_its_funds(bot: Live, side: str, price: int) -> None:
-    before, mark = bot.balances(), bot.sink.mark()
+    before, mark = bot.balances(), bot.mark()
     order = bot.place(side=side, type="limit", quantity="0.1", price=price)
-    bot.sink.await_name(mark, "portfolio_updated")
+    bot.settle()
     assert bot.locked() != {}
 
-    mark = bot.sink.mark()
+    mark = bot.mark()
     canceled = bot.bridge.orders.cancel(order.id)
     assert (canceled.status, canceled.filled, canceled.remaining) == ("canceled", 0, D("0.1"))
     assert (canceled.price, canceled.cost, canceled.fee) == (price, 0, None)
     assert bot.balances() == before
     assert bot.orders() == []
-    bot.sink.await_name(mark, "portfolio_updated")
-    assert bot.sink.names(mark) == ["order_canceled", "portfolio_updated"]
+    bot.settle()
+    assert bot.sink.story(mark) == ["order_canceled", "portfolio_updated"]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_canceling_a_limit_order_frees_its_funds(bot: Live, side: str, price: in
 def test_a_triggered_order_fills_at_the_markets_price(
     bot: Live, order_type: str, side: str, stop_price: int, target: int
 ) -> None:
-    before, mark = bot.balances(), bot.sink.mark()
+    before, mark = bot.balances(), bot.mark()
     order = bot.place(side=side, type=order_type, quantity="0.2", stop_price=stop_price)
     assert (order.status, order.type, order.side) == ("open", order_type, side)
     assert (order.price, order.stop_price) == (None, stop_price)
@@ -173,13 +173,13 @@ def test_a_triggered_order_fills_at_the_markets_price(
     bot.pin(BTC, (40_000 + stop_price) // 2)
     assert bot.bridge.orders.get(order.id).status == "open"
 
-    bot.bridge.sandbox.pin(BTC, D(target))
+    bot.steer(BTC, D(target))
     filled = bot.settled(order.id)
-    bot.sink.await_name(mark, "portfolio_updated")
+    bot.settle()
     assert (filled.type, filled.stop_price, filled.price) == (order_type, stop_price, None)
     assert (filled.average_price, filled.cost) == (target, target * D("0.2"))
     assert_booked(filled, before, bot.balances())
-    assert bot.sink.names(mark) == FILLED
+    assert bot.sink.story(mark) == FILLED
 
 
 @pytest.mark.parametrize("order_type", ["stop_loss", "take_profit"])
@@ -202,9 +202,9 @@ def test_a_stop_whose_funds_are_gone_is_rejected_and_changes_nothing(bot: Live, 
     order = bot.place(side=side, type="stop_loss", quantity=whole, stop_price=stop_price)
     spent = bot.place(side=side, type="market", quantity="1")
     bot.settle()
-    before, mark = bot.balances(), bot.sink.mark()
+    before, mark = bot.balances(), bot.mark()
 
-    bot.bridge.sandbox.pin(BTC, D(target))
+    bot.steer(BTC, D(target))
     rejected = bot.settled(order.id, "rejected")
     assert (rejected.filled, rejected.cost, rejected.fee) == (0, 0, None)
     bot.settle()
@@ -216,7 +216,6 @@ def test_a_stop_whose_funds_are_gone_is_rejected_and_changes_nothing(bot: Live, 
 
 def test_the_trade_of_an_order_tells_the_same_as_the_order(bot: Live) -> None:
     order = bot.place(side="buy", quantity="0.3", client_order_id="my-7")
-    bot.sink.await_name(0, "trade")
     trade = bot.bridge.trades.get(bot.trades(limit=1)[0]["id"])
     assert (trade.order_id, trade.client_order_id) == (order.id, "my-7")
     assert (trade.symbol, trade.side, trade.exchange) == (BTC, "buy", "sandbox")
@@ -247,7 +246,7 @@ def test_an_order_that_has_ended_cannot_be_canceled(bot: Live) -> None:
     canceled = bot.place(side="buy", type="limit", quantity="0.1", price=39_000)
     bot.bridge.orders.cancel(canceled.id)
     bot.settle()
-    before, mark = bot.balances(), bot.sink.mark()
+    before, mark = bot.balances(), bot.mark()
     for order in (filled, canceled):
         with pytest.raises(OrderNotOpen):
             bot.bridge.orders.cancel(order.id)

@@ -21,12 +21,12 @@ def test_a_cancel_that_races_a_fill_ends_in_one_of_the_two(bot: Live) -> None:
     ends: Counter[str] = Counter()
     for round_ in range(ROUNDS):
         bot.pin(BTC, 40_000)
-        before, mark = bot.balances(), bot.sink.mark()
+        before, mark = bot.balances(), bot.mark()
         order = bot.place(type="limit", quantity="0.1", price="39000")
         # OctoBot hears of a price within a tenth of a second
         lead_s = round_ / ROUNDS * 0.2
 
-        bot.bridge.sandbox.pin(BTC, D(38_900))
+        bot.steer(BTC, 38_900)
         time.sleep(lead_s)
         (answer,) = at_once([lambda order=order: bot.bridge.orders.cancel(order.id)])
         ended = bot.bridge.orders.get(order.id)
@@ -53,7 +53,7 @@ def test_a_cancel_that_races_a_fill_ends_in_one_of_the_two(bot: Live) -> None:
 
 def test_of_many_cancels_at_once_one_cancels(bot: Live) -> None:
     for _ in range(10):
-        before, mark = bot.balances(), bot.sink.mark()
+        before, mark = bot.balances(), bot.mark()
         order = bot.place(type="limit", quantity="0.1", price="39000")
         outcomes = at_once([lambda order=order: bot.bridge.orders.cancel(order.id)] * 8)
         refused = [outcome for outcome in outcomes if isinstance(outcome, OrderNotOpen)]
@@ -67,7 +67,7 @@ def test_of_many_cancels_at_once_one_cancels(bot: Live) -> None:
 
 
 def test_orders_placed_at_once_are_all_booked(bot: Live) -> None:
-    before, mark = bot.totals(), bot.sink.mark()
+    before, mark = bot.totals(), bot.mark()
     buy, sell = (new_order(side=side, quantity="0.01") for side in ("buy", "sell"))
     outcomes = at_once([lambda: bot.bridge.orders.create(buy)] * 15)
     outcomes += at_once([lambda: bot.bridge.orders.create(sell)] * 15)

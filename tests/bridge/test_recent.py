@@ -10,7 +10,7 @@ import pytest
 from backend.bridge.recent import MOST_KEPT, Recent
 from tests.bridge.live import content
 
-WAIT_S = 10
+WAIT_S = 60
 
 
 def counted() -> Callable[[], bytes]:

@@ -123,7 +123,7 @@ def test_an_order_that_breaks_a_rule_is_refused_by_name_and_changes_nothing(
 ) -> None:
     resting = bot.place(type="limit", price="39000")
     bot.settle()
-    before, mark = bot.balances(), bot.sink.mark()
+    before, mark = bot.balances(), bot.mark()
     with pytest.raises(error) as refusal:
         bot.place(**fields)
     assert (type(refusal.value), refusal.value.details) == (error, details)

@@ -18,6 +18,7 @@ from tests.faults import books
 from tests.faults.books import OPEN, Books
 from tests.faults.processes import Api, Life, nursery_at
 from tests.faults.stream import Client, Intent, Mix
+from tests.together import wait_until
 
 KILLS = int(os.environ.get("KILLS", "50"))
 """Of each of two tests; futures have fewer. KILLS=1000 KILLS_SEED=7 looks longer, and elsewhere."""
@@ -71,11 +72,17 @@ class World:
         for thread in threads:
             thread.start()
         time.sleep(self.chance.uniform(0.05, 0.5))
+        # a slow machine gets some orders done, too
+        wait_until(lambda: self._filled_orders() > 2 * self.lives_checked)
         life.kill()
         over.set()
         for thread in threads:
             thread.join(30)
         assert [client.unexpected for client in self.clients] == [[]] * CLIENTS
+
+    def _filled_orders(self) -> int:
+        answers = [intent.answer for intent in self.intents if intent.answer is not None]
+        return sum(status == 201 and what["status"] == "filled" for status, what in answers)
 
     def ask_again(self, api: Api) -> None:
         """Send all that was not answered once more, and twice at once; and some that was."""

@@ -10,7 +10,7 @@ from tests.futures.trader import BTC, ETH, Trader
 
 
 def test_an_isolated_position_loses_its_margin_and_no_more(trader: Trader) -> None:
-    before, mark = trader.wallet, trader.sink.mark()
+    before, mark = trader.wallet, trader.mark()
     trader.trade("buy", "0.02")  # 800 of notional, margin 80, fee 0.8
     resting = trader.trade("sell", "0.02", type="limit", price="50000", reduce_only=True)
 

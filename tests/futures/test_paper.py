@@ -76,7 +76,7 @@ def test_a_short_position_closed_in_parts(trader: Trader) -> None:
 
 
 def test_an_order_beyond_the_position_turns_it_around(trader: Trader) -> None:
-    before, mark = trader.wallet, trader.sink.mark()
+    before, mark = trader.wallet, trader.mark()
     trader.trade("buy", "0.1")
 
     trader.trade("sell", "0.3")
@@ -131,7 +131,7 @@ def test_an_order_that_the_margin_does_not_cover_is_refused(trader: Trader) -> N
 
 def test_leverage_changes_what_a_position_holds_and_where_it_ends(trader: Trader) -> None:
     trader.trade("buy", "0.5")
-    before, mark = trader.available, trader.sink.mark()
+    before, mark = trader.available, trader.mark()
 
     changed = trader.set(leverage=20)
 

@@ -73,7 +73,7 @@ def wallet(trader: Trader) -> D:
 
 
 def test_a_position_is_opened_shown_and_closed(trader: Trader) -> None:
-    before, mark = wallet(trader), trader.sink.mark()
+    before, mark = wallet(trader), trader.mark()
 
     position = opened(trader, "buy", "0.5")
 
@@ -130,8 +130,8 @@ def test_closes_that_race_at_a_failing_exchange_never_close_twice(
         assert refused <= {"position_closing", "position_not_open", CLOSE_FAILS.get(fault)}
         if not closed and fault is Fault.RATE_LIMIT:
             closed.append(trader.close())
-        assert wait_until(lambda: not trader.positions(), 10)
-        assert wait_until(lambda: trader.orders() == [], 10)
+        assert wait_until(lambda: not trader.positions())
+        assert wait_until(lambda: trader.orders() == [])
     closes = trader.orders(status="all")[: -before or None]
     assert [o["status"] for o in closes] == ["filled"] * 2 * ROUNDS
     assert [o["reduce_only"] for o in closes] == [True, False] * ROUNDS
@@ -230,11 +230,11 @@ def test_exits_and_changed_orders_only_reduce_at_the_exchange_too(trader: Trader
 
 
 def test_a_liquidation_at_the_exchange_is_seen_soon(trader: Trader) -> None:
-    mark = trader.sink.mark()
+    mark = trader.mark()
     position = opened(trader, "buy", "0.1")
     assert position.liquidation_price is not None
 
-    trader.bridge.sandbox.pin(BTC, position.liquidation_price.quantize(D(1)) - 1)
+    trader.steer(BTC, position.liquidation_price.quantize(D(1)) - 1)
 
     assert wait_until(lambda: trader.positions() == [])
     assert wait_until(lambda: trader.told(mark)[-1][0] == "position_closed"), trader.told(mark)

@@ -41,7 +41,7 @@ def guarded(fresh: Start) -> Office:
     office = fresh()
     risk = office.live.bridge.risk
     value = D(1_000_000) + 100 * PRICES[BTC] + 100 * PRICES[ETH]
-    assert wait_until(lambda: risk.day.value == value)
+    assert wait_until(lambda: risk.day is not None and risk.day.value == value)
     risk.resume(utc_now())  # counts from the pinned prices on
     limit(office, max_daily_loss="150000")
     return office

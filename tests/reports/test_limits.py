@@ -14,7 +14,7 @@ import pytest
 from octobot_trading.enums import TraderOrderType
 
 from backend.errors import OrderRefused
-from tests.bridge.live import BTC, CROSS, ETH, Live, at_once, new_order, wait_until
+from tests.bridge.live import BTC, CROSS, ETH, TIMEOUT_S, Live, at_once, new_order, wait_until
 from tests.reports.office import Office
 
 D = Decimal
@@ -160,7 +160,7 @@ def place_as_a_strategy(**fields: Any) -> Any:
         trader = manager.exchange_manager.trader
         return await trader.create_order(order, raise_all_creation_error=True)
 
-    return asyncio.run_coroutine_threadsafe(create(), loop).result(10)
+    return asyncio.run_coroutine_threadsafe(create(), loop).result(TIMEOUT_S)
 
 
 def test_a_strategys_orders_keep_to_the_limits_too(office: Office) -> None:

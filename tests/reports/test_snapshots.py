@@ -152,14 +152,16 @@ def test_it_goes_on_when_the_database_comes_back(
     assert set(warnings_of(events)) == {"portfolio snapshot left out: the database is away"}
 
 
-def test_it_goes_on_after_a_defect(take: StartTaking, database: Database) -> None:
+def test_it_goes_on_after_a_defect(take: StartTaking, database: Database, tmp_path: Path) -> None:
+    patient = Database(make_settings(tmp_path), ThreadHost())
     with structlog.testing.capture_logs() as events:
         with database.transaction() as session:
             session.execute(text("ALTER TABLE opening_prices RENAME TO hidden"))
         take()
         assert wait_until(lambda: len(kept(database)) > 2)
-        with database.transaction() as session:
+        with patient.transaction() as session:
             session.execute(text("ALTER TABLE hidden RENAME TO opening_prices"))
+    patient.close()
     assert "portfolio snapshot left out: the database is away" in warnings_of(events)
 
 

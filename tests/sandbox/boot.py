@@ -27,7 +27,7 @@ from octobot_trading.exchange_channel import get_chan
 
 from backend.bridge.quiet import OfflineCommunity
 
-_TIMEOUT_S = 30
+_TIMEOUT_S = 60
 assert backend.bridge
 
 
