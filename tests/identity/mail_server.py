@@ -17,7 +17,7 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from benchmarks.live import free_port
 
 USER, PASSWORD = "mailer", "p@ss/word"
-ARRIVES_WITHIN_S = 20
+ARRIVES_WITHIN_S = 60
 
 
 class MailServer:
@@ -39,7 +39,9 @@ class MailServer:
         else:
             options |= {"tls_context": trust, "require_starttls": True}
         port = free_port()
-        self._controller = Controller(self, hostname="127.0.0.1", port=port, **options)
+        self._controller = Controller(
+            self, hostname="127.0.0.1", port=port, ready_timeout=ARRIVES_WITHIN_S, **options
+        )
         self._controller.start()
         self.url = f"{scheme}://{USER}:p%40ss%2Fword@127.0.0.1:{port}"
 

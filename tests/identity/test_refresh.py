@@ -88,7 +88,7 @@ def test_of_two_who_race_one_wins_and_the_session_ends(
     identity: Identity, tokens: Tokens, attempt: int
 ) -> None:
     barrier = threading.Barrier(2)
-    outcomes: Counter[str] = Counter()
+    outcomes: list[str] = []
     won: list[Tokens] = []
 
     def refresh() -> None:
@@ -96,7 +96,7 @@ def test_of_two_who_race_one_wins_and_the_session_ends(
         try:
             won.append(identity.refresh(tokens.refresh_token, *NOWHERE))
         except ApiError as error:
-            outcomes[error.type] += 1
+            outcomes.append(error.type)
 
     threads = [threading.Thread(target=refresh) for _ in range(2)]
     for thread in threads:
@@ -104,7 +104,7 @@ def test_of_two_who_race_one_wins_and_the_session_ends(
     for thread in threads:
         thread.join()
     assert len(won) == 1
-    assert outcomes == {"token_reused": 1}
+    assert outcomes == ["token_reused"]
     with pytest.raises(InvalidToken):
         identity.principal(won[0].access_token)
     with pytest.raises(InvalidToken):

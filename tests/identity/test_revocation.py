@@ -169,7 +169,7 @@ def test_no_session_opened_with_the_old_password_outlives_the_change(
         time.sleep(0.001)
     identity.change_password(principal, PASSWORD, NEW_PASSWORD, *NOWHERE)
     for thread in threads:
-        thread.join(10)
+        thread.join()
     stop.set()
     assert len(opened) >= 3
     for tokens in opened:

@@ -11,6 +11,7 @@ import trustme
 
 from benchmarks.live import LiveServer, live_server
 from tests.sockets.peer import Peer
+from tests.together import wait_until
 
 TOKEN = "c1f0b2e79a6d48351c2d"
 ORDER = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.01", "price": "9000"}
@@ -30,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 @pytest.fixture
 def stranger(server: LiveServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, verify=server.trust) as client:
+    with httpx.Client(base_url=server.url, verify=server.trust, timeout=30) as client:
         yield client
 
 
@@ -96,7 +97,5 @@ def test_streams_that_are_closed_leave_nothing_open(
         with admin.stream("GET", "/stream/prices") as stream:
             next(stream.iter_lines())
     metrics = {"Authorization": f"Bearer {TOKEN}"}
-    for _ in range(200):
-        if "octobot_streams_open 0.0" in stranger.get("/metrics", headers=metrics).text:
-            return
-    raise AssertionError("streams are still open")
+    nothing = "octobot_streams_open 0.0"
+    assert wait_until(lambda: nothing in stranger.get("/metrics", headers=metrics).text)
