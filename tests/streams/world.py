@@ -199,11 +199,13 @@ class LiveWorld(World):
         super().__init__()
         self._clients: dict[int, SseClient] = {}
         self._live: Live | None = None
+        self._old_ids: list[str | None] = []
 
     def restart(self, capacity: int, slow_s: float) -> None:
         """Start the server anew."""
         self.close()
         self.history = History()
+        self._old_ids = [follower.last_id for follower in self.followers]
         self._live = Live(capacity=capacity, pace=Pace(slow_s=slow_s))
 
     def close(self) -> None:
@@ -264,7 +266,8 @@ class LiveWorld(World):
 
     def _has_reached(self, who: int, follower: Follower, place: int) -> bool:
         self.read(who, ENDLESS)
-        return follower.place is not None and follower.place >= place
+        is_of_this_start = follower.last_id != self._old_ids[who]  # and the place with it
+        return is_of_this_start and follower.place is not None and follower.place >= place
 
     def _take(self, event: Event) -> None:
         assert self._live is not None
