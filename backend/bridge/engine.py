@@ -54,6 +54,7 @@ class Engine(Entrance):
         self._status = Status("stopped")
         self._pause = pause
         self._lifecycle = threading.Lock()
+        self._telling = threading.RLock()
         self._closed = False
         self._thread: threading.Thread | None = None
         self._halt: concurrent.futures.Future[None] = concurrent.futures.Future()
@@ -150,6 +151,7 @@ class Engine(Entrance):
             self._set_status(Status("stopping"))
             self._end(self._halt)
         if self._join():
+            self._cancel_retry()  # of a boot that has failed meanwhile
             self._set_status(Status("stopped"))
 
     def _is_alive(self) -> bool:
@@ -171,9 +173,10 @@ class Engine(Entrance):
             self._retry = None
 
     def _set_status(self, status: Status) -> None:
-        if status != self._status:
-            self._status = status
-            self._on_status(status)
+        with self._telling:
+            if status != self._status:
+                self._status = status
+                self._on_status(status)
 
     @staticmethod
     def _end(halt: concurrent.futures.Future[None]) -> None:
@@ -230,12 +233,19 @@ class Engine(Entrance):
         else:
             self._failures = 0
             self.pulse.start()
-            self._set_status(self._pause or Status("running"))
+            self._come_to(self._pause or Status("running"))
 
     def _fail(self, reason: str) -> None:
-        if self._status.state not in ("stopping", "failed"):
+        if self._come_to(Status("failed", reason)):
             log.error("the bot failed: %s", reason)
-            self._set_status(Status("failed", reason))
+
+    def _come_to(self, status: Status) -> bool:
+        """Note how a boot or a run has ended, unless it is being stopped or has failed before."""
+        with self._telling:
+            is_news = self._status.state not in ("stopping", "failed")
+            if is_news:
+                self._set_status(status)
+            return is_news
 
     def _retry_later(self) -> None:
         delay_s = _RETRY_AFTER_S[min(self._failures, len(_RETRY_AFTER_S) - 1)]

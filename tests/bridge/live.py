@@ -122,12 +122,13 @@ def content(prepared: Prepared) -> Any:
 class Live:
     """A bridge, the events that it published, and short ways to ask it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, **of_bridge: Any) -> None:
         self.settings = settings
         self.sink = Sink()
         self.database = Database(settings, ThreadHost())
         self.database.upgrade()
-        self.bridge = Bridge(settings, self.sink, ThreadHost(), Journal(self.database))
+        journal = Journal(self.database)
+        self.bridge = Bridge(settings, self.sink, ThreadHost(), journal, **of_bridge)
         self._steered: dict[str, tuple[int, Decimal]] = {}
 
     def boot(self) -> Live:

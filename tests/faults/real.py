@@ -12,16 +12,12 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from backend.bridge import Bridge
 from backend.bridge.sandbox.faults import Fault
-from backend.concurrency import ThreadHost
 from backend.errors import ApiError
 from backend.schemas.orders import OrderQuery
 from backend.schemas.prepared import Prepared
 from backend.schemas.trades import TradeQuery
-from backend.store import Database
-from backend.store.journal import Journal
-from tests.bridge.live import BTC, Live, Sink, make_settings, wait_until
+from tests.bridge.live import BTC, Live, make_settings, wait_until
 
 GIVE_UP_S = 2.0
 BOT_TIMEOUT_S = 2.0
@@ -42,7 +38,7 @@ class Real(Live):
     """A bridge in real mode, and what its exchange has written down."""
 
     def __init__(self, home: Path, give_up_after_s: float = GIVE_UP_S) -> None:
-        self.settings = make_settings(
+        settings = make_settings(
             home,
             trading="real",
             symbols=(BTC,),
@@ -50,16 +46,7 @@ class Real(Live):
             bot_timeout=BOT_TIMEOUT_S,
             paper_balance={"USDT": Decimal(1_000_000), "BTC": Decimal(100)},
         )
-        self.sink = Sink()
-        self.database = Database(self.settings, ThreadHost())
-        self.database.upgrade()
-        self.bridge = Bridge(
-            self.settings,
-            self.sink,
-            ThreadHost(),
-            Journal(self.database),
-            give_up_after_s=give_up_after_s,
-        )
+        super().__init__(settings, give_up_after_s=give_up_after_s)
 
     @contextmanager
     def fault(self, fault: Fault, endpoint: str) -> Iterator[None]:
