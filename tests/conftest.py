@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pytest_socket
 import structlog
@@ -13,6 +14,11 @@ from flask import Flask
 from tests.api import ApiClient, running_backend
 from tests.databases import Cluster, make_settings, make_tables, running_cluster
 from tests.http.served import Served
+
+hypothesis.settings.register_profile(
+    "a slow machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("a slow machine")
 
 
 @pytest.hookimpl(trylast=True)  # after the shuffling

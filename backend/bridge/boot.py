@@ -47,7 +47,7 @@ async def take_stock(
     guard: Guard,
     in_flight: Collection[str],
     cancel: Callable[[str], Awaitable[Order]],
-    durable: Callable[[], Awaitable[None]],
+    is_written_within: Callable[[float], Awaitable[bool]],
     give_up_after_s: float,
 ) -> None:
     """Bring bot, journal and ledger to one state, then listen to what changes."""
@@ -74,7 +74,7 @@ async def take_stock(
             await keeper.begin(manager, state)
         await settle_intents(manager, journal, ledger, in_flight)
         exits = Exits(manager, ledger)
-        stops = Stops(manager, ledger, cancel, durable, engine.keep)
+        stops = Stops(manager, ledger, cancel, is_written_within, engine.keep)
         if not manager.is_trader_simulated:
             stops.attend()
             await exits.recall()

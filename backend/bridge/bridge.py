@@ -49,6 +49,7 @@ from backend.schemas.worth import Worth
 from backend.settings import Settings
 
 _JOURNAL_WAIT_S = 5.0
+_NO_JOURNAL = "the order journal cannot be written"
 
 
 class Bridge:
@@ -130,7 +131,7 @@ class Bridge:
         readiness = self.bot.readiness()
         if self._recorder.healthy:
             return readiness
-        missing = [*readiness.missing, "the order journal cannot be written"]
+        missing = [*readiness.missing, _NO_JOURNAL]
         return readiness.model_copy(update={"ready": False, "missing": missing})
 
     @property
@@ -161,9 +162,10 @@ class Bridge:
     # ---- on the bot's loop
 
     async def _on_ready(self) -> None:
+        # an account comes back from what the journal has
+        if not await self._recorder.is_written_within(_JOURNAL_WAIT_S):
+            raise BootFailed(_NO_JOURNAL)
         try:
-            # an account comes back from what the journal has
-            await asyncio.wait_for(self._durable(), _JOURNAL_WAIT_S)
             await take_stock(
                 self._engine,
                 self._settings,
@@ -175,19 +177,16 @@ class Bridge:
                 self._guard,
                 self._intents.in_flight,
                 self._desk.cancel,
-                self._durable,
+                self._recorder.is_written_within,
                 self._give_up_after_s,
             )
         except (asyncio.TimeoutError, JournalUnavailable):
-            raise BootFailed("the order journal cannot be written") from None
+            raise BootFailed(_NO_JOURNAL) from None
         await self.dead_man.begin()
         self._guard.begin()
         self.config.note_boot()
         if self._on_booted is not None:
             self._on_booted()
-
-    async def _durable(self) -> None:
-        await asyncio.wrap_future(self._recorder.durable())
 
     def _on_worth(self, worth: Worth) -> None:
         self._guard.take_worth(worth)

@@ -5,6 +5,7 @@ Nothing is shown to a client before it would survive a kill of the process.
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import contextlib
 import logging
@@ -100,6 +101,15 @@ class Recorder:
         done: concurrent.futures.Future[None] = concurrent.futures.Future()
         self.put(Change(done=done))
         return done
+
+    async def is_written_within(self, timeout_s: float) -> bool:
+        """Wait on a loop until everything queued so far is committed; False if that takes longer.
+
+        A loop that was held up meanwhile is not the journal's fault.
+        """
+        done = self.durable()
+        await asyncio.wait([asyncio.wrap_future(done)], timeout=timeout_s)
+        return done.done()
 
     def suspect(self) -> None:
         """Note that somebody else could not write the journal; it is tried until it can be."""

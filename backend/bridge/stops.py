@@ -34,8 +34,9 @@ class Stops:
 
     That one is due is written down before its other half is canceled, that its sending
     begins before it is sent: a restart sends what is due, and asks for what was begun.
-    `cancel` ends another order; `durable` waits until what was entered would survive a
-    kill; `keep` lets work go on until the bot is stopped. A strategy's stops stay OctoBot's.
+    `cancel` ends another order; `is_written_within` waits until what was entered would
+    survive a kill; `keep` lets work go on until the bot is stopped. A strategy's stops stay
+    OctoBot's.
     """
 
     def __init__(
@@ -43,13 +44,13 @@ class Stops:
         manager: Any,
         ledger: Ledger,
         cancel: Callable[[str], Awaitable[Order]],
-        durable: Callable[[], Awaitable[None]],
+        is_written_within: Callable[[float], Awaitable[bool]],
         keep: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
         self._manager = manager
         self._ledger = ledger
         self._cancel = cancel
-        self._durable = durable
+        self._is_written_within = is_written_within
         self._keep = keep
         self._at_work: set[str] = set()
 
@@ -156,9 +157,7 @@ class Stops:
             self._ledger.update(entry.item.model_copy(update={"updated_at": utc_now()}), notes)
 
     async def _written(self, order_id: str) -> None:
-        try:
-            await asyncio.wait_for(self._durable(), _WRITTEN_WITHIN_S)
-        except asyncio.TimeoutError:
+        if not await self._is_written_within(_WRITTEN_WITHIN_S):
             log.error("stop %s is sent though the journal cannot be written", order_id)
 
     async def _has_other_half_ended(self, order: Order) -> bool:

@@ -73,7 +73,9 @@ def test_old_ones_are_forgotten(database: Database) -> None:
     interval=strategies.integers(1, 10**6),
 )
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=30,
+    deadline=None,
 )
 def test_any_interval_divides_time_as_arithmetic_does(
     database: Database, seconds: list[int], interval: int

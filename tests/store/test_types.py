@@ -36,7 +36,9 @@ TIMES = strategies.datetimes(
     allow_imaginary=False,
 )
 reuse_the_database = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=50,
+    deadline=None,
 )
 
 

@@ -18,7 +18,9 @@ AMOUNTS = strategies.decimals(
     min_value=-(10**30), max_value=10**30, places=18, allow_nan=False, allow_infinity=False
 ) | strategies.decimals(allow_nan=False, allow_infinity=False, places=3)
 reuse_the_database = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=50,
+    deadline=None,
 )
 
 
