@@ -26,6 +26,7 @@ from octobot_commons.configuration import encrypt
 from octobot_trading.exchange_channel import get_chan
 
 from backend.bridge.quiet import OfflineCommunity
+from tests.together import wait_until
 
 _TIMEOUT_S = 60
 assert backend.bridge
@@ -54,6 +55,9 @@ class Bot:
         return self
 
     def __exit__(self, *_: object) -> None:
+        sockets = self.manager.exchange_web_socket.websocket_connectors
+        # stopped before their threads have loops, they would never end
+        assert wait_until(lambda: all(socket.local_loop is not None for socket in sockets))
         self.run(self.octobot.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_TIMEOUT_S)

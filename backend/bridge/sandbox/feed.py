@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from ccxt.base.errors import ExchangeClosedByUser
@@ -18,6 +20,7 @@ from backend.bridge.sandbox.figures import TIME_FRAMES_MS
 from backend.bridge.sandbox.futures import SandboxFutures
 from backend.bridge.sandbox.path import TICK_MS
 
+Push = Callable[[], Awaitable[None]]
 _CANDLES_PERIOD_MS = 4 * TICK_MS
 _MAX_BACKLOG = 100
 _SPREAD = 200
@@ -158,18 +161,26 @@ class SandboxFeed(CCXTWebsocketConnector):  # type: ignore[misc]  # OctoBot is u
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._pushes: list[Coroutine[Any, Any, None]] = []
+        self._pushes: list[Push] = []
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def push_to_channel(self, channel_name: str, *args: Any, **kwargs: Any) -> None:
         """Tell a channel of the bot, with all else that is told in this turn of the feed's loop."""
         if not self._pushes:
             asyncio.get_running_loop().call_soon(self._hand_over)
         producer = get_chan(channel_name, self.exchange_id).get_internal_producer()
-        self._pushes.append(producer.push(*args, **kwargs))
+        self._pushes.append(partial(producer.push, *args, **kwargs))
 
     def _hand_over(self) -> None:
         pushes, self._pushes = self._pushes, []
-        asyncio.run_coroutine_threadsafe(_in_turn(pushes), self.bot_mainloop)
+        with contextlib.suppress(RuntimeError):  # the bot's loop has ended
+            self.bot_mainloop.call_soon_threadsafe(self._tell, pushes)
+
+    def _tell(self, pushes: list[Push]) -> None:
+        """Begin on the bot's loop: what does not come to this leaves nothing to be awaited."""
+        task = asyncio.get_running_loop().create_task(_in_turn(pushes))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     @classmethod
     def get_name(cls) -> str:
@@ -177,10 +188,10 @@ class SandboxFeed(CCXTWebsocketConnector):  # type: ignore[misc]  # OctoBot is u
         return EXCHANGE_ID
 
 
-async def _in_turn(pushes: list[Coroutine[Any, Any, None]]) -> None:
+async def _in_turn(pushes: list[Push]) -> None:
     for push in pushes:
         try:
-            await push
+            await push()
         except Exception:  # the others are news all the same
             log.exception("a change of the sandbox's market could not be told")
         await asyncio.sleep(0)
