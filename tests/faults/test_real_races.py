@@ -259,7 +259,7 @@ def placed_by(real: Real, name: str) -> list[list[str]]:
 
 
 def test_a_restart_during_a_batch_leaves_each_order_placed_or_not(real: Real) -> None:
-    name, mark = "batch", real.sink.mark()
+    name, mark = "batch", real.mark()
 
     def send() -> list[OrderResult]:
         return real.bridge.orders.create_many(batch_of(name), idempotency_key=name)

@@ -116,7 +116,7 @@ def names_of(real: Real, mark: int, order: Order) -> list[str]:
 def test_a_triggered_stop_is_one_order_and_one_trade(
     real: Real, place: Callable[[Real], Order]
 ) -> None:
-    stop, mark = place(real), real.sink.mark()
+    stop, mark = place(real), real.mark()
     trigger(real)
     assert_executed_once(real, stop)
     assert wait_until(lambda: names_of(real, mark, stop)[-1:] == ["order_filled"])
@@ -153,7 +153,7 @@ def test_a_stop_that_the_exchange_has_no_time_for_is_sent_again(real: Real, endp
 
 @pytest.mark.parametrize("fault", [Fault.NO_FUNDS, Fault.REJECTION])
 def test_a_stop_that_the_exchange_refuses_is_rejected(real: Real, fault: Fault) -> None:
-    stop, mark = half(real), real.sink.mark()
+    stop, mark = half(real), real.mark()
     with real.fault(fault, "create_order"):
         trigger(real)
         assert real.settled(stop.id, "rejected").filled == 0
@@ -187,7 +187,7 @@ def test_a_triggered_stop_that_waits_for_the_exchange_can_be_canceled(real: Real
 @pytest.mark.parametrize("told", [1, 2])
 def test_a_stop_that_a_restart_of_the_bot_interrupts_is_sold_once(real: Real, told: int) -> None:
     """Interrupted while the other half is canceled, and while the stop itself is sent."""
-    stop, mark = half(real), real.sink.mark()
+    stop, mark = half(real), real.mark()
     real.bridge.sandbox.faults.latency_s = 0.2
     trigger(real)
     assert wait_until(lambda: names_of(real, mark, stop).count("order_updated") >= told)

@@ -169,7 +169,7 @@ class SandboxFeed(CCXTWebsocketConnector):  # type: ignore[misc]  # OctoBot is u
         if not self._pushes:
             asyncio.get_running_loop().call_soon(self._hand_over)
         producer = get_chan(channel_name, self.exchange_id).get_internal_producer()
-        self._pushes.append(partial(producer.push, *args, **kwargs))
+        self._pushes.append(partial(_push, producer, *args, **kwargs))
 
     def _hand_over(self) -> None:
         pushes, self._pushes = self._pushes, []
@@ -186,6 +186,11 @@ class SandboxFeed(CCXTWebsocketConnector):  # type: ignore[misc]  # OctoBot is u
     def get_name(cls) -> str:
         """Return the exchange's id."""
         return EXCHANGE_ID
+
+
+async def _push(producer: Any, *args: Any, **kwargs: Any) -> None:
+    if producer.channel is not None:  # the bot was not stopped meanwhile
+        await producer.push(*args, **kwargs)
 
 
 async def _in_turn(pushes: list[Push]) -> None:
