@@ -7,7 +7,7 @@ import concurrent.futures
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -109,6 +109,11 @@ class Crossings:
             raise LoopEnded
         if self._loop.is_closed():  # perhaps after `abandon` looked
             self.abandon()
+
+    def nudge(self, callback: Callable[[], None]) -> None:
+        """Have the loop call something short soon, if it has not ended; out of turn, unbounded."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(callback)
 
     def _keep_turning(self) -> bool:
         """Have the loop take what waits; False when it has ended."""

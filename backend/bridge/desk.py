@@ -104,7 +104,7 @@ class Desk:
             with contextlib.suppress(*_UNSETTLED):  # it ended before: the ledger says how
                 refusal = await self._cancel_at(manager, instance)
             self._ledger.record_order(instance.to_dict(), manager.exchange_name)
-            self._portfolios.refresh()
+            self._portfolios.outdate()
             if isinstance(refusal, IN_DOUBT):
                 self._ledger.doubt(order_id)
         ended = await self.settled(order_id)
@@ -165,7 +165,7 @@ class Desk:
         order = self.known(order_id).item
         notes = dict(self._ledger.rebuild_of(order_id))
         notes["exchange_id"] = instance.exchange_order_id
-        self._portfolios.refresh()
+        self._portfolios.outdate()
         self._ledger.update(
             order.model_copy(
                 update={
@@ -215,7 +215,7 @@ class Desk:
             self._ledger.record_order(created.to_dict(), manager.exchange_name)
         finally:
             self._ledger.forget(order.id)
-            self._portfolios.refresh()
+            self._portfolios.outdate()
 
     async def _create(self, manager: Any, instance: Any, order: Order) -> Any:
         with listening() as failures:

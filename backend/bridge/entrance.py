@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -86,6 +87,14 @@ class Entrance(ABC):
         Raises `BotNotReady`, or `BotBusy` when the loop would take no more of it.
         """
         return self._require_crossings().reserve(current_caller())
+
+    def wait_for(
+        self, change: concurrent.futures.Future[None], callback: Callable[[], None], most_s: float
+    ) -> None:
+        """Have the loop call what brings a change about, and wait for that, but not for long."""
+        self._require_crossings().nudge(callback)
+        with contextlib.suppress(TimeoutError):
+            self._host.wait(change, most_s)
 
     def _require_crossings(self) -> Crossings:
         status, crossings = self.status, self._crossings

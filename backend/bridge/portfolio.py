@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ from backend.schemas.worth import Worth
 ZERO = Decimal(0)
 _TRADE_WAIT_S = 0.03
 _TRADE_WAITS = 30
+_CATCH_UP_S = 1.0
 _CENTS = Decimal("1E-8")
 _BALANCES = TypeAdapter(list[ExchangeBalances])
 
@@ -62,6 +64,7 @@ class Portfolios:
         self._engine = engine
         self._ledger = ledger
         self._announcement: asyncio.Task[None] | None = None
+        self._outdated: concurrent.futures.Future[None] | None = None
         self._announced = b""
         self._models = models
         self._recorder = recorder
@@ -83,7 +86,10 @@ class Portfolios:
 
     def worth(self) -> Worth | None:
         """Return what the account is worth; None while the bot does not run or that is unknown."""
-        return self._worth if self._engine.status.state in ("running", "paused") else None
+        if self._engine.status.state not in ("running", "paused"):
+            return None
+        self._catch_up()
+        return self._worth
 
     def prices(self) -> dict[str, Decimal]:
         """Return the newest price of each symbol."""
@@ -98,10 +104,17 @@ class Portfolios:
 
     def _read(self, name: str) -> Prepared:
         self._engine.require_ready()
+        self._catch_up()
         prepared = self._models.get(name)
         if prepared is None:
             raise BotNotReady("the portfolio is not known yet")
         return prepared
+
+    def _catch_up(self) -> None:
+        """Have what is outdated built anew, and wait for that; what is known when it takes long."""
+        outdated = self._outdated
+        if outdated is not None:
+            self._engine.wait_for(outdated, self.refresh_outdated, _CATCH_UP_S)
 
     # ---- on the bot's loop
 
@@ -157,10 +170,29 @@ class Portfolios:
             raise BotNotReady("the portfolio is not known yet")
         return self._portfolio
 
+    def outdate(self) -> None:
+        """Note that something was done: whoever reads next has the models built first.
+
+        That takes as long as to place an order, and few look after each of many.
+        """
+        if self._outdated is None:
+            self._outdated = concurrent.futures.Future()
+        self.announce()
+
     def refresh(self) -> None:
-        """Rebuild both models now, for a caller who is about to read what it did."""
-        self._models.refresh("balances")
-        self._models.refresh("portfolio")
+        """Rebuild both models now."""
+        outdated, self._outdated = self._outdated, None
+        try:
+            self._models.refresh("balances")
+            self._models.refresh("portfolio")
+        finally:
+            if outdated is not None:
+                outdated.set_result(None)
+
+    def refresh_outdated(self) -> None:
+        """Rebuild them if something was done since."""
+        if self._outdated is not None:
+            self.refresh()
 
     def _build_balances(self) -> bytes | None:
         exchanges = [

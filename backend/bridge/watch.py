@@ -91,8 +91,9 @@ class Watcher:
         if manager.is_future and order[Col.FILLED.value]:
             self._keeper.note_fill(manager, order[Col.SYMBOL.value])
         if self._ledger.version != before:  # else whoever did this has refreshed them
-            self._portfolios.refresh()  # whoever reads this order reads what it locked or freed
-        self._portfolios.announce()
+            self._portfolios.outdate()  # whoever reads this order reads what it locked or freed
+        else:
+            self._portfolios.announce()
 
     async def _on_trade(
         self, *, exchange: str, trade: dict[str, Any], old_trade: bool, **_: Any
