@@ -77,6 +77,8 @@ class Guard:
     def admit(self, asked: NewOrder, price: Decimal, order_id: str) -> Iterator[None]:
         """Raise the limit that an order breaks, else count it while it is being placed."""
         if not asked.reduce_only:
+            if self._limits.current().max_daily_loss is not None:
+                self._portfolios.refresh_outdated()  # what the order before this one lost counts
             self._limits.check(self._risked(asked, price))
         self._placing[order_id] = _count(asked)
         try:

@@ -161,7 +161,7 @@ def kill_again_and_again(
     in_boots = set(world.chance.sample(range(1, kills), kills_in_boots))
     paper = {asset: str(amount) for asset, amount in market.opened.items()}
     settings = {"symbols": [market.symbol], "paper_balance": paper, **market.settings}
-    with nursery_at(home, sandbox_speed=100, **settings) as nursery:
+    with nursery_at(home, sandbox_speed=100, bot_timeout=60, **settings) as nursery:
         for kill in range(kills):
             life = nursery.start()
             if kill in in_boots:

@@ -58,6 +58,12 @@ def test_a_days_loss_pauses_the_bot_and_refuses_orders(guarded: Office) -> None:
     assert (day["loss"], day["limit_reached"]) == ("200000", True)
 
 
+def test_what_an_order_lost_counts_for_the_next_one(guarded: Office) -> None:
+    limit(guarded, max_daily_loss="30")
+    assert guarded.live.place(quantity="1").status == "filled"  # for a fee of 40
+    assert refused(guarded.live).type == "risk_max_daily_loss"
+
+
 def test_it_stays_paused_when_the_value_recovers(guarded: Office) -> None:
     fall(guarded.live)
     assert wait_until(lambda: guarded.live.state == "paused")
