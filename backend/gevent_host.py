@@ -13,6 +13,8 @@ import gevent
 from gevent.event import Event
 from gevent.hub import Waiter
 
+from backend.shared_core import run_anywhere
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -81,6 +83,7 @@ def _settle(
     kwargs: dict[str, object],
 ) -> None:
     """Keep the function's result or exception: gevent prints what is raised in its pool."""
+    run_anywhere()  # passwords are hashed without the interpreter
     try:
         outcome.set_result(function(*args, **kwargs))
     except BaseException as error:

@@ -131,6 +131,9 @@ class Settings(BaseSettings):
     bot_lag: float = Field(
         0.2, ge=0, le=10, description="seconds that the bot may be late before reads wait; 0: any"
     )
+    share_core: bool = Field(
+        True, description="keep what shares the interpreter on one processor core (Linux)"
+    )
     snapshot_interval: float = Field(
         60.0, gt=0, le=86_400, description="seconds between the portfolio's kept values"
     )

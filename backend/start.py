@@ -16,6 +16,7 @@ from backend.connections import stored_keys
 from backend.garbage import settle_memory
 from backend.logs import Logs
 from backend.settings import Settings, SettingsError
+from backend.shared_core import SharedCore
 from backend.store import Database, StoreError
 from backend.store.journal import Journal
 from backend.streams import Hub, LogLines, Pace
@@ -31,6 +32,8 @@ def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
     require_known_exchanges(settings)
     with ExitStack() as stack:
         stack.enter_context(closing(HomeLock(settings.home)))
+        if settings.share_core:  # before there are threads: they begin where their maker runs
+            stack.enter_context(closing(SharedCore()))
         logs = stack.enter_context(closing(Logs(settings.home / "logs", sys.stderr)))
         database = stack.enter_context(closing(Database(settings, host)))
         database.upgrade()

@@ -21,6 +21,7 @@ from backend.schemas.common import Page
 from backend.schemas.events import Event, Topic
 from backend.schemas.journal import EventJournal, JournalUnavailable
 from backend.schemas.past_events import PastEvent
+from backend.shared_core import run_anywhere
 from backend.streams import archive
 from backend.streams.body import StreamBody
 from backend.streams.client import Client, Holder, Wish
@@ -238,6 +239,7 @@ class Hub:
                 self._mouth.send(b".")
 
     def _run(self) -> None:
+        run_anywhere()  # to write to thousands of sockets is the system's work
         while not self._closing:
             self._try_to(self._take_turn)
         with self._turn:

@@ -1,0 +1,89 @@
+"""Keeps the threads that take turns with Python's interpreter on one core of the processor.
+
+Only one of them runs at a time, so they need no second one. An order goes from the server's
+thread to the journal's, to the bot's and back: where each has a core of its own, that has gone
+to sleep by then and does not have the order's data at hand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+_FOLLOW_S = 5.0
+_FREE_S = 0.02
+_CORE_FIELD = 36  # of what follows the name in /proc/<pid>/stat
+_TASKS = Path("/proc/self/task")
+
+
+class SharedCore:
+    """Binds the process to the core that its main thread runs on; does nothing but on Linux.
+
+    Every few seconds all may move for a moment, and the system's scheduler says which core is
+    the best now: perhaps another program is at work on the present one.
+    """
+
+    def __init__(self) -> None:
+        self._all = _cores()
+        self._elsewhere: set[int] = set()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="core", daemon=True)
+        if len(self._all) > 1:
+            _present.append(self)
+            self._bind()
+            self._thread.start()
+
+    def close(self) -> None:
+        """Let all threads run anywhere."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join()
+            _present.remove(self)
+            self._allow(self._all)
+
+    def release(self, task: int) -> None:
+        """Let one thread use every core from now on."""
+        self._elsewhere.add(task)
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(task, self._all)
+
+    def _follow(self) -> None:
+        while not self._closing.wait(_FOLLOW_S):
+            self._allow(self._all)
+            self._closing.wait(_FREE_S)
+            self._bind()
+
+    def _bind(self) -> None:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            stat = (_TASKS / str(os.getpid()) / "stat").read_text()
+            self._allow([int(stat.rpartition(")")[2].split()[_CORE_FIELD])])
+
+    def _allow(self, cores: Iterable[int]) -> None:
+        elsewhere = set(self._elsewhere)
+        tasks = {int(task) for task in os.listdir(_TASKS)}
+        self._elsewhere -= elsewhere - tasks  # they have ended: their numbers are used again
+        for task in tasks - elsewhere:
+            with contextlib.suppress(OSError):  # it has ended, or may not be bound
+                os.sched_setaffinity(task, cores)
+
+
+_present: list[SharedCore] = []
+_of_thread = threading.local()
+
+
+def run_anywhere() -> None:
+    """Let the calling thread use every core: what it does is long and leaves the interpreter."""
+    if _present and not getattr(_of_thread, "is_free", False):
+        _of_thread.is_free = True
+        _present[-1].release(threading.get_native_id())
+
+
+def _cores() -> frozenset[int]:
+    """Return the cores that this process may use; none where that cannot be told."""
+    try:
+        return frozenset(os.sched_getaffinity(0))
+    except (AttributeError, OSError):
+        return frozenset()
