@@ -100,6 +100,7 @@ def running_backend(home: Path, **settings: object) -> Iterator[Flask]:
         home,
         admin_password=PASSWORD,
         rate_limit_enabled=False,
+        share_core=False,  # the tests' own threads, and what they start, are in this process
         bot_lag=0,  # a machine busy with other tests holds this one's bot up
         **settings,
     )

@@ -39,6 +39,7 @@ def real_app(home: Path, **settings: object) -> Iterator[Flask]:
         admin_password=PASSWORD,
         rate_limit_enabled=False,
         sandbox_speed=1e-6,
+        share_core=False,  # the tests' own threads, and what they start, are in this process
         **settings,
     )
     with running_app(made, ThreadHost()) as app:
