@@ -13,6 +13,7 @@ import gevent
 from gevent.event import Event
 from gevent.hub import Waiter
 
+from backend.concurrency import ThreadHost
 from backend.shared_core import run_anywhere
 
 P = ParamSpec("P")
@@ -32,13 +33,19 @@ class GeventHost:
     def __init__(self) -> None:
         hub = gevent.get_hub()
         self._thread = threading.get_ident()
+        self._elsewhere = ThreadHost()
         self._pool = hub.threadpool
         self._calls: deque[Callable[[], object]] = deque()
         self._watcher = hub.loop.async_(priority=_FIRST)
         self._watcher.start(self._drain)
 
     def wait(self, future: concurrent.futures.Future[T], timeout_s: float) -> T:
-        """Let other greenlets run until the future is done; then this one runs next."""
+        """Let other greenlets run until the future is done; then this one runs next.
+
+        Any other thread than the hub's is blocked.
+        """
+        if threading.get_ident() != self._thread:
+            return self._elsewhere.wait(future, timeout_s)
         if not future.done():
             waiter = Waiter()  # an Event would let all run first that are ready by then
             future.add_done_callback(lambda _future: self.call_on_hub(partial(waiter.switch, None)))

@@ -91,10 +91,12 @@ class Entrance(ABC):
     def wait_for(
         self, change: concurrent.futures.Future[None], callback: Callable[[], None], most_s: float
     ) -> None:
-        """Have the loop call what brings a change about, and wait for that, but not for long."""
-        self._require_crossings().nudge(callback)
-        with contextlib.suppress(TimeoutError):
-            self._host.wait(change, most_s)
+        """Have the loop, if there is one, bring a change about; wait for that, but not for long."""
+        crossings = self._crossings
+        if crossings is not None:
+            crossings.nudge(callback)
+            with contextlib.suppress(TimeoutError):
+                self._host.wait(change, most_s)
 
     def _require_crossings(self) -> Crossings:
         status, crossings = self.status, self._crossings

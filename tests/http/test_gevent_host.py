@@ -68,6 +68,19 @@ def test_a_wait_ends_in_time() -> None:
         on_a_hub(lambda host: host.wait(future, 0.02))
 
 
+def test_other_threads_wait_without_the_hub(threads: ThreadPoolExecutor) -> None:
+    def wait_there(host: GeventHost) -> object:
+        done: Future[int] = Future()
+        there = threads.submit(host.wait, done, 10)
+        done.set_result(5)
+        assert host.wait(there, 10) == 5
+        never: Future[int] = Future()
+        return host.wait(threads.submit(host.wait, never, 0.02), 10)
+
+    with pytest.raises(TimeoutError):
+        on_a_hub(wait_there)
+
+
 def test_who_waited_for_another_thread_runs_before_others_that_are_ready() -> None:
     future: Future[None] = Future()
 
