@@ -15,7 +15,6 @@ import gevent
 import structlog
 from gevent.pywsgi import WSGIHandler
 
-from backend.afterwards import call_afterwards, offer_afterwards
 from backend.errors import ApiError, InternalError, MalformedRequest
 from backend.handover import SocketTaker, offer_socket, socket_taker
 from backend.middleware.access_log import access_log, log_access
@@ -164,8 +163,6 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
                 environ[name] = value
         if head.method == "GET":
             offer_socket(environ)
-        elif head.method not in _READS:
-            offer_afterwards(environ)
         return environ
 
     def process_result(self) -> None:
@@ -298,5 +295,4 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         _log.error("answer failed", path=self.environ.get("PATH_INFO"), exc_info=error)
 
     def log_request(self) -> None:
-        """Do what the application left to be done now; it logs the request itself."""
-        call_afterwards(self.environ)
+        """Log nothing: the application writes the access log."""

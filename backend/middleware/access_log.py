@@ -5,13 +5,11 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from backend.afterwards import do_afterwards
 from backend.logs import ACCESS
 from backend.masking import MASK, masked
 from backend.middleware.headers import ExcInfo, Header, request_id
@@ -36,24 +34,18 @@ def with_access_log(
     application: WSGIApplication,
     observe: Callable[[WSGIEnvironment, int, float], None] | None = None,
 ) -> WSGIApplication:
-    """Wrap an application so that each answer is logged, and observed, as it starts to leave.
-
-    A command's is when it has left: nobody waits for that.
-    """
+    """Wrap an application so that each answer is logged, and observed, as it starts to leave."""
 
     log = access_log().bind()  # once: finding the configuration anew costs as much as the line
-
-    def note(environ: WSGIEnvironment, status: int, taken_s: float) -> None:
-        log_access(log, environ, status, taken_s)
-        if observe is not None:
-            observe(environ, status, taken_s)
 
     def logged(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
 
         def start(status: str, headers: list[Header], exc_info: ExcInfo | None = None) -> object:
             taken_s = time.perf_counter() - started
-            do_afterwards(environ, partial(note, environ, int(status[:3]), taken_s))
+            log_access(log, environ, int(status[:3]), taken_s)
+            if observe is not None:
+                observe(environ, int(status[:3]), taken_s)
             return start_response(status, headers, exc_info)
 
         return application(environ, start)  # type: ignore[arg-type]

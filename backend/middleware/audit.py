@@ -7,8 +7,6 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
-from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -16,7 +14,6 @@ import structlog
 from flask import Flask, Request, Response, current_app, g
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from backend.afterwards import do_afterwards
 from backend.errors import ApiError, AuthenticationFailed, InvalidToken, RateLimitsAway
 from backend.identity import Principal
 from backend.logs import AUDIT
@@ -24,7 +21,7 @@ from backend.masking import masked, masked_value
 from backend.middleware.auth import rule_of
 from backend.middleware.errors import answered_error
 from backend.middleware.headers import request_id
-from backend.middleware.lean import current_request, serving_app
+from backend.middleware.lean import current_request
 from backend.schemas.common import utc_now
 from backend.store import Database, audit
 from backend.store.audit import NewEntry
@@ -70,10 +67,6 @@ class Audit:
             self._waiting.put_nowait(entry)
         except queue.Full:
             _log.error("audit entry not stored: too many wait", request_id=entry.request_id)
-
-    def record_seen(self, seen: _Seen, occurred_at: datetime) -> None:
-        """Record a request that was answered."""
-        self.record(_entry(seen, occurred_at))
 
     def is_repeat(self, caller: str, action: str, status: int) -> bool:
         """Whether the same refusal was asked about less than a minute ago.
@@ -175,8 +168,7 @@ def _observe(response: Response) -> Response:
         principal: Principal | None = g.get("principal")
         seen = _Seen(incoming, status, principal, answered_error(incoming.environ))
         if _matters(seen):
-            recorder = audit_of(serving_app())
-            do_afterwards(incoming.environ, partial(recorder.record_seen, seen, utc_now()))
+            audit_of(current_app).record(_entry(seen))
     return response
 
 
@@ -214,10 +206,10 @@ def _is_refusal(seen: _Seen) -> bool:
     return not (rule and rule.public)
 
 
-def _entry(seen: _Seen, occurred_at: datetime) -> NewEntry:
+def _entry(seen: _Seen) -> NewEntry:
     request, principal, error = seen.request, seen.principal, seen.error
     return NewEntry(
-        occurred_at=occurred_at,
+        occurred_at=utc_now(),
         action=seen.action,
         user_id=principal.user_id if principal else None,
         username=principal.actor if principal else _named(error),
