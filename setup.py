@@ -35,6 +35,7 @@ CORE = [
     "spectree[flask,pydantic,offline]>=3",
     "sqlalchemy>=2",
     "structlog>=25",
+    "uvloop>=0.21",
     "wsproto>=1.2",
 ]
 
