@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 100
 PAUSE_S = 0.0005
+_RESTS_FOR = 2
 _FINEST = Decimal("1E-18")
 
 
@@ -72,14 +73,16 @@ class ProfitAndLoss:
     def book_ahead(self, worth: Worth, closing: threading.Event) -> None:
         """Book what is not booked yet, so that nobody waits for it; in steps, until `closing`.
 
-        After each step the bot goes first, and whoever asks.
+        After each step the bot goes first, and whoever asks: for longer than the step took.
         """
         with self._lock:
             self._begin_if_changed(worth)
-        more = True
-        while more and not closing.wait(PAUSE_S):
+        more, taken_s = True, 0.0
+        while more and not closing.wait(_RESTS_FOR * taken_s):
+            began = time.monotonic()
             with self._lock:
                 more = self._book_some(worth)
+            taken_s = time.monotonic() - began
 
     def _worth(self) -> Worth:
         worth = self._bridge.portfolio.worth()
