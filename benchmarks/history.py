@@ -4,15 +4,17 @@
 
 Each row is a home whose paper account has traded so often. All of them run side by side and are
 asked in turns over one connection, so that they meet the same weather: a ratio is the median of
-many short rounds'.
+many short rounds'. All are held on one core, and who asks on the others: where a server happens
+to run beside who asks it makes more of a difference than any history.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,7 +30,7 @@ NOT_TO_GROW = ("portfolio", "orders")
 ROUNDS = {True: 24, False: 6}
 """How many slices of each read: of those that must not grow with the history, and of others."""
 SLICE_S = 0.03
-SETTINGS = {"paper_balance": PAPER_BALANCE, **UNLIMITED}
+SETTINGS = {"paper_balance": PAPER_BALANCE, "share_core": False, **UNLIMITED}
 READS = {
     "portfolio": "portfolio",
     "orders": "orders",
@@ -55,6 +57,7 @@ def measure() -> Iterator[Table]:
         servers = {count: server for count, (_, server, _) in zip(COUNTS, started, strict=True)}
         for count, server in servers.items():
             rows[count] |= {"rss_mb": server.rss_mb(), "first_pnl_ms": _first_pnl_ms(server)}
+        _hold_still(servers.values())
         for count, figures in _reads(servers).items():
             table.add(f"{count:,}", **rows[count], **figures)
     yield table
@@ -72,6 +75,16 @@ def _first_pnl_ms(server: LiveServer) -> float:
         started = time.perf_counter()
         client.get("/trades/pnl", timeout=60).raise_for_status()  # books all that is not booked yet
         return (time.perf_counter() - started) * 1000
+
+
+def _hold_still(servers: Iterable[LiveServer]) -> None:
+    """Bind all servers to one core and this process, with what it will start, to the others."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(cores) > 1:
+        for server in servers:
+            for task in os.listdir(f"/proc/{server.pid}/task"):
+                os.sched_setaffinity(int(task), cores[:1])
+        os.sched_setaffinity(0, cores[1:])
 
 
 def _reads(servers: dict[int, LiveServer]) -> dict[int, Figures]:
