@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 MOST_WAITING = 10_000
 REPEAT_S = 60.0
 _LARGEST_BATCH = 500
+_STORED_AT_ONCE = 50  # orders wait for the database meanwhile: some milliseconds
+_OTHERS_TURN_S = 0.001
 _GATHERED_S = 0.2
 _MOST_REMEMBERED = 4096
 _RETRY_S = 0.5
@@ -106,8 +108,9 @@ class Audit:
         while not (self._closing.is_set() and self._waiting.empty()):
             batch = list(self._batch())
             entries = [item for item in batch if isinstance(item, NewEntry)]
-            if entries:
-                self._store(entries)
+            for first in range(0, len(entries), _STORED_AT_ONCE):
+                self._store(entries[first : first + _STORED_AT_ONCE])
+                time.sleep(_OTHERS_TURN_S)
             for item in batch:
                 if isinstance(item, threading.Event):
                     item.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from backend.store.migrate import migrate
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_PATIENCE_S = 0.2
 _WRITES = "backend_writes"
 _JOURNAL = "journal"
 
@@ -43,6 +45,7 @@ class Database:
         self._host = host
         self._url = _resolve(settings)
         self._lock_timeout_s = lock_timeout_s
+        self._turn = threading.Lock()
         self.engine = _open(self._url, lock_timeout_s)
         self._readers = sessionmaker(self.engine, expire_on_commit=False)
         self._writers = sessionmaker(
@@ -79,15 +82,31 @@ class Database:
         self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run `work(session, ...)` in one transaction, off the hub; committed when it returns."""
-        return self._host.call_blocking(
-            _in_session, self._writers, lambda session: work(session, *args, **kwargs)
-        )
+        return self._host.call_blocking(self._write, lambda session: work(session, *args, **kwargs))
+
+    def _write(self, work: Callable[[Session], T]) -> T:
+        with self.turn():
+            return _in_session(self._writers, work)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open a writing transaction right here; never on a request's greenlet."""
-        with self._writers.begin() as session:
+        with self.turn(), self._writers.begin() as session:
             yield session
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for whoever writes in this process, to be woken when they have ended.
+
+        SQLite has one writer at a time, and who waits for it looks again after 1 to 25 ms.
+        Whoever comes after `_PATIENCE_S` goes on, and finds out how the database itself stands.
+        """
+        mine = self.engine.dialect.name == "sqlite" and self._turn.acquire(timeout=_PATIENCE_S)
+        try:
+            yield
+        finally:
+            if mine:
+                self._turn.release()
 
     def open_writer(self) -> Connection:
         """Open a connection outside the pool, for one that writes often; the caller closes it.

@@ -83,4 +83,6 @@ class OutsideText(TypeDecorator[str]):
         if value is None:
             return None
         cut = value[: self.length]
+        if cut.isprintable():
+            return cut
         return "".join(character if character.isprintable() else "?" for character in cut)

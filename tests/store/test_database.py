@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,27 @@ def test_a_locked_database_is_a_503(tmp_path: Path) -> None:
     blocker.close()
     assert database.write(add_user, "late")
     database.close()
+
+
+def test_who_writes_in_one_process_never_finds_the_database_locked_by_another(
+    migrated_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.store.database._PATIENCE_S", 30)  # the disk may be slow
+    shutil.copy(migrated_file, tmp_path)
+    database = Database(make_settings(tmp_path), ThreadHost(), lock_timeout_s=0)
+    names = [f"user{number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda name: database.write(add_user, name), names))
+    assert [user.username for user in database.read(users.by_name, 100)] == sorted(names)
+    database.close()
+
+
+def test_a_writer_that_does_not_come_to_its_end_does_not_keep_others_from_the_database(
+    database: Database,
+) -> None:
+    with database.turn():
+        database.write(add_user, "ada")
+    assert database.read(users.find, "ada") is not None
 
 
 def test_a_lost_connection_is_replaced(tmp_path: Path, cluster: Cluster) -> None:

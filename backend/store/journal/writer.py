@@ -36,7 +36,7 @@ class Writer:
             try:
                 with failures_named(self._database.engine.dialect):
                     connection = self._connected()
-                    with connection.begin():
+                    with self._database.turn(), connection.begin():
                         if connection.dialect.name == "postgresql":
                             connection.connection.cursor().execute(_TURN)
                         yield connection
