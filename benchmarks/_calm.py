@@ -7,15 +7,20 @@ percentiles most of all, and says nothing about what is measured.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks._asking import Figures
+from benchmarks._watching import quantiles
 
 CALM_PERCENT = 3.0
-TRIES = 3
-MOST_AGAIN_S = 12.0
+TRIES = 4
+PAUSE_S = 1.0
+"""Between two tries: what the host gives to others it mostly gives for seconds."""
+MOST_AGAIN_S = 15.0
 """How long a script may take in all for what it measures again."""
 _IDLE, _WAITING, _STOLEN, _ALL = 3, 4, 7, 8
 
@@ -33,13 +38,41 @@ def calmest(measure: Callable[[], Figures]) -> Figures:
     found: list[Figures] = []
     global _again_s
     while len(found) < TRIES and (not found or _again_s < MOST_AGAIN_S):
-        before, started = _times(), time.monotonic()
+        started = time.monotonic()
+        time.sleep(PAUSE_S if found else 0)
+        before = _times()
         figures = measure()
         _again_s += time.monotonic() - started if found else 0.0
         found.append({**figures, "stolen_percent": _stolen_percent(before, _times())})
         if found[-1]["stolen_percent"] <= CALM_PERCENT:
             break
     return min(found, key=lambda figures: figures["stolen_percent"])
+
+
+class _Slice(NamedTuple):
+    stolen_percent: float
+    taken_ms: list[float]
+
+
+def in_turns(rows: Mapping[str, Callable[[], list[float]]], rounds: int) -> dict[str, Figures]:
+    """Measure a slice of each row in turns; return the quantiles of each row's calmer half.
+
+    That is the half of its slices from which the host took least. `stolen_percent` is the most
+    that it took from one of those.
+    """
+    slices: dict[str, list[_Slice]] = {name: [] for name in rows}
+    for _ in range(rounds):
+        for name, measure in rows.items():
+            before = _times()
+            taken_ms = measure()
+            slices[name].append(_Slice(_stolen_percent(before, _times()), taken_ms))
+    return {name: _of_calmer_half(found) for name, found in slices.items()}
+
+
+def _of_calmer_half(slices: list[_Slice]) -> Figures:
+    calm = sorted(slices, key=lambda one: one.stolen_percent)[: (len(slices) + 1) // 2]
+    taken_ms = chain.from_iterable(one.taken_ms for one in calm)
+    return {**quantiles(list(taken_ms)), "stolen_percent": calm[-1].stolen_percent}
 
 
 def _times() -> list[int]:

@@ -28,7 +28,7 @@ from benchmarks.harness import percentile
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-PLACED = 100
+PLACED = 10
 BARE = "/bench/hello"
 ORDER = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.001"}
 
@@ -44,8 +44,8 @@ def lags(bridge: Bridge) -> dict[str, float]:
     }
 
 
-def place(bridge: Bridge) -> dict[str, float]:
-    """Place orders with no HTTP around it, and cancel them."""
+def place(bridge: Bridge) -> list[float]:
+    """Place orders with no HTTP around it, and cancel them; return what each took, in ms."""
     asked = NewOrder.model_validate({**ORDER, "price": "20000"})
     taken, placed = [], []
     for _ in range(PLACED):
@@ -54,7 +54,7 @@ def place(bridge: Bridge) -> dict[str, float]:
         taken.append((time.perf_counter() - started) * 1000)
     for order_id in placed:
         bridge.orders.cancel(order_id)
-    return {"p50_ms": percentile(taken, 50), "p99_ms": percentile(taken, 99)}
+    return taken
 
 
 _heard: dict[str, float] = {}
@@ -80,7 +80,7 @@ def heard(bridge: Bridge) -> dict[str, float]:
     return dict(_heard)
 
 
-QUESTIONS: dict[str, Callable[[Bridge], dict[str, float]]] = {
+QUESTIONS: dict[str, Callable[[Bridge], dict[str, float] | list[float]]] = {
     "/bench/lags": lags,
     "/bench/place": place,
     "/bench/heard": heard,
