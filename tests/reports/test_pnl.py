@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 from collections.abc import Callable
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -163,6 +166,37 @@ def test_booking_ahead_ends_with_the_server_and_loses_nothing(office: Office) ->
     assert worth is not None
     ahead.book_ahead(worth, ending)
     assert ahead.read(PnlQuery()).trades == len(live.trades(limit=500))
+
+
+class Rests(threading.Event):
+    """Notes how long it is waited for, and waits no longer than a moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.seconds.append(timeout)
+        return self.is_set()
+
+
+def test_after_each_step_of_booking_ahead_the_bot_has_twice_as_long_for_itself(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = office.live
+    trade(live, "buy", "0.02", "40000")
+    worth = live.bridge.portfolio.worth()
+    assert worth is not None
+    clock, here = itertools.count(0, 0.25), threading.current_thread()  # a step takes 0.25 s
+
+    def monotonic() -> float:
+        return next(clock) if threading.current_thread() is here else time.monotonic()
+
+    clocks = SimpleNamespace(monotonic=monotonic, sleep=time.sleep)
+    monkeypatch.setattr("backend.reports.pnl.time", clocks)
+    rests = Rests()
+    ProfitAndLoss(live.bridge, live.database).book_ahead(worth, rests)
+    assert rests.seconds == [0, 0.5]
 
 
 def test_what_was_booked_step_by_step_is_what_would_be_booked_at_once(office: Office) -> None:
