@@ -20,7 +20,7 @@ CALM_PERCENT = 3.0
 TRIES = 4
 PAUSE_S = 1.0
 """Between two tries: what the host gives to others it mostly gives for seconds."""
-MOST_AGAIN_S = 15.0
+MOST_AGAIN_S = 12.0
 """How long a script may take in all for what it measures again."""
 _IDLE, _WAITING, _STOLEN, _ALL = 3, 4, 7, 8
 
