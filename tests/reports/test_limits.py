@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import octobot.commands
+import octobot_trading.api
 import octobot_trading.errors as trading_errors
-import octobot_trading.exchanges
 import octobot_trading.personal_data as personal_data
 import pytest
 from octobot_trading.enums import TraderOrderType
@@ -148,17 +148,17 @@ def test_an_open_order_cannot_grow_beyond_the_limit(office: Office) -> None:
 
 def place_as_a_strategy(**fields: Any) -> Any:
     """Have OctoBot create an order as its own strategies do."""
-    loop = octobot.commands.GLOBAL_BOT_INSTANCE.task_manager.async_loop
-    (manager,) = octobot_trading.exchanges.Exchanges.instance().get_exchanges_list("sandbox")
+    bot = octobot.commands.GLOBAL_BOT_INSTANCE  # another file's may run beside it
+    loop, ids = bot.task_manager.async_loop, bot.exchange_producer.exchange_manager_ids
+    (manager,) = octobot_trading.api.get_exchange_managers_from_exchange_ids(ids)
 
     async def create() -> Any:
         order = personal_data.create_order_instance(
-            manager.exchange_manager.trader,
+            manager.trader,
             TraderOrderType.BUY_LIMIT,
             **{"symbol": BTC, "current_price": D(40000), "quantity": D("0.01"), **fields},
         )
-        trader = manager.exchange_manager.trader
-        return await trader.create_order(order, raise_all_creation_error=True)
+        return await manager.trader.create_order(order, raise_all_creation_error=True)
 
     return asyncio.run_coroutine_threadsafe(create(), loop).result(TIMEOUT_S)
 
