@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine import Connection
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
@@ -26,6 +28,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _PATIENCE_S = 0.2
+_AGAIN_S = 0.01
 _WRITES = "backend_writes"
 _JOURNAL = "journal"
 
@@ -177,7 +180,7 @@ def _open_sqlite(url: URL, lock_timeout_s: float, foreign_keys: bool) -> Engine:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(lock_timeout_s * 1000)}")
-        cursor.execute("PRAGMA journal_mode = WAL")
+        _log_ahead(cursor, lock_timeout_s)
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
         cursor.close()
 
@@ -191,6 +194,20 @@ def _open_sqlite(url: URL, lock_timeout_s: float, foreign_keys: bool) -> Engine:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _log_ahead(cursor: DBAPICursor, lock_timeout_s: float) -> None:
+    """Have a file write ahead: of several who first do that, SQLite refuses one without a wait."""
+    patience_ends = time.monotonic() + lock_timeout_s
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() >= patience_ends:
+                raise
+            time.sleep(_AGAIN_S)
+        else:
+            return
 
 
 def _create_private(path: Path) -> None:
