@@ -91,7 +91,7 @@ setup(
     packages=find_packages(include=["backend", "backend.*"]),
     install_requires=CORE + OCTOBOT,
     extras_require={"scale": SCALE, "dev": DEV + SCALE},
-    entry_points={"console_scripts": ["octobot-backend=backend.cli:main"]},
+    entry_points={"console_scripts": ["octobot-backend=backend.cli.main:main"]},
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Environment :: Web Environment",

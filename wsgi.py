@@ -27,8 +27,9 @@ def __getattr__(name: str) -> Flask:
 
 
 def _start() -> Flask:
-    from backend.concurrency import ThreadHost
-    from backend.settings import SettingsError, load_settings
+    from backend.concurrency.host import ThreadHost
+    from backend.settings.loading import load_settings
+    from backend.settings.model import SettingsError
 
     stack = ExitStack()
     try:
@@ -55,6 +56,6 @@ def _refuse(error: Exception) -> NoReturn:
 
 
 if __name__ == "__main__":
-    from backend.cli import main
+    from backend.cli.main import main
 
     main()

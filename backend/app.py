@@ -12,47 +12,47 @@ from backend.blueprints.audit import audit
 from backend.blueprints.auth import auth
 from backend.blueprints.bot import bot
 from backend.blueprints.configuration import configuration
-from backend.blueprints.connections import connections as connection_routes
 from backend.blueprints.docs import docs_blueprint
 from backend.blueprints.events import events
+from backend.blueprints.exchange_keys import connections as connection_routes
 from backend.blueprints.health import health
-from backend.blueprints.mailed_codes import mailed_codes
 from backend.blueprints.markets import markets
 from backend.blueprints.metrics import install_metrics, metrics, metrics_of
 from backend.blueprints.orders import orders
 from backend.blueprints.portfolio import portfolio
 from backend.blueprints.positions import positions
+from backend.blueprints.registration import mailed_codes
 from backend.blueprints.risk import risk
 from backend.blueprints.root import root
 from backend.blueprints.sandbox import sandbox
 from backend.blueprints.second_factor import second_factor
-from backend.blueprints.sockets import sockets
 from backend.blueprints.streams import streams
 from backend.blueprints.trades import trades
 from backend.blueprints.users import users
-from backend.connections import ExchangeConnections
+from backend.blueprints.websocket import sockets
+from backend.credentials import ExchangeConnections
 from backend.identity import Identity
-from backend.metrics import Connections, Metrics
 from backend.middleware.access_log import with_access_log
-from backend.middleware.aliases import BASE, with_unversioned_paths
+from backend.middleware.api_version import BASE, with_unversioned_paths
 from backend.middleware.audit import install_audit
 from backend.middleware.auth import check_every_route_has_a_rule, install_auth
 from backend.middleware.cors import install_cors
 from backend.middleware.errors import install_errors
 from backend.middleware.headers import with_answer_headers
-from backend.middleware.lean import LeanFlask
+from backend.middleware.load_shedding import install_shedding
 from backend.middleware.proxies import with_proxies
 from backend.middleware.rate_limit import install_rate_limits
-from backend.middleware.shedding import install_shedding
+from backend.middleware.routing import LeanFlask
+from backend.observability.metrics import Connections, Metrics
 from backend.reports import Reports
 from backend.services import Services
-from backend.sockets import install_sockets
 from backend.store import Database
+from backend.websocket import install_sockets
 
 if TYPE_CHECKING:
     from backend.bridge import Bridge
-    from backend.concurrency import Host
-    from backend.settings import Settings
+    from backend.concurrency.host import Host
+    from backend.settings.model import Settings
     from backend.streams import Hub
 
 _RESOURCES = (

@@ -9,11 +9,11 @@ from flask import current_app
 
 if TYPE_CHECKING:
     from backend.bridge import Bridge
-    from backend.concurrency import Host
-    from backend.connections import ExchangeConnections
+    from backend.concurrency.host import Host
+    from backend.credentials import ExchangeConnections
     from backend.identity import Identity
     from backend.reports import Reports
-    from backend.settings import Settings
+    from backend.settings.model import Settings
     from backend.store import Database
     from backend.streams import Hub
 

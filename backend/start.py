@@ -11,12 +11,12 @@ from flask import Flask
 
 from backend.app import close_app, create_app
 from backend.bridge import Bridge, HomeLock, HomeLocked, require_known_exchanges
-from backend.concurrency import Host
-from backend.connections import stored_keys
-from backend.garbage import settle_memory
-from backend.logs import Logs
-from backend.settings import Settings, SettingsError
-from backend.shared_core import SharedCore
+from backend.concurrency.cpu_affinity import SharedCore
+from backend.concurrency.gc_tuning import settle_memory
+from backend.concurrency.host import Host
+from backend.credentials import stored_keys
+from backend.observability.logs import Logs
+from backend.settings.model import Settings, SettingsError
 from backend.store import Database, StoreError
 from backend.store.journal import Journal
 from backend.streams import Hub, LogLines, Pace

@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 
-from backend.server import raise_open_files_limit
+from backend.server.server import raise_open_files_limit
 from benchmarks.harness import percentile
 
 REQUEST = b"GET /stream HTTP/1.0\r\n\r\n"  # 1.0: no chunked framing to undo

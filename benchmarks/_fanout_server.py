@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from backend.gevent_host import GeventHost
-from backend.handover import hand_over_socket
-from backend.schemas.events import Event
-from backend.server import Server, listen, raise_open_files_limit
+from backend.concurrency.gevent_host import GeventHost
+from backend.ports.events import Event
+from backend.ports.socket_handoff import hand_over_socket
+from backend.server.server import Server, listen, raise_open_files_limit
 from backend.streams import Holder, Hub, Selection
 from benchmarks.harness import percentile
 

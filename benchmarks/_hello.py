@@ -6,7 +6,7 @@ import sys
 
 from flask import Flask
 
-from backend.server import Server, listen, serve_until_told
+from backend.server.server import Server, listen, serve_until_told
 
 app = Flask("hello", static_folder=None)
 

@@ -8,11 +8,11 @@ from decimal import Decimal
 from pathlib import Path
 
 from backend.accounting.balances import changes_by
-from backend.concurrency import ThreadHost
-from backend.schemas.journal import Batch, StoredOrder, StoredTrade
+from backend.concurrency.host import ThreadHost
+from backend.ports.journal import Batch, StoredOrder, StoredTrade
 from backend.schemas.orders import Order
 from backend.schemas.trades import Trade
-from backend.settings import load_settings
+from backend.settings.loading import load_settings
 from backend.store import Database, Journal
 from benchmarks.journal import ACCOUNT, NOW, ORDER, TRADE
 

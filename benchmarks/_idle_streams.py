@@ -13,7 +13,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from backend.server import raise_open_files_limit
+from backend.server.server import raise_open_files_limit
 
 AT_ONCE = 64
 REQUEST = "GET /api/v1/stream?topics=bot HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n"

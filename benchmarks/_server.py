@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import orjson
 
 from backend.bridge import Bridge
-from backend.gevent_host import GeventHost
+from backend.concurrency.gevent_host import GeventHost
 from backend.schemas.orders import NewOrder
-from backend.server import Server, listen, raise_open_files_limit, serve_until_told
-from backend.settings import load_settings
+from backend.server.server import Server, listen, raise_open_files_limit, serve_until_told
+from backend.settings.loading import load_settings
 from backend.start import running_app
 from benchmarks._hello import app as hello
 from benchmarks.harness import percentile

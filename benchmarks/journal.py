@@ -20,12 +20,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from backend.concurrency import ThreadHost
+from backend.concurrency.host import ThreadHost
+from backend.ports.journal import Batch, Intent, JournalEvent, StoredOrder, StoredTrade
 from backend.schemas.common import utc_now
-from backend.schemas.journal import Batch, Intent, JournalEvent, StoredOrder, StoredTrade
 from backend.schemas.orders import Fee, Order
 from backend.schemas.trades import Trade
-from backend.settings import load_settings
+from backend.settings.loading import load_settings
 from backend.store import Database, Journal, audit
 from backend.store.audit import NewEntry
 from benchmarks.harness import Table, main, percentile

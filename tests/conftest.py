@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +12,13 @@ import pytest_socket
 import structlog
 from flask import Flask
 
-from tests.api import ApiClient, running_backend
+with warnings.catch_warnings():  # OctoBot's own imports warn
+    warnings.simplefilter("ignore")
+    import backend.bridge  # noqa: F401
+
+from tests.api_client import ApiClient, running_backend
 from tests.databases import Cluster, make_settings, make_tables, running_cluster
-from tests.http.served import Served
+from tests.http_server import Served
 
 hypothesis.settings.register_profile(
     "a slow machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]

@@ -16,8 +16,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from backend.concurrency import ThreadHost
-from backend.settings import Settings
+from backend.concurrency.host import ThreadHost
+from backend.settings.model import Settings
 from backend.store import Database
 
 _UNPRIVILEGED = "nobody"

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.settings import Settings, SettingsError, load_settings
-from backend.settings_text import describe
+from backend.settings.describe import describe
+from backend.settings.loading import load_settings
+from backend.settings.model import Settings, SettingsError
 
 STRONG = {"BACKEND_ENV": "production", "BACKEND_ADMIN_PASSWORD": "correct horse battery"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, localcontext
 
-from backend.accounting.exact import EXACT, ZERO
+from backend.accounting.decimals import EXACT, ZERO
 from backend.schemas.trades import Trade
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import NamedTuple
 
-from backend.accounting.exact import EXACT
+from backend.accounting.decimals import EXACT
 
 
 class Fall(NamedTuple):

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
-from backend.accounting.exact import EXACT, ZERO
-from backend.accounting.stakes import MarginMode, Stake, Step, margin_for, price_of
+from backend.accounting.contract_position import MarginMode, Stake, Step, margin_for, price_of
+from backend.accounting.decimals import EXACT, ZERO
 
 Prices = Mapping[str, Decimal]
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import NamedTuple
 
-from backend.accounting.exact import EXACT, ZERO
+from backend.accounting.decimals import EXACT, ZERO
 from backend.schemas.orders import Fee
 from backend.schemas.trades import Charge
 

@@ -7,7 +7,7 @@ from spectree import Response
 
 from backend.middleware.auth import authenticated, current_principal, stepped_up
 from backend.middleware.rate_limit import limited
-from backend.openapi import api
+from backend.openapi.validation import api
 from backend.schemas.api_keys import ApiKey, CreatedApiKey, NewApiKey, Revocation
 from backend.schemas.common import Envelope, Page, PageQuery, Problem
 from backend.services import services

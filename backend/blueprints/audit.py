@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, current_app
 from spectree import Response
 
-from backend.cursors import decode_cursor, encode_cursor
 from backend.middleware.audit import audit_of
 from backend.middleware.auth import requires
 from backend.middleware.rate_limit import limited
-from backend.openapi import api
+from backend.openapi.validation import api
+from backend.pagination import decode_cursor, encode_cursor
 from backend.schemas.audit import AuditEntry, AuditQuery
 from backend.schemas.common import Page, Pagination, Problem
 from backend.services import services

@@ -14,7 +14,7 @@ from backend.middleware.auth import (
     signed_in,
 )
 from backend.middleware.rate_limit import limited, limited_by_account
-from backend.openapi import api
+from backend.openapi.validation import api
 from backend.schemas.auth import (
     AccessToken,
     Login,

@@ -7,10 +7,10 @@ from spectree import Response
 
 from backend.middleware.auth import requires
 from backend.middleware.rate_limit import limited
-from backend.openapi import api
+from backend.openapi.validation import api
+from backend.ports.serialized import Prepared
 from backend.schemas.bot import Bot
 from backend.schemas.common import Envelope, Problem
-from backend.schemas.prepared import Prepared
 from backend.services import services
 
 bot = Blueprint("bot", __name__, url_prefix="/bot")

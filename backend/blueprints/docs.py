@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response, current_app, request
 
-from backend.contract import contract
 from backend.errors import NotFound
 from backend.middleware.auth import authenticated, public
 from backend.middleware.headers import set_content_policy
+from backend.openapi.document import contract
 
 _CONTRACT = "contract"
 _FILES = {

@@ -7,12 +7,12 @@ from spectree import Response
 
 from backend.middleware.auth import current_principal, requires
 from backend.middleware.rate_limit import limited
-from backend.openapi import api
+from backend.middleware.stream_access import readable, require_topics
+from backend.openapi.validation import api
 from backend.schemas.common import Page, Problem
-from backend.schemas.events import Topic
 from backend.schemas.past_events import JOURNALLED_TOPICS, EventQuery, PastEvent
+from backend.schemas.topics import Topic
 from backend.services import services
-from backend.subscriptions import readable, require_topics
 
 events = Blueprint("events", __name__, url_prefix="/events")
 

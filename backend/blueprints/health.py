@@ -7,7 +7,7 @@ from spectree import Response
 
 from backend.errors import BotNotReady
 from backend.middleware.auth import public
-from backend.openapi import api
+from backend.openapi.validation import api
 from backend.schemas.bot import Health, Readiness
 from backend.schemas.common import Envelope, Problem
 from backend.services import services

@@ -5,10 +5,11 @@ from __future__ import annotations
 from flask import Blueprint
 from spectree import Response
 
-from backend.blueprints.paths import symbol_in_path
+from backend.blueprints.path_parameters import symbol_in_path
 from backend.middleware.auth import requires
 from backend.middleware.rate_limit import limited
-from backend.openapi import api
+from backend.openapi.validation import api
+from backend.ports.serialized import Prepared
 from backend.schemas.common import Envelope, Problem
 from backend.schemas.markets import (
     BookQuery,
@@ -21,7 +22,6 @@ from backend.schemas.markets import (
     Ticker,
     TickerQuery,
 )
-from backend.schemas.prepared import Prepared
 from backend.services import services
 
 markets = Blueprint("markets", __name__)

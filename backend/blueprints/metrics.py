@@ -10,8 +10,8 @@ from flask import Blueprint, Flask, Response, current_app, request
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from backend.errors import Forbidden, InvalidToken, NotAuthenticated
-from backend.metrics import Metrics
 from backend.middleware.auth import checked_by
+from backend.observability.metrics import Metrics
 from backend.services import services
 
 metrics = Blueprint("metrics", __name__)

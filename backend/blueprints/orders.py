@@ -8,7 +8,8 @@ from spectree import Response
 from backend.middleware.auth import current_principal, requires
 from backend.middleware.idempotency import idempotency_key, idempotent
 from backend.middleware.rate_limit import limited
-from backend.openapi import api
+from backend.openapi.validation import api
+from backend.ports.serialized import Prepared
 from backend.schemas.common import Envelope, Page, Problem
 from backend.schemas.order_commands import (
     CancelAllAfter,
@@ -21,7 +22,6 @@ from backend.schemas.order_commands import (
     OrderResult,
 )
 from backend.schemas.orders import NewOrder, Order, OrderQuery
-from backend.schemas.prepared import Prepared
 from backend.services import services
 
 orders = Blueprint("orders", __name__, url_prefix="/orders")

@@ -7,11 +7,11 @@ from spectree import Response
 
 from backend.middleware.auth import requires
 from backend.middleware.rate_limit import limited
-from backend.openapi import api
+from backend.openapi.validation import api
+from backend.ports.serialized import Prepared
 from backend.schemas.accounting import HistoryQuery, PortfolioValue
 from backend.schemas.common import Envelope, Page, Problem
 from backend.schemas.portfolio import ExchangeBalances, Portfolio
-from backend.schemas.prepared import Prepared
 from backend.services import services
 
 portfolio = Blueprint("portfolio", __name__, url_prefix="/portfolio")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from flask import Blueprint
 from spectree import Response
 
-from backend.blueprints.paths import symbol_in_path
+from backend.blueprints.path_parameters import symbol_in_path
 from backend.middleware.auth import current_principal, requires
 from backend.middleware.idempotency import idempotency_key, idempotent
 from backend.middleware.rate_limit import limited
-from backend.openapi import api
+from backend.openapi.validation import api
+from backend.ports.serialized import Prepared
 from backend.schemas.common import Envelope, Problem
 from backend.schemas.orders import Order
 from backend.schemas.positions import (
@@ -19,7 +20,6 @@ from backend.schemas.positions import (
     PositionPlace,
     PositionQuery,
 )
-from backend.schemas.prepared import Prepared
 from backend.services import services
 
 positions = Blueprint("positions", __name__, url_prefix="/positions")

@@ -7,7 +7,7 @@ from spectree import Response
 
 from backend.middleware.auth import requires
 from backend.middleware.rate_limit import limited
-from backend.openapi import api
+from backend.openapi.validation import api
 from backend.schemas.common import Envelope, Problem
 from backend.schemas.risk import Risk, RiskChange
 from backend.services import services

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, request
 from spectree import Response
 
-from backend.middleware.aliases import BASE
+from backend.middleware.api_version import BASE
 from backend.middleware.auth import public
 from backend.middleware.rate_limit import limited
-from backend.openapi import api
+from backend.openapi.validation import api
 from backend.schemas.bot import Entrances
 from backend.schemas.common import Envelope
 from backend.services import services

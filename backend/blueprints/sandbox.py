@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint
 from spectree import Response
 
-from backend.blueprints.paths import symbol_in_path
+from backend.blueprints.path_parameters import symbol_in_path
 from backend.middleware.auth import requires
 from backend.middleware.rate_limit import limited
-from backend.openapi import api
+from backend.openapi.validation import api
 from backend.schemas.common import Envelope, Problem
 from backend.schemas.sandbox import PriceChange, SandboxPrice
 from backend.services import services

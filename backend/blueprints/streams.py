@@ -6,17 +6,10 @@ from flask import Blueprint, Response, request
 from flask.blueprints import BlueprintSetupState
 from spectree import Response as Answers
 
-from backend.handover import hand_over_socket
 from backend.identity import Principal
 from backend.middleware.auth import current_principal, requires
 from backend.middleware.rate_limit import limited
-from backend.openapi import api
-from backend.schemas.common import Envelope, Problem
-from backend.schemas.events import Topic
-from backend.schemas.streams import DEFAULT_TOPICS, StreamQuery, StreamTicket, TopicStreamQuery
-from backend.services import services
-from backend.streams import TICKET_S, Selection, Tickets
-from backend.subscriptions import (
+from backend.middleware.stream_access import (
     TICKETS,
     holder,
     readable,
@@ -24,6 +17,13 @@ from backend.subscriptions import (
     require_topics,
     tickets,
 )
+from backend.openapi.validation import api
+from backend.ports.socket_handoff import hand_over_socket
+from backend.schemas.common import Envelope, Problem
+from backend.schemas.streams import DEFAULT_TOPICS, StreamQuery, StreamTicket, TopicStreamQuery
+from backend.schemas.topics import Topic
+from backend.services import services
+from backend.streams import TICKET_S, Selection, Tickets
 
 streams = Blueprint("streams", __name__, url_prefix="/stream")
 

@@ -10,10 +10,10 @@ from spectree import Response
 
 from backend.middleware.auth import requires
 from backend.middleware.rate_limit import limited
-from backend.openapi import also_answers, api
+from backend.openapi.validation import also_answers, api
+from backend.ports.serialized import Prepared
 from backend.schemas.accounting import Pnl, PnlQuery
 from backend.schemas.common import Envelope, Page, Problem
-from backend.schemas.prepared import Prepared
 from backend.schemas.trades import Trade, TradeQuery
 from backend.services import services
 

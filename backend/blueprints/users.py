@@ -7,7 +7,7 @@ from spectree import Response
 
 from backend.middleware.auth import current_principal, requires, stepped_up
 from backend.middleware.rate_limit import limited
-from backend.openapi import api
+from backend.openapi.validation import api
 from backend.schemas.auth import OpenSession, SecondFactorState, SessionEnd, User
 from backend.schemas.common import Envelope, Page, PageQuery, Problem
 from backend.schemas.users import NewUser, Removal, UserChange

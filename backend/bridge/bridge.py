@@ -7,46 +7,45 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from backend.accounting.risk import RiskLimits
-from backend.bridge.boot import take_stock
-from backend.bridge.configuration import Configuration
-from backend.bridge.control import BotControl
-from backend.bridge.deadman import DeadMan
-from backend.bridge.desk import Desk
-from backend.bridge.effects import event_data
-from backend.bridge.engine import Engine
-from backend.bridge.entrance import Status
-from backend.bridge.failed_boot import BootFailed
-from backend.bridge.futures.board import Board
-from backend.bridge.futures.keeper import Keeper
-from backend.bridge.futures.margins import Margins
-from backend.bridge.futures.paper_keeper import PaperKeeper
-from backend.bridge.futures.real_keeper import RealKeeper
-from backend.bridge.guard import Guard, limits_from
-from backend.bridge.intents import Intents
-from backend.bridge.keyring import Keyring
-from backend.bridge.ledger import Ledger
-from backend.bridge.markets import Markets
-from backend.bridge.memory import Memory
-from backend.bridge.orders import Orders
-from backend.bridge.portfolio import Portfolios
-from backend.bridge.positions import Positions
-from backend.bridge.probe import Probe
-from backend.bridge.publishing import ReadModels
-from backend.bridge.pulse import Pulse
-from backend.bridge.reconcile import GIVE_UP_AFTER_S
-from backend.bridge.recorder import Change, Recorder
-from backend.bridge.register import KEPT
-from backend.bridge.tally import Tally
-from backend.bridge.trades import Trades
-from backend.bridge.venue import SandboxVenue
-from backend.bridge.watch import Watcher
-from backend.concurrency import Host
+from backend.bridge.channels import Watcher
+from backend.bridge.counters import Tally
+from backend.bridge.exchange_accounts.credentials import Keyring
+from backend.bridge.exchange_accounts.key_check import Probe
+from backend.bridge.ledger.bot_state import Memory
+from backend.bridge.ledger.ledger import Ledger
+from backend.bridge.ledger.order_store import KEPT
+from backend.bridge.ledger.outbox import Change, Recorder
+from backend.bridge.ledger.trades import Trades
+from backend.bridge.live.position_tracker import RealKeeper
+from backend.bridge.live.reconciliation import GIVE_UP_AFTER_S
+from backend.bridge.market_data.service import Markets
+from backend.bridge.octobot.configuration import Configuration
+from backend.bridge.orders.dead_man_switch import DeadMan
+from backend.bridge.orders.execution import Desk
+from backend.bridge.orders.idempotency import Intents
+from backend.bridge.orders.service import Orders
+from backend.bridge.paper.margin_accounts import Margins
+from backend.bridge.paper.position_tracker import PaperKeeper
+from backend.bridge.portfolio.portfolio import Portfolios
+from backend.bridge.positions.position_events import Board
+from backend.bridge.positions.service import Positions
+from backend.bridge.positions.tracker import Keeper
+from backend.bridge.read_models.event_data import event_data
+from backend.bridge.read_models.read_models import ReadModels
+from backend.bridge.risk.pre_trade import Guard, limits_from
+from backend.bridge.runtime.commands import BotControl
+from backend.bridge.runtime.lag_monitor import Pulse
+from backend.bridge.runtime.runner import Engine
+from backend.bridge.startup import take_stock
+from backend.bridge.status import BootFailed, Status
+from backend.concurrency.host import Host
+from backend.ports.account_value import Worth
+from backend.ports.events import Event, EventSink
+from backend.ports.exchange_keys import KeySource, no_keys
+from backend.ports.journal import JournalUnavailable, OrderJournal
+from backend.sandbox.control import SandboxVenue
 from backend.schemas.bot import Readiness
-from backend.schemas.credentials import KeySource, no_keys
-from backend.schemas.events import Event, EventSink
-from backend.schemas.journal import JournalUnavailable, OrderJournal
-from backend.schemas.worth import Worth
-from backend.settings import Settings
+from backend.settings.model import Settings
 
 _JOURNAL_WAIT_S = 5.0
 _NO_JOURNAL = "the order journal cannot be written"

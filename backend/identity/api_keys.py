@@ -6,9 +6,9 @@ import hashlib
 import secrets
 
 from backend.errors import Conflict, FieldError, NotFound, ValidationFailed
-from backend.identity.pages import page, place
 from backend.identity.roles import SCOPES
-from backend.identity.watch import Watch
+from backend.identity.store_sync import Watch
+from backend.pagination import page, place
 from backend.schemas.api_keys import ApiKey, CreatedApiKey, NewApiKey
 from backend.schemas.auth import Role
 from backend.schemas.common import Page, PageQuery, utc_now

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import structlog
 
 from backend.errors import MailOff, MailUnavailable
-from backend.settings import Settings
+from backend.settings.model import Settings
 
 MOST_WAITING = 200
 _ATTEMPTS = 3

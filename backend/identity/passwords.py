@@ -13,7 +13,7 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from backend.concurrency import Host
+from backend.concurrency.host import Host
 from backend.errors import RateLimited
 
 T = TypeVar("T")

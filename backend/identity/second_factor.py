@@ -10,12 +10,12 @@ from functools import partial
 
 import pyotp
 
-from backend.connections.sealing import Sealer
 from backend.errors import Conflict, FieldError, NotFound, RateLimited, ValidationFailed
-from backend.identity.watch import Watch
+from backend.identity.store_sync import Watch
 from backend.schemas.auth import Enrolment, RecoveryCodes
 from backend.schemas.common import utc_now
 from backend.store import Database, second_factors
+from backend.store.encryption import Sealer
 from backend.store.second_factors import LOCKED_FOR, Outcome
 
 ISSUER = "OctoBot"

@@ -6,8 +6,7 @@ import secrets
 from datetime import timedelta
 from typing import Literal
 
-from backend.concurrency import Host
-from backend.connections.sealing import Sealer
+from backend.concurrency.host import Host
 from backend.errors import (
     AddressNotAllowed,
     Conflict,
@@ -22,22 +21,24 @@ from backend.errors import (
     WrongCode,
 )
 from backend.identity import api_keys
-from backend.identity.accounts import USERNAME, Accounts
 from backend.identity.api_keys import LONGEST_KEY, ApiKeys
-from backend.identity.keys import signing_keys
-from backend.identity.mailed_codes import MailedCodes
+from backend.identity.email_codes import MailedCodes
 from backend.identity.passwords import Passwords
-from backend.identity.principals import Principal
+from backend.identity.principal import Principal
 from backend.identity.second_factor import SecondFactors
 from backend.identity.sessions import Sessions
-from backend.identity.shown import shown
-from backend.identity.standing import LONGEST_LIFE
+from backend.identity.signing_keys import signing_keys
+from backend.identity.store_sync import Watch
+from backend.identity.token_status import LONGEST_LIFE
 from backend.identity.tokens import AccessTokens, digest, new_refresh_token
-from backend.identity.watch import Watch
+from backend.identity.user_view import shown
+from backend.identity.users import USERNAME, Accounts
 from backend.schemas.auth import AccessToken, Tokens, User
 from backend.schemas.common import utc_now
-from backend.settings import Settings, SettingsError
-from backend.store import Database, families, models, sessions, users
+from backend.settings.model import Settings, SettingsError
+from backend.store import Database, models, sessions, users
+from backend.store import refresh_tokens as families
+from backend.store.encryption import Sealer
 
 STEP_UP_S = 300
 """How long after showing a password or code one may do what takes that."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 from backend.errors import NotFound
-from backend.identity.pages import page, place
-from backend.identity.principals import Principal
-from backend.identity.watch import Watch
+from backend.identity.principal import Principal
+from backend.identity.store_sync import Watch
+from backend.pagination import page, place
 from backend.schemas.auth import OpenSession
 from backend.schemas.common import Page, PageQuery, utc_now
-from backend.store import Database, families, users
-from backend.store.families import OpenFamily
+from backend.store import Database, users
+from backend.store import refresh_tokens as families
+from backend.store.refresh_tokens import OpenFamily
 
 _LONGEST_DEVICE = 60
 _SYSTEMS = re.compile(r"iPhone|iPad|Android|Windows|Mac OS X|CrOS|Linux")

@@ -12,9 +12,9 @@ import jwt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from backend.errors import InvalidToken, TokenExpired
-from backend.identity.keys import SigningKey
-from backend.identity.principals import Principal
+from backend.identity.principal import Principal
 from backend.identity.roles import SCOPES
+from backend.identity.signing_keys import SigningKey
 from backend.schemas.auth import Role, User
 from backend.schemas.common import utc_now
 from backend.store.models import new_id

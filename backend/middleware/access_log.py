@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from backend.logs import ACCESS
-from backend.masking import MASK, masked
 from backend.middleware.headers import ExcInfo, Header, request_id
+from backend.observability.logs import ACCESS
+from backend.observability.masking import MASK, masked
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

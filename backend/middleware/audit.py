@@ -16,12 +16,12 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from backend.errors import ApiError, AuthenticationFailed, InvalidToken, RateLimitsAway
 from backend.identity import Principal
-from backend.logs import AUDIT
-from backend.masking import masked, masked_value
 from backend.middleware.auth import rule_of
 from backend.middleware.errors import answered_error
 from backend.middleware.headers import request_id
-from backend.middleware.lean import current_request
+from backend.middleware.request_context import current_request
+from backend.observability.logs import AUDIT
+from backend.observability.masking import masked, masked_value
 from backend.schemas.common import utc_now
 from backend.store import Database, audit
 from backend.store.audit import NewEntry

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from flask import Flask, Request, request
 from werkzeug.routing import Rule
 
-from backend.concurrency import act_for
+from backend.concurrency.host import act_for
 from backend.errors import (
     Forbidden,
     InvalidToken,
@@ -21,8 +21,8 @@ from backend.errors import (
     StepUpRequired,
 )
 from backend.identity import Identity
-from backend.identity.principals import Principal
-from backend.middleware.lean import current_request, request_globals, serving_app
+from backend.identity.principal import Principal
+from backend.middleware.request_context import current_request, request_globals, serving_app
 from backend.schemas.auth import Scope, Tokens
 from backend.services import services
 

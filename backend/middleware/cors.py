@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from flask_cors import CORS
 
-from backend.settings import Settings
+from backend.settings.model import Settings
 
 _REQUEST_HEADERS = [
     "Authorization",

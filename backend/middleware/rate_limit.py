@@ -13,16 +13,16 @@ from typing import Literal, ParamSpec, TypeVar, cast, get_type_hints
 from flask import Flask, Request
 from limits import parse
 
-from backend.concurrency import Host
+from backend.concurrency.host import Host
 from backend.errors import RateLimited, RateLimitsAway
-from backend.middleware.aliases import BASE
+from backend.middleware.api_version import BASE
 from backend.middleware.auth import known_principal
-from backend.middleware.counting import CountersAway, LocalCounters, open_shared
 from backend.middleware.headers import set_rate_headers
-from backend.middleware.lean import current_request, serving_app
-from backend.middleware.shedding import shedding
+from backend.middleware.load_shedding import shedding
+from backend.middleware.rate_limit_storage import CountersAway, LocalCounters, open_shared
+from backend.middleware.request_context import current_request, serving_app
 from backend.schemas.auth import Login
-from backend.settings import Settings
+from backend.settings.model import Settings
 
 RateClass = Literal["trade", "query", "login"]
 Kind = Literal["trade", "query", "login", "account", "all_logins", "address"]

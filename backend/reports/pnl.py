@@ -9,17 +9,18 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from backend.accounting.balances import assets_of
-from backend.accounting.books import Book, Opening
+from backend.accounting.decimals import EXACT
 from backend.accounting.drawdown import Fall, max_drawdown
-from backend.accounting.exact import EXACT
-from backend.accounting.report import BookKey, Market, report
+from backend.accounting.fifo import Book, Opening
+from backend.accounting.pnl_report import BookKey, Market, report
 from backend.errors import BotNotReady, StoreUnavailable
+from backend.ports.account_value import Worth
+from backend.ports.journal import JournalUnavailable
 from backend.schemas.accounting import Pnl, PnlQuery
-from backend.schemas.journal import JournalUnavailable
 from backend.schemas.trades import Execution
-from backend.schemas.worth import Worth
-from backend.store import Database, openings, snapshots
-from backend.store.openings import Held
+from backend.store import Database, snapshots
+from backend.store import opening_prices as openings
+from backend.store.opening_prices import Held
 
 if TYPE_CHECKING:
     from backend.bridge import Bridge

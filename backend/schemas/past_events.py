@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from backend.schemas.common import Model, PageQuery
-from backend.schemas.events import JOURNALLED, Topic
+from backend.schemas.topics import JOURNALLED, Topic
 
 JOURNALLED_TOPICS: tuple[Topic, ...] = ("orders", "trades", "positions")
 

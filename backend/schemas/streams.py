@@ -7,8 +7,8 @@ from typing import get_args
 from pydantic import Field, field_validator
 
 from backend.schemas.common import Model, RequestModel, parse_symbol
-from backend.schemas.events import Topic
 from backend.schemas.markets import Interval
+from backend.schemas.topics import Topic
 
 DEFAULT_TOPICS: tuple[Topic, ...] = (
     "prices",

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from sqlalchemy import func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
+from backend.pagination import Place
 from backend.store import users
 from backend.store.models import ApiKey, User
-from backend.store.places import Place
 
 
 class NewApiKey(NamedTuple):

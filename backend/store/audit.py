@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import Table, insert, or_, select
 from sqlalchemy.orm import Session
 
-from backend.store.chain import BEGINNING, link
+from backend.store.audit_chain import BEGINNING, link
 from backend.store.models import AuditEnd, AuditEntry
 from backend.store.types import OutsideText
 

@@ -19,9 +19,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from backend.concurrency import Host
+from backend.concurrency.host import Host
 from backend.errors import StoreUnavailable
-from backend.settings import Settings
+from backend.settings.model import Settings
 from backend.store.migrate import migrate
 
 P = ParamSpec("P")

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from backend.store import families, revocations, users
-from backend.store.families import NewToken
+from backend.store import refresh_tokens as families
+from backend.store import revocations, users
 from backend.store.models import User
+from backend.store.refresh_tokens import NewToken
 
 
 def start(session: Session, seen: User, rehashed: str | None, token: NewToken) -> str | None:

@@ -15,23 +15,25 @@ from functools import partial
 
 import structlog
 
-from backend.concurrency import Host, Signal
+from backend.concurrency.cpu_affinity import run_anywhere
+from backend.concurrency.host import Host, Signal
 from backend.errors import StoreUnavailable
+from backend.ports.events import Event
+from backend.ports.journal import EventJournal, JournalUnavailable
 from backend.schemas.common import Page
-from backend.schemas.events import Event, Topic
-from backend.schemas.journal import EventJournal, JournalUnavailable
 from backend.schemas.past_events import PastEvent
-from backend.shared_core import run_anywhere
-from backend.streams import archive
-from backend.streams.body import StreamBody
-from backend.streams.client import Client, Holder, Wish
-from backend.streams.delivery import Delivery
-from backend.streams.frames import parse_event_id
-from backend.streams.log import Log, Selection
-from backend.streams.outlets import Outlet, SharedOutlet
-from backend.streams.past import past_events
-from backend.streams.seats import Seats
-from backend.streams.upkeep import Pace, Upkeep
+from backend.schemas.topics import Topic
+from backend.streams import journal_reader as archive
+from backend.streams.connection_limits import Seats
+from backend.streams.dispatcher import Delivery
+from backend.streams.event_log import Log, Selection
+from backend.streams.housekeeping import Upkeep
+from backend.streams.pace import Pace
+from backend.streams.past_events import past_events
+from backend.streams.response_body import StreamBody
+from backend.streams.sse import parse_event_id
+from backend.streams.subscriber import Client, Holder, Wish
+from backend.streams.writers import Outlet, SharedOutlet
 
 FEW_STREAMS = 32
 _HERE_EVERY_S = 0.0005  # what comes faster, after a few, waits for the hub's thread

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from backend.errors import EventsGone
-from backend.schemas.events import JOURNALLED
-from backend.streams.archive import Page, Question
-from backend.streams.client import Client, Recall
-from backend.streams.fold import Fold
-from backend.streams.frames import EventId, reset_frame
-from backend.streams.log import Log, Selection
+from backend.schemas.topics import JOURNALLED
+from backend.streams.event_log import Log, Selection
+from backend.streams.journal_reader import Page, Question
+from backend.streams.sse import EventId, reset_frame
+from backend.streams.subscriber import Client, Recall
+from backend.streams.topic_state import Fold
 
 LookUp = Callable[[Client, Question], None]
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.accounting.drawdown import Fall, max_drawdown
-from tests.accounting.trades import at
+from tests.accounting.executions import at
 
 D = Decimal
 

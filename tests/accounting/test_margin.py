@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.accounting.contract_position import Stake
 from backend.accounting.margin import Hold, MarginAccount
-from backend.accounting.stakes import Stake
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 NOW = datetime(2026, 1, 20, tzinfo=timezone.utc)

@@ -8,8 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from backend.accounting.limits import Limits, Risked, check_order
-from backend.accounting.risk import RiskLimits
+from backend.accounting.risk import Limits, Risked, RiskLimits, check_order
 from backend.errors import OrderRefused
 
 D = Decimal

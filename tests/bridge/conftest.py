@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 
 import pytest
 
-from tests.together import shut_in_the_end
-
-with warnings.catch_warnings():  # OctoBot's own imports warn
-    warnings.simplefilter("ignore")
-    from tests.bridge.live import Live, make_settings
+from tests.bridge.futures_trader import Trader, futures_settings
+from tests.bridge.live_bridge import Live, make_settings
+from tests.waiting import shut_in_the_end
 
 
 @pytest.fixture(scope="module")
@@ -31,3 +28,17 @@ def bot(shared: Live) -> Live:
     shared.cancel_all()
     shared.settle()
     return shared
+
+
+@pytest.fixture(scope="module")
+def shared_trader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trader]:
+    """A running bot on a futures paper account that the tests of a file share."""
+    with shut_in_the_end(Trader(futures_settings(tmp_path_factory.mktemp("home")))) as trader:
+        trader.boot()
+        yield trader
+
+
+@pytest.fixture
+def trader(shared_trader: Trader) -> Trader:
+    """The shared futures bot: usual prices, 10x isolated, without orders and positions."""
+    return shared_trader.start_over()

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from octobot_client import Client
 
-from tests.clients.lines import Lines, lines_of
-from tests.clients.restarting import Restarting
-from tests.clients.snippets import ROOT
+from tests.clients.doc_snippets import ROOT
+from tests.clients.process_output import Lines, lines_of
+from tests.clients.restartable_server import Restarting
 from tests.clients.test_browser_snippets import HEADLESS, Page
 
 pytestmark = pytest.mark.long

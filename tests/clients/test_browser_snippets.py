@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.live import LiveServer
-from tests.clients.lines import Lines, lines_of
-from tests.clients.snippets import ROOT, code_blocks
-from tests.streams.sse import wait_until
+from tests.clients.doc_snippets import ROOT, code_blocks
+from tests.clients.process_output import Lines, lines_of
+from tests.streams.stream_client import wait_until
 
 PAGE = """<!doctype html>
 <title>snippets</title>

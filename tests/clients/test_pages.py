@@ -8,9 +8,9 @@ from typing import get_args
 
 import pytest
 
-from backend.schemas.events import Topic
-from backend.settings import Settings
-from backend.settings_text import describe
+from backend.schemas.topics import Topic
+from backend.settings.describe import describe
+from backend.settings.model import Settings
 from benchmarks.__main__ import find_benchmarks
 
 ROOT = Path(__file__).parents[2]

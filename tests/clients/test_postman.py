@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from benchmarks.live import LiveServer, live_server
-from tests.clients.snippets import ROOT
+from tests.clients.doc_snippets import ROOT
 
 pytestmark = pytest.mark.long
 

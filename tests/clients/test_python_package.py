@@ -24,9 +24,9 @@ from octobot_client import (
 )
 
 from benchmarks.live import PASSWORD, free_port
-from tests.clients.restarting import Restarting
-from tests.clients.snippets import ROOT, code_blocks
-from tests.streams.sse import wait_until
+from tests.clients.doc_snippets import ROOT, code_blocks
+from tests.clients.restartable_server import Restarting
+from tests.streams.stream_client import wait_until
 
 pytestmark = pytest.mark.long
 

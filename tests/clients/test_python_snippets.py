@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from benchmarks.live import LiveServer
-from tests.clients.lines import lines_of
-from tests.clients.snippets import code_blocks
+from tests.clients.doc_snippets import code_blocks
+from tests.clients.process_output import lines_of
 
 
 def test_they_log_in_trade_and_watch(server: LiveServer) -> None:

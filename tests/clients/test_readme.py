@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from benchmarks.live import LiveServer
-from tests.clients.lines import lines_of
-from tests.clients.snippets import code_blocks
+from tests.clients.doc_snippets import code_blocks
+from tests.clients.process_output import lines_of
 
 STEP = "\necho\n"
 

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
-from backend.settings import Settings
+from backend.settings.model import Settings
 from benchmarks.live import LiveServer, free_port
 from tests.clients.conftest import program, server
-from tests.clients.snippets import ROOT
+from tests.clients.doc_snippets import ROOT
 
 __all__ = ["program", "server"]
 

@@ -19,7 +19,7 @@ from backend.middleware.auth import (
     rule_of,
 )
 from backend.schemas.users import UserChange
-from tests.identity.conftest import NOWHERE, PASSWORD, bearer
+from tests.identity_app import NOWHERE, PASSWORD, bearer
 
 
 @pytest.fixture

@@ -15,15 +15,15 @@ from sqlalchemy import text
 from backend.errors import InvalidApiKey
 from backend.identity import Identity
 from backend.identity.api_keys import MOST_PER_USER
-from backend.masking import masked
 from backend.middleware.audit import Audit
 from backend.middleware.auth import requires
+from backend.observability.masking import masked
 from backend.schemas.api_keys import NewApiKey
 from backend.schemas.auth import Tokens
 from backend.schemas.common import PageQuery
 from backend.schemas.users import UserChange
 from backend.store import Database
-from tests.identity.conftest import NOWHERE, PASSWORD, StartIdentity, bearer
+from tests.identity_app import NOWHERE, PASSWORD, StartIdentity, bearer
 
 READING = {"name": "script", "scopes": ["orders:read", "portfolio:read"]}
 TRADING = {"name": "trader", "scopes": ["orders:write"]}

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from backend.identity import Identity
 from backend.schemas.auth import Tokens
 from backend.schemas.users import UserChange
-from tests.identity.conftest import PASSWORD, bearer
+from tests.identity_app import PASSWORD, bearer
 
 NEW_PASSWORD = "a horse of another colour"
 

@@ -18,12 +18,12 @@ from hypothesis import settings as hypothesis_settings
 
 from backend.errors import InvalidToken, TokenExpired
 from backend.identity import Identity
-from backend.identity.keys import signing_keys
 from backend.identity.roles import ALL_SCOPES
+from backend.identity.signing_keys import signing_keys
 from backend.identity.tokens import AUDIENCE, ISSUER, AccessTokens
 from backend.schemas.auth import Tokens, User
-from backend.settings import Settings
-from tests.identity.conftest import SECRET
+from backend.settings.model import Settings
+from tests.identity_app import SECRET
 
 Forge = Callable[..., str]
 

@@ -9,12 +9,13 @@ import pytest
 from click.testing import CliRunner
 from pydantic import SecretStr
 
-from backend.cli import main
+from backend.cli.main import main
 from backend.errors import InvalidToken
-from backend.identity.keys import rotate_kept_key, signing_keys
-from backend.settings import SettingsError, load_settings
+from backend.identity.signing_keys import rotate_kept_key, signing_keys
+from backend.settings.loading import load_settings
+from backend.settings.model import SettingsError
 from tests.databases import make_settings
-from tests.identity.conftest import NOWHERE, PASSWORD, SECRET, StartIdentity
+from tests.identity_app import NOWHERE, PASSWORD, SECRET, StartIdentity
 
 NEW = "another secret that is only used in tests"
 

@@ -13,10 +13,10 @@ from backend.errors import Conflict, InvalidCredentials, NotFound, ValidationFai
 from backend.identity import Identity
 from backend.identity.roles import ALL_SCOPES, SCOPES
 from backend.schemas.users import UserChange
-from backend.settings import Settings
+from backend.settings.model import Settings
 from backend.store import Database, users
 from backend.store.models import RefreshToken
-from tests.identity.conftest import NOWHERE, PASSWORD, StartIdentity
+from tests.identity_app import NOWHERE, PASSWORD, StartIdentity
 
 
 def test_a_login_gives_tokens_of_the_users_role(identity: Identity, settings: Settings) -> None:

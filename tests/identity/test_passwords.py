@@ -11,9 +11,9 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from hypothesis import given, settings, strategies
 
-from backend.concurrency import ThreadHost
+from backend.concurrency.gevent_host import GeventHost
+from backend.concurrency.host import ThreadHost
 from backend.errors import RateLimited
-from backend.gevent_host import GeventHost
 from backend.identity.passwords import MOST_WAITING, Passwords
 
 PASSWORD = "correct horse battery staple"

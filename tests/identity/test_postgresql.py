@@ -8,17 +8,18 @@ from pathlib import Path
 import pyotp
 import pytest
 
-from backend.concurrency import ThreadHost
+from backend.concurrency.host import ThreadHost
 from backend.errors import ApiError, Conflict, InvalidCredentials, InvalidToken, LastAdmin
 from backend.identity import Identity
 from backend.schemas.api_keys import NewApiKey
 from backend.schemas.common import PageQuery, utc_now
 from backend.schemas.users import UserChange
-from backend.settings import Settings
-from backend.store import Database, mailed_codes
-from backend.store.mailed_codes import MOST_TRIES, Attempt
+from backend.settings.model import Settings
+from backend.store import Database
+from backend.store import email_codes as mailed_codes
+from backend.store.email_codes import MOST_TRIES, Attempt
 from tests.databases import Cluster, make_settings
-from tests.identity.conftest import NOWHERE, PASSWORD, SECRET, StartIdentity
+from tests.identity_app import NOWHERE, PASSWORD, SECRET, StartIdentity
 
 HOSTILE = ["", "\x00", "\ud800", "' OR 1=1 --", "%", "x" * 10_000, "ünïcode"]
 

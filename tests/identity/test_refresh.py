@@ -15,15 +15,15 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from backend.concurrency import ThreadHost
+from backend.concurrency.gevent_host import GeventHost
+from backend.concurrency.host import ThreadHost
 from backend.errors import ApiError, InvalidToken, TokenExpired, TokenReused
-from backend.gevent_host import GeventHost
 from backend.identity import Identity
 from backend.schemas.auth import Tokens
-from backend.settings import Settings
+from backend.settings.model import Settings
 from backend.store import Database
 from tests.databases import make_settings
-from tests.identity.conftest import NOWHERE, PASSWORD, StartIdentity
+from tests.identity_app import NOWHERE, PASSWORD, StartIdentity
 
 
 def test_a_refresh_gives_new_tokens_of_the_same_session(identity: Identity, tokens: Tokens) -> None:

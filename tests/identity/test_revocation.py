@@ -14,7 +14,7 @@ from backend.identity import Identity, Principal
 from backend.schemas.auth import Tokens
 from backend.schemas.users import UserChange
 from backend.store import Database
-from tests.identity.conftest import NOWHERE, PASSWORD, StartIdentity
+from tests.identity_app import NOWHERE, PASSWORD, StartIdentity
 
 NEW_PASSWORD = "a horse of another colour"
 

@@ -18,7 +18,7 @@ from backend.identity import Identity
 from backend.schemas.auth import Tokens
 from backend.store import Database
 from backend.store.second_factors import LOCKED_FOR, MOST_FAILURES
-from tests.identity.conftest import NOWHERE, PASSWORD, bearer
+from tests.identity_app import NOWHERE, PASSWORD, bearer
 
 START = 1_900_000_000 // 30 * 30
 

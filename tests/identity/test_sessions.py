@@ -12,7 +12,7 @@ from backend.identity import Identity
 from backend.identity.sessions import device
 from backend.schemas.auth import Tokens
 from backend.schemas.common import PageQuery
-from tests.identity.conftest import PASSWORD, StartIdentity, bearer
+from tests.identity_app import PASSWORD, StartIdentity, bearer
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 SAFARI = (

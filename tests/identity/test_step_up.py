@@ -14,7 +14,7 @@ from backend.identity import Identity
 from backend.identity.service import STEP_UP_S
 from backend.middleware.auth import requires, stepped_up
 from backend.schemas.auth import Tokens
-from tests.identity.conftest import NOWHERE, PASSWORD, bearer
+from tests.identity_app import NOWHERE, PASSWORD, bearer
 
 
 @pytest.fixture

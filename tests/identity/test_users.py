@@ -12,7 +12,7 @@ from backend.errors import LastAdmin
 from backend.identity import Identity
 from backend.schemas.users import UserChange
 from backend.store import Database, users
-from tests.identity.conftest import NOWHERE, PASSWORD, bearer
+from tests.identity_app import NOWHERE, PASSWORD, bearer
 
 NEW_PASSWORD = "a horse of another colour"
 BOB = {"username": "Bob", "password": NEW_PASSWORD, "role": "trader"}

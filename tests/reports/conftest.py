@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from backend.schemas.order_commands import CancelQuery
-from tests.together import shut_in_the_end
-
-with warnings.catch_warnings():  # OctoBot's own imports warn
-    warnings.simplefilter("ignore")
-    from tests.bridge.live import PRICES, Live
-    from tests.reports.office import Office, office_settings
+from tests.app_with_bot import Office, office_settings
+from tests.bridge.live_bridge import PRICES, Live
+from tests.waiting import shut_in_the_end
 
 
 @pytest.fixture(scope="module")

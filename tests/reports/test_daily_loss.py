@@ -10,8 +10,8 @@ import pytest
 
 from backend.errors import OrderRefused
 from backend.schemas.common import utc_now
-from tests.bridge.live import BTC, ETH, PRICES, Live, wait_until
-from tests.reports.office import Office
+from tests.app_with_bot import Office
+from tests.bridge.live_bridge import BTC, ETH, PRICES, Live, wait_until
 
 pytestmark = pytest.mark.long
 

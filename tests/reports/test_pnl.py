@@ -14,9 +14,9 @@ import pytest
 
 from backend.reports.pnl import ProfitAndLoss
 from backend.schemas.accounting import PnlQuery
-from backend.store import openings
-from tests.bridge.live import BTC, Live, wait_until
-from tests.reports.office import Office
+from backend.store import opening_prices as openings
+from tests.app_with_bot import Office
+from tests.bridge.live_bridge import BTC, Live, wait_until
 
 pytestmark = pytest.mark.long
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backend.reports.export import COLUMNS
-from tests.bridge.live import BTC
-from tests.reports.office import Office
+from backend.reports.csv_export import COLUMNS
+from tests.app_with_bot import Office
+from tests.bridge.live_bridge import BTC
 
 
 @pytest.mark.parametrize(

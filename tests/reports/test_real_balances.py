@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from backend.bridge.sandbox.faults import Fault
-from backend.store import openings
-from tests.bridge.live import START, wait_until
-from tests.reports.office import Office
+from backend.sandbox.matching.faults import Fault
+from backend.store import opening_prices as openings
+from tests.app_with_bot import Office
+from tests.bridge.live_bridge import START, wait_until
 
 pytestmark = pytest.mark.long
 

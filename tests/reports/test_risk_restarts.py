@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reports.office import Office
+from tests.app_with_bot import Office
 from tests.reports.test_risk_routes import OFF, limits
 
 pytestmark = pytest.mark.long

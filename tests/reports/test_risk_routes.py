@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.reports.office import Office
+from tests.app_with_bot import Office
 
 OFF = {"max_order_value": None, "max_open_orders": None, "symbols": None, "max_daily_loss": None}
 

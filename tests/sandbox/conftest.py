@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 
 import pytest
 
-with warnings.catch_warnings():  # OctoBot's own imports warn
-    warnings.simplefilter("ignore")
-    from backend.bridge.sandbox import Market, install
-    from tests.sandbox.boot import Bot
+from backend.sandbox import Market, install
+from tests.sandbox.octobot_boot import Bot
 
 SYMBOLS = ["BTC/USDT", "ETH/USDT", "ETH/BTC"]
 # A Wednesday, 13:37:12.345 UTC.

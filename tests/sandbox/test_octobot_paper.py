@@ -8,10 +8,10 @@ from octobot_trading import constants
 from octobot_trading import personal_data as pd
 from octobot_trading.enums import TraderOrderType
 
-from backend.bridge.sandbox import Market, install
-from tests.sandbox.boot import Bot
+from backend.sandbox import Market, install
 from tests.sandbox.conftest import SYMBOLS
-from tests.together import wait_until
+from tests.sandbox.octobot_boot import Bot
+from tests.waiting import wait_until
 
 BTC = "BTC/USDT"
 

@@ -8,10 +8,10 @@ import pytest
 from octobot_trading import api as trading_api
 from octobot_trading.enums import TraderOrderType
 
-from backend.bridge.sandbox import Desk, Fault, Market, install
-from tests.sandbox.boot import Bot
+from backend.sandbox import Desk, Fault, Market, install
+from tests.sandbox.octobot_boot import Bot
 from tests.sandbox.test_octobot_paper import place
-from tests.together import wait_until
+from tests.waiting import wait_until
 
 KEY = "key"
 FUNDS = {KEY: {"USDT": Decimal(100_000), "BTC": Decimal(1)}}

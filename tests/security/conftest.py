@@ -13,7 +13,7 @@ import trustme
 
 from benchmarks.live import LiveServer, live_server
 from tests.clients.conftest import program
-from tests.security.proxies import nginx
+from tests.security.reverse_proxies import nginx
 
 __all__ = ["program"]
 

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.security.browser import Page, open_browser
+from tests.headless_browser import Page, open_browser
 from tests.security.conftest import Proxied
-from tests.security.proxies import caddy
-from tests.sockets.peer import Peer
+from tests.security.reverse_proxies import caddy
+from tests.websocket.websocket_client import Peer
 
 pytestmark = pytest.mark.long
 

@@ -1,6 +1,7 @@
 """The OWASP API Security Top 10 of 2023, items 1 to 5: who may see and do what.
 
-More of it: test_matrix.py (5), test_flood.py (2, 4), tests/identity (2), tests/http (4).
+More of it: test_access_matrix.py (5), test_login_flood.py (2, 4), tests/identity (2), tests/server
+(4).
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.api import PASSWORD, ApiClient
-from tests.security.callers import bearer, log_in
-from tests.security.contract import (
+from tests.api_client import PASSWORD, ApiClient
+from tests.security.api_callers import bearer, log_in
+from tests.security.contract_routes import (
     BODIES,
     DOCUMENT,
     OPERATIONS,
@@ -166,7 +167,7 @@ class TestApi4UnrestrictedResourceConsumption:
 
 
 class TestApi5BrokenFunctionLevelAuthorization:
-    """No spelling of a route gets around its rule; tests/security/test_matrix.py asks them all."""
+    """No spelling of a route gets around its rule; test_access_matrix.py asks them all."""
 
     @pytest.mark.parametrize(
         "path",

@@ -1,6 +1,6 @@
 """The OWASP API Security Top 10 of 2023, items 6 to 10: flows, addresses, headers, inventory.
 
-More of it: test_matrix.py (9), test_behind_proxies.py (8), tests/faults (6, 10).
+More of it: test_access_matrix.py (9), test_behind_proxies.py (8), tests/recovery (6, 10).
 """
 
 from __future__ import annotations
@@ -12,14 +12,8 @@ import ccxt
 import pytest
 from flask import Flask
 
-from tests.api import ApiClient
-from tests.security.contract import (
-    BODIES,
-    DOCUMENT,
-    OPERATIONS,
-    model,
-    texts_and_lists,
-)
+from tests.api_client import ApiClient
+from tests.security.contract_routes import BODIES, DOCUMENT, OPERATIONS, model, texts_and_lists
 
 LIMIT = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.01", "price": "9000"}
 
@@ -109,7 +103,7 @@ class TestApi8SecurityMisconfiguration:
 
 
 class TestApi9ImproperInventoryManagement:
-    """What is served is what is written down; test_matrix.py compares the two."""
+    """What is served is what is written down; test_access_matrix.py compares the two."""
 
     def test_strangers_learn_no_version(self, client: ApiClient) -> None:
         version = DOCUMENT["info"]["version"]
@@ -154,7 +148,9 @@ class TestApi10UnsafeConsumptionOfApis:
         ],
     )
     def test_an_exchanges_own_words_are_not_shown(self, app: Flask, kind: type[Exception]) -> None:
-        from backend.bridge.failures import Failures  # OctoBot's imports warn: `app` has made them
+        from backend.bridge.octobot.exchange_errors import (
+            Failures,  # OctoBot's imports warn: `app` has made them
+        )
 
         hostile = '<script>alert(1)</script> {"apiKey": "AKIA-CANARY"} https://x/?signature=abc'
         failures = Failures()

@@ -10,8 +10,8 @@ import pytest
 import trustme
 
 from benchmarks.live import LiveServer, live_server
-from tests.sockets.peer import Peer
-from tests.together import wait_until
+from tests.waiting import wait_until
+from tests.websocket.websocket_client import Peer
 
 TOKEN = "c1f0b2e79a6d48351c2d"
 ORDER = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.01", "price": "9000"}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.concurrency import ThreadHost
-from backend.settings import Settings
+from backend.concurrency.host import ThreadHost
+from backend.settings.model import Settings
 from backend.store import Database
 from tests.databases import Cluster, make_settings
 

@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from backend.concurrency import ThreadHost
+from backend.concurrency.host import ThreadHost
 from backend.errors import StoreUnavailable
 from backend.schemas.common import utc_now
-from backend.settings import Settings
+from backend.settings.model import Settings
 from backend.store import Database, StoreError, users
 from backend.store.users import NewUser
 from tests.databases import Cluster, make_settings

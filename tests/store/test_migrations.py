@@ -11,9 +11,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, event, text
 
-from backend.concurrency import ThreadHost
+from backend.concurrency.host import ThreadHost
 from backend.schemas.common import utc_now
-from backend.settings import Settings
+from backend.settings.model import Settings
 from backend.store import Database, StoreError, users
 from backend.store.migrations import versions
 from backend.store.models import Base

@@ -7,9 +7,10 @@ from decimal import Decimal
 
 from sqlalchemy import insert
 
-from backend.store import Database, openings, risk
+from backend.store import Database, risk
+from backend.store import opening_prices as openings
 from backend.store.journal.models import AccountRow, BalanceRow
-from backend.store.openings import Held
+from backend.store.opening_prices import Held
 
 NOW = datetime(2026, 1, 20, 12, 0, tzinfo=timezone.utc)
 D = Decimal

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import structlog
 
-from tests.streams.live import WAYS_OUT, Live, WayOut
+from tests.streams.live_hub import WAYS_OUT, Live, WayOut
 
 StartLive = Callable[..., Live]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import trustme
 
+from backend.server.tls import Certificates
 from backend.streams import Pace
-from backend.tls import Certificates
 from tests.streams.conftest import StartLive
-from tests.streams.live import Live
-from tests.streams.sse import wait_until
+from tests.streams.live_hub import Live
+from tests.streams.stream_client import wait_until
 
 SOON_S = 10.0  # a heartbeat would come after 15, what is stalled ends after 60
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.api import ApiClient
-from tests.streams.sse import wait_until
+from tests.api_client import ApiClient
+from tests.streams.stream_client import wait_until
 
 ORDER = {"symbol": "BTC/USDT", "side": "buy", "type": "market", "quantity": "0.001"}
 

@@ -11,7 +11,7 @@ from contextlib import closing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.streams.world import SELECTIONS, LiveWorld, StillWorld
+from tests.streams.random_histories import SELECTIONS, LiveWorld, StillWorld
 
 topics = st.sampled_from(("prices", "orders", "trades", "positions", "portfolio", "candles", "bot"))
 busy_topics = st.sampled_from(("prices", "orders"))

@@ -18,12 +18,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backend.ports.events import Event
+from backend.ports.journal import Batch, JournalEvent
 from backend.schemas.common import utc_now
-from backend.schemas.events import JOURNALLED, Event, Topic
-from backend.schemas.journal import Batch, JournalEvent
-from backend.streams.frames import parse_event_id
-from tests.streams.house import House
-from tests.streams.sse import Sse, SseClient, wait_until
+from backend.schemas.topics import JOURNALLED, Topic
+from backend.streams.sse import parse_event_id
+from tests.streams.journalled_hub import House
+from tests.streams.stream_client import Sse, SseClient, wait_until
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
 CHOICES: tuple[tuple[tuple[Topic, ...], str | None], ...] = (

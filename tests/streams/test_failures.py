@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from backend.schemas.events import Event
+from backend.ports.events import Event
 from backend.streams import Holder, Pace, Selection
-from backend.streams.client import Client
-from backend.streams.delivery import Delivery
-from backend.streams.log import Log
-from backend.streams.seats import Seats
-from backend.streams.sending import send
-from backend.streams.upkeep import Upkeep
+from backend.streams.connection_limits import Seats
+from backend.streams.dispatcher import Delivery
+from backend.streams.event_log import Log
+from backend.streams.housekeeping import Upkeep
+from backend.streams.socket_send import send
+from backend.streams.subscriber import Client
 from tests.streams.conftest import StartLive
-from tests.streams.live import Live, make_event
-from tests.streams.sse import Parser, Sse, SseClient
-from tests.streams.world import Outlet
+from tests.streams.live_hub import Live, make_event
+from tests.streams.random_histories import Outlet
+from tests.streams.stream_client import Parser, Sse, SseClient
 
 ORDERS = Selection(("orders",))
 HOLDER = Holder("somebody", float("inf"), lambda: True)

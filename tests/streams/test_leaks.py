@@ -12,14 +12,14 @@ from collections.abc import Callable
 
 import pytest
 
-from backend.handler import Handler
+from backend.server.connection import Handler
 from backend.streams import Pace, StreamBody
-from backend.streams.client import Client
-from backend.streams.groups import Group
-from backend.streams.seats import Seat
+from backend.streams.connection_limits import Seat
+from backend.streams.subscriber import Client
+from backend.streams.subscriber_groups import Group
 from tests.streams.conftest import StartLive
-from tests.streams.live import Live, WayOut
-from tests.streams.sse import SseClient, wait_until
+from tests.streams.live_hub import Live, WayOut
+from tests.streams.stream_client import SseClient, wait_until
 
 pytestmark = pytest.mark.long
 

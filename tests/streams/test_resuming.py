@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.streams.conftest import StartLive
-from tests.streams.live import Live
-from tests.streams.sse import SseClient
+from tests.streams.live_hub import Live
+from tests.streams.stream_client import SseClient
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
 

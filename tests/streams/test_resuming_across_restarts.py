@@ -12,10 +12,10 @@ import pytest
 from backend.errors import EventsGone, MalformedRequest, StoreUnavailable
 from backend.schemas.common import utc_now
 from backend.streams import Pace
-from backend.streams.archive import PAGE
-from tests.streams.house import House
-from tests.streams.live import Live
-from tests.streams.sse import Sse, SseClient, wait_until
+from backend.streams.journal_reader import PAGE
+from tests.streams.journalled_hub import House
+from tests.streams.live_hub import Live
+from tests.streams.stream_client import Sse, SseClient, wait_until
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
 StartHouse = Callable[..., House]

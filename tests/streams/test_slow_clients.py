@@ -8,10 +8,10 @@ import time
 import pytest
 
 from backend.streams import Pace
-from backend.streams.outlets import SocketOutlet
+from backend.streams.writers import SocketOutlet
 from tests.streams.conftest import StartLive
-from tests.streams.live import WAYS_OUT, Live, WayOut
-from tests.streams.sse import Sse, SseClient, wait_until
+from tests.streams.live_hub import WAYS_OUT, Live, WayOut
+from tests.streams.stream_client import Sse, SseClient, wait_until
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
 PAD = 2000

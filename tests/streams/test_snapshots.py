@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.streams.live import Live
+from tests.streams.live_hub import Live
 
 
 def values(data: list[dict[str, object]]) -> dict[object, object]:

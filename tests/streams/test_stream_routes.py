@@ -14,9 +14,9 @@ from backend.identity import Identity, Principal
 from backend.schemas.common import utc_now
 from backend.services import Services
 from backend.streams import Tickets
-from tests.api import PASSWORD, ApiClient
-from tests.http.served import Served
-from tests.streams.sse import Sse, SseClient, wait_until
+from tests.api_client import PASSWORD, ApiClient
+from tests.http_server import Served
+from tests.streams.stream_client import Sse, SseClient, wait_until
 
 Open = Callable[..., SseClient]
 BASE = "/api/v1/stream"

@@ -12,9 +12,9 @@ from flask import Flask
 from backend.identity import Identity, Principal
 from backend.schemas.common import utc_now
 from backend.streams import Tickets
-from tests.api import PASSWORD, ApiClient
-from tests.http.served import Served
-from tests.streams.sse import SseClient
+from tests.api_client import PASSWORD, ApiClient
+from tests.http_server import Served
+from tests.streams.stream_client import SseClient
 
 Open = Callable[..., SseClient]
 NAME = "short-lived"

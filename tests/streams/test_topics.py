@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.api import ApiClient
-from tests.http.served import Served
-from tests.streams.sse import Sse, SseClient, wait_until
+from tests.api_client import ApiClient
+from tests.http_server import Served
+from tests.streams.stream_client import Sse, SseClient, wait_until
 
 Open = Callable[..., SseClient]
 

@@ -7,12 +7,12 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, insert, select, update
 
+from backend.ports.journal import AccountState
 from backend.schemas.common import utc_now
-from backend.schemas.journal import AccountState
-from backend.store.journal import lists
+from backend.store.journal import queries as lists
+from backend.store.journal.compiled import unless_there
+from backend.store.journal.mapping import read_position
 from backend.store.journal.models import AccountRow, BalanceRow, PositionRow
-from backend.store.journal.prepared import unless_there
-from backend.store.journal.rows import read_position
 
 _ADD = unless_there(AccountRow)
 

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, func, select, union_all
 
-from backend.schemas.journal import StoredEvent
+from backend.ports.journal import StoredEvent
+from backend.store.journal.compiled import in_both
+from backend.store.journal.mapping import read_event
 from backend.store.journal.models import EventRow
-from backend.store.journal.prepared import in_both
-from backend.store.journal.rows import read_event
 from backend.store.types import UtcDateTime
 
 MOST_FORGOTTEN = 1000

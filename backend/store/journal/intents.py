@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.sql import ClauseElement
 
-from backend.schemas.journal import KEYS_LAST, Intent
+from backend.ports.journal import KEYS_LAST, Intent
+from backend.store.journal.compiled import Insert, in_both, upsert
+from backend.store.journal.mapping import as_json, intent_values, read_intent
 from backend.store.journal.models import IntentKeyRow, IntentRow
-from backend.store.journal.prepared import Insert, in_both, upsert
-from backend.store.journal.rows import as_json, intent_values, read_intent
 from backend.store.types import UtcDateTime
 
 MOST_FORGOTTEN = 128

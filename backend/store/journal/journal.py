@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
-from backend.schemas.journal import (
+from backend.ports.journal import (
     KEYS_LAST,
     AccountState,
     Batch,
@@ -24,7 +24,10 @@ from backend.schemas.journal import (
     StoredTrade,
 )
 from backend.store.database import Database
-from backend.store.journal import accounts, batches, events, intents, lists, memos
+from backend.store.journal import accounts, events, intents
+from backend.store.journal import bot_state as memos
+from backend.store.journal import commits as batches
+from backend.store.journal import queries as lists
 from backend.store.journal.writer import Writer, failures_named
 
 P = ParamSpec("P")

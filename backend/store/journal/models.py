@@ -8,7 +8,7 @@ from decimal import Decimal
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.schemas.journal import IntentState
+from backend.ports.journal import IntentState
 from backend.store.models import Base, RowNumber
 from backend.store.types import ExactDecimal, UtcDateTime
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Dialect
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from backend.schemas.journal import JournalUnavailable
+from backend.ports.journal import JournalUnavailable
 from backend.store.database import Database
 
 _TURN = f"SELECT pg_advisory_xact_lock({0x0C70B08})"

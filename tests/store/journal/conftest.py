@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from backend.concurrency import ThreadHost
-from backend.settings import Settings
+from backend.concurrency.host import ThreadHost
+from backend.settings.model import Settings
 from backend.store import Database, Journal
 from tests.databases import Cluster, make_settings
-from tests.store.journal.faults import empty
+from tests.store.journal.database_faults import empty
 
 
 @pytest.fixture(scope="session")

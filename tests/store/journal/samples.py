@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
-from backend.schemas.journal import Intent, JournalEvent, StoredOrder, StoredTrade
+from backend.ports.journal import Intent, JournalEvent, StoredOrder, StoredTrade
 from backend.schemas.orders import Fee, Order
 from backend.schemas.trades import Trade
 

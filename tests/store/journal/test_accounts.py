@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from backend.schemas.journal import Batch
+from backend.ports.journal import Batch
 from backend.store import Database, Journal
 from tests.store.journal.samples import ACCOUNT, OTHER, order, trade
 

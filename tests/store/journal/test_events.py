@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
+from backend.ports.journal import Batch, StoredEvent
 from backend.schemas.common import utc_now
-from backend.schemas.journal import Batch, StoredEvent
 from backend.store import Database, Journal
 from backend.store.journal.events import MOST_FORGOTTEN
 from tests.store.journal.samples import event

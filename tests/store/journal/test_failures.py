@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from backend.concurrency import ThreadHost
+from backend.concurrency.host import ThreadHost
+from backend.ports.journal import Batch, JournalUnavailable
 from backend.schemas.common import utc_now
-from backend.schemas.journal import Batch, JournalUnavailable
-from backend.settings import Settings
+from backend.settings.model import Settings
 from backend.store import Database, Journal
 from backend.store.journal.writer import Writer
 from tests.databases import make_settings
-from tests.store.journal.faults import connection_lost, contents
+from tests.store.journal.database_faults import connection_lost, contents
 from tests.store.journal.samples import ACCOUNT, event, intent, order, trade
 
 CHANGES: list[Callable[[Journal], object]] = [

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.schemas.journal import Batch, JournalUnavailable
+from backend.ports.journal import Batch, JournalUnavailable
 from backend.store import Database, Journal
-from tests.store.journal.faults import PageLimit, contents, largest_file
+from tests.store.journal.database_faults import PageLimit, contents, largest_file
 from tests.store.journal.samples import ACCOUNT, event, intent, order, trade
 
 pytestmark = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)

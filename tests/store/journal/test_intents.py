@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from backend.schemas.journal import Batch, Intent
+from backend.ports.journal import Batch, Intent
 from backend.store import Database, Journal
 from tests.store.journal.samples import ACCOUNT, NOW, OTHER, intent
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.settings import Settings
+from backend.settings.model import Settings
 from backend.store import Database, Journal
 from tests.store.journal.samples import ACCOUNT
 

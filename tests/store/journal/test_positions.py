@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-from backend.schemas.journal import Batch, StoredPosition
+from backend.ports.journal import Batch, StoredPosition
 from backend.store import Journal
 from tests.store.journal.samples import ACCOUNT, NOW, OTHER, intent
 

@@ -1,0 +1,192 @@
+"""One position in a linear contract: what fills, funding and settings make of it, exactly.
+
+The conventions, in the contract's quote asset, which is also its margin:
+
+- A fill on the position's side, or into an empty one, adds its quantity and its cost.
+- A fill against it closes: it gains `exit cost - entry cost` of the closed part for a
+  long position, the reverse for a short one. The entry cost of a part is its share of
+  the whole, rounded to eight decimals; what is left keeps the rest, so nothing gets lost.
+- What goes beyond the position's quantity opens one on the other side.
+- `realized` is what the position has brought into the wallet since it was opened: the
+  gains of closed parts, less all fees, less funding that was paid.
+- The margin is `entry cost / leverage`, rounded up to eight decimals.
+- Maintenance is `entry cost * maintenance rate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal, localcontext
+from typing import Any, Literal
+
+from backend.accounting.decimals import EXACT, ONE, ZERO
+
+MarginMode = Literal["isolated", "cross"]
+PositionSide = Literal["long", "short"]
+
+MAINTENANCE_RATE = Decimal("0.01")
+MAX_LEVERAGE = 50
+_GRAIN = Decimal("1E-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """A position and its settings; `quantity` is negative for a short one, `cost` never.
+
+    `funded_at` is until when funding was paid.
+    """
+
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    realized: Decimal = ZERO
+    leverage: Decimal = ONE
+    margin_mode: MarginMode = "isolated"
+    opened_at: datetime | None = None
+    funded_at: datetime | None = None
+
+    @property
+    def sign(self) -> int:
+        """1 for a long position, -1 for a short one, 0 for none."""
+        return (self.quantity > 0) - (self.quantity < 0)
+
+    @property
+    def side(self) -> PositionSide | None:
+        """Which way it goes; None while nothing is open."""
+        return "long" if self.sign > 0 else "short" if self.sign else None
+
+    @property
+    def entry_price(self) -> Decimal:
+        """The average price of what is open."""
+        return price_of(self.cost, self.quantity)
+
+    @property
+    def margin(self) -> Decimal:
+        """What the position holds back of the wallet."""
+        return margin_for(self.cost, self.leverage)
+
+    @property
+    def maintenance(self) -> Decimal:
+        """The equity below which the position is liquidated."""
+        return EXACT.multiply(self.cost, MAINTENANCE_RATE)
+
+    def unrealized(self, price: Decimal) -> Decimal:
+        """Return what closing at a price would gain, before fees."""
+        with localcontext(EXACT):
+            return self.quantity * price - self.sign * self.cost
+
+    def opens(self, quantity: Decimal) -> Decimal:
+        """Return how much of a fill (negative: a sell) would be opened by it, not closed."""
+        with localcontext(EXACT):
+            if quantity * self.quantity >= 0:
+                return abs(quantity)
+            return max(abs(quantity) - abs(self.quantity), ZERO)
+
+    def filled(self, quantity: Decimal, cost: Decimal, fee: Decimal, at: datetime) -> list[Step]:
+        """Return what a fill makes of it: one step, or two when it changes sides.
+
+        `quantity` is negative for a sell; `cost` is what the fill was executed for.
+        """
+        with localcontext(EXACT):
+            opened = self.opens(quantity)
+            if opened == abs(quantity):
+                return [self._increased(quantity, cost, fee, at)]
+            closed = abs(quantity) - opened
+            exit_cost, exit_fee = share(cost, closed, quantity), share(fee, closed, quantity)
+            steps = [self._reduced(closed, exit_cost, exit_fee)]
+            if opened:
+                rest = opened.copy_sign(quantity)
+                steps.append(steps[0].stake._increased(rest, cost - exit_cost, fee - exit_fee, at))
+            return steps
+
+    def funded(self, price: Decimal, rate: Decimal, at: datetime) -> Step:
+        """Pay or receive funding at a price: long positions pay a positive rate."""
+        with localcontext(EXACT):
+            paid = (self.quantity * price * rate).quantize(_GRAIN, ROUND_HALF_EVEN)
+            return Step(replace(self, realized=self.realized - paid, funded_at=at), -paid)
+
+    def _increased(self, quantity: Decimal, cost: Decimal, fee: Decimal, at: datetime) -> Step:
+        is_new = not self.quantity
+        grown = replace(
+            self,
+            quantity=self.quantity + quantity,
+            cost=self.cost + cost,
+            realized=(ZERO if is_new else self.realized) - fee,
+            opened_at=at if is_new else self.opened_at,
+            funded_at=at if is_new else self.funded_at,
+        )
+        return Step(grown, -fee)
+
+    def _reduced(self, part: Decimal, exit_cost: Decimal, fee: Decimal) -> Step:
+        entry_cost = share(self.cost, part, self.quantity)
+        change = self.sign * (exit_cost - entry_cost) - fee
+        left = replace(
+            self,
+            quantity=self.quantity - self.sign * part,
+            cost=self.cost - entry_cost,
+            realized=self.realized + change,
+        )
+        return Step(left, change)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A position after something happened to it, and what that changed in the wallet."""
+
+    stake: Stake
+    change: Decimal
+
+
+def margin_for(cost: Decimal, leverage: Decimal) -> Decimal:
+    """Return the margin of a position that was entered for `cost`."""
+    with localcontext(EXACT):
+        return (cost / leverage).quantize(_GRAIN, ROUND_UP)
+
+
+def price_of(cost: Decimal, quantity: Decimal) -> Decimal:
+    """Return the price per unit, to eight decimals."""
+    with localcontext(EXACT):
+        return (cost / abs(quantity)).quantize(_GRAIN).normalize() if quantity else ZERO
+
+
+def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    """Return what a part of a quantity costs of what the whole does, to eight decimals."""
+    if part == abs(whole):
+        return amount
+    with localcontext(EXACT):
+        return (amount * part / abs(whole)).quantize(_GRAIN, ROUND_HALF_EVEN)
+
+
+def body_of(stake: Stake) -> dict[str, Any]:
+    """Return a position as JSON values."""
+    return {
+        "quantity": str(stake.quantity),
+        "cost": str(stake.cost),
+        "realized": str(stake.realized),
+        "leverage": str(stake.leverage),
+        "margin_mode": stake.margin_mode,
+        "opened_at": _text(stake.opened_at),
+        "funded_at": _text(stake.funded_at),
+    }
+
+
+def stake_from(body: Mapping[str, Any]) -> Stake:
+    """Read what `body_of` wrote."""
+    return Stake(
+        quantity=Decimal(body["quantity"]),
+        cost=Decimal(body["cost"]),
+        realized=Decimal(body["realized"]),
+        leverage=Decimal(body["leverage"]),
+        margin_mode=body["margin_mode"],
+        opened_at=_time(body["opened_at"]),
+        funded_at=_time(body["funded_at"]),
+    )
+
+
+def _text(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

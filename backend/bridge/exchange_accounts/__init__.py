@@ -1,0 +1,1 @@
+"""API keys of the exchange accounts that the bot trades with."""

@@ -1,0 +1,77 @@
+"""Asks exchanges whether keys open an account, apart from the bot and in bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+import ccxt
+import ccxt.async_support
+
+from backend.observability.masking import conceal
+from backend.ports.exchange_keys import ExchangeKeys
+from backend.schemas.exchange_keys import Outcome
+
+_CLOSE_TIMEOUT_S = 2.0
+# the first that fits counts: some are kinds of others
+_OUTCOMES: tuple[tuple[type[Exception], Outcome], ...] = (
+    (ccxt.PermissionDenied, "permission_missing"),
+    (ccxt.AuthenticationError, "key_refused"),
+    (ccxt.InvalidNonce, "clock_wrong"),
+    (ccxt.DDoSProtection, "rate_limited"),
+    (ccxt.RequestTimeout, "timeout"),
+    (asyncio.TimeoutError, "timeout"),
+    (ccxt.NetworkError, "unreachable"),
+)
+
+log = logging.getLogger(__name__)
+
+
+class Probe:
+    """What ccxt knows about exchanges, and what these say to keys.
+
+    It has a loop and a client of its own: keys are to be tested most when the
+    bot cannot start with them, and reading a large exchange's markets would
+    hold the bot's loop.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+
+    def knows(self, exchange: str) -> bool:
+        """Whether there is such an exchange."""
+        return exchange in ccxt.async_support.exchanges
+
+    def has_testnet(self, exchange: str) -> bool:
+        """Whether the exchange has a test network."""
+        return self.knows(exchange) and "test" in getattr(ccxt, exchange)().urls
+
+    def ask(self, exchange: str, keys: ExchangeKeys) -> Outcome:
+        """Ask for the balances. Blocks; whatever the exchange answers ends as one word."""
+        conceal(keys.api_key, keys.api_secret, keys.api_password)
+        try:
+            asyncio.run(self._fetch_balance(exchange, keys))
+        except Exception as error:  # any of them is an outcome
+            # never the error's text: exchanges repeat what they were sent
+            log.info("testing keys at %s: %s", exchange, type(error).__name__)
+            return next((word for kind, word in _OUTCOMES if isinstance(error, kind)), "refused")
+        return "ok"
+
+    async def _fetch_balance(self, exchange: str, keys: ExchangeKeys) -> None:
+        client: Any = getattr(ccxt.async_support, exchange)(
+            {
+                "apiKey": keys.api_key,
+                "secret": keys.api_secret,
+                "password": keys.api_password or "",
+                "timeout": int(self._timeout_s * 1000),
+            }
+        )
+        try:
+            if keys.sandboxed:
+                client.set_sandbox_mode(True)
+            await asyncio.wait_for(client.fetch_balance(), self._timeout_s)
+        finally:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(client.close(), _CLOSE_TIMEOUT_S)

@@ -1,0 +1,1 @@
+"""State of orders and trades in memory, and its way to the journal."""

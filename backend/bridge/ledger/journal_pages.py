@@ -1,0 +1,50 @@
+"""Pages that go on in the journal where memory ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from backend.bridge.ledger.history import History
+
+
+class Line(NamedTuple):
+    """What a page says of one item, and its place in the whole list."""
+
+    place: int
+    json: bytes
+
+
+class Placed(Protocol):
+    """What has a place in the whole list."""
+
+    @property
+    def place(self) -> int:
+        """Where it stands."""
+
+
+T = TypeVar("T", bound=Placed)
+S = TypeVar("S", bound=Placed)
+
+
+def with_older(
+    kept: History[Any],
+    found: list[T],
+    limit: int,
+    before: int | None,
+    fetch: Callable[[int, int], Sequence[S]],
+    entry_of: Callable[[S], T | None],
+) -> tuple[list[T], int | None]:
+    """Fill a page from the journal: `fetch(place, count)` gives older rows, newest first.
+
+    `entry_of` answers None for a row that the page does not want. Returns the
+    page and the place to go on from, None at the end of the list.
+    """
+    place = kept.oldest_place if before is None else min(before, kept.oldest_place)
+    missing = limit - len(found) + 1
+    rows = fetch(place, missing)
+    every = found + [entry for entry in map(entry_of, rows) if entry is not None]
+    page = every[:limit]
+    if len(every) <= limit and len(rows) < missing:
+        return page, None
+    return page, page[-1].place if page else rows[-1].place

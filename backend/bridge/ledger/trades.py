@@ -1,0 +1,102 @@
+"""Trades: executions, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.bridge.ledger.journal_pages import Line, with_older
+from backend.bridge.ledger.ledger import Ledger
+from backend.bridge.read_models.envelopes import prepare_page
+from backend.bridge.read_models.page_cache import Pages
+from backend.bridge.runtime.runner import Engine
+from backend.concurrency.host import Host
+from backend.errors import TradeNotFound
+from backend.pagination import decode_cursor, encode_cursor
+from backend.ports.journal import OrderJournal, StoredText
+from backend.ports.serialized import Prepared
+from backend.schemas.trades import Execution, Trade, TradeQuery, execution_of
+
+
+class Trades:
+    """Executions on every exchange."""
+
+    def __init__(self, engine: Engine, ledger: Ledger, journal: OrderJournal, host: Host) -> None:
+        self._engine = engine
+        self._ledger = ledger
+        self._journal = journal
+        self._host = host
+        self._pages = Pages()
+
+    def page(self, query: TradeQuery) -> Prepared:
+        """Return one page of trades, newest first; new ones do not shift later pages."""
+        self._engine.require_ready()
+        version = self._ledger.version
+        return self._pages.get(version, query, lambda: self._build_page(query))
+
+    def _build_page(self, query: TradeQuery) -> Prepared:
+        before = decode_cursor("trades", query.cursor)
+
+        def wanted(trade: Trade) -> bool:
+            return (
+                (query.symbol is None or trade.symbol == query.symbol)
+                and (query.since is None or trade.executed_at >= query.since)
+                and (query.until is None or trade.executed_at < query.until)
+            )
+
+        kept, more = self._ledger.trades.page(query.limit, before, wanted)
+        found = [Line(entry.place, entry.json) for entry in kept]
+        if more is None and not self._ledger.trades.complete:
+            found, more = with_older(
+                self._ledger.trades,
+                found,
+                query.limit,
+                before,
+                lambda place, count: self._older(query, place, count),
+                self._line,
+            )
+        cursor = None if more is None else encode_cursor("trades", more)
+        return prepare_page((line.json for line in found), query.limit, cursor)
+
+    def get(self, trade_id: str) -> Trade:
+        """Return one trade. Raises `TradeNotFound`."""
+        self._engine.require_ready()
+        entry = self._ledger.trades.get(trade_id)
+        if entry is not None:
+            return entry.item
+        stored = self._host.call_blocking(self._journal.find_trade, trade_id)
+        if stored is None:
+            raise TradeNotFound("no trade has this id")
+        return stored.trade
+
+    def following(self, place: int, limit: int) -> tuple[int, Sequence[Execution]]:
+        """Return executions that follow a place, oldest first, and the place to go on from.
+
+        Up to `limit` are looked at; the place stays the same at the end of the list. Blocks,
+        and raises `JournalUnavailable`.
+        """
+        kept = self._ledger.trades
+        oldest = kept.oldest_place
+        if place + 1 < oldest and not kept.complete:
+            rows = self._journal.executions_between(place, oldest, limit)
+            if rows:
+                mine = [row.execution for row in rows if self._is_mine(row.account)]
+                return rows[-1].place, mine
+        entries = kept.after(place, limit)
+        reached = entries[-1].place if entries else place
+        return reached, [execution_of(entry.item) for entry in entries]
+
+    def _is_mine(self, account: str) -> bool:
+        return account == self._ledger.account(account.partition(":")[0])
+
+    def _older(self, query: TradeQuery, place: int, count: int) -> Sequence[StoredText]:
+        return self._host.call_blocking(
+            self._journal.trades_before,
+            place,
+            count,
+            symbol=query.symbol,
+            since=query.since,
+            until=query.until,
+        )
+
+    def _line(self, row: StoredText) -> Line | None:
+        return Line(row.place, row.json) if self._is_mine(row.account) else None

@@ -1,0 +1,31 @@
+"""Which exchanges there are: told at the start, before a bot looks for one in vain."""
+
+from __future__ import annotations
+
+import difflib
+
+import ccxt.async_support
+
+from backend.bridge.octobot.user_folder import is_adopted
+from backend.sandbox.control import SANDBOX
+from backend.settings.model import Settings, SettingsError
+
+
+def require_known_exchanges(settings: Settings) -> None:
+    """Raise `SettingsError` when the settings name an exchange that ccxt does not have.
+
+    A folder that the user brought has a profile of its own, and perhaps tentacles
+    that add exchanges.
+    """
+    if is_adopted(settings):
+        return
+    for name in settings.exchange:
+        if not is_known(name):
+            close = difflib.get_close_matches(name, [SANDBOX, *ccxt.async_support.exchanges])
+            hint = f"; close to it: {', '.join(close)}" if close else ""
+            raise SettingsError(f"BACKEND_EXCHANGE: ccxt knows no exchange {name}{hint}")
+
+
+def is_known(name: str) -> bool:
+    """Tell whether ccxt has an exchange of this id, or we do."""
+    return name == SANDBOX or name in ccxt.async_support.exchanges

@@ -1,0 +1,36 @@
+"""Translation of what OctoBot raises for an order into the API's errors."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import octobot_trading.errors as trading_errors
+
+from backend.accounting.balances import is_contract
+from backend.errors import (
+    ExchangeRefused,
+    ExchangeUnreachable,
+    InsufficientFunds,
+)
+
+_NO_ANSWER = "the exchange did not answer"
+
+
+@contextlib.contextmanager
+def telling_refusals(symbol: str, side: str) -> Iterator[None]:
+    """Turn what OctoBot raises when an order is not taken into what clients are told."""
+    try:
+        yield
+    except (trading_errors.MissingFunds, trading_errors.PortfolioNegativeValueError):
+        base, quote = symbol.split(":")[0].split("/")
+        asset = quote if side == "buy" or is_contract(symbol) else base
+        raise InsufficientFunds(f"not enough {asset} available for this order") from None
+    except trading_errors.ExchangeCompliancyError:
+        raise ExchangeRefused("the exchange does not let this account trade that") from None
+    except trading_errors.AuthenticationError:
+        raise ExchangeRefused("the exchange refused the API key") from None
+    except trading_errors.OrderCreationError:
+        raise ExchangeRefused("the exchange refused the order") from None
+    except trading_errors.OctoBotExchangeError:
+        raise ExchangeUnreachable(_NO_ANSWER) from None

@@ -1,0 +1,1 @@
+"""Changes to OctoBot's behavior: one file per behavior that is changed."""

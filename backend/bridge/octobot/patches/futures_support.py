@@ -1,0 +1,39 @@
+"""Lets OctoBot trade futures on exchanges that it has no tentacle for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import octobot_trading.constants as trading_constants
+import octobot_trading.exchanges as trading_exchanges
+from octobot_trading.enums import ExchangeTypes
+
+from backend.bridge.status import BootFailed
+
+_supported_types = trading_exchanges.get_supported_exchange_types
+
+
+def allow_futures() -> None:
+    """Have OctoBot take the default exchange for one that knows futures, as ccxt's client does.
+
+    OctoBot looks for a tentacle of the exchange's name and else trades spot only;
+    its default exchange lacks nothing that linear contracts in one-way mode need.
+    It would also set each contract to isolated margin at every start: the mode
+    is the user's to choose.
+    """
+    trading_exchanges.get_supported_exchange_types = _types_of
+    trading_constants.FORCED_MARGIN_TYPE = None
+
+
+def require_linear(manager: Any) -> None:
+    """Raise what keeps the bot from running when a contract settles in its base asset."""
+    for symbol in manager.exchange_config.traded_symbol_pairs:
+        if manager.exchange.is_inverse_symbol(symbol):
+            raise BootFailed(f"{symbol} is an inverse contract: only linear ones are traded here")
+
+
+def _types_of(name: str, setup: Any, exchange_config: Any = None) -> list[Any]:
+    found = trading_exchanges.get_rest_exchange_class(name, setup, exchange_config)
+    if found.is_default_exchange():
+        return [ExchangeTypes.SPOT, ExchangeTypes.FUTURE]
+    return list(_supported_types(name, setup, exchange_config))

@@ -1,0 +1,1 @@
+"""Orders: validation, placement, amendment, cancellation, brackets and idempotency."""

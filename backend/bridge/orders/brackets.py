@@ -1,0 +1,80 @@
+"""Brackets: the stop loss and take profit that follow an entry."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import octobot_trading.personal_data as personal_data
+
+from backend.bridge.ledger.ledger import Ledger
+from backend.bridge.orders.factory import build, exchange_params
+from backend.bridge.orders.oco import pair_of
+from backend.schemas.orders import Order
+
+
+async def chain_exits(manager: Any, entry: Any, exits: list[Order], ledger: Ledger) -> None:
+    """Have OctoBot place the exits when the entry fills; one cancels the other."""
+    if not exits:
+        return
+    entry_id = exits[0].parent_order_id or entry.order_id
+    group = pair_of(manager, ledger, entry_id)
+    for order in exits:
+        # what the market makes of it is to be seen when the entry has filled, not now
+        instance = build(manager, order, entry.created_last_price, resting=True)
+        instance.update_price_if_outdated = _keep_price
+        instance.add_to_order_group(group)
+        ledger.expect(order, {"group": entry_id})
+        # an exit sells what the entry brought: its fee may have taken a part
+        await manager.trader.chain_order(
+            entry, instance, update_with_triggering_order_fees=True, is_bundled=False
+        )
+        instance.exchange_creation_params = exchange_params(manager, order)
+
+
+async def _keep_price() -> None:
+    """Leave an exit's price as it was asked for: OctoBot would move it towards the market."""
+
+
+def rebuild_notes(order: Order, exits: list[Order], price: Any) -> dict[str, Any]:
+    """Note what a restart needs to rebuild an order in the bot."""
+    notes: dict[str, Any] = {}
+    if exits:
+        notes["exits"] = [exit_.model_dump(mode="json") for exit_ in exits]
+    if order.type == "trailing_stop" and order.stop_price is not None:
+        notes["distance"] = str(abs(price - order.stop_price))
+    return notes
+
+
+def less_fee(manager: Any, ledger: Ledger, order: Order) -> Order:
+    """Shrink an exit by what its entry's fee took, as OctoBot does when the entry fills."""
+    base = order.symbol.split("/")[0]
+    fees = [
+        trade.item.fee.cost
+        for trade in ledger.trades.newest_first()
+        if trade.item.order_id == order.parent_order_id
+        and trade.item.fee is not None
+        and trade.item.fee.currency == base
+    ]
+    if not fees:
+        return order
+    rules = manager.exchange.get_market_status(order.symbol, with_fixer=False)
+    quantity = personal_data.decimal_adapt_quantity(rules, order.quantity - sum(fees))
+    return order.model_copy(update={"quantity": quantity, "remaining": quantity})
+
+
+def resize_exits(
+    ledger: Ledger, notes: dict[str, Any], quantity: Decimal, entry: Any
+) -> dict[str, Any]:
+    """Have the exits of an entry end as much as it will bring now; return its notes of them."""
+    if "exits" not in notes:
+        return notes
+    resized = []
+    for raw in notes["exits"]:
+        order = Order.model_validate(raw)
+        order = order.model_copy(update={"quantity": quantity, "remaining": quantity})
+        ledger.expect(order, {"group": order.parent_order_id})
+        resized.append(order.model_dump(mode="json"))
+    for chained in entry.chained_orders:
+        chained.origin_quantity = quantity
+    return {**notes, "exits": resized}

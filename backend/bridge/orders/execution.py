@@ -1,0 +1,234 @@
+"""The trading desk: places, changes and cancels orders on the bot's loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import octobot_trading.errors as trading_errors
+
+from backend.bridge.ledger.history import Entry
+from backend.bridge.ledger.ledger import Ledger
+from backend.bridge.ledger.order_store import OPEN_STATUSES
+from backend.bridge.octobot.exchange_errors import listening
+from backend.bridge.octobot.order_errors import _NO_ANSWER, telling_refusals
+from backend.bridge.orders.brackets import chain_exits, rebuild_notes, resize_exits
+from backend.bridge.orders.factory import build, exchange_params, exits_of, new_order
+from backend.bridge.orders.lookup import UNANSWERED, settle
+from backend.bridge.orders.validation import price_of, refusals
+from backend.bridge.portfolio.portfolio import Portfolios
+from backend.bridge.risk.pre_trade import Guard
+from backend.bridge.runtime.runner import Engine
+from backend.errors import (
+    BridgeError,
+    ExchangeRefused,
+    ExchangeUnreachable,
+    OrderNotFound,
+    OrderNotOpen,
+    OrderStateUnknown,
+    TradingPaused,
+)
+from backend.schemas.common import utc_now
+from backend.schemas.orders import NewOrder, Order
+
+_END_LOOKS = 50
+_END_LOOK_S = 0.01
+IN_DOUBT = (OrderStateUnknown, OrderNotOpen)
+"""What says that an order at the exchange may be another than the one that the ledger has."""
+_UNSETTLED = (
+    trading_errors.UnexpectedExchangeSideOrderStateError,
+    trading_errors.OrderNotFoundOnCancelError,
+)
+
+
+class Desk:
+    """Everything here is a coroutine of the bot's loop, and sees OctoBot's objects."""
+
+    def __init__(
+        self, engine: Engine, ledger: Ledger, portfolios: Portfolios, guard: Guard
+    ) -> None:
+        self._engine = engine
+        self._ledger = ledger
+        self._portfolios = portfolios
+        self._guard = guard
+
+    async def place(self, asked: NewOrder, order_id: str) -> Order:
+        """Place an order under this id, with its exits, and return it as it stands."""
+        with self._engine.tally.placing(asked):
+            return await self._admit(asked, order_id)
+
+    async def _admit(self, asked: NewOrder, order_id: str) -> Order:
+        manager = self._engine.exchange(asked.exchange)
+        price = await price_of(manager, asked.symbol)
+        with self._guard.admit(asked, price, order_id):
+            if self._engine.status.state == "paused" and not asked.reduce_only:
+                raise TradingPaused("resume the bot to place orders")
+            broken = refusals(manager, asked, price)
+            if broken:
+                raise broken[0]
+            return await self._place(manager, asked, order_id, price)
+
+    async def _place(self, manager: Any, asked: NewOrder, order_id: str, price: Decimal) -> Order:
+        entry = new_order(asked, order_id, manager.exchange_name)
+        exits = exits_of(asked, entry)
+        instance = build(manager, entry, price)
+        await chain_exits(manager, instance, exits, self._ledger)
+        try:
+            await self._submit(manager, instance, entry, rebuild_notes(entry, exits, price))
+        except BridgeError:
+            for order in exits:
+                self._ledger.forget(order.id)
+            raise
+        return self.known(order_id).item
+
+    async def cancel(self, order_id: str) -> Order:
+        """Cancel an open order and return it as it ended."""
+        order = await self.open_order(order_id)
+        if self._ledger.is_unsent(order_id):
+            withdrawn = {"status": "canceled", "updated_at": utc_now()}
+            return self._ledger.update(order.model_copy(update=withdrawn))
+        manager, refusal = self._engine.exchange(order.exchange), None
+        instance = self.instance_of(order)
+        if instance is not None:
+            with contextlib.suppress(*_UNSETTLED):  # it ended before: the ledger says how
+                refusal = await self._cancel_at(manager, instance)
+            self._ledger.record_order(instance.to_dict(), manager.exchange_name)
+            self._portfolios.outdate()
+            if isinstance(refusal, IN_DOUBT):
+                self._ledger.doubt(order_id)
+        ended = await self.settled(order_id)
+        if refusal is None:
+            ended = await self._ended(order_id)
+        if ended.status == "unknown":
+            raise OrderStateUnknown("what became of the order is not known yet")
+        if ended.status in OPEN_STATUSES:
+            raise refusal or ExchangeRefused("the exchange did not cancel the order")
+        return ended
+
+    async def open_order(self, order_id: str) -> Order:
+        """Return an open order; the exchange is asked about one in doubt.
+
+        Raises `OrderNotOpen` if it had ended before.
+        """
+        order = await self.settled(order_id)
+        if order.status not in OPEN_STATUSES:
+            raise OrderNotOpen(f"the order is {order.status}")
+        return order
+
+    async def look_again(self, order_id: str) -> None:
+        """Ask the exchange how an order stands that may be another than the ledger's."""
+        self._ledger.doubt(order_id)
+        await self.settled(order_id)
+
+    async def settled(self, order_id: str) -> Order:
+        """Return an order, without a doubt if the exchange answers."""
+        order = self.known(order_id).item
+        if order.status == "unknown":
+            with contextlib.suppress(*UNANSWERED):
+                await settle(self._engine.exchange(order.exchange), self._ledger, order)
+        return self.known(order_id).item
+
+    def known(self, order_id: str) -> Entry[Order]:
+        """Return an order of the ledger. Raises `OrderNotFound`."""
+        entry = self._ledger.orders.get(order_id)
+        if entry is None:
+            raise OrderNotFound("no order has this id")
+        return entry
+
+    def instance_of(self, order: Order) -> Any:
+        """Return the OctoBot order that an open order of ours is, or None."""
+        orders = self._engine.exchange(order.exchange).exchange_personal_data.orders_manager
+        with contextlib.suppress(KeyError):
+            return orders.get_order(order.id)
+        exchange_id = self._ledger.rebuild_of(order.id).get("exchange_id")
+        with contextlib.suppress(KeyError):
+            return orders.get_order(None, exchange_order_id=exchange_id) if exchange_id else None
+        return None
+
+    def note_edit(self, order_id: str) -> None:
+        """Note that an order at an exchange is about to be changed."""
+        self._ledger.annotate(order_id, edited=True)
+
+    def note_change(self, order_id: str, asked: NewOrder, instance: Any) -> None:
+        """Enter an order's new quantity and prices into the ledger."""
+        order = self.known(order_id).item
+        notes = dict(self._ledger.rebuild_of(order_id))
+        notes["exchange_id"] = instance.exchange_order_id
+        self._portfolios.outdate()
+        self._ledger.update(
+            order.model_copy(
+                update={
+                    "quantity": asked.quantity,
+                    "remaining": asked.quantity - order.filled,
+                    "price": asked.price,
+                    "stop_price": asked.stop_price,
+                    "updated_at": utc_now(),
+                }
+            ),
+            resize_exits(self._ledger, notes, asked.quantity, instance),
+        )
+
+    async def _ended(self, order_id: str) -> Order:
+        """Return an order, giving OctoBot a moment to tell that it has ended."""
+        for _ in range(_END_LOOKS):
+            if self.known(order_id).item.status not in OPEN_STATUSES:
+                break
+            await asyncio.sleep(_END_LOOK_S)
+        return self.known(order_id).item
+
+    async def _cancel_at(self, manager: Any, instance: Any) -> BridgeError | None:
+        """Cancel an order, or return why the exchange did not."""
+        with listening() as failures:
+            try:
+                canceled = await manager.trader.cancel_order(instance)
+            except trading_errors.OrderCancelError:
+                canceled = False
+            except trading_errors.OctoBotExchangeError:
+                return failures.as_error() or ExchangeUnreachable(_NO_ANSWER)
+        return None if canceled else failures.as_error()
+
+    async def _submit(
+        self, manager: Any, instance: Any, order: Order, notes: Mapping[str, Any]
+    ) -> None:
+        self._ledger.expect(order, notes)
+        try:
+            created = await self._create(manager, instance, order)
+        except OrderStateUnknown:
+            known = {**notes, **self._ledger.rebuild_of(order.id)}
+            self._ledger.create(order.model_copy(update={"status": "unknown"}), known)
+            raise
+        except BridgeError:
+            drop(manager, instance)
+            raise
+        else:
+            self._ledger.record_order(created.to_dict(), manager.exchange_name)
+        finally:
+            self._ledger.forget(order.id)
+            self._portfolios.outdate()
+
+    async def _create(self, manager: Any, instance: Any, order: Order) -> Any:
+        with listening() as failures:
+            try:
+                with telling_refusals(order.symbol, order.side):
+                    created = await manager.trader.create_order(
+                        instance,
+                        params=exchange_params(manager, order),
+                        raise_all_creation_error=True,
+                    )
+                if created is None:
+                    raise ExchangeRefused("the exchange refused the order")
+            except Exception as error:  # raised again, by its true name if that was heard
+                if failures.taken_as is not None:
+                    self._ledger.bind(order.id, failures.taken_as)
+                raise failures.as_error() or error from None
+        return created
+
+
+def drop(manager: Any, instance: Any) -> None:
+    """Take a refused order out of the bot's books, should OctoBot have left it there."""
+    orders = manager.exchange_personal_data.orders_manager
+    if orders.has_order(instance.order_id):
+        orders.remove_order_instance(instance)

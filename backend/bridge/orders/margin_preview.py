@@ -1,0 +1,57 @@
+"""What an order in a contract would take of the margin, and what it would give back."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from octobot_trading.enums import PositionSide
+
+from backend.accounting.balances import assets_of
+from backend.accounting.contract_position import Stake, margin_for
+from backend.accounting.decimals import ZERO
+from backend.schemas.common import utc_now
+from backend.schemas.order_commands import FundsAfter
+from backend.schemas.orders import Fee, NewOrder
+
+
+def margin_funds(
+    manager: Any, asked: NewOrder, quantity: Decimal, cost: Decimal, fee: Fee | None
+) -> list[FundsAfter]:
+    """Return the margin that is available now, with the order placed, and with it filled.
+
+    What is opened takes margin, what is closed gives its margin and its gain back.
+    """
+    _, quote = assets_of(asked.symbol)
+    available = manager.exchange_personal_data.portfolio_manager.portfolio.get_currency_portfolio(
+        quote
+    ).available
+    stake = _stake_of(manager, asked.symbol)
+    signed = quantity if asked.side == "buy" else -quantity
+    paid = ZERO if fee is None else fee.cost
+    steps = stake.filled(signed, cost, paid, utc_now()) if quantity else []
+    change = sum((step.change for step in steps), ZERO)
+    after = steps[-1].stake if steps else stake
+    opened = stake.opens(signed) / quantity if quantity else ZERO
+    holds = asked.type in ("market", "limit") and not asked.reduce_only
+    held = margin_for(cost * opened, stake.leverage) + paid * opened if holds else ZERO
+    return [
+        FundsAfter(
+            asset=quote,
+            available=available,
+            after_placing=available - held,
+            after_filling=available + change + stake.margin - after.margin,
+        )
+    ]
+
+
+def _stake_of(manager: Any, symbol: str) -> Stake:
+    """Return a position as OctoBot has it, in paper and in real trading."""
+    held = manager.exchange_personal_data.positions_manager.get_symbol_position(
+        symbol, PositionSide.BOTH
+    )
+    return Stake(
+        quantity=held.size,
+        cost=abs(held.size) * held.entry_price,
+        leverage=held.symbol_contract.current_leverage,
+    )

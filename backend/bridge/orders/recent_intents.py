@@ -1,0 +1,32 @@
+"""The intents answered lately, in memory: who asks again need not wait for the journal."""
+
+from __future__ import annotations
+
+from backend.ports.journal import KEYS_LAST, Intent
+
+MOST_KEPT = 4096
+
+
+class Answered:
+    """Accepted intents by user and key; may be used from any thread.
+
+    What is forgotten here is still in the journal.
+    """
+
+    def __init__(self) -> None:
+        self._by_key: dict[tuple[str, str], Intent] = {}
+
+    def note(self, intent: Intent) -> None:
+        """Remember an intent whose order is durable."""
+        if len(self._by_key) >= MOST_KEPT:
+            self._by_key = {}
+        for key in intent.keys:
+            self._by_key[intent.user_id, key] = intent
+
+    def find(self, intent: Intent) -> Intent | None:
+        """Return the earlier intent that holds a key of this one, if it is remembered."""
+        for key in sorted(intent.keys):
+            earlier = self._by_key.get((intent.user_id, key))
+            if earlier is not None and earlier.created_at >= intent.created_at - KEYS_LAST:
+                return earlier
+        return None

@@ -1,0 +1,249 @@
+"""Orders: placed, listed, changed, canceled. The public half of the trading desk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar
+
+from backend.bridge.ledger.history import Entry
+from backend.bridge.ledger.journal_pages import with_older
+from backend.bridge.ledger.ledger import Ledger
+from backend.bridge.ledger.order_store import OPEN_STATUSES
+from backend.bridge.orders.amend import change_order
+from backend.bridge.orders.execution import Desk
+from backend.bridge.orders.idempotency import Intents
+from backend.bridge.orders.preview import preview_order
+from backend.bridge.read_models.envelopes import prepare_page
+from backend.bridge.read_models.page_cache import Pages
+from backend.bridge.risk.pre_trade import Guard
+from backend.bridge.runtime.runner import Engine
+from backend.concurrency.host import Host
+from backend.errors import ApiError, OrderNotFound, OrderNotOpen
+from backend.pagination import decode_cursor, encode_cursor
+from backend.ports.journal import OrderJournal, StoredOrder
+from backend.ports.serialized import Prepared
+from backend.schemas.common import ProblemField
+from backend.schemas.order_commands import (
+    CancelQuery,
+    ChangedOrder,
+    OrderBatch,
+    OrderChange,
+    OrderPreview,
+    OrderProblem,
+    OrderResult,
+)
+from backend.schemas.orders import NewOrder, Order, OrderQuery
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Orders:
+    """Orders of every exchange; may be called from any thread."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        ledger: Ledger,
+        desk: Desk,
+        guard: Guard,
+        intents: Intents,
+        journal: OrderJournal,
+        host: Host,
+    ) -> None:
+        self._engine = engine
+        self._ledger = ledger
+        self._desk = desk
+        self._guard = guard
+        self._intents = intents
+        self._journal = journal
+        self._host = host
+        self._pages = Pages()
+
+    # ---- reads
+
+    def page(self, query: OrderQuery) -> Prepared:
+        """Return one page of orders, newest first; new ones do not shift later pages."""
+        self._engine.require_ready()
+        version = self._ledger.version
+        return self._pages.get(version, query, lambda: self._build_page(query))
+
+    def _build_page(self, query: OrderQuery) -> Prepared:
+        before = decode_cursor("orders", query.cursor)
+        if query.status == "open":
+            rows = [
+                entry
+                for entry in self._ledger.open_orders
+                if (before is None or entry.place < before) and _wanted(query, entry.item)
+            ]
+            found = rows[: query.limit]
+            more = found[-1].place if len(rows) > query.limit else None
+        else:
+            found, more = self._ledger.orders.page(
+                query.limit, before, lambda order: _wanted(query, order)
+            )
+            if more is None and not self._ledger.orders.complete:
+                found, more = with_older(
+                    self._ledger.orders,
+                    found,
+                    query.limit,
+                    before,
+                    lambda place, count: self._older(query, place, count),
+                    lambda row: self._entry(query, row),
+                )
+        cursor = None if more is None else encode_cursor("orders", more)
+        return prepare_page((entry.json for entry in found), query.limit, cursor)
+
+    def get(self, order_id: str) -> Order:
+        """Return one order, open or closed. Raises `OrderNotFound`."""
+        self._engine.require_ready()
+        entry = self._ledger.orders.get(order_id)
+        if entry is not None:
+            return entry.item
+        stored = self._host.call_blocking(self._journal.find_order, order_id=order_id)
+        if stored is None:
+            raise OrderNotFound("no order has this id")
+        return stored.order
+
+    def preview(self, asked: NewOrder) -> OrderPreview:
+        """Tell what would become of an order, without placing it."""
+        return self._engine.run(preview_order, self._engine, self._guard, asked)
+
+    # ---- commands
+
+    def create(
+        self, asked: NewOrder, *, user_id: str = "", idempotency_key: str | None = None
+    ) -> Order:
+        """Place an order and return it as it stands: market orders come back filled.
+
+        The same key (or client order id) and body of one user give the first
+        answer again for 24 hours; see `Intents.once`.
+
+        Raises the `OrderRefused` that names the broken rule, `InvalidSymbol`,
+        `InvalidExchange`, `TradingPaused`, or what the exchange answered.
+        """
+        self._engine.require_ready()
+        exchange = asked.exchange or next(iter(self._engine.exchanges), "")
+        return self._intents.once(
+            asked,
+            user_id,
+            idempotency_key,
+            self._ledger.account(exchange),
+            lambda order_id: self._desk.place(asked, order_id),
+        )
+
+    def create_many(
+        self, batch: OrderBatch, *, user_id: str = "", idempotency_key: str | None = None
+    ) -> list[OrderResult]:
+        """Place orders one after the other; each has its own outcome, in the batch's order."""
+        results = []
+        for index, asked in enumerate(batch.orders):
+            key = None if idempotency_key is None else f"{idempotency_key}#{index}"
+            try:
+                order = self.create(asked, user_id=user_id, idempotency_key=key)
+                results.append(OrderResult(id=order.id, order=order))
+            except ApiError as error:
+                results.append(OrderResult(problem=_problem(error)))
+        return results
+
+    def change(self, order_id: str, change: OrderChange) -> ChangedOrder:
+        """Change an open order; says whether the exchange edited or replaced it.
+
+        Raises `OrderNotFound`, `OrderNotOpen`, or the rule that the change breaks:
+        the order then stands as it was.
+        """
+        return self._durably(change_order, self._engine, self._desk, self._guard, order_id, change)
+
+    def cancel(self, order_id: str) -> Order:
+        """Cancel one open order and return it as it ended.
+
+        A fill that comes before the cancel wins: the order then comes back
+        filled, and no error is raised.
+
+        Raises `OrderNotFound` if there is no such order, `OrderNotOpen` if it
+        had ended before.
+        """
+        return self._durably(self._desk.cancel, order_id)
+
+    def cancel_many(self, query: CancelQuery) -> list[OrderResult]:
+        """Cancel all open orders, or those of a symbol or side; each has its own outcome."""
+        return self._durably(self.cancel_many_on_loop, query)
+
+    async def cancel_many_on_loop(
+        self, query: CancelQuery, until: datetime | None = None
+    ) -> list[OrderResult]:
+        """Do the same for a caller on the bot's loop; orders placed later than `until` stay."""
+        results: dict[str, OrderResult] = {}
+        while orders := list(self._canceled_by(query, until, results)):
+            for order in orders:
+                results[order.id] = await self._cancel_one(order.id)
+        return list(results.values())
+
+    def _canceled_by(
+        self, query: CancelQuery, until: datetime | None, done: Mapping[str, OrderResult]
+    ) -> Iterator[Order]:
+        """Return what is to be canceled: all at first, then the exits of what filled meanwhile."""
+        for entry in self._ledger.open_orders:
+            order = entry.item
+            if query.symbol not in (None, order.symbol) or query.side not in (None, order.side):
+                continue
+            if until is not None and order.created_at > until:
+                continue
+            if order.id not in done and (not done or order.parent_order_id in done):
+                yield order
+
+    async def _cancel_one(self, order_id: str) -> OrderResult:
+        try:
+            ended = await self._desk.cancel(order_id)
+        except OrderNotOpen:  # another of these was its other half
+            ended = self._desk.known(order_id).item
+        except ApiError as error:
+            return OrderResult(id=order_id, problem=_problem(error))
+        return OrderResult(id=ended.id, order=ended)
+
+    def _durably(
+        self, command: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Carry out a command, and answer what a crash will not take back."""
+        outcome = self._engine.run_command(command, *args, **kwargs)
+        self._intents.wait_until_durable()
+        return outcome
+
+    def _older(self, query: OrderQuery, place: int, count: int) -> Sequence[StoredOrder]:
+        return self._host.call_blocking(
+            self._journal.orders_before,
+            place,
+            count,
+            symbol=query.symbol,
+            side=query.side,
+            status=query.status,
+        )
+
+    def _entry(self, query: OrderQuery, row: StoredOrder) -> Entry[Order] | None:
+        order = row.order
+        if row.account != self._ledger.account(order.exchange) or not _wanted(query, order):
+            return None
+        return Entry(row.place, order, order.model_dump_json().encode())
+
+
+def _wanted(query: OrderQuery, order: Order) -> bool:
+    return (
+        (query.status != "closed" or order.status not in OPEN_STATUSES)
+        and query.symbol in (None, order.symbol)
+        and query.side in (None, order.side)
+        and query.client_order_id in (None, order.client_order_id)
+        and (query.since is None or order.created_at >= query.since)
+        and (query.until is None or order.created_at < query.until)
+    )
+
+
+def _problem(error: ApiError) -> OrderProblem:
+    fields = [ProblemField(field=f.field, message=f.message) for f in error.fields]
+    return OrderProblem(
+        code=error.status,
+        type=error.type,
+        error=error.title,
+        details=error.details,
+        fields=fields or None,
+    )

@@ -1,0 +1,1 @@
+"""Paper trading: an exact simulation of spot and futures accounts."""

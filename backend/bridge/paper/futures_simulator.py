@@ -1,0 +1,170 @@
+"""Makes OctoBot's futures simulator follow our margin accounts, to the last digit.
+
+OctoBot's own releases an order's margin at another price than it locked it at, counts
+fees twice on partial closes, cuts balances off at zero, knows no cross margin and pays
+funding each time that it hears of a rate.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import octobot_trading.errors as trading_errors
+import octobot_trading.personal_data as personal_data
+from octobot_trading.enums import ExchangeConstantsPositionColumns as Col
+from octobot_trading.enums import MarginType, PositionSide
+
+from backend.accounting.contract_position import MAINTENANCE_RATE, MAX_LEVERAGE
+from backend.accounting.decimals import ZERO
+from backend.bridge.ledger.ledger import Ledger
+from backend.bridge.paper.margin_accounts import Margins
+from backend.schemas.common import utc_now
+
+_SIDES = {"long": PositionSide.LONG, "short": PositionSide.SHORT, None: PositionSide.UNKNOWN}
+
+
+async def follow_margins(manager: Any, ledger: Ledger, margins: Margins) -> None:
+    """Put our portfolio and positions in the place of the simulator's, before anything trades."""
+    portfolio_manager = manager.exchange_personal_data.portfolio_manager
+    portfolio = MarginPortfolio(manager.exchange_name, is_simulated=True)
+    portfolio.follow(manager, margins)
+    portfolio.portfolio = portfolio_manager.portfolio.portfolio
+    portfolio_manager.portfolio = portfolio
+    for symbol in manager.exchange_config.traded_symbol_pairs:
+        contract = manager.exchange.get_pair_future_contract(symbol)
+        contract.maximum_leverage = Decimal(MAX_LEVERAGE)
+        contract.maintenance_margin_rate = MAINTENANCE_RATE
+        position = PaperPosition(manager.trader, contract)
+        position.follow(ledger, margins)
+        position.update_from_raw({Col.SYMBOL.value: symbol})
+        manager.exchange_personal_data.positions_manager.add_position(position)
+        await position.initialize()
+    mirror(manager, margins)
+
+
+def mirror(manager: Any, margins: Margins) -> None:
+    """Show OctoBot, and so its strategies, what our accounts hold."""
+    positions = manager.exchange_personal_data.positions_manager.positions.values()
+    for position in positions:
+        if isinstance(position, PaperPosition):
+            position.mirror()
+    manager.exchange_personal_data.portfolio_manager.portfolio.mirror()
+
+
+class MarginPortfolio(personal_data.FuturePortfolio):  # type: ignore[misc]  # OctoBot is untyped
+    """Balances as our accounts have them; orders hold there what they may open."""
+
+    def follow(self, manager: Any, margins: Margins) -> None:
+        """Set whose accounts to show."""
+        self._manager = manager
+        self._margins = margins
+
+    def update_portfolio_available_from_order(self, order: Any, is_new_order: bool = True) -> None:
+        """Hold or release an order's margin and fee; raises OctoBot's error if it is not there."""
+        account = self._margins.account(self._manager.exchange_name, order.symbol)
+        if is_new_order:
+            hold = self._hold(order, order.origin_quantity, order.origin_price)
+            if not self._margins.affords(self._manager.exchange_name, hold):
+                raise trading_errors.PortfolioNegativeValueError("the margin is not available")
+            account.holds[order.order_id] = hold
+        else:
+            account.holds.pop(order.order_id, None)
+        self.mirror()
+
+    def affords_change(self, order: Any, quantity: Decimal, price: Decimal) -> bool:
+        """Tell whether an open order's new values could be held instead of its old ones."""
+        hold = self._hold(order, quantity, price)
+        name = self._manager.exchange_name
+        return self._margins.affords(name, hold, instead_of=order.order_id)
+
+    def covers(self, order: Any, price: Decimal) -> bool:
+        """Tell whether an order may fill at a price: it is paid for, or only reduces."""
+        name, symbol, quantity = self._manager.exchange_name, order.symbol, _signed(order)
+        stake = self._margins.account(name, symbol).stake(symbol)
+        opened = stake.opens(quantity)
+        if order.reduce_only and opened:
+            return False
+        fee = _fee_of(self._manager, order, order.origin_quantity, price)
+        steps = stake.filled(quantity, order.origin_quantity * price, fee, utc_now())
+        return self._margins.covers(name, order.order_id, symbol, steps, opened)
+
+    def mirror(self) -> None:
+        """Write the accounts' figures into OctoBot's assets."""
+        name = self._manager.exchange_name
+        prices = self._margins.prices(name)
+        for asset_name in self._margins.assets(name):
+            account = self._margins.wallet(name, asset_name)
+            asset = self.get_currency_portfolio(asset_name)
+            asset.wallet_balance = account.wallet
+            asset.position_margin = asset.initial_margin = account.margins
+            asset.order_margin = account.held
+            asset.total = account.equity(prices)
+            asset.unrealized_pnl = asset.total - account.wallet
+            asset.available = max(account.available(prices), ZERO)
+
+    def update_portfolio_from_filled_order(self, order: Any) -> None:
+        """Do nothing: the position's fill changes the balances."""
+
+    def update_portfolio_from_funding(self, position: Any, funding_rate: Any) -> None:
+        """Do nothing: funding is paid at its time."""
+
+    def update_portfolio_from_pnl(self, position: Any) -> None:
+        """Do nothing: `mirror` has the PnL."""
+
+    def _hold(self, order: Any, quantity: Decimal, price: Decimal) -> Any:
+        fee = _fee_of(self._manager, order, quantity, price)
+        signed = quantity if order.side.value == "buy" else -quantity
+        if order.reduce_only:
+            signed = ZERO
+        name = self._manager.exchange_name
+        return self._margins.hold_for(name, order.symbol, signed, price, fee)
+
+
+class PaperPosition(personal_data.LinearPosition):  # type: ignore[misc]  # OctoBot is untyped
+    """A position whose figures are our account's; OctoBot only tells it of fills."""
+
+    def follow(self, ledger: Ledger, margins: Margins) -> None:
+        """Set where fills are booked and figures come from."""
+        self._ledger = ledger
+        self._margins = margins
+
+    async def update_from_order(self, order: Any) -> None:
+        """Enter a fill into the ledger, in the order in which fills happen."""
+        manager = self.exchange_manager
+        self._ledger.record_order(order.to_dict(), manager.exchange_name)
+        mirror(manager, self._margins)
+
+    async def update(
+        self, update_size: Any = None, mark_price: Any = None, update_margin: Any = None
+    ) -> None:
+        """Do nothing: prices come with the newest trade, and liquidation is ours to find."""
+
+    async def close(self) -> None:
+        """Do nothing: what is closed has no quantity."""
+
+    def mirror(self) -> None:
+        """Write our account's figures into this object."""
+        name = self.exchange_manager.exchange_name
+        stake = self._margins.account(name, self.symbol).stake(self.symbol)
+        shown = self._margins.position(name, self.symbol)
+        self.size = self.quantity = stake.quantity
+        self.side = _SIDES[stake.side]
+        self.entry_price = shown.entry_price or ZERO
+        self.mark_price = shown.mark_price or ZERO
+        self.value = stake.quantity * self.mark_price
+        self.initial_margin = self.margin = stake.margin
+        self.unrealized_pnl, self.realised_pnl = shown.unrealized_pnl, shown.realized_pnl
+        self.liquidation_price = shown.liquidation_price or ZERO
+        self.symbol_contract.current_leverage = stake.leverage
+        self.symbol_contract.margin_type = MarginType(stake.margin_mode)
+
+
+def _signed(order: Any) -> Decimal:
+    quantity: Decimal = order.origin_quantity
+    return quantity if order.side.value == "buy" else -quantity
+
+
+def _fee_of(manager: Any, order: Any, quantity: Decimal, price: Decimal) -> Decimal:
+    fee = manager.exchange.get_trade_fee(order.symbol, order.order_type, quantity, price, "taker")
+    return Decimal(str(fee["cost"]))

@@ -1,0 +1,188 @@
+"""Makes OctoBot's paper trader behave as an exchange would: triggers, trailing stops, restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import octobot_trading.errors as trading_errors
+
+from backend.bridge.ledger.ledger import Ledger
+from backend.bridge.ledger.order_store import OPEN_STATUSES
+from backend.bridge.octobot.conversion import last_price
+from backend.bridge.orders.brackets import chain_exits, less_fee
+from backend.bridge.orders.execution import drop
+from backend.bridge.orders.factory import build
+from backend.bridge.orders.oco import cancel_if_spent, pair_of
+from backend.schemas.common import utc_now
+from backend.schemas.orders import Order
+
+_LIMIT_FORMS = frozenset({"stop_limit", "take_profit_limit"})
+
+
+def make_realistic(manager: Any, ledger: Ledger) -> None:
+    """Have each stop and take profit executed at the market's price, and only if funds suffice.
+
+    OctoBot's simulator locks no funds for them, fills them at their trigger
+    price even across a gap, and reports them filled when the funds are gone.
+    """
+    create = manager.trader.create_order
+
+    async def create_attended(order: Any, *args: Any, **kwargs: Any) -> Any:
+        if manager.is_future or not order.is_counted_in_available_funds():
+            _attend(order, manager, ledger)
+        try:
+            created = await create(order, *args, **kwargs)
+        except Exception:  # raised again
+            if order.triggered_by is not None:
+                ledger.refuse_exit(order.order_id)
+            raise
+        await cancel_if_spent(manager, order)
+        return created
+
+    manager.trader.create_order = create_attended
+
+
+def restore_balances(manager: Any, balances: Mapping[str, Decimal]) -> None:
+    """Give the simulated account these totals, all available: open orders lock theirs anew."""
+    portfolio = manager.exchange_personal_data.portfolio_manager
+    portfolio.portfolio.reset()
+    portfolio.set_forced_portfolio_initial_config(dict(balances))
+    portfolio.apply_forced_portfolio()
+
+
+async def restore_orders(manager: Any, ledger: Ledger) -> None:
+    """Place again in the simulator what was open when the last process ended."""
+    mine = [entry.item for entry in reversed(ledger.open_orders)]
+    unplaced = ledger.unplaced_exits(manager.exchange_name)
+    mine += [ledger.update(less_fee(manager, ledger, order)) for order in unplaced]
+    for order in (order for order in mine if order.exchange == manager.exchange_name):
+        notes = ledger.rebuild_of(order.id)
+        if ledger.other_half_ended(order):
+            ended = {"status": "canceled", "updated_at": utc_now()}
+            ledger.update(order.model_copy(update=ended))
+            continue
+        price = last_price(manager, order.symbol) or order.stop_price or order.price
+        exits = [Order.model_validate(raw) for raw in notes.get("exits", ())]
+        if price is None or not await _place_again(manager, ledger, order, price, notes, exits):
+            ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
+
+
+async def _place_again(
+    manager: Any,
+    ledger: Ledger,
+    order: Order,
+    price: Decimal,
+    notes: Mapping[str, Any],
+    exits: list[Order],
+) -> bool:
+    as_limit = order.model_copy(update={"type": "limit", "stop_price": None})
+    # a resting order is put back as it was; whether the market has crossed it
+    # meanwhile is for the next price to say
+    instance = build(manager, as_limit if notes.get("triggered") else order, price, resting=True)
+    if "group" in notes:
+        instance.add_to_order_group(pair_of(manager, ledger, notes["group"]))
+    await chain_exits(manager, instance, exits, ledger)
+    try:
+        created = await manager.trader.create_order(instance, raise_all_creation_error=True)
+    except (trading_errors.OctoBotExchangeError, trading_errors.PortfolioNegativeValueError):
+        drop(manager, instance)
+        return False
+    return created is not None
+
+
+def trail(manager: Any, ledger: Ledger, symbol: str, price: Decimal) -> list[tuple[Order, Decimal]]:
+    """Return the trailing stops of a symbol whose stop price this price moves, and where to."""
+    moved = []
+    for entry in ledger.open_orders:
+        order = entry.item
+        if order.type != "trailing_stop" or order.symbol != symbol or order.stop_price is None:
+            continue
+        if order.exchange != manager.exchange_name:
+            continue
+        distance = Decimal(ledger.rebuild_of(order.id)["distance"])
+        stop = price - distance if order.side == "sell" else price + distance
+        if stop > order.stop_price if order.side == "sell" else stop < order.stop_price:
+            moved.append((order, stop))
+    return moved
+
+
+async def move_stop(manager: Any, ledger: Ledger, order: Order, stop: Decimal) -> None:
+    """Move a trailing stop in the bot, and say so in the ledger."""
+    orders = manager.exchange_personal_data.orders_manager
+    if orders.has_order(order.id):
+        instance = orders.get_order(order.id)
+        if instance.can_be_edited():
+            await manager.trader.edit_order(instance, edited_price=stop, edited_stop_price=stop)
+            ledger.update(order.model_copy(update={"stop_price": stop, "updated_at": utc_now()}))
+
+
+def _attend(order: Any, manager: Any, ledger: Ledger) -> None:
+    fill = order.on_fill
+
+    async def fill_as_an_exchange_would(*args: Any, **kwargs: Any) -> None:
+        known = ledger.orders.get(order.order_id)
+        if known is not None and known.item.type in _LIMIT_FORMS:
+            await _turn_into_limit(order, known.item, manager, ledger)
+            return
+        price = order.origin_price
+        if not order.is_counted_in_available_funds():
+            price = last_price(manager, order.symbol) or price
+        if _is_covered(order, manager, price):
+            order.filled_price = price
+            order.origin_price = price  # OctoBot takes the funds at this one
+            await fill(*args, **kwargs)
+        else:
+            ledger.reject(order.order_id)
+            await manager.trader.cancel_order(order)
+
+    order.on_fill = fill_as_an_exchange_would
+
+
+async def _turn_into_limit(order: Any, known: Order, manager: Any, ledger: Ledger) -> None:
+    """Replace a triggered stop limit by its limit order, under the same id."""
+    group = order.order_group
+    order.clear_active_order_elements()
+    drop(manager, order)
+    price = last_price(manager, known.symbol) or order.origin_price
+    limit = build(manager, known.model_copy(update={"type": "limit", "stop_price": None}), price)
+    if group is not None:
+        limit.add_to_order_group(group)
+    notes = {**ledger.rebuild_of(known.id), "triggered": True}
+    ledger.update(known.model_copy(update={"updated_at": utc_now()}), notes)
+    try:
+        await manager.trader.create_order(limit, raise_all_creation_error=True)
+    except (trading_errors.OctoBotExchangeError, trading_errors.PortfolioNegativeValueError):
+        drop(manager, limit)
+        entry = ledger.orders.get(known.id)
+        if entry is not None and entry.item.status in OPEN_STATUSES:
+            ledger.update(known.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
+
+
+def _is_covered(order: Any, manager: Any, price: Decimal) -> bool:
+    portfolio = manager.exchange_personal_data.portfolio_manager.portfolio
+    if manager.is_future:
+        return bool(portfolio.covers(order, price))
+    base, quote = order.symbol.split("/")
+    if order.side.value == "sell":
+        available = portfolio.get_currency_portfolio(base).available + _freed(order, "quantity")
+        return bool(available >= order.origin_quantity)
+    fee = manager.exchange.get_trade_fee(
+        order.symbol, order.order_type, order.origin_quantity, price, "taker"
+    )
+    needed = order.origin_quantity * price + Decimal(str(fee["cost"]))
+    available = portfolio.get_currency_portfolio(quote).available + _freed(order, "cost")
+    return bool(available >= needed)
+
+
+def _freed(order: Any, what: str) -> Decimal:
+    """Return what the orders lock that this one's fill cancels."""
+    if order.order_group is None:
+        return Decimal(0)
+    total = Decimal(0)
+    for other in order.order_group.get_group_open_orders():
+        if other is not order and other.is_counted_in_available_funds():
+            price = Decimal(1) if what == "quantity" else other.origin_price
+            total += other.origin_quantity * price
+    return total

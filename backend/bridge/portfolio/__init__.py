@@ -1,0 +1,1 @@
+"""Balances of the bot's accounts and their value."""

@@ -1,0 +1,298 @@
+"""Balances and what they are worth."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import ccxt
+import octobot_trading.api as trading_api
+import octobot_trading.errors as trading_errors
+from pydantic import TypeAdapter
+
+from backend.accounting.balances import assets_of, is_contract
+from backend.accounting.valuation import price_of
+from backend.bridge.ledger.ledger import Ledger
+from backend.bridge.ledger.outbox import Change, Recorder
+from backend.bridge.read_models.event_data import event_data
+from backend.bridge.read_models.read_models import ReadModels
+from backend.bridge.runtime.runner import Engine
+from backend.errors import BotNotReady, ExchangeRefused, ExchangeUnreachable
+from backend.ports.account_value import Worth
+from backend.ports.events import Event
+from backend.ports.serialized import Prepared
+from backend.schemas.portfolio import (
+    Balance,
+    ExchangeBalances,
+    ExchangeHoldings,
+    Holding,
+    Portfolio,
+    Profitability,
+)
+
+ZERO = Decimal(0)
+_TRADE_WAIT_S = 0.03
+_TRADE_WAITS = 30
+_CATCH_UP_S = 1.0
+_CENTS = Decimal("1E-8")
+_BALANCES = TypeAdapter(list[ExchangeBalances])
+
+
+class _Valued(NamedTuple):
+    balance: Balance
+    price: Decimal | None
+    value: Decimal | None
+
+
+class Portfolios:
+    """Read models of the account; `mark` and `refresh` run on the bot's loop.
+
+    `on_worth` is called there each time the account was valued.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        models: ReadModels,
+        ledger: Ledger,
+        recorder: Recorder,
+        on_worth: Callable[[Worth], None],
+    ) -> None:
+        self._engine = engine
+        self._ledger = ledger
+        self._announcement: asyncio.Task[None] | None = None
+        self._outdated: concurrent.futures.Future[None] | None = None
+        self._announced = b""
+        self._models = models
+        self._recorder = recorder
+        self._baselines: dict[str, Decimal | None] = {}
+        self._prices: dict[str, Decimal] = {}
+        self._on_worth = on_worth
+        self._worth: Worth | None = None
+        self._portfolio: Portfolio | None = None
+        models.define("portfolio", self._build_summary, interval_s=0.25)
+        models.define("balances", self._build_balances, interval_s=0.25)
+
+    def summary(self) -> Prepared:
+        """Return the account's value, profitability and holdings."""
+        return self._read("portfolio")
+
+    def balances(self) -> Prepared:
+        """Return the balances of every exchange."""
+        return self._read("balances")
+
+    def worth(self) -> Worth | None:
+        """Return what the account is worth; None while the bot does not run or that is unknown."""
+        if self._engine.status.state not in ("running", "paused"):
+            return None
+        self._catch_up()
+        return self._worth
+
+    def prices(self) -> dict[str, Decimal]:
+        """Return the newest price of each symbol."""
+        return self._prices.copy()
+
+    def reload(self) -> Portfolio:
+        """Ask real exchanges for the balances, value everything anew and return it.
+
+        Raises `ExchangeUnreachable` or `ExchangeRefused` when one does not tell.
+        """
+        return self._engine.run(self._reload)
+
+    def _read(self, name: str) -> Prepared:
+        self._engine.require_ready()
+        self._catch_up()
+        prepared = self._models.get(name)
+        if prepared is None:
+            raise BotNotReady("the portfolio is not known yet")
+        return prepared
+
+    def _catch_up(self) -> None:
+        """Have what is outdated built anew, and wait for that; what is known when it takes long."""
+        outdated = self._outdated
+        if outdated is not None:
+            self._engine.wait_for(outdated, self.refresh_outdated, _CATCH_UP_S)
+
+    # ---- on the bot's loop
+
+    def begin(self, baselines: dict[str, Decimal | None]) -> None:
+        """Start over on a new loop, counting profit from these values of each exchange."""
+        self._models.clear()
+        self._announcement = None
+        self._baselines = baselines
+
+    def take_price(self, symbol: str, price: Decimal) -> None:
+        """Note a price that balances are valued at."""
+        self._prices[symbol] = price
+        self._models.mark("portfolio")
+        if is_contract(symbol):  # its price is in the margin balance
+            self._models.mark("balances")
+
+    def announce(self) -> None:
+        """Tell the streams soon that a balance changed: after the trades that changed it."""
+        if self._announcement is None:
+            self._announcement = asyncio.create_task(self._announce())
+
+    async def _announce(self) -> None:
+        for _ in range(_TRADE_WAITS):
+            await asyncio.sleep(_TRADE_WAIT_S)
+            if not self._ledger.awaits_trades:
+                break
+        self._announcement = None
+        self.refresh()
+        balances = self._models.data("balances")
+        if balances != self._announced:
+            self._announced = balances
+            json = self._models.data("portfolio")
+            data = event_data(None, None, "portfolio", json)
+            event = Event("portfolio", "portfolio_updated", "portfolio", None, data, json)
+            self._recorder.put(Change(events=(event,)))
+
+    def price_of(self, asset: str) -> Decimal | None:
+        """Price one unit of an asset in the reference market."""
+        return price_of(self._prices, asset, self._reference_market())
+
+    async def _reload(self) -> Portfolio:
+        for name, manager in self._engine.exchanges.items():
+            try:
+                await trading_api.refresh_real_trader_portfolio(manager)
+            except trading_errors.AuthenticationError:
+                raise ExchangeRefused(f"{name} refused the API key") from None
+            except ccxt.ExchangeError:  # OctoBot lets through what it does not know
+                raise ExchangeRefused(f"{name} refused to tell the balances") from None
+            except (trading_errors.OctoBotExchangeError, ccxt.BaseError):
+                raise ExchangeUnreachable(f"{name} does not tell the balances") from None
+        self.refresh()
+        if self._portfolio is None:
+            raise BotNotReady("the portfolio is not known yet")
+        return self._portfolio
+
+    def outdate(self) -> None:
+        """Note that something was done: whoever reads next has the models built first.
+
+        That takes as long as to place an order, and few look after each of many.
+        """
+        if self._outdated is None:
+            self._outdated = concurrent.futures.Future()
+        self.announce()
+
+    def refresh(self) -> None:
+        """Rebuild both models now."""
+        outdated, self._outdated = self._outdated, None
+        try:
+            self._models.refresh("balances")
+            self._models.refresh("portfolio")
+        finally:
+            if outdated is not None:
+                outdated.set_result(None)
+
+    def refresh_outdated(self) -> None:
+        """Rebuild them if something was done since."""
+        if self._outdated is not None:
+            self.refresh()
+
+    def _build_balances(self) -> bytes | None:
+        exchanges = [
+            ExchangeBalances(exchange=name, balances=list(_balances(manager)))
+            for name, manager in self._engine.exchanges.items()
+        ]
+        return _BALANCES.dump_json(exchanges) if exchanges else None
+
+    def _build_summary(self) -> bytes | None:
+        managers = self._engine.exchanges
+        if not managers:
+            return None
+        reference = self._reference_market()
+        valued = {
+            name: [self._value(balance, reference) for balance in _balances(manager)]
+            for name, manager in managers.items()
+        }
+        total = ZERO
+        for name, rows in valued.items():
+            value = sum((row.value for row in rows if row.value is not None), ZERO)
+            total += value
+            if self._baselines.get(name) is None and all(row.value is not None for row in rows):
+                self._begin_counting(name, value)
+        portfolio = Portfolio(
+            reference_market=reference,
+            total_value=total,
+            profitability=_profitability(total, list(self._baselines.values())),
+            exchanges=[
+                ExchangeHoldings(exchange=name, balances=[_holding(row, total) for row in rows])
+                for name, rows in valued.items()
+            ],
+        )
+        self._portfolio = portfolio
+        self._worth = self._sum_up(portfolio)
+        self._on_worth(self._worth)
+        return portfolio.model_dump_json().encode()
+
+    def _sum_up(self, portfolio: Portfolio) -> Worth:
+        managers = self._engine.exchanges.values()
+        symbols = {symbol for m in managers for symbol in m.exchange_config.traded_symbol_pairs}
+        followed = {asset for symbol in symbols for asset in assets_of(symbol)}
+        rows = [row for exchange in portfolio.exchanges for row in exchange.balances]
+        return Worth(
+            portfolio.reference_market,
+            portfolio.total_value,
+            {row.exchange: self._ledger.account(row.exchange) for row in portfolio.exchanges},
+            {row.asset: row.price for row in rows if row.price is not None},
+            all(row.price is not None or row.asset not in followed for row in rows),
+        )
+
+    def _begin_counting(self, exchange: str, value: Decimal) -> None:
+        """Keep the first known value of an account: profit is counted from it for good."""
+        self._baselines[exchange] = value
+        self._recorder.put(Change(baseline=(self._ledger.account(exchange), value)))
+
+    def _reference_market(self) -> str:
+        manager = next(iter(self._engine.exchanges.values()))
+        return str(manager.exchange_personal_data.portfolio_manager.reference_market)
+
+    def _value(self, balance: Balance, reference: str) -> _Valued:
+        price = price_of(self._prices, balance.asset, reference)
+        value = None if price is None else (balance.total * price).quantize(_CENTS)
+        return _Valued(balance, price, value)
+
+
+def totals_of(manager: Any) -> dict[str, Decimal]:
+    """Return what an account holds of each asset."""
+    return {balance.asset: balance.total for balance in _balances(manager)}
+
+
+def _balances(manager: Any) -> list[Balance]:
+    assets = manager.exchange_personal_data.portfolio_manager.portfolio.portfolio
+    return [
+        Balance(
+            asset=name,
+            total=asset.total,
+            available=asset.available,
+            locked=asset.total - asset.available,
+        )
+        for name, asset in sorted(assets.items())
+        if asset.total or asset.available
+    ]
+
+
+def _holding(row: _Valued, total: Decimal) -> Holding:
+    balance, price, value = row
+    return Holding(
+        asset=balance.asset,
+        total=balance.total,
+        available=balance.available,
+        locked=balance.locked,
+        price=price,
+        value=value,
+        share=None if value is None or not total else (value / total).quantize(_CENTS),
+    )
+
+
+def _profitability(total: Decimal, baselines: list[Decimal | None]) -> Profitability:
+    baseline = sum((value for value in baselines if value is not None), ZERO)
+    if not baseline or None in baselines:
+        return Profitability(value=ZERO, percent=ZERO)
+    gain = total - baseline
+    return Profitability(value=gain, percent=(gain / baseline * 100).quantize(Decimal("1E-4")))

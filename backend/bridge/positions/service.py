@@ -1,0 +1,206 @@
+"""Positions of futures exchanges: listed, closed, their settings changed. The public half."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from backend.bridge.ledger.ledger import Ledger
+from backend.bridge.orders.execution import Desk
+from backend.bridge.orders.idempotency import Intents
+from backend.bridge.orders.validation import check_reduces
+from backend.bridge.portfolio.portfolio import Portfolios
+from backend.bridge.positions.tracker import Keeper
+from backend.bridge.read_models.envelopes import etag_of, prepare
+from backend.bridge.read_models.ttl_cache import Recent
+from backend.bridge.runtime.runner import Engine
+from backend.errors import InvalidSymbol, PositionClosing, PositionNotOpen, SpotExchange
+from backend.ports.serialized import Prepared
+from backend.schemas.orders import NewOrder, Order
+from backend.schemas.positions import ClosePosition, Position, PositionChange, PositionQuery
+
+_NONE_FOR_S = 0.5
+_POSITIONS = TypeAdapter(list[Position])
+
+
+class Positions:
+    """Positions of every exchange; may be called from any thread."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        ledger: Ledger,
+        portfolios: Portfolios,
+        desk: Desk,
+        intents: Intents,
+        keeper: Keeper,
+    ) -> None:
+        self._engine = engine
+        self._ledger = ledger
+        self._portfolios = portfolios
+        self._desk = desk
+        self._intents = intents
+        self._keeper = keeper
+        self._closing: set[tuple[str, str]] = set()
+        self._none = Recent(_NONE_FOR_S)
+
+    def listed(self, query: PositionQuery) -> Prepared:
+        """Return what `find` does, as it leaves the server.
+
+        Made anew for each caller where futures are traded: marks and profits move with every
+        price, and what an order has done to a position shows in the next answer.
+        """
+        self._engine.require_ready()
+        if any(manager.is_future for manager in list(self._engine.exchanges.values())):
+            data = self._found(query)
+            return prepare(data, etag_of(data))
+        return self._none.get(query, lambda: self._found(query))
+
+    def _found(self, query: PositionQuery) -> bytes:
+        return _POSITIONS.dump_json(self.find(query))
+
+    def find(self, query: PositionQuery) -> list[Position]:
+        """Return positions, by exchange and symbol; none of exchanges that trade spot."""
+        return self._engine.run(self._find, query)
+
+    def get(self, symbol: str, exchange: str | None) -> Position:
+        """Return one position, or the settings of its contract while none is open.
+
+        Raises `SpotExchange` or `InvalidSymbol`.
+        """
+        return self._engine.run(self._get, symbol, exchange)
+
+    def close(
+        self,
+        symbol: str,
+        asked: ClosePosition,
+        *,
+        user_id: str = "",
+        idempotency_key: str | None = None,
+    ) -> Order:
+        """Place an order that closes a position, whole or in part, and return it as it stands.
+
+        It never opens the other side. Keys work as they do for other orders.
+
+        Raises `PositionNotOpen`, `PositionClosing` when somebody else closes it,
+        `PositionExceeded`, `SpotExchange`, and what placing an order raises.
+        """
+        self._engine.require_ready()
+        exchange = asked.exchange or next(iter(self._engine.exchanges), "")
+        return self._intents.once_resolved(
+            {"close": symbol, **asked.model_dump(mode="json")},
+            asked.client_order_id,
+            user_id,
+            idempotency_key,
+            self._ledger.account(exchange),
+            lambda: self._engine.run(self._as_order, symbol, asked),
+            self._close,
+        )
+
+    def change(self, symbol: str, change: PositionChange) -> Position:
+        """Change leverage or margin mode of a contract, and of what is open in it.
+
+        Raises `LeverageOutOfRange`, `PositionOpen`, `InsufficientFunds`,
+        `WouldBeLiquidated`, `SpotExchange`, or what the exchange answers.
+        """
+        position = self._engine.run_command(self._change, symbol, change)
+        self._intents.wait_until_durable()
+        return position
+
+    # ---- on the bot's loop
+
+    async def _find(self, query: PositionQuery) -> list[Position]:
+        chosen = self._engine.exchanges
+        if query.exchange is not None:
+            chosen = {query.exchange: self._engine.exchange(query.exchange)}
+        found = [
+            self._keeper.position(manager, symbol)
+            for _, manager in sorted(chosen.items())
+            if manager.is_future
+            for symbol in self._keeper.symbols(manager)
+            if query.symbol in (None, symbol)
+        ]
+        return [
+            position
+            for position in found
+            if (query.status == "all" or position.side is not None)
+            and query.side in (None, position.side)
+        ]
+
+    async def _get(self, symbol: str, exchange: str | None) -> Position:
+        return self._keeper.position(self._futures(symbol, exchange), symbol)
+
+    async def _as_order(self, symbol: str, asked: ClosePosition) -> NewOrder:
+        manager = self._futures(symbol, asked.exchange)
+        await self._keeper.refresh(manager, symbol)
+        position = self._keeper.position(manager, symbol)
+        if position.side is None:
+            raise PositionNotOpen(f"no position is open in {symbol}")
+        return NewOrder.model_validate(
+            {
+                "symbol": symbol,
+                "side": "sell" if position.side == "long" else "buy",
+                "type": asked.type,
+                "quantity": asked.quantity or position.quantity,
+                "price": asked.price,
+                "exchange": asked.exchange,
+                "reduce_only": True,
+                "client_order_id": asked.client_order_id,
+                "tag": asked.tag,
+            }
+        )
+
+    async def _close(self, asked: NewOrder, order_id: str) -> Order:
+        manager = self._futures(asked.symbol, asked.exchange)
+        place = (manager.exchange_name, asked.symbol)
+        if place in self._closing:
+            raise PositionClosing("another request closes the position right now")
+        self._closing.add(place)
+        try:
+            await self._keeper.refresh(manager, asked.symbol)
+            self._check(manager, asked)
+            return await self._desk.place(asked, order_id)
+        finally:
+            self._closing.discard(place)
+
+    async def _change(self, symbol: str, change: PositionChange) -> Position:
+        manager = self._futures(symbol, change.exchange)
+        leverage = None if change.leverage is None else Decimal(change.leverage)
+        await self._keeper.configure(manager, symbol, leverage, change.margin_mode)
+        self._portfolios.refresh()
+        return self._keeper.position(manager, symbol)
+
+    def _check(self, manager: Any, asked: NewOrder) -> None:
+        """Look again: the position may have changed, or gone, since it was looked at."""
+        position = self._keeper.position(manager, asked.symbol)
+        if position.side is None or (position.side == "long") == (asked.side == "buy"):
+            raise PositionNotOpen(f"the position in {asked.symbol} has been closed meanwhile")
+        size = position.quantity if position.side == "long" else -position.quantity
+        check_reduces(size, asked)
+        resting = sum(
+            entry.item.remaining
+            for entry in self._ledger.open_orders
+            if _closes_with_a_limit(entry.item, manager.exchange_name, asked)
+        )
+        if asked.type == "limit" and resting + asked.quantity > position.quantity:
+            raise PositionClosing("limit orders that rest already close it; cancel them first")
+
+    def _futures(self, symbol: str, exchange: str | None) -> Any:
+        manager = self._engine.exchange(exchange)
+        if not manager.is_future:
+            raise SpotExchange(f"{manager.exchange_name} trades spot: see BACKEND_EXCHANGE_TYPE")
+        if symbol not in manager.exchange_config.traded_symbol_pairs:
+            raise InvalidSymbol(f"{symbol} is not traded on {manager.exchange_name}")
+        return manager
+
+
+def _closes_with_a_limit(order: Order, exchange: str, asked: NewOrder) -> bool:
+    """Tell whether an order rests to close the position; an entry's exits may do so beside it."""
+    return (
+        order.reduce_only
+        and order.type == "limit"
+        and order.parent_order_id is None
+        and (order.exchange, order.symbol, order.side) == (exchange, asked.symbol, asked.side)
+    )

@@ -1,0 +1,1 @@
+"""Serialized responses that are kept until the data behind them changes."""

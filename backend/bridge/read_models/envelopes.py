@@ -1,0 +1,31 @@
+"""Envelopes made of JSON that is serialised already."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import orjson
+
+from backend.ports.serialized import Prepared
+from backend.schemas.common import time_text, utc_now
+
+
+def prepare(data: bytes, etag: str) -> Prepared:
+    """Wrap one object."""
+    taken = time_text(utc_now()).encode()
+    return Prepared(b'{"success":true,"data":%b,"timestamp":"%b"}' % (data, taken), etag)
+
+
+def prepare_page(items: Iterable[bytes], limit: int, next_cursor: str | None) -> Prepared:
+    """Wrap one page of a list; its ETag stays while the page says the same."""
+    taken = time_text(utc_now()).encode()
+    pagination = orjson.dumps({"limit": limit, "next_cursor": next_cursor})
+    content = b'"data":[%b],"pagination":%b' % (b",".join(items), pagination)
+    body = b'{"success":true,%b,"timestamp":"%b"}' % (content, taken)
+    return Prepared(body, etag_of(content))
+
+
+def etag_of(content: bytes) -> str:
+    """Name a content: the same has the same name, at any time and after a restart."""
+    return f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'

@@ -1,0 +1,64 @@
+"""Read models: rebuilt on the bot's loop when something changed, handed out from anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from backend.bridge.read_models.envelopes import etag_of, prepare
+from backend.ports.serialized import Prepared
+
+
+@dataclass
+class _Model:
+    build: Callable[[], bytes | None]
+    interval_s: float
+    data: bytes = b""
+    prepared: Prepared | None = None
+    timer: asyncio.TimerHandle | None = field(default=None)
+
+
+class ReadModels:
+    """Named models, each rebuilt at most once per its interval, and at once by `refresh`."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, _Model] = {}
+
+    def define(self, name: str, build: Callable[[], bytes | None], *, interval_s: float) -> None:
+        """Add a model; `build` runs on the loop and may answer None for «not yet»."""
+        self._models[name] = _Model(build, interval_s)
+
+    def get(self, name: str) -> Prepared | None:
+        """Return the newest build, or None before the first."""
+        return self._models[name].prepared
+
+    def data(self, name: str) -> bytes:
+        """Return the newest build without its envelope."""
+        return self._models[name].data
+
+    def mark(self, name: str) -> None:
+        """Note a change; the rebuild follows within the model's interval. Loop only."""
+        model = self._models[name]
+        if model.timer is None:
+            loop = asyncio.get_running_loop()
+            model.timer = loop.call_later(model.interval_s, self.refresh, name)
+
+    def refresh(self, name: str) -> None:
+        """Rebuild now, so that what was just done can be read. Loop only."""
+        model = self._models[name]
+        if model.timer is not None:
+            model.timer.cancel()
+            model.timer = None
+        data = model.build()
+        if data is None or data == model.data:
+            return
+        model.data = data
+        model.prepared = prepare(data, etag_of(data))
+
+    def clear(self) -> None:
+        """Forget timers of a loop that has ended."""
+        for model in self._models.values():
+            if model.timer is not None:
+                model.timer.cancel()
+                model.timer = None

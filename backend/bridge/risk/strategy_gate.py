@@ -1,0 +1,31 @@
+"""Pause and risk limits for the orders that OctoBot's own strategies place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import octobot_trading.errors as trading_errors
+
+from backend.bridge.risk.pre_trade import Guard
+from backend.bridge.runtime.runner import Engine
+
+
+def gate_trading(manager: Any, engine: Engine, guard: Guard) -> None:
+    """Let strategies create no orders while the bot is paused, nor any that breaks a risk limit.
+
+    Protective orders of a fill still pass.
+
+    OctoBot's own switch, `trader.is_enabled`, would also stop it from counting fills.
+    """
+    create = manager.trader.create_order
+
+    async def create_if_allowed(order: Any, *args: Any, **kwargs: Any) -> Any:
+        loaded = kwargs.get("loaded") or (args and args[0])
+        if not loaded and order.triggered_by is None:
+            guard.admit_own(order)
+            is_free = order.reduce_only or guard.is_entered(order)
+            if engine.status.state == "paused" and not is_free:
+                raise trading_errors.OrderCreationError("trading is paused")
+        return await create(order, *args, **kwargs)
+
+    manager.trader.create_order = create_if_allowed

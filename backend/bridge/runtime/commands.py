@@ -1,0 +1,128 @@
+"""The bot's switch: state, start, stop, restart, pause, resume."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from datetime import datetime
+
+import octobot.constants
+
+from backend import __version__
+from backend.bridge.read_models.ttl_cache import Recent
+from backend.bridge.runtime.runner import Engine
+from backend.bridge.status import Status
+from backend.concurrency.host import Host
+from backend.errors import Conflict, JournalDown, OrderStateUnknown
+from backend.ports.serialized import Prepared
+from backend.schemas.bot import Bot, ExchangeReadiness, Readiness, Versions
+from backend.schemas.common import utc_now
+from backend.settings.model import Settings
+
+_VERSIONS = Versions(
+    backend=__version__, octobot=octobot.constants.VERSION, python=platform.python_version()
+)
+
+
+class BotControl:
+    """Commands to the bot as a whole; each returns the state that it led to."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        host: Host,
+        wait_until_durable: Callable[[], None],
+    ) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._host = host
+        self._wait_until_durable = wait_until_durable
+        self._started_at: datetime | None = None
+        self._recent = Recent(fresh_s=1.0)
+
+    def status(self) -> Bot:
+        """Return the bot's state; works in every state."""
+        state, reason = self._engine.status
+        ready = self._engine.exchanges
+        names = sorted(set(self._settings.exchange) | set(ready)) if not ready else sorted(ready)
+        return Bot(
+            state=state,
+            reason=reason,
+            trading=self._settings.trading,
+            started_at=self._started_at if state in ("running", "paused") else None,
+            exchanges=[ExchangeReadiness(exchange=name, ready=name in ready) for name in names],
+            loop_lag_ms=round(self._engine.pulse.worst_lag_s * 1000),
+            versions=_VERSIONS,
+        )
+
+    def read(self) -> Prepared:
+        """Return the same, prepared: at most a second old, and new when the state changes."""
+        state = (self._engine.status, self._started_at, tuple(self._engine.exchanges))
+        return self._recent.get(state, lambda: self.status().model_dump_json().encode())
+
+    def readiness(self) -> Readiness:
+        """Tell whether the bot can be used, and what is missing if not."""
+        bot = self.status()
+        ready = bot.state in ("running", "paused")
+        missing = (
+            [] if ready else [f"bot is {bot.state}" + (f": {bot.reason}" if bot.reason else "")]
+        )
+        missing += [
+            f"exchange {row.exchange} is not connected" for row in bot.exchanges if not row.ready
+        ]
+        return Readiness(ready=ready and not missing, bot=bot.state, missing=missing)
+
+    def start(self) -> Bot:
+        """Start a stopped or failed bot; returns while it starts."""
+        if self._engine.status.state in ("running", "paused", "starting"):
+            raise Conflict(f"the bot is {self._engine.status.state}")
+        self._host.call_blocking(self._engine.start)
+        return self.status()
+
+    def stop(self) -> Bot:
+        """Stop the bot and wait until it has stopped; the API stays up."""
+        if self._engine.status.state == "stopped":
+            raise Conflict("the bot is stopped")
+        self._host.call_blocking(self._engine.stop)
+        return self.status()
+
+    def restart(self) -> Bot:
+        """Stop the bot and start it again; returns while it starts."""
+        self._host.call_blocking(self._engine.restart)
+        return self.status()
+
+    def pause(self) -> Bot:
+        """Place no new orders until resumed, restarts included; open orders rest.
+
+        Raises `JournalDown` when the pause holds, but a restart would forget it.
+        """
+        return self._set_paused(True)
+
+    def resume(self) -> Bot:
+        """Take new orders again."""
+        return self._set_paused(False)
+
+    def _set_paused(self, paused: bool) -> Bot:
+        wanted = "paused" if paused else "running"
+        state = self._engine.status.state
+        if state == wanted:
+            raise Conflict(f"the bot is {state}")
+        self._engine.run(self._switch, paused)
+        try:
+            self._wait_until_durable()
+        except OrderStateUnknown:
+            raise JournalDown(f"the bot is {wanted}, but a restart would forget it") from None
+        return self.status()
+
+    # ---- on the bot's loop
+
+    async def _switch(self, paused: bool) -> None:
+        self._engine.set_paused(paused)
+
+    def note(self, status: Status) -> None:
+        """Remember when the bot came up."""
+        if status.state in ("running", "paused") and self._started_at is None:
+            self._started_at = utc_now()
+        elif status.state in ("starting", "stopped", "failed"):
+            self._started_at = None

@@ -1,0 +1,282 @@
+"""The bot's thread: runs an OctoBot on a loop of its own, takes work there, stops it cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+from backend.bridge.counters import Tally
+from backend.bridge.octobot.factory import create_octobot, take_apart, wait_for_exchanges
+from backend.bridge.octobot.in_memory_keys import HeldConfiguration
+from backend.bridge.runtime.lag_monitor import Pulse
+from backend.bridge.runtime.loop_executor import Entrance
+from backend.bridge.runtime.work_queue import Crossings
+from backend.bridge.status import BootFailed, Status
+from backend.concurrency.host import Host
+from backend.errors import BotNotReady, Conflict, InvalidExchange
+from backend.settings.model import Settings
+
+_STOP_TIMEOUT_S = 10.0
+_LEFT_TIMEOUT_S = 2.0
+_RETRY_AFTER_S = (5, 10, 30, 60)
+
+log = logging.getLogger(__name__)
+
+
+class Engine(Entrance):
+    """Owns the thread, the loop and the OctoBot on it.
+
+    Everything that touches an OctoBot object runs on the loop through `run`;
+    `bot`, `exchanges` and the callbacks given here are used on the loop only.
+    A `pause` holds from one run to the next, until `set_paused` ends it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        host: Host,
+        *,
+        give: Callable[[HeldConfiguration], None],
+        on_ready: Callable[[], Coroutine[Any, Any, None]],
+        on_status: Callable[[Status], None],
+        pause: Status | None = None,
+    ) -> None:
+        super().__init__(host, settings.bot_timeout)
+        self._settings = settings
+        self._give = give
+        self._on_ready = on_ready
+        self._on_status = on_status
+        self._status = Status("stopped")
+        self._pause = pause
+        self._lifecycle = threading.Lock()
+        self._telling = threading.RLock()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+        self._halt: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._retry: threading.Timer | None = None
+        self._failures = 0
+        self._kept: set[asyncio.Task[None]] = set()
+        self.pulse = Pulse()
+        self.tally = Tally()
+        self.bot: Any = None
+        self.exchanges: dict[str, Any] = {}
+
+    @property
+    def status(self) -> Status:
+        """The present state; a thread that died unseen counts as failed."""
+        status, thread = self._status, self._thread
+        if status.state in ("running", "paused") and (thread is None or not thread.is_alive()):
+            return Status("failed", "the bot's thread has ended")
+        return status
+
+    def exchange(self, name: str | None) -> Any:
+        """Return the named exchange, or the only one. Loop only.
+
+        Raises `InvalidExchange`, and `BotNotReady` while there is none at all.
+        """
+        if not self.exchanges:  # a restart began since the caller looked
+            raise BotNotReady("no exchange is connected")
+        if name is None:
+            if len(self.exchanges) != 1:
+                raise InvalidExchange(f"exchange: one of {', '.join(self.exchanges)}")
+            return next(iter(self.exchanges.values()))
+        if name not in self.exchanges:
+            raise InvalidExchange(f"exchange: one of {', '.join(self.exchanges)}")
+        return self.exchanges[name]
+
+    def keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let work go on for as long as this run of the bot. Loop only."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
+
+    # ---- lifecycle, from any thread; all but `close` raise Conflict while another is at work
+
+    def start(self) -> None:
+        """Start the bot's thread; nothing happens when it runs. May wait for a failed one's end."""
+        with self._exclusive():
+            self._start()
+
+    def stop(self) -> None:
+        """Stop the bot and wait until its thread has ended."""
+        with self._exclusive():
+            self._stop()
+
+    def restart(self) -> None:
+        """Stop, then start again in the same process."""
+        with self._exclusive():
+            self._stop()
+            self._start()
+
+    def close(self) -> None:
+        """Stop the bot for good, after whoever starts or stops it now."""
+        self._closed = True
+        with self._exclusive(wait_s=-1):
+            self._stop()
+
+    def set_paused(self, paused: bool, reason: str | None = None) -> None:
+        """Note on the loop that trading is paused or goes on."""
+        self._pause = Status("paused", reason) if paused else None
+        self._set_status(self._pause or Status("running"))
+
+    @contextlib.contextmanager
+    def _exclusive(self, wait_s: float = 0.05) -> Iterator[None]:
+        if not self._lifecycle.acquire(timeout=wait_s):
+            raise Conflict("the bot is being started or stopped already")
+        try:
+            yield
+        finally:
+            self._lifecycle.release()
+
+    def _start(self) -> None:
+        self._cancel_retry()
+        if self._closed or (self._is_alive() and self._status.state != "failed"):
+            return
+        if not self._join():
+            return
+        self._set_status(Status("starting"))
+        self._halt = concurrent.futures.Future()
+        self._thread = threading.Thread(target=self._main, name="octobot", daemon=True)
+        self._thread.start()
+
+    def _stop(self) -> None:
+        self._failures = 0
+        self._cancel_retry()
+        if self._is_alive():
+            self._set_status(Status("stopping"))
+            self._end(self._halt)
+        if self._join():
+            self._cancel_retry()  # of a boot that has failed meanwhile
+            self._set_status(Status("stopped"))
+
+    def _is_alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _join(self) -> bool:
+        """Wait for the end of the thread, if there is one."""
+        if self._thread is not None:
+            self._thread.join(_STOP_TIMEOUT_S + 5)
+            if self._thread.is_alive():
+                self._set_status(Status("failed", "the bot did not stop in time"))
+                return False
+            self._thread = None
+        return True
+
+    def _cancel_retry(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+    def _set_status(self, status: Status) -> None:
+        with self._telling:
+            if status != self._status:
+                self._status = status
+                self._on_status(status)
+
+    @staticmethod
+    def _end(halt: concurrent.futures.Future[None]) -> None:
+        with contextlib.suppress(concurrent.futures.InvalidStateError):  # ended before
+            halt.set_result(None)
+
+    # ---- on the bot's thread
+
+    def _main(self) -> None:
+        loop = None
+        try:
+            self.bot = create_octobot(self._settings, self._give)
+            loop = self.bot.task_manager.async_loop
+            asyncio.set_event_loop(loop)
+            self._crossings = Crossings(loop, self._settings.bot_queue)
+            loop.run_until_complete(self._live(self._halt))
+        except BaseException as error:
+            log.exception("the bot's thread failed")
+            starting = self._status.state == "starting"
+            self._fail(_boot_failure(error) if starting else "the bot's thread has ended")
+        finally:
+            if loop is not None:
+                self._close_loop(loop)
+
+    async def _live(self, halt: concurrent.futures.Future[None]) -> None:
+        """Boot, run until the halt, take the bot apart."""
+        boot = asyncio.ensure_future(self._boot(halt))
+        try:
+            await asyncio.wrap_future(halt)
+        finally:
+            self.pulse.stop()
+            self.exchanges = {}  # nothing of ours may look at a bot that is being taken apart
+            for task in (boot, *self._kept):
+                task.cancel()
+            await asyncio.wait([boot], timeout=_LEFT_TIMEOUT_S)
+            try:
+                await asyncio.wait_for(take_apart(self.bot), _STOP_TIMEOUT_S)
+            except Exception:  # the thread ends all the same
+                log.exception("the bot did not stop cleanly")
+
+    async def _boot(self, halt: concurrent.futures.Future[None]) -> None:
+        try:
+            await self.bot.initialize()
+            self.exchanges = await wait_for_exchanges(self.bot)
+            await self._on_ready()
+        except BootFailed as failure:
+            self._fail(str(failure))
+            self._retry_later()
+            self._end(halt)
+        except Exception as error:  # whatever it is, the API goes on serving
+            log.exception("the bot could not boot")
+            self._fail(_boot_failure(error))
+            self._end(halt)
+        else:
+            self._failures = 0
+            self.pulse.start()
+            self._come_to(self._pause or Status("running"))
+
+    def _fail(self, reason: str) -> None:
+        if self._come_to(Status("failed", reason)):
+            log.error("the bot failed: %s", reason)
+
+    def _come_to(self, status: Status) -> bool:
+        """Note how a boot or a run has ended, unless it is being stopped or has failed before."""
+        with self._telling:
+            is_news = self._status.state not in ("stopping", "failed")
+            if is_news:
+                self._set_status(status)
+            return is_news
+
+    def _retry_later(self) -> None:
+        delay_s = _RETRY_AFTER_S[min(self._failures, len(_RETRY_AFTER_S) - 1)]
+        self._failures += 1
+        self._retry = threading.Timer(delay_s, self._start_again)
+        self._retry.daemon = True
+        self._retry.start()
+
+    def _start_again(self) -> None:
+        with contextlib.suppress(Conflict):  # someone starts or stops it by hand
+            self.start()
+
+    def _close_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End all that is left on the loop, and whoever waits for it."""
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=_STOP_TIMEOUT_S))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        # OctoBot's handler logs, which crashes Python when it ends with a failed task unheard
+        loop.set_exception_handler(lambda _loop, _context: None)
+        loop.close()
+        asyncio.set_event_loop(None)
+        if self._crossings is not None:
+            self._crossings.abandon()
+            self._crossings = None
+
+
+def _boot_failure(error: BaseException) -> str:
+    if isinstance(error, BootFailed):
+        return str(error)
+    return f"boot failed ({type(error).__name__}), see the log"

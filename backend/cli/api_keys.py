@@ -1,0 +1,73 @@
+"""`octobot-backend api-key …`: API keys of the database's users, also while a server runs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+from pydantic import ValidationError
+
+from backend.cli.common import Refusal
+from backend.cli.local_services import opened_identity
+from backend.schemas.api_keys import ApiKey, NewApiKey
+from backend.schemas.common import MAX_PAGE, PageQuery, time_text, utc_now
+
+
+@click.group()
+def api_key() -> None:
+    """Create, list and revoke API keys. A running server takes it over within seconds."""
+
+
+@api_key.command()
+@click.argument("username")
+@click.argument("name")
+@click.option("--scope", "scopes", multiple=True, required=True, help="May be repeated.")
+@click.option("--network", "networks", multiple=True, help="As 10.0.0.0/8; may be repeated.")
+@click.option("--days", type=click.IntRange(1, 36500), help="How long it lives; for ever if unset.")
+def create(
+    username: str, name: str, scopes: tuple[str, ...], networks: tuple[str, ...], days: int | None
+) -> None:
+    """Make a key called NAME for a user and print it, once."""
+    expires_at = utc_now() + timedelta(days=days) if days else None
+    wanted = {"name": name, "scopes": scopes, "networks": networks, "expires_at": expires_at}
+    try:
+        new = NewApiKey.model_validate(wanted)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise Refusal(f"{first['loc'][0]}: {first['msg']}") from None
+    with opened_identity("api-key create", f"{username} {name}") as identity:
+        owner = identity.accounts.named(username)
+        made = identity.api_keys.create(owner.id, owner.role, new)
+    click.echo(f"key, shown only now: {made.key}")
+
+
+@api_key.command(name="list")
+@click.argument("username")
+def list_keys(username: str) -> None:
+    """List a user's keys, the newest first."""
+    with opened_identity() as identity:
+        owner = identity.accounts.named(username)
+        page = identity.api_keys.page(owner.id, PageQuery(limit=MAX_PAGE, cursor=None))
+    for key in page.data:
+        click.echo(_line(key))
+
+
+@api_key.command()
+@click.argument("username")
+@click.argument("prefix")
+def revoke(username: str, prefix: str) -> None:
+    """Revoke the user's key that begins with PREFIX, as the list shows it."""
+    with opened_identity("api-key revoke", f"{username} {prefix}") as identity:
+        owner = identity.accounts.named(username)
+        page = identity.api_keys.page(owner.id, PageQuery(limit=MAX_PAGE, cursor=None))
+        found = [key.id for key in page.data if key.prefix == prefix]
+        if not found:
+            raise Refusal("no such API key")
+        identity.api_keys.revoke(owner.id, found[0])
+    click.echo(f"revoked {prefix}")
+
+
+def _line(key: ApiKey) -> str:
+    until = time_text(key.expires_at) if key.expires_at else "for ever"
+    used = time_text(key.last_used_at) if key.last_used_at else "never used"
+    return f"{key.prefix}\t{key.name}\t{','.join(key.scopes)}\t{until}\t{used}"

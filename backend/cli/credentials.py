@@ -1,0 +1,60 @@
+"""The command `octobot-backend credentials`."""
+
+from __future__ import annotations
+
+import click
+from cryptography.fernet import Fernet
+
+from backend.cli.common import Refusal, opened_database, settings
+from backend.credentials import Sealer
+from backend.errors import CredentialsUnreadable
+from backend.middleware.headers import new_request_id
+from backend.schemas.common import utc_now
+from backend.store import audit, second_factors
+from backend.store import credentials as kept
+from backend.store.audit import NewEntry
+
+
+@click.group()
+def credentials() -> None:
+    """Keep the encryption of stored exchange keys and second factors."""
+
+
+@credentials.command("new-key")
+def new_key() -> None:
+    """Print a fresh key for BACKEND_ENCRYPTION_KEY."""
+    click.echo(Fernet.generate_key().decode())
+
+
+@credentials.command()
+def rotate() -> None:
+    """Encrypt exchange keys and second factors again, under the first BACKEND_ENCRYPTION_KEY.
+
+    The seeds of second factors too. All or none: afterwards the other keys of the setting can
+    be dropped. A running server that was started with the same setting does not mind.
+    """
+    sealer = Sealer(settings())
+    with opened_database() as database:
+        try:
+            with database.transaction() as session:
+                count = kept.rewrite(session, sealer.renew)
+                count += second_factors.rewrite(session, sealer.renew)
+                audit.append(session, [_entry()])
+        except CredentialsUnreadable as error:
+            raise Refusal(str(error.details)) from None
+    click.echo(f"encrypted anew: {count}")
+
+
+def _entry() -> NewEntry:
+    return NewEntry(
+        occurred_at=utc_now(),
+        action="credentials.rotate",
+        user_id=None,
+        username=None,
+        address="",
+        method="CLI",
+        path="octobot-backend credentials rotate",
+        status=0,
+        outcome="ok",
+        request_id=new_request_id(),
+    )

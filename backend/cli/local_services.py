@@ -1,0 +1,70 @@
+"""What commands about users and keys share: the services without a server, and a trace."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import NamedTuple
+
+from backend.cli.common import Refusal, opened_database, settings
+from backend.concurrency.host import ThreadHost
+from backend.errors import ApiError
+from backend.identity.api_keys import ApiKeys
+from backend.identity.passwords import Passwords
+from backend.identity.second_factor import SecondFactors
+from backend.identity.store_sync import Watch
+from backend.identity.users import Accounts
+from backend.schemas.common import utc_now
+from backend.store import Database, audit
+from backend.store.audit import NewEntry
+from backend.store.encryption import Sealer
+
+
+class LocalIdentity(NamedTuple):
+    """What a command may do to users."""
+
+    accounts: Accounts
+    api_keys: ApiKeys
+    second_factors: SecondFactors
+
+
+@contextmanager
+def opened_identity(action: str | None = None, whom: str = "") -> Iterator[LocalIdentity]:
+    """Open the database's users; what `action` does to one leaves its trace in the audit."""
+    with opened_database() as database, closing(Passwords(ThreadHost())) as passwords:
+        watch, outcome = Watch(database), "ok"
+        try:
+            yield LocalIdentity(
+                Accounts(database, passwords, watch),
+                ApiKeys(database, watch),
+                SecondFactors(database, watch, Sealer(settings())),
+            )
+        except ApiError as error:
+            outcome = error.type
+            raise Refusal(_words(error)) from None
+        finally:
+            if action is not None:
+                _leave_trace(database, action, whom, outcome)
+
+
+def _leave_trace(database: Database, action: str, whom: str, outcome: str) -> None:
+    entry = NewEntry(
+        occurred_at=utc_now(),
+        action=action.replace(" ", "."),
+        user_id=None,
+        username=getpass.getuser(),
+        address="local",
+        method="COMMAND",
+        path=f"{action} {whom}",
+        status=0,
+        outcome=outcome,
+        request_id="-",
+    )
+    with database.transaction() as session:
+        audit.append(session, [entry])
+
+
+def _words(error: ApiError) -> str:
+    fields = "; ".join(f"{field.field}: {field.message}" for field in error.fields)
+    return error.details or fields or error.title

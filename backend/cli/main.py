@@ -1,0 +1,115 @@
+"""The command `octobot-backend`: runs the server, and has what belongs to its keeping."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from backend.cli.api_keys import api_key
+from backend.cli.audit import audit
+from backend.cli.common import Refusal
+from backend.cli.common import settings as _settings
+from backend.cli.credentials import credentials
+from backend.cli.secret_key import secret_key
+from backend.cli.users import user
+from backend.settings.describe import describe
+from backend.settings.model import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from socket import socket
+
+    from backend.server.tls import Certificates
+
+_FAREWELL_S = 2.0
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Run an OctoBot and serve it over HTTP. BACKEND_* variables configure it."""
+    if context.invoked_subcommand is None:
+        context.invoke(run)
+
+
+@main.command()
+def run() -> None:
+    """Start the bot and serve it until SIGINT or SIGTERM (the default)."""
+    settings = _settings()
+    shown, listener = _prepare(settings)
+    from backend.start import START_ERRORS  # imports OctoBot, which takes seconds
+
+    try:
+        _serve(settings, shown, listener)
+    except START_ERRORS as error:
+        raise Refusal(str(error)) from None
+    # OctoBot leaves tasks and threads behind; taking the interpreter apart under them crashes
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+@main.command()
+def config() -> None:
+    """Print the settings, secrets masked."""
+    for name, value in describe(_settings()):
+        click.echo(f"{name}={value}")
+
+
+@main.command()
+def openapi() -> None:
+    """Print the API contract as swagger.yaml holds it."""
+    from backend.app import register_routes
+    from backend.middleware.routing import LeanFlask
+    from backend.openapi.document import contract_yaml
+
+    app = LeanFlask("backend")
+    register_routes(app, production=True)
+    click.echo(contract_yaml(app), nl=False)
+
+
+main.add_command(api_key)
+main.add_command(audit)
+main.add_command(user)
+main.add_command(credentials)
+main.add_command(secret_key)
+
+
+def _prepare(settings: Settings) -> tuple[Certificates | None, socket]:
+    """Refuse what can be refused before OctoBot is imported: a bad certificate, a taken port."""
+    from backend.server.server import listen
+    from backend.server.tls import certificates
+
+    try:
+        return certificates(settings), listen(settings.host, settings.port)
+    except SettingsError as error:
+        raise Refusal(str(error)) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (while")[0]
+        address = f"{settings.host}:{settings.port}"
+        raise Refusal(f"BACKEND_HOST, BACKEND_PORT: {address}: {reason}") from None
+
+
+def _serve(settings: Settings, shown: Certificates | None, listener: socket) -> None:
+    from backend.app import watch_connections
+    from backend.concurrency.gevent_host import GeventHost
+    from backend.server.server import Server, raise_open_files_limit, serve_until_told
+    from backend.start import running_app
+
+    raise_open_files_limit()
+    with listener, running_app(settings, GeventHost()) as app:
+        host, port = listener.getsockname()[:2]
+        scheme = "http" if shown is None else "https"
+        address = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+        click.echo(f"OctoBot backend on {address}", err=True)
+        if settings.trading == "real":
+            exchanges = ", ".join(settings.exchange)
+            click.echo(f"REAL TRADING: orders on {exchanges} move real money", err=True)
+        if settings.env == "development":
+            click.echo(f"Documentation on {address}/docs", err=True)
+        server = Server(listener, app, certificates=shown)
+        watch_connections(app, server)
+        serve_until_told(server)
+    server.see_off(_FAREWELL_S)  # the hub has said good-bye by now

@@ -1,0 +1,24 @@
+"""The command `octobot-backend secret-key`."""
+
+from __future__ import annotations
+
+import click
+
+from backend.cli.common import Refusal, settings
+from backend.identity.signing_keys import rotate_kept_key
+from backend.settings.model import SettingsError
+
+
+@click.group()
+def secret_key() -> None:
+    """Keep the key that signs access tokens."""
+
+
+@secret_key.command()
+def rotate() -> None:
+    """Make a fresh key, in force from the next start; tokens of the present one stay good."""
+    try:
+        rotate_kept_key(settings())
+    except SettingsError as error:
+        raise Refusal(str(error)) from None
+    click.echo("the next start signs with a fresh key")

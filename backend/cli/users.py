@@ -1,0 +1,164 @@
+"""`octobot-backend user …`: the users of the database, also while a server runs on it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sys
+
+import click
+
+from backend.cli.common import Refusal
+from backend.cli.local_services import opened_identity
+from backend.schemas.auth import User
+from backend.schemas.common import MAX_PAGE, PageQuery, time_text
+from backend.schemas.users import EMAIL_PATTERN, UserChange
+
+_ROLES = click.Choice(["viewer", "trader", "admin"])
+_SHORTEST_PASSWORD = 10
+_READ_PASSWORD = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from the standard input."
+)
+
+
+@click.group()
+def user() -> None:
+    """Create, show and change users. A running server takes it over within seconds."""
+
+
+@user.command()
+@click.argument("username")
+@click.option("--role", type=_ROLES, default="viewer", show_default=True)
+@click.option("--email", default=None)
+@_READ_PASSWORD
+def create(username: str, role: str, email: str | None, password_stdin: bool) -> None:
+    """Create a user.
+
+    Without --password-stdin a password is made up and printed; it has to be
+    replaced at the first login.
+    """
+    _check_email(email)
+    password = _read_password() if password_stdin else secrets.token_urlsafe(16)
+    with opened_identity("user create", username) as identity:
+        created = identity.accounts.create(
+            username,
+            password,
+            role,  # type: ignore[arg-type]  # click checks it
+            email=email.lower() if email else None,
+            must_change_password=not password_stdin,
+        )
+    click.echo(f"created {created.username}, {created.role}")
+    if not password_stdin:
+        _show_password(password)
+
+
+@user.command(name="list")
+def list_users() -> None:
+    """List all users."""
+    query = PageQuery(limit=MAX_PAGE, cursor=None)
+    with opened_identity() as identity:
+        while True:
+            page = identity.accounts.page(query)
+            for found in page.data:
+                click.echo(_line(found))
+            if page.pagination.next_cursor is None:
+                return
+            query = PageQuery(limit=MAX_PAGE, cursor=page.pagination.next_cursor)
+
+
+@user.command()
+@click.argument("username")
+def show(username: str) -> None:
+    """Show a user."""
+    with opened_identity() as identity:
+        found = identity.accounts.named(username)
+    for name, value in found.model_dump(mode="json").items():
+        click.echo(f"{name}: {_shown(value)}")
+
+
+@user.command()
+@click.argument("username")
+@click.argument("role", type=_ROLES)
+def set_role(username: str, role: str) -> None:
+    """Give a user another role."""
+    _change("set-role", username, UserChange.model_validate({"role": role}))
+    click.echo(f"{username} is {role} now")
+
+
+@user.command()
+@click.argument("username")
+def enable(username: str) -> None:
+    """Let a user log in again."""
+    _change("enable", username, UserChange(disabled=False))
+    click.echo(f"{username} may log in")
+
+
+@user.command()
+@click.argument("username")
+def disable(username: str) -> None:
+    """Keep a user out, and end their sessions."""
+    _change("disable", username, UserChange(disabled=True))
+    click.echo(f"{username} may not log in")
+
+
+@user.command()
+@click.argument("username")
+@_READ_PASSWORD
+def reset_password(username: str, password_stdin: bool) -> None:
+    """Give a user another password, which they have to replace, and end their sessions."""
+    password = _read_password() if password_stdin else secrets.token_urlsafe(16)
+    _change("reset-password", username, UserChange(password=password))
+    click.echo(f"{username} has a new password")
+    if not password_stdin:
+        _show_password(password)
+
+
+@user.command()
+@click.argument("username")
+def remove_second_factor(username: str) -> None:
+    """Let a user log in by password alone, when app and recovery codes are lost."""
+    with opened_identity("user remove-second-factor", username) as identity:
+        identity.second_factors.remove(identity.accounts.named(username).id)
+    click.echo(f"{username} logs in by password alone")
+
+
+@user.command()
+@click.argument("username")
+@click.confirmation_option(prompt="Delete the user with all sessions and keys?")
+def delete(username: str) -> None:
+    """Delete a user."""
+    with opened_identity("user delete", username) as identity:
+        identity.accounts.remove(identity.accounts.named(username).id)
+    click.echo(f"deleted {username}")
+
+
+def _change(action: str, username: str, change: UserChange) -> None:
+    with opened_identity(f"user {action}", username) as identity:
+        identity.accounts.change(identity.accounts.named(username).id, change)
+
+
+def _check_email(email: str | None) -> None:
+    if email is not None and not re.fullmatch(EMAIL_PATTERN, email):
+        raise Refusal("--email: an address such as alice@example.org")
+
+
+def _read_password() -> str:
+    password = sys.stdin.readline().rstrip("\r\n")
+    if len(password) < _SHORTEST_PASSWORD:
+        raise Refusal(f"a password has at least {_SHORTEST_PASSWORD} characters")
+    return password
+
+
+def _show_password(password: str) -> None:
+    click.echo(f"password, shown only now: {password}")
+
+
+def _line(found: User) -> str:
+    state = "disabled" if found.disabled else "enabled"
+    return f"{found.username}\t{found.role}\t{state}\t{time_text(found.created_at)}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(value) if isinstance(value, list) else str(value or "-")

@@ -1,0 +1,135 @@
+"""How requests wait on the gevent hub for other threads, without holding the hub."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+import gevent
+from gevent.event import Event
+from gevent.hub import Waiter
+
+from backend.concurrency.cpu_affinity import run_anywhere
+from backend.concurrency.host import ThreadHost
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_FIRST = 2  # the highest priority of a watcher
+
+
+class GeventHost:
+    """Host for the hub of the thread that creates it.
+
+    One async watcher serves all waits: other threads append what is to be
+    called to a queue and nudge the hub, which then drains the queue, before it
+    looks at what came in over the network.
+    """
+
+    def __init__(self) -> None:
+        hub = gevent.get_hub()
+        self._thread = threading.get_ident()
+        self._elsewhere = ThreadHost()
+        self._pool = hub.threadpool
+        self._calls: deque[Callable[[], object]] = deque()
+        self._watcher = hub.loop.async_(priority=_FIRST)
+        self._watcher.start(self._drain)
+
+    def wait(self, future: concurrent.futures.Future[T], timeout_s: float) -> T:
+        """Let other greenlets run until the future is done; then this one runs next.
+
+        Any other thread than the hub's is blocked.
+        """
+        if threading.get_ident() != self._thread:
+            return self._elsewhere.wait(future, timeout_s)
+        if not future.done():
+            waiter = Waiter()  # an Event would let all run first that are ready by then
+            future.add_done_callback(lambda _future: self.call_on_hub(partial(waiter.switch, None)))
+            with gevent.Timeout(timeout_s, TimeoutError):
+                waiter.get()
+        return future.result(0)
+
+    def call_blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run it in gevent's threadpool, or right here in any other thread than the hub's."""
+        if threading.get_ident() != self._thread:
+            return function(*args, **kwargs)
+        outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._pool.apply(_settle, (outcome, function, args, kwargs))
+        return outcome.result(0)
+
+    def new_signal(self) -> HubSignal:
+        """Create a signal that greenlets wait for."""
+        return HubSignal(self)
+
+    def rest(self, seconds: float) -> None:
+        """Let other greenlets run for so long."""
+        gevent.sleep(seconds)
+
+    def call_on_hub(self, function: Callable[[], object]) -> None:
+        """Have the hub call something short soon; from any thread."""
+        self._calls.append(function)
+        self._watcher.send()
+
+    def close(self) -> None:
+        """Stop listening to other threads."""
+        self._watcher.close()
+
+    def _drain(self) -> None:
+        while self._calls:
+            self._calls.popleft()()
+
+
+def _settle(
+    outcome: concurrent.futures.Future[T],
+    function: Callable[..., T],
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+) -> None:
+    """Keep the function's result or exception: gevent prints what is raised in its pool."""
+    run_anywhere()  # passwords are hashed without the interpreter
+    try:
+        outcome.set_result(function(*args, **kwargs))
+    except BaseException as error:
+        outcome.set_exception(error)
+
+
+class HubSignal:
+    """A Signal whose waits are for the hub's own greenlets only."""
+
+    def __init__(self, host: GeventHost) -> None:
+        self._host = host
+        self._is_set = False
+        self._sets = 0
+        self._waits: dict[Event, int] = {}
+
+    def set(self) -> None:
+        """Wake all who wait; thread-safe."""
+        self._is_set = True
+        self._sets += 1
+        self._host.call_on_hub(partial(self._wake, self._sets))
+
+    def clear(self) -> None:
+        """Make later waits block again."""
+        self._is_set = False
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until set; False when the time is up first."""
+        sets_before = self._sets
+        if self._is_set:
+            return True
+        woken = Event()
+        self._waits[woken] = sets_before
+        try:
+            return bool(woken.wait(timeout_s))
+        finally:
+            del self._waits[woken]
+
+    def _wake(self, sets: int) -> None:
+        """Wake the waits that began before; it may be cleared and waited for anew by now."""
+        for woken, sets_before in self._waits.items():
+            if sets_before < sets:
+                woken.set()

@@ -1,0 +1,101 @@
+"""Users as admins see and change them, over HTTP or with the command."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy.exc import IntegrityError
+
+from backend.errors import Conflict, FieldError, NotFound, ValidationFailed
+from backend.identity.passwords import Passwords
+from backend.identity.store_sync import Watch
+from backend.identity.user_view import shown
+from backend.pagination import decode_text_cursor, encode_text_cursor
+from backend.schemas.auth import Role, User
+from backend.schemas.common import Page, PageQuery, Pagination, utc_now
+from backend.schemas.users import UserChange
+from backend.store import Database, models, users
+from backend.store import user_changes as accounts
+from backend.store.users import NewUser
+
+USERNAME = re.compile(r"[a-z0-9_.@-]{1,64}")
+
+
+class Accounts:
+    """The users of one backend. All methods may be called from any thread."""
+
+    def __init__(self, database: Database, passwords: Passwords, watch: Watch) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._watch = watch
+
+    def create(
+        self,
+        username: str,
+        password: str,
+        role: Role,
+        *,
+        email: str | None = None,
+        must_change_password: bool = False,
+    ) -> User:
+        """Create a user; raises `Conflict` when the name or the address is taken."""
+        name = username.lower()
+        if not USERNAME.fullmatch(name):
+            message = "1 to 64 letters, digits or any of _ . @ -"
+            raise ValidationFailed(fields=[FieldError("username", message)])
+        hashed = self._passwords.hash(password)
+        new = NewUser(name, hashed, role, utc_now(), email, must_change_password)
+        try:
+            return shown(self._watch.change(users.add, new))
+        except IntegrityError:
+            raise Conflict("the username or the email is taken") from None
+
+    def page(self, query: PageQuery) -> Page[User]:
+        """List users in the order of their names."""
+        after = decode_text_cursor("users", query.cursor)
+        rows = self._database.read(users.by_name, query.limit + 1, after)
+        listed, more = rows[: query.limit], rows[query.limit :]
+        cursor = encode_text_cursor("users", listed[-1].username) if more else None
+        return Page(
+            data=[shown(user) for user in listed],
+            pagination=Pagination(limit=query.limit, next_cursor=cursor),
+        )
+
+    def get(self, user_id: str) -> User:
+        """Return the user of this id; raises `NotFound`."""
+        return _found(self._database.read(users.get, user_id))
+
+    def named(self, username: str) -> User:
+        """Return the user of this name; raises `NotFound`."""
+        return _found(self._database.read(users.find, username.lower()))
+
+    def change(self, user_id: str, wanted: UserChange) -> User:
+        """Change a user.
+
+        A password that somebody else chose has to be replaced at the next login,
+        unless `wanted` says otherwise. Raises `NotFound`, `LastAdmin`, and
+        `Conflict` when the address is taken.
+        """
+        hashed, must_change = None, wanted.must_change_password
+        if wanted.password is not None:
+            hashed = self._passwords.hash(wanted.password)
+            must_change = True if must_change is None else must_change
+        change = accounts.Change(wanted.role, wanted.disabled, must_change, hashed, wanted.email)
+        try:
+            return _found(self._watch.change(accounts.change, user_id, change, utc_now()))
+        except IntegrityError:
+            raise Conflict("the email is taken") from None
+
+    def remove(self, user_id: str) -> None:
+        """Delete a user; their tokens and keys are of no use from then on.
+
+        Raises `NotFound` and `LastAdmin`.
+        """
+        if not self._watch.change(accounts.remove, user_id):
+            raise NotFound("no such user")
+
+
+def _found(user: models.User | None) -> User:
+    if user is None:
+        raise NotFound("no such user")
+    return shown(user)

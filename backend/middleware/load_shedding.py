@@ -1,0 +1,71 @@
+"""Reads that wait when the bot falls behind: those of the callers first who ask most often."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+from flask import Flask
+
+from backend.concurrency.host import Host
+from backend.errors import BotStrained
+from backend.middleware.request_context import serving_app
+
+REFUSAL_RESTS_S = 1.0
+_WINDOW_S = 0.25
+_LEAST_PER_WINDOW = 10
+_LESS, _MORE = 0.7, 1.5
+_EXTENSION = "shedding"
+
+
+class Shedding:
+    """A level that sinks while the bot is late and rises again after.
+
+    The level is how often each caller may read: it begins at what the heaviest
+    of them does, so these are the first below it. Nobody is kept from forty
+    reads a second: those are not what holds the bot up. `refused` counts.
+    """
+
+    def __init__(self, lag_s: Callable[[], float], most_s: float, host: Host) -> None:
+        self._lag_s = lag_s
+        self._most_s = most_s
+        self._host = host
+        self._level = math.inf
+        self._window_ends = 0.0
+        self._counts: dict[str, int] = {}
+        self.refused = 0
+
+    def admit(self, caller: str) -> None:
+        """Count a read; raises `BotStrained`, after a rest, when it is above the level."""
+        now = time.monotonic()
+        if now >= self._window_ends:
+            self._window_ends = now + _WINDOW_S
+            self._adapt()
+        count = self._counts[caller] = self._counts.get(caller, 0) + 1
+        if count > self._level:
+            self.refused += 1
+            # an answer at once would only be asked for again: refusing costs as much as reading
+            self._host.rest(REFUSAL_RESTS_S)
+            raise BotStrained("the bot falls behind: ask less often")
+
+    def _adapt(self) -> None:
+        heaviest = max(self._counts.values(), default=0)
+        self._counts = {}
+        if 0 < self._most_s < self._lag_s():
+            self._level = max(_LEAST_PER_WINDOW, min(self._level, heaviest) * _LESS)
+        elif self._level * _MORE > heaviest:
+            self._level = math.inf
+        else:
+            self._level *= _MORE
+
+
+def install_shedding(app: Flask, lag_s: Callable[[], float], most_s: float, host: Host) -> None:
+    """Have reads of this app wait while the bot is later than that; 0 lets it be late."""
+    app.extensions[_EXTENSION] = Shedding(lag_s, most_s, host)
+
+
+def shedding(app: Flask | None = None) -> Shedding:
+    """Return an app's, or that of the app which serves the present request."""
+    found: Shedding = (app or serving_app()).extensions[_EXTENSION]
+    return found

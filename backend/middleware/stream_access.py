@@ -1,0 +1,78 @@
+"""What of the streams a caller may follow: topics by scope, symbols by what is traded, how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import cast
+
+from flask import current_app
+
+from backend.errors import BotNotReady, FieldError, Forbidden, InvalidSymbol
+from backend.identity import Principal
+from backend.schemas.auth import Scope
+from backend.schemas.topics import Topic
+from backend.services import services
+from backend.streams import Holder, Tickets
+
+TICKETS = "stream_tickets"
+SCOPES: dict[Topic, Scope] = {
+    "prices": "markets:read",
+    "candles": "markets:read",
+    "order_book": "markets:read",
+    "orders": "orders:read",
+    "trades": "trades:read",
+    "positions": "orders:read",
+    "portfolio": "portfolio:read",
+    "bot": "bot:read",
+    "evaluators": "bot:read",
+    "notifications": "bot:read",
+    "logs": "logs:read",
+}
+
+
+def readable(topics: Iterable[Topic], principal: Principal) -> tuple[Topic, ...]:
+    """Pick what somebody may read; raises `Forbidden` when that is nothing."""
+    chosen = tuple(topic for topic in topics if SCOPES[topic] in principal.scopes)
+    if not chosen:
+        raise Forbidden("the caller may read none of the topics")
+    return chosen
+
+
+def require_topics(topics: tuple[Topic, ...], principal: Principal) -> tuple[Topic, ...]:
+    """Return the topics; raises `Forbidden` for who may not read them all."""
+    missing = {SCOPES[topic] for topic in topics} - principal.scopes
+    if missing:
+        raise Forbidden(f"these topics take the scopes {', '.join(sorted(missing))}")
+    return topics
+
+
+def require_symbols(symbols: frozenset[str] | None) -> frozenset[str] | None:
+    """Return the symbols; raises `InvalidSymbol` for what the bot does not trade."""
+    if symbols is None:
+        return None
+    try:
+        exchanges = services().bridge.markets.exchanges()
+    except BotNotReady:
+        return symbols  # streams outlive a bot's restart: nobody is turned away because of one
+    unknown = symbols.difference(*(exchange.symbols for exchange in exchanges))
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        raise InvalidSymbol(
+            f"not traded here: {names}", fields=[FieldError("symbols", f"not traded here: {names}")]
+        )
+    return symbols
+
+
+def holder(principal: Principal) -> Holder:
+    """Return for how long somebody may be sent anything."""
+    return Holder(
+        principal.user_id,
+        principal.expires_at.timestamp(),
+        partial(services().identity.is_active, principal),
+    )
+
+
+def tickets() -> Tickets[Principal]:
+    """Return the tickets of this app."""
+    return cast(Tickets[Principal], current_app.extensions[TICKETS])

@@ -1,0 +1,213 @@
+"""Logs: everything as JSON lines in BACKEND_HOME/logs, our own events readable on stderr too.
+
+Secrets are masked on the way in, whoever logs them. OctoBot logs through the
+standard library, a lot; its lines go to the file only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import orjson
+import structlog
+
+from backend.errors import InternalError
+from backend.observability.masking import masked, masked_value
+
+ACCESS = "access"
+AUDIT = "audit"
+MAX_FILE_BYTES = 20 * 1024 * 1024
+KEPT_FILES = 14
+_MASKED_BEFORE = frozenset({ACCESS, AUDIT})  # where they came in, part by part
+_FLUSH_S = 0.5
+_GATHERED_BYTES = 256 * 1024  # whoever's line fills it waits for the disk
+_LOST = (OSError, ValueError)  # no room, or closed while somebody still had a line
+
+
+Listener = Callable[[str, str, str], None]
+
+
+class LogFile:
+    """A file that many threads append lines to; flushed twice a second, a new one each day (UTC)
+    and whenever it is full; `backend.1.log` is the newest of those put aside.
+
+    Lines that a full disk does not take are lost: nothing stops for want of its log.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._lock = threading.Lock()
+        self._file = path.open("ab", _GATHERED_BYTES)
+        self._day = _day(path.stat().st_mtime)
+        self.flush()  # the day may have ended while nobody wrote
+        self._closed = threading.Event()
+        self._flusher = threading.Thread(target=self._flush_forever, name="logs", daemon=True)
+        self._flusher.start()
+
+    def write(self, line: bytes) -> None:
+        """Append one line."""
+        try:
+            with self._lock:
+                self._file.write(line + b"\n")
+        except _LOST:
+            pass
+
+    def flush(self) -> None:
+        """Hand everything to the system; begin a new file when it is time."""
+        with self._lock, contextlib.suppress(*_LOST):
+            self._file.flush()
+            today = _day(time.time())
+            if self._file.tell() > (0 if today != self._day else MAX_FILE_BYTES):
+                self._rotate()
+            self._day = today
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._closed.set()
+        self._flusher.join()
+        self.flush()
+        with contextlib.suppress(*_LOST):
+            self._file.close()
+
+    def _flush_forever(self) -> None:
+        while not self._closed.wait(_FLUSH_S):
+            self.flush()
+
+    def _rotate(self) -> None:
+        for number in range(KEPT_FILES - 1, 0, -1):
+            older = self._path.with_suffix(f".{number}.log")
+            if older.exists():
+                older.replace(self._path.with_suffix(f".{number + 1}.log"))
+        self._path.replace(self._path.with_suffix(".1.log"))
+        full, self._file = self._file, self._path.open("ab", _GATHERED_BYTES)
+        full.close()
+
+
+def _day(at: float) -> int:
+    return int(at // 86_400)
+
+
+class Sinks:
+    """Where every event ends: masked, as JSON in the file and, if it is ours, on the console."""
+
+    def __init__(self, file: LogFile, console: TextIO) -> None:
+        self._file = file
+        self._console = console
+        self.listener: Listener | None = None
+        self._render = structlog.dev.ConsoleRenderer(colors=console.isatty())
+
+    def take(self, name: str, level: str, event: str, fields: Mapping[str, object]) -> None:
+        """Write one event; `exc_info` among its fields becomes the traceback's text."""
+        line: dict[str, object] = {"timestamp": _now(), "level": level, "logger": name}
+        if name in _MASKED_BEFORE:
+            line["event"] = event
+            line.update(fields)
+        else:
+            text = line["event"] = masked(event)
+            if self.listener is not None:
+                self.listener(name, level, text)
+            line.update((key, masked_value(key, value)) for key, value in fields.items())
+            error = line.pop("exc_info", None)
+            if error:
+                line["exception"] = masked(_traceback_text(error))
+        self._file.write(orjson.dumps(line, default=lambda value: masked(repr(value))))
+        if _is_for_console(name, level, line):
+            with contextlib.suppress(OSError):
+                self._console.write(self._render(None, level, {"event": event, **line}) + "\n")
+                self._console.flush()
+
+
+def _is_for_console(name: str, level: str, line: Mapping[str, object]) -> bool:
+    """Requests and OctoBot's own lines would bury everything else; defects are for all to see."""
+    if name == ACCESS:
+        return line["status"] == InternalError.status
+    return name.startswith("backend")
+
+
+def _now() -> str:
+    """Return the time as `time_text` writes it; the part above milliseconds is kept for reuse."""
+    second, fraction = divmod(time.time(), 1)
+    return f"{_second_text(second)}.{int(fraction * 1000):03d}Z"
+
+
+@functools.lru_cache(maxsize=2)
+def _second_text(second: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+def _traceback_text(error: object) -> str:
+    if isinstance(error, BaseException):
+        found: Any = (type(error), error, error.__traceback__)
+    else:
+        found = error if isinstance(error, tuple) else sys.exc_info()
+    return "".join(traceback.format_exception(*found)).rstrip()
+
+
+class EventLogger(structlog.BoundLoggerBase):
+    """What structlog hands out: straight to the sinks, which costs a third of its processors."""
+
+    def debug(self, event: str, **fields: object) -> None:
+        """Drop it."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """Log what went as it should."""
+        self._logger("info", event, self._context | fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Log what went wrong and was put right."""
+        self._logger("warning", event, self._context | fields)
+
+    def error(self, event: str, **fields: object) -> None:
+        """Log a defect or a loss."""
+        self._logger("error", event, self._context | fields)
+
+    def exception(self, event: str, **fields: object) -> None:
+        """Log a defect with the exception that is being handled."""
+        self._logger("error", event, self._context | {"exc_info": True} | fields)
+
+
+class _StandardHandler(logging.Handler):
+    """Takes what is logged through the standard library: OctoBot, SQLAlchemy, ourselves."""
+
+    def __init__(self, sinks: Sinks) -> None:
+        super().__init__()
+        self._sinks = sinks
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields = {"exc_info": record.exc_info} if record.exc_info else {}
+        self._sinks.take(record.name, record.levelname.lower(), record.getMessage(), fields)
+
+
+class Logs:
+    """The process's logs; there is one of it, set up by whoever owns the process."""
+
+    def __init__(self, folder: Path, console: TextIO) -> None:
+        self._file = LogFile(folder / "backend.log")
+        self._sinks = sinks = Sinks(self._file, console)
+        self._handler = _StandardHandler(sinks)
+        logging.getLogger().addHandler(self._handler)
+        logging.getLogger().setLevel(logging.INFO)
+        structlog.configure(
+            wrapper_class=EventLogger,
+            logger_factory=lambda name="backend": functools.partial(sinks.take, name),
+        )
+
+    def tell(self, listener: Listener) -> None:
+        """Hand on, from now on, every line but those of requests: logger, level, masked text."""
+        self._sinks.listener = listener
+
+    def close(self) -> None:
+        """Write what is left and let go of the file."""
+        logging.getLogger().removeHandler(self._handler)
+        structlog.reset_defaults()
+        self._file.close()

@@ -1,0 +1,1 @@
+"""The OpenAPI document and the validation of requests and responses."""

@@ -1,0 +1,1 @@
+"""Plain data and Protocols through which bridge, streams, store and server meet."""

@@ -1,0 +1,86 @@
+"""The risk limits as admins see and change them; changes outlive a restart."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from backend.accounting.risk import Day, Limits, RiskLimits
+from backend.schemas.common import utc_now
+from backend.schemas.risk import LimitSource, Risk, RiskChange, RiskDay, RiskSources
+from backend.store import Database
+from backend.store import risk as stored
+
+if TYPE_CHECKING:
+    from backend.bridge import Bridge
+
+
+class RiskControl:
+    """Reads and changes the limits that the bridge keeps to; changing blocks."""
+
+    def __init__(self, bridge: Bridge, database: Database) -> None:
+        self._bridge = bridge
+        self._database = database
+        self._lock = threading.Lock()
+        self._limits: RiskLimits = bridge.risk
+        self._limits.change(_limits(database.read(stored.changed)))
+
+    def read(self) -> Risk:
+        """Return the limits in force and how the day stands."""
+        limits, worth = self._limits.current(), self._bridge.portfolio.worth()
+        return Risk(
+            max_order_value=limits.max_order_value,
+            max_open_orders=limits.max_open_orders,
+            symbols=None if limits.symbols is None else sorted(limits.symbols),
+            max_daily_loss=limits.max_daily_loss,
+            sources=RiskSources(
+                **{name: self._source(limits, name) for name in RiskSources.model_fields}
+            ),
+            reference_market=None if worth is None else worth.reference_market,
+            day=_day(self._limits),
+        )
+
+    def change(self, change: RiskChange) -> Risk:
+        """Put limits in the place of the settings', or take that back for those that are null.
+
+        They are kept before they are in force.
+        """
+        named = change.model_dump(mode="json", include=change.model_fields_set)
+        values = {
+            name: None if value is None else orjson.dumps(value).decode()
+            for name, value in named.items()
+        }
+        with self._lock:
+            changed = self._database.write(stored.change, values, utc_now())
+            self._limits.change(_limits(changed))
+        return self.read()
+
+    def _source(self, limits: Limits, name: str) -> LimitSource:
+        if name in self._limits.changed:
+            return "changed"
+        return "off" if getattr(limits, name) is None else "setting"
+
+
+def _limits(values: Mapping[str, str]) -> dict[str, Any]:
+    """Return stored limits as `RiskLimits` takes them."""
+    read = RiskChange.model_validate({name: orjson.loads(text) for name, text in values.items()})
+    limits = read.model_dump(include=read.model_fields_set)
+    if read.symbols is not None:
+        limits["symbols"] = frozenset(read.symbols)
+    return limits
+
+
+def _day(limits: RiskLimits) -> RiskDay | None:
+    day: Day | None = limits.day
+    if day is None:
+        return None
+    return RiskDay(
+        counted_since=day.counted_since,
+        opening_value=day.opening_value,
+        value=day.value,
+        loss=day.loss,
+        limit_reached=limits.loss_limit_reached,
+    )

@@ -1,0 +1,8 @@
+"""An exchange without a network: a simulated market and order desk behind ccxt's interface."""
+
+from backend.sandbox.ccxt_api.registration import install
+from backend.sandbox.market.market import Market
+from backend.sandbox.matching.engine import Desk
+from backend.sandbox.matching.faults import Fault, Faults
+
+__all__ = ["Desk", "Fault", "Faults", "Market", "install"]

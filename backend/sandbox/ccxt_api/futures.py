@@ -1,0 +1,132 @@
+"""The sandbox as a ccxt exchange: positions, leverage and margin mode, funding."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from ccxt.base.errors import ArgumentsRequired, BadRequest, BadSymbol
+
+from backend.accounting.contract_position import MAINTENANCE_RATE
+from backend.sandbox.ccxt_api.private import SandboxExchange
+from backend.sandbox.ccxt_api.public import Row
+from backend.sandbox.market.listings import SETTLES_IN
+from backend.sandbox.matching.accounts import Account
+from backend.sandbox.matching.futures_account import FUNDING_EVERY, FUNDING_RATE, marks
+
+_PERIOD_MS = FUNDING_EVERY // timedelta(milliseconds=1)
+
+
+class SandboxFutures(SandboxExchange):
+    """With the option `defaultType` set to `future` or `swap` balances are the margin's."""
+
+    async def fetch_balance(self, params: Row | None = None) -> Row:
+        """Return what is free and what is held back; of a margin, all with unrealised PnL."""
+        kind = (params or {}).get("type") or self.options.get("defaultType")
+        if kind not in ("future", "swap"):
+            return await super().fetch_balance(params)
+        account = await self._carry_out("fetch_balance", self.desk.account)
+        margin, prices = account.contracts.margin, marks(self.venue)
+        equity, free = margin.equity(prices), max(margin.available(prices), 0 * margin.wallet)
+        amounts = {"free": str(free), "used": str(equity - free), "total": str(equity)}
+        row: Row = self.safe_balance({SETTLES_IN: amounts, "info": {}})
+        return row
+
+    async def fetch_positions(
+        self, symbols: list[str] | None = None, params: Row | None = None
+    ) -> list[Row]:
+        """Return the position of each contract, empty ones too."""
+        account = await self._carry_out("fetch_positions", self.desk.account)
+        chosen = symbols or [s for s, item in self.venue.listings.items() if item.is_contract]
+        return [self._position_row(account, self._contract(symbol)) for symbol in chosen]
+
+    async def fetch_position(self, symbol: str, params: Row | None = None) -> Row:
+        """Return one position, an empty one too."""
+        account = await self._carry_out("fetch_position", self.desk.account)
+        return self._position_row(account, self._contract(symbol))
+
+    async def set_leverage(
+        self, leverage: int, symbol: str | None = None, params: Row | None = None
+    ) -> Row:
+        """Change a contract's leverage."""
+        await self.load_markets()
+        name = self._contract(symbol)
+        await self._carry_out(
+            "set_leverage", lambda key: self.desk.configure(key, name, int(leverage), None)
+        )
+        return {"symbol": name, "leverage": leverage, "info": {}}
+
+    async def set_margin_mode(
+        self, marginMode: str, symbol: str | None = None, params: Row | None = None
+    ) -> Row:
+        """Change a contract's margin mode."""
+        await self.load_markets()
+        name = self._contract(symbol)
+        if marginMode not in ("isolated", "cross"):
+            raise BadRequest("a margin mode is isolated or cross")
+        mode: Any = marginMode
+        await self._carry_out(
+            "set_margin_mode", lambda key: self.desk.configure(key, name, None, mode)
+        )
+        return {"symbol": name, "marginMode": marginMode, "info": {}}
+
+    async def fetch_funding_rate(self, symbol: str, params: Row | None = None) -> Row:
+        """Return the rate that is paid next; it is always the same."""
+        await self.load_markets()
+        name = self._contract(symbol)
+        await self._reach("fetch_funding_rate")
+        now_ms, price = self.venue.now_ms(), float(self.venue.price(name))
+        previous_ms = now_ms - now_ms % _PERIOD_MS
+        return {
+            "symbol": name,
+            "markPrice": price,
+            "indexPrice": float(self.venue.price(self.venue.listing(name).underlying)),
+            "timestamp": now_ms,
+            "datetime": self.iso8601(now_ms),
+            "fundingRate": float(FUNDING_RATE),
+            "fundingTimestamp": previous_ms + _PERIOD_MS,
+            "fundingDatetime": self.iso8601(previous_ms + _PERIOD_MS),
+            "previousFundingTimestamp": previous_ms,
+            "info": {},
+        }
+
+    def _contract(self, symbol: str | None) -> str:
+        if symbol is None:
+            raise ArgumentsRequired("a contract's symbol is needed")
+        name: str = self.market(symbol)["symbol"]
+        if not self.venue.listing(name).is_contract:
+            raise BadSymbol(f"{name} is no contract")
+        return name
+
+    def _position_row(self, account: Account, symbol: str) -> Row:
+        margin, prices = account.contracts.margin, marks(self.venue)
+        stake, end = margin.stake(symbol), margin.liquidation_price(symbol, prices)
+        opened_ms = self.venue.now_ms()
+        if stake.quantity and stake.opened_at is not None:
+            opened_ms = int(stake.opened_at.timestamp() * 1000)
+        row: Row = self.safe_position(
+            {
+                "id": symbol,
+                "symbol": symbol,
+                "timestamp": opened_ms,
+                "datetime": self.iso8601(opened_ms),
+                "contracts": str(abs(stake.quantity)),
+                "contractSize": "1",
+                "side": stake.side,
+                "notional": str(abs(stake.quantity) * prices[symbol]),
+                "leverage": str(stake.leverage),
+                "unrealizedPnl": str(margin.unrealized(symbol, prices)),
+                "realizedPnl": str(stake.realized) if stake.quantity else "0",
+                "collateral": str(stake.margin),
+                "initialMargin": str(stake.margin),
+                "maintenanceMargin": str(stake.maintenance),
+                "maintenanceMarginPercentage": str(MAINTENANCE_RATE),
+                "entryPrice": str(stake.entry_price),
+                "markPrice": str(prices[symbol]),
+                "liquidationPrice": None if end is None else str(end),
+                "marginMode": stake.margin_mode,
+                "hedged": False,
+                "info": {"symbol": symbol},
+            }
+        )
+        return row

@@ -1,0 +1,1 @@
+"""Simulated market data: price paths, candles, trades, tickers and order books."""

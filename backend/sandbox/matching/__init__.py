@@ -1,0 +1,1 @@
+"""The sandbox's matching engine, accounts and order rules."""

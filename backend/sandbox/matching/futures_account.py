@@ -1,0 +1,189 @@
+"""The futures side of an account: positions, margin, funding and liquidation at the exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from ccxt.base.errors import BadRequest, InsufficientFunds, InvalidOrder
+
+from backend.accounting.contract_position import (
+    MAX_LEVERAGE,
+    MarginMode,
+    Stake,
+    body_of,
+    price_of,
+    stake_from,
+)
+from backend.accounting.margin import Hold, MarginAccount, Prices
+from backend.sandbox.market.listings import TAKER_FEE
+from backend.sandbox.market.market import Market
+from backend.sandbox.matching.fills import Match
+from backend.sandbox.matching.orders import Fill, NewOrder, Order, Side
+
+FUNDING_RATE = Decimal("0.0001")
+FUNDING_EVERY = timedelta(hours=8)
+_FEE_GRAIN = Decimal("1e-8")
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Contracts:
+    """Positions of one API key in contracts that settle in one asset; errors are ccxt's own."""
+
+    def __init__(self, margin: MarginAccount, seen_ms: int = 0) -> None:
+        self.margin = margin
+        self._seen_ms = seen_ms
+
+    # ---- orders
+
+    def hold(self, order: Order, price: Decimal, prices: Prices) -> None:
+        """Hold back what an order may open; raises `InsufficientFunds` or `InvalidOrder`."""
+        request = order.request
+        quantity, stake = signed(request), self.margin.stake(request.symbol)
+        opened = stake.opens(quantity)
+        if request.reduce_only:
+            if opened == request.amount:
+                raise InvalidOrder("a reduce-only order finds no position to reduce")
+            return
+        hold = Hold(request.symbol, opened * price, _fee(opened * price))
+        if opened and self.margin.available(prices) < self.margin.needs(hold):
+            raise InsufficientFunds(f"{self.margin.needs(hold)} of margin needed")
+        self.margin.holds[order.id] = hold
+
+    def release(self, order: Order) -> Hold | None:
+        """Set free what an order holds back, and return it."""
+        return self.margin.holds.pop(order.id, None)
+
+    def settle(self, order: Order, match: Match, fill_id: str, prices: Prices) -> None:
+        """Execute an order, or end it when it may not open what it would."""
+        request = order.request
+        self.release(order)
+        quantity, stake = signed(request), self.margin.stake(request.symbol)
+        cost = request.amount * match.price
+        fee = _fee(cost)
+        steps = stake.filled(quantity, cost, fee, _time(match.time_ms))
+        order.updated_ms = match.time_ms
+        if stake.opens(quantity):
+            after = MarginAccount(self.margin.wallet, self.margin.stakes)
+            after.holds = self.margin.holds
+            after.take(request.symbol, steps)
+            if request.reduce_only or after.available(prices) < 0:
+                order.status = "canceled" if request.reduce_only else "rejected"
+                return
+        self.margin.take(request.symbol, steps)
+        fill = Fill(fill_id, match.time_ms, match.price, request.amount, fee, match.liquidity)
+        order.fills.append(fill)
+        order.status = "closed"
+
+    # ---- settings
+
+    def set_leverage(self, symbol: str, leverage: int, prices: Prices) -> None:
+        """Change a contract's leverage; raises `BadRequest` or `InsufficientFunds`."""
+        if not 1 <= leverage <= MAX_LEVERAGE:
+            raise BadRequest(f"leverage is from 1 to {MAX_LEVERAGE}")
+        changed = self.margin.with_settings(symbol, Decimal(leverage), None)
+        needs_more = changed.margins + changed.held > self.margin.margins + self.margin.held
+        if needs_more and changed.available(prices) < 0:
+            raise InsufficientFunds("the margin that this leverage takes is not there")
+        if changed.is_liquidated(symbol, prices):
+            raise BadRequest("the position would be liquidated at once")
+        self.margin = changed
+
+    def set_margin_mode(self, symbol: str, mode: MarginMode) -> None:
+        """Change a contract's margin mode while nothing is open in it."""
+        if self.margin.stake(symbol).quantity or any(
+            hold.symbol == symbol for hold in self.margin.holds.values()
+        ):
+            raise BadRequest("a position or an order is open")
+        self.margin = self.margin.with_settings(symbol, None, mode)
+
+    # ---- time
+
+    def advance(self, market: Market, now_ms: int) -> Iterator[tuple[NewOrder, Decimal]]:
+        """Pay the funding that fell due, and yield what has to be liquidated, and for how much."""
+        since_ms, self._seen_ms = self._seen_ms, now_ms
+        prices = marks(market)
+        for symbol, stake in list(self.margin.stakes.items()):
+            if stake.quantity:
+                self._fund(market, symbol, stake, now_ms)
+        for symbol, stake in list(self.margin.stakes.items()):
+            if stake.quantity and self._is_crossed(market, symbol, since_ms, now_ms):
+                side: Side = "sell" if stake.quantity > 0 else "buy"
+                cost = self.margin.liquidation_cost(symbol, prices)
+                yield NewOrder(symbol, side, abs(stake.quantity), reduce_only=True), cost
+
+    def take_over(self, order: Order, cost: Decimal, fill_id: str, at_ms: int) -> None:
+        """Close a position by a liquidation's order."""
+        request = order.request
+        stake = self.margin.stake(request.symbol)
+        steps = stake.filled(signed(request), cost, Decimal(0), _time(at_ms))
+        self.margin.take(request.symbol, steps)
+        price = price_of(cost, request.amount)
+        order.fills.append(Fill(fill_id, at_ms, price, request.amount, Decimal(0), "taker"))
+        order.status, order.updated_ms = "closed", at_ms
+
+    def _fund(self, market: Market, symbol: str, stake: Stake, now_ms: int) -> None:
+        funded_at = stake.funded_at or _time(now_ms)
+        due = funded_at - (funded_at - _EPOCH) % FUNDING_EVERY + FUNDING_EVERY
+        while due <= _time(now_ms):
+            price = market.price(symbol, int(due.timestamp() * 1000))
+            step = self.margin.stake(symbol).funded(price, FUNDING_RATE, due)
+            self.margin.take(symbol, [step])
+            due += FUNDING_EVERY
+
+    def _is_crossed(self, market: Market, symbol: str, since_ms: int, now_ms: int) -> bool:
+        """Tell whether the path came to where a position ends, since it was last looked at."""
+        stake = self.margin.stake(symbol)
+        end = self.margin.liquidation_price(symbol, marks(market))
+        if end is None or stake.opened_at is None:
+            return False
+        start_ms = max(since_ms, int(stake.opened_at.timestamp() * 1000)) + 1
+        if start_ms > now_ms:
+            return False
+        low, high = market.extremes(symbol, start_ms, now_ms + 1)
+        return low <= end if stake.quantity > 0 else high >= end
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the positions as JSON values."""
+        holds = {
+            key: [hold.symbol, str(hold.cost), str(hold.fee)]
+            for key, hold in self.margin.holds.items()
+        }
+        stakes = {symbol: body_of(stake) for symbol, stake in self.margin.stakes.items()}
+        wallet = str(self.margin.wallet)
+        return {"wallet": wallet, "stakes": stakes, "holds": holds, "seen_ms": self._seen_ms}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Contracts:
+        """Read what `to_json` wrote."""
+        stakes = {symbol: stake_from(body) for symbol, body in row["stakes"].items()}
+        margin = MarginAccount(Decimal(row["wallet"]), stakes)
+        margin.holds = {
+            key: Hold(symbol, Decimal(cost), Decimal(fee))
+            for key, (symbol, cost, fee) in row["holds"].items()
+        }
+        return cls(margin, row["seen_ms"])
+
+
+def signed(request: NewOrder) -> Decimal:
+    """Return an order's amount, below zero for a sell."""
+    return request.amount if request.side == "buy" else -request.amount
+
+
+def marks(market: Market) -> dict[str, Decimal]:
+    """Return the mark price of each contract: its last price."""
+    return {
+        symbol: market.price(symbol)
+        for symbol, listing in market.listings.items()
+        if listing.is_contract
+    }
+
+
+def _fee(cost: Decimal) -> Decimal:
+    return (cost * TAKER_FEE).quantize(_FEE_GRAIN, ROUND_HALF_UP)
+
+
+def _time(at_ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=at_ms)

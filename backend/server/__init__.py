@@ -1,0 +1,1 @@
+"""The HTTP server: gevent's WSGI server with deadlines, TLS and strict request parsing."""

@@ -1,0 +1,285 @@
+"""Serves one connection: gevent's WSGI handler with strict heads, deadlines and fewer packets."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import unquote_to_bytes
+
+import gevent
+import structlog
+from gevent.pywsgi import WSGIHandler
+
+from backend.errors import ApiError, InternalError, MalformedRequest
+from backend.middleware.access_log import access_log, log_access
+from backend.middleware.errors import MAX_BODY_BYTES, HttpError, problem, problem_headers
+from backend.middleware.headers import SECURITY_HEADERS, new_request_id
+from backend.ports.socket_handoff import SocketTaker, offer_socket, socket_taker
+from backend.server.http1 import MAX_LINE_BYTES, Body, Head, http_date, read_head, spell_head
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from _typeshed.wsgi import WSGIEnvironment
+
+    from backend.server.server import Server
+
+_ONE_SEND_BYTES = 64 * 1024
+_NEVER = float("inf")
+_AT_ONCE_EVERY_S = 0.005
+_AT_ONCE = frozenset({"/healthz", "/readyz"})  # who asks these restarts what answers late
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_RESET = (errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED)
+_CLIENT_IS_GONE = (*_RESET, errno.ETIMEDOUT, errno.EHOSTUNREACH)
+
+_log = structlog.get_logger(__name__)
+
+
+class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
+    """Answers the requests of one connection, one after the other.
+
+    `deadline` is when the server's sweep may give the connection up, and
+    `expired` whether it has.
+    """
+
+    ignored_socket_errors = _CLIENT_IS_GONE
+    socket: Any
+    rfile: BinaryIO
+    response_headers: list[tuple[str, str]]
+    status: str | None
+    code: int
+
+    def __init__(self, sock: Any, address: Any, server: Server) -> None:  # noqa: ANN401 - gevent's
+        super().__init__(sock, address, server)
+        self._patience = server.patience
+        self.deadline = time.monotonic() + self._patience.head_s
+        self.expired = False
+        self.idle = True
+        self.first_again_at = 0.0
+        self._writing = False
+        self._given: dict[str, str] = {}
+
+    def handle(self) -> None:
+        """Serve until either side closes the connection or its socket is handed over."""
+        self.server.connections.add(self)
+        try:
+            if self.server.certificates is not None:
+                self.socket.do_handshake()
+            while self._serve_one():
+                pass
+        except OSError:
+            pass  # the client is gone
+        finally:
+            self.server.connections.discard(self)
+            self.rfile.close()  # while it is open, gevent keeps the connection open too
+            if self.socket is not None:
+                self.socket.close()
+
+    def expire(self) -> None:
+        """Give up: on reading, so that an answer can still be sent, or on a stalled answer."""
+        self.expired = True
+        self.deadline = _NEVER
+        how = socket.SHUT_RDWR if self._writing else socket.SHUT_RD
+        with contextlib.suppress(OSError):
+            # gevent's own shutdown raises in whoever waits for the socket
+            self.socket._sock.shutdown(how)
+
+    def _serve_one(self) -> bool:
+        line = self._read_line()
+        if not line:
+            return False
+        self.idle = False
+        self.deadline = time.monotonic() + self._patience.head_s
+        try:
+            head = read_head(line, self.rfile)
+        except ApiError as error:
+            self._refuse(HttpError(408) if self.expired else error, line)
+            return False
+        self._take(head)
+        if not self._goes_first():
+            gevent.sleep(0)  # a client that sends without pause would starve the others
+        self.handle_one_response()
+        self.idle = True
+        self.deadline = time.monotonic() + self._patience.idle_s
+        return not self.close_connection
+
+    def _goes_first(self) -> bool:
+        """Tell whether this is a command or asks about health, and is not one of a flood."""
+        now, is_about_health = time.monotonic(), self.environ["PATH_INFO"] in _AT_ONCE
+        # commands are counted over all connections: each takes longer than to read a request
+        counted: Handler | Server = self if is_about_health else self.server
+        if now < counted.first_again_at or (self.command in _READS and not is_about_health):
+            return False
+        counted.first_again_at = now + _AT_ONCE_EVERY_S
+        return True
+
+    def _read_line(self) -> bytes:
+        line = self.rfile.readline(MAX_LINE_BYTES + 1)
+        # some old clients end a body with an empty line that they do not count
+        return self.rfile.readline(MAX_LINE_BYTES + 1) if line == b"\r\n" else line
+
+    def _take(self, head: Head) -> None:
+        self.command, self.request_version = head.method, "HTTP/" + head.version
+        self.close_connection = not head.keep_alive
+        self.wsgi_input = Body(self, head)
+        has_body = head.chunked or head.content_length
+        self.deadline = time.monotonic() + self._patience.body_s if has_body else _NEVER
+        self.environ = self._environ(head)
+        self.application = self.server.application
+
+    def _environ(self, head: Head) -> WSGIEnvironment:
+        path, _, query = head.target.partition("?")
+        if "%" in path:
+            path = unquote_to_bytes(path).decode("latin-1")
+        environ: WSGIEnvironment = self.server.get_environ()
+        environ.update(head.headers)
+        environ["REQUEST_METHOD"] = head.method
+        environ["PATH_INFO"] = path
+        environ["QUERY_STRING"] = query
+        environ["SERVER_PROTOCOL"] = self.request_version
+        environ["REMOTE_ADDR"] = self.client_address[0]
+        environ["wsgi.input"] = self.wsgi_input
+        environ["wsgi.input_terminated"] = True
+        for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            if (value := environ.pop("HTTP_" + name, None)) is not None:
+                environ[name] = value
+        if head.method == "GET":
+            offer_socket(environ)
+        return environ
+
+    def process_result(self) -> None:
+        """Send the answer, or its head alone when a stream's writer takes the socket over."""
+        taker = socket_taker(self.environ) if self.code in (101, 200) else None
+        if taker is None:
+            super().process_result()
+        else:
+            self._hand_over(taker)
+
+    def _hand_over(self, taker: SocketTaker) -> None:
+        self.close_connection = True
+        self.response_headers = [
+            header for header in self.response_headers if header[0].lower() != "content-length"
+        ]
+        self._given["content-length"] = ""  # none: the body ends with the connection
+        self._write_with_headers(b"")
+        bare = self.server.release(self.socket)
+        self.socket = None
+        bare.setblocking(True)
+        taker(bare)
+
+    def start_response(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: tuple[Any, BaseException, TracebackType] | None = None,
+    ) -> Callable[[bytes], object]:
+        """Take the answer's head; gevent's own takes longer than all that was done to make it."""
+        if exc_info and self.headers_sent:
+            raise exc_info[1].with_traceback(exc_info[2])
+        self.status, self.code = status, int(status[:3])
+        self.response_headers = list(headers)
+        self._given = {name.lower(): value for name, value in headers}
+        if self._given.get("connection") == "close":
+            self.close_connection = True
+        write: Callable[[bytes], object] = self.write
+        return write
+
+    def finalize_headers(self) -> None:
+        """Complete the answer's head with what the application did not say."""
+        given, more = self._given, self.response_headers
+        self.close_connection = self.close_connection or self.server.stopping
+        if "date" not in given:
+            more.append(("Date", http_date(int(time.time()))))
+        if self.code not in (101, 204, 304) and "content-length" not in given:
+            if hasattr(self.result, "__len__"):
+                more.append(("Content-Length", str(sum(map(len, self.result)))))
+            elif self.request_version != "HTTP/1.0":
+                more.append(("Transfer-Encoding", "chunked"))
+                self.response_use_chunked = self.command != "HEAD"
+        if self.close_connection and self.code != 101 and "connection" not in given:
+            more.append(("Connection", "close"))
+
+    def _write_with_headers(self, data: bytes) -> None:
+        """Send head and body in one piece: two would wait for each other's acknowledgement."""
+        self.finalize_headers()
+        head = spell_head(f"HTTP/1.1 {self.status}", self.response_headers)
+        self.headers_sent = True
+        if len(data) > _ONE_SEND_BYTES:
+            self._sendall(head)
+            self._write(data)
+        elif data and self.response_use_chunked:
+            self._sendall(b"%b%x\r\n%b\r\n" % (head, len(data), data))
+        else:
+            self._sendall(head + data)
+
+    def _sendall(self, data: bytes) -> None:
+        reading_deadline = self.deadline
+        self.deadline = time.monotonic() + self._patience.write_s
+        self._writing = True
+        sent = self.socket.send(data)
+        if sent < len(data):
+            self.socket.sendall(memoryview(data)[sent:])
+        self.response_length += len(data)
+        self._writing = False
+        self.deadline = reading_deadline
+
+    def _refuse(self, error: ApiError, request_line: bytes = b"") -> None:
+        """Answer for the application, which cannot, and end the connection."""
+        self.close_connection = True
+        self.server.refused[error.status] += 1
+        answer_id = new_request_id()
+        body = problem(error, answer_id)
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("Connection", "close"),
+            ("X-Request-ID", answer_id),
+            *SECURITY_HEADERS,
+            *problem_headers(error),
+        ]
+        status = HTTPStatus(error.status)
+        lines = [f"HTTP/1.1 {status.value} {status.phrase}", *map(": ".join, headers), "", ""]
+        method, _, target = request_line.decode("latin-1").partition(" ")
+        log_access(
+            access_log(),
+            {
+                "REQUEST_METHOD": method[:20],
+                "PATH_INFO": target.partition("?")[0][:200].strip(),
+                "REMOTE_ADDR": self.client_address[0],
+                "backend.request_id": answer_id,
+                "backend.error_type": error.type,
+            },
+            status.value,
+            0.0,
+        )
+        self.headers_sent = True
+        self._sendall("\r\n".join(lines).encode() + body)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Let the client read the answer before unread bytes of its own reset the connection."""
+        self.idle = True
+        self.socket.shutdown(socket.SHUT_WR)
+        self.deadline = time.monotonic() + self._patience.linger_s
+        budget = 4 * MAX_BODY_BYTES
+        while budget > 0 and (data := self.socket.recv(65536)):
+            budget -= len(data)
+
+    def _send_error_response_if_possible(self, error_code: int) -> None:
+        self.close_connection = True
+        if not self.headers_sent:
+            self._refuse(MalformedRequest() if error_code == 400 else InternalError())
+
+    def _handle_client_error(self, ex: Exception) -> None:
+        """Leave it to the access log: a client's broken request is no event of ours."""
+
+    def _log_error(self, kind: type[BaseException], error: BaseException, trace: object) -> None:
+        _log.error("answer failed", path=self.environ.get("PATH_INFO"), exc_info=error)
+
+    def log_request(self) -> None:
+        """Log nothing: the application writes the access log."""

@@ -1,0 +1,159 @@
+"""The server: gevent's WSGI server on one port, its deadlines, its start and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import socket
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import gevent
+import structlog
+from gevent.event import Event
+from gevent.pool import Group, Pool
+from gevent.pywsgi import WSGIServer
+
+from backend.server.connection import Handler
+from backend.server.timeouts import Patience
+from backend.server.tls_relay import relay, socket_pair
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    from backend.server.tls import Certificates
+
+MAX_CONNECTIONS = 10_000
+_BACKLOG = 1024
+_GRACE_S = 10.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
+    """Serves an application; `connections` are the open ones."""
+
+    handler_class = Handler
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        application: WSGIApplication,
+        patience: Patience | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
+        environ = {
+            # without a name given, gevent asks the resolver for one
+            "SERVER_NAME": listener.getsockname()[0],
+            "SERVER_SOFTWARE": "octobot-backend",
+            "wsgi.url_scheme": "http" if certificates is None else "https",
+        }
+        pool = Pool(MAX_CONNECTIONS)
+        super().__init__(
+            listener, application, spawn=pool, log=None, error_log=None, environ=environ
+        )
+        self.patience = patience or Patience()
+        self.certificates = certificates
+        self.connections: set[Handler] = set()
+        self._relays = Group()
+        self.stopping = False
+        self.lag_s = 0.0
+        self.first_again_at = 0.0
+        self.refused: Counter[int] = Counter()  # by status: what never reached the application
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections there are, without the streams that were handed over."""
+        return len(self.connections)
+
+    def start(self) -> None:
+        """Accept connections."""
+        super().start()
+        self._sweeper = gevent.spawn(self._sweep_forever)
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Let the requests in work finish for `timeout` seconds; idle connections end at once."""
+        self.stopping = True
+        self._sweeper.kill()
+        for connection in list(self.connections):
+            if connection.idle:
+                connection.expire()
+        super().stop(timeout)
+
+    def see_off(self, timeout: float) -> None:
+        """Let TLS connections that were handed over take what their owners left for them."""
+        self._relays.join(timeout)
+        self._relays.kill()
+
+    def handle(self, sock: Any, address: Any) -> None:  # noqa: ANN401 - gevent's
+        """Serve one connection; under TLS its handshake is a part of that, with its deadline."""
+        try:
+            wrapped = self.certificates.wrap(sock) if self.certificates else sock
+        except OSError:  # gone already
+            return
+        super().handle(wrapped, address)
+
+    def release(self, sock: Any) -> socket.socket:  # noqa: ANN401 - gevent's
+        """Return the plain, blocking socket by which another thread reaches a client."""
+        if self.certificates is None:
+            return socket.socket(fileno=sock.detach())
+        inside, theirs = socket_pair()
+        self._relays.spawn(relay, sock, inside, self.patience.write_s)
+        return theirs
+
+    def _sweep_forever(self) -> None:
+        while True:
+            due = time.monotonic() + self.patience.sweep_s
+            gevent.sleep(self.patience.sweep_s)
+            self.lag_s = max(0.0, time.monotonic() - due)
+            if self.certificates is not None:
+                self.certificates.renew()
+            self._sweep()
+
+    def _sweep(self) -> None:
+        # apart from the loop, which would hold on to the last connection while it sleeps
+        now = time.monotonic()
+        for connection in list(self.connections):
+            if connection.deadline < now:
+                connection.expire()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the port; raises OSError when it is taken or not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    # connections inherit it; without it each answer may wait 40 ms for an acknowledgement
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.setblocking(False)
+    return listener
+
+
+def raise_open_files_limit() -> None:
+    """Allow as many sockets as the system lets this process have."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS names a limit that it refuses
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def serve_until_told(server: Server) -> None:
+    """Serve until SIGINT or SIGTERM, then let requests finish; a second signal ends at once."""
+    told = Event()
+
+    def stop() -> None:
+        if told.is_set():
+            _log.warning("stopped at once")
+            os._exit(1)
+        told.set()
+
+    watchers = [gevent.signal_handler(number, stop) for number in (signal.SIGINT, signal.SIGTERM)]
+    server.start()
+    try:
+        told.wait()
+        _log.info("stopping")
+        server.stop(_GRACE_S)
+    finally:
+        for watcher in watchers:
+            watcher.cancel()

@@ -1,0 +1,1 @@
+"""Settings from BACKEND_* variables: model, loading, checks, description."""

@@ -1,0 +1,28 @@
+"""Settings read from BACKEND_* variables and a .env file."""
+
+from __future__ import annotations
+
+from decimal import InvalidOperation
+from typing import Any, cast
+
+from pydantic import (
+    ValidationError,
+)
+
+from backend.settings.model import Settings, SettingsError
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment; raises `SettingsError` with one line for the first wrong value."""
+    try:
+        return Settings(**cast(dict[str, Any], overrides))
+    except (ValidationError, InvalidOperation) as error:
+        raise SettingsError(_one_line(error)) from None
+
+
+def _one_line(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return "BACKEND_PAPER_BALANCE: asset=amount pairs, comma-separated"
+    first = error.errors(include_input=False, include_url=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
+    return f"BACKEND_{str(first['loc'][0]).upper()}: {message}" if first["loc"] else message

@@ -1,0 +1,265 @@
+"""Typed settings from BACKEND_* variables and a .env file, checked once at start."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from backend.schemas.common import parse_symbol
+from backend.settings.production import weaknesses
+from backend.settings.types import Proxies, Rate
+
+LONGEST_TOKEN_EXPIRY_S = 86_400
+SHORTEST_KEY = 32
+
+
+class SettingsError(Exception):
+    """A setting has a wrong value; the text is one line that names it and what it takes."""
+
+
+class Settings(BaseSettings):
+    """What the backend is told from outside."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BACKEND_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        validate_default=True,
+    )
+
+    env: Literal["development", "production"] = "development"
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    home: Path = Field(Path("instance"), description="folder for database, keys, OctoBot, logs")
+    database_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL; SQLite in home if unset"
+    )
+    secret_key: SecretStr | None = Field(
+        None, min_length=32, description="signs tokens; kept in home"
+    )
+    previous_secret_keys: SecretStr | None = Field(
+        None, description="keys that signed tokens before, comma-separated"
+    )
+    smtp_url: SecretStr | None = Field(
+        None, description="mail server: smtps://user:password@host, or smtp:// for STARTTLS"
+    )
+    mail_from: str | None = Field(
+        None, pattern=r"^[^@\s<>]{1,64}@[A-Za-z0-9.-]{1,253}$", description="sender of mails"
+    )
+    registration: bool = Field(False, description="let anybody with an address register")
+    encryption_key: SecretStr | None = Field(
+        None, description="encrypts stored exchange keys; newest of several first"
+    )
+    admin_username: str = Field("admin", pattern=r"^[A-Za-z0-9_.@-]{1,64}$")
+    admin_password: SecretStr | None = Field(
+        None, min_length=10, description="first admin's password"
+    )
+    exchange: Annotated[tuple[str, ...], NoDecode] = Field(("sandbox",), min_length=1)
+    exchange_type: Literal["spot", "future"] = "spot"
+    symbols: Annotated[tuple[str, ...], NoDecode] = Field(("BTC/USDT", "ETH/USDT"), min_length=1)
+    trading: Literal["paper", "real"] = "paper"
+    paper_balance: Annotated[dict[str, Decimal], NoDecode] = Field(
+        {"USDT": Decimal(10000), "BTC": Decimal(1)}, min_length=1
+    )
+    sandbox_seed: int = Field(
+        1, ge=0, le=2**32 - 1, description="seed of the sandbox's price paths"
+    )
+    sandbox_speed: float = Field(1.0, gt=0, le=1000, description="how fast sandbox prices move")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    rate_limit_enabled: bool = True
+    rate_limit_storage: str = Field("memory://", pattern=r"^(memory|redis|rediss)://")
+    rate_limit_trade: Rate = "10/minute"
+    rate_limit_query: Rate = "100/minute"
+    rate_limit_login: Rate = "5/minute"
+    rate_limit_account: Rate = "10/minute"
+    rate_limit_all_logins: Rate = "100/minute"
+    rate_limit_address: Rate = "1000/minute"
+    token_expiry: int = Field(
+        3600, ge=1, le=LONGEST_TOKEN_EXPIRY_S, description="access token's life in seconds"
+    )
+    refresh_expiry: int = Field(
+        86400, ge=1, le=31_536_000, description="refresh token's life in seconds"
+    )
+    trusted_proxies: Annotated[Proxies, NoDecode] = Field(
+        0, description="reverse proxies in front: how many, or their addresses"
+    )
+    tls_cert: Path | None = Field(None, description="certificate chain, PEM; serves HTTPS")
+    tls_key: Path | None = Field(None, description="the certificate's key, PEM")
+    allow_plain_http: bool = Field(
+        False, description="in production, plain HTTP for others than this machine"
+    )
+    metrics_token: SecretStr | None = Field(
+        None, min_length=16, description="bearer token of /metrics; only this machine if unset"
+    )
+    stream_heartbeat: float = Field(
+        15.0, gt=0, le=60, description="seconds between stream heartbeats"
+    )
+    stream_buffer: int = Field(
+        10_000, ge=100, le=1_000_000, description="events kept for resuming streams"
+    )
+    stream_retention: int = Field(
+        30, ge=1, le=3650, description="days that journalled events are kept for resuming"
+    )
+    stream_clients: int = Field(
+        10_000, ge=1, le=1_000_000, description="streams open at once, in all"
+    )
+    stream_clients_per_user: int = Field(
+        100, ge=1, le=1_000_000, description="streams open at once, of one user"
+    )
+    socket_clients: int = Field(
+        1000, ge=1, le=100_000, description="WebSockets open at once, in all"
+    )
+    bot_timeout: float = Field(
+        10.0, gt=0, le=120, description="seconds a request waits for the bot"
+    )
+    bot_queue: int = Field(
+        1024, ge=2, le=100_000, description="requests that wait for the bot at once, at most"
+    )
+    bot_lag: float = Field(
+        0.2, ge=0, le=10, description="seconds that the bot may be late before reads wait; 0: any"
+    )
+    share_core: bool = Field(
+        True, description="keep what shares the interpreter on one processor core (Linux)"
+    )
+    snapshot_interval: float = Field(
+        60.0, gt=0, le=86_400, description="seconds between the portfolio's kept values"
+    )
+    snapshot_retention: int = Field(
+        365, ge=1, le=36_500, description="days that these are kept; older ones get sparser"
+    )
+    risk_max_order_value: Decimal | None = Field(
+        None, gt=0, allow_inf_nan=False, description="largest order, in the reference market"
+    )
+    risk_max_open_orders: int | None = Field(None, ge=0, description="most orders open at once")
+    risk_symbols: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="the only symbols that may be traded; all if unset"
+    )
+    risk_max_daily_loss: Decimal | None = Field(
+        None, gt=0, allow_inf_nan=False, description="loss of a day (UTC) that pauses trading"
+    )
+    octobot_community: bool = Field(False, description="let OctoBot contact its own servers")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _symbols_of_the_type(cls, values: dict[str, object]) -> dict[str, object]:
+        if values.get("exchange_type") == "future":
+            return {"symbols": ("BTC/USDT:USDT", "ETH/USDT:USDT"), **values}
+        return values
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()  # OctoBot needs a working directory of its own
+
+    @field_validator("exchange", "symbols", "risk_symbols", "cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("previous_secret_keys")
+    @classmethod
+    def _long_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        keys = [] if value is None else value.get_secret_value().split(",")
+        if any(len(key.strip()) < SHORTEST_KEY for key in keys):
+            raise ValueError(f"keys of at least {SHORTEST_KEY} characters, comma-separated")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(
+            r"smtps?://([^\s/@]+@)?[A-Za-z0-9.-]+(:\d{1,5})?/?", value.get_secret_value()
+        ):
+            raise ValueError("smtps://user:password@host:465, or smtp://host:587 for STARTTLS")
+        return value
+
+    @model_validator(mode="after")
+    def _mail_complete(self) -> Settings:
+        if self.smtp_url is not None and self.mail_from is None:
+            raise ValueError("BACKEND_MAIL_FROM: BACKEND_SMTP_URL takes a sender's address")
+        if self.registration and self.smtp_url is None:
+            raise ValueError("BACKEND_REGISTRATION: registering takes mails, BACKEND_SMTP_URL")
+        return self
+
+    @field_validator("encryption_key")
+    @classmethod
+    def _fernet_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        keys = [] if value is None else value.get_secret_value().split(",")
+        if not all(re.fullmatch(r"[A-Za-z0-9_-]{43}=", key.strip()) for key in keys):
+            raise ValueError("keys of `octobot-backend credentials new-key`, comma-separated")
+        return value
+
+    @field_validator("exchange")
+    @classmethod
+    def _exchange_ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(r"[a-z0-9_]{1,32}", name):
+                raise ValueError("ccxt exchange ids, comma-separated")
+        return value
+
+    @field_validator("symbols", "risk_symbols")
+    @classmethod
+    def _symbols(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(parse_symbol(symbol) for symbol in value))
+
+    @field_validator("paper_balance", mode="before")
+    @classmethod
+    def _balances(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        return {asset.strip().upper(): amount.strip() for asset, _, amount in pairs}
+
+    @field_validator("paper_balance")
+    @classmethod
+    def _balances_positive(cls, value: dict[str, Decimal]) -> dict[str, Decimal]:
+        for asset, amount in value.items():
+            if not re.fullmatch(r"[A-Z0-9]{1,20}", asset) or not amount.is_finite() or amount < 0:
+                raise ValueError("asset=amount pairs, comma-separated, as in USDT=10000,BTC=1")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]{1,255}", origin):
+                raise ValueError("origins such as https://app.example.org, comma-separated")
+        return value
+
+    @model_validator(mode="after")
+    def _tls_pair(self) -> Settings:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            missing = "TLS_CERT" if self.tls_cert is None else "TLS_KEY"
+            raise ValueError(f"BACKEND_{missing}: a certificate and its key go together")
+        return self
+
+    @model_validator(mode="after")
+    def _symbols_fit_the_type(self) -> Settings:
+        wanted = r"[^/]+/([^:]+):\1" if self.exchange_type == "future" else r"[^:]+"
+        if not all(re.fullmatch(wanted, symbol) for symbol in self.symbols):
+            raise ValueError(
+                "BACKEND_SYMBOLS: with BACKEND_EXCHANGE_TYPE=future, contracts such as"
+                " BTC/USDT:USDT, settled in their quote asset; with spot, pairs such as BTC/USDT"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _strong_in_production(self) -> Settings:
+        if self.env == "production":
+            for weakness in weaknesses(self):
+                raise ValueError(weakness)
+        return self

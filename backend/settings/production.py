@@ -1,0 +1,70 @@
+"""What a server that strangers can reach must not be started with."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from backend.settings.model import Settings
+
+_SHORTEST_PASSWORD = 12
+_FEWEST_CHARACTERS = {"password": 6, "key": 8}
+# what people write where something of their own should be
+_FILLERS = re.compile(
+    r"admin|octobot|password|passwort|secret|change|example|qwerty|letmein|123456"
+)
+
+
+def weaknesses(settings: Settings) -> Iterator[str]:
+    """Name each setting that is too weak for production, as `VARIABLE: what it takes there`."""
+    if "*" in settings.cors_origins:
+        yield "BACKEND_CORS_ORIGINS: in production, origins and no *"
+    if not settings.rate_limit_enabled:
+        yield "BACKEND_RATE_LIMIT_ENABLED: in production, true"
+    if _is_weak_password(settings.admin_password, settings.admin_username):
+        yield "BACKEND_ADMIN_PASSWORD: in production, 12 characters without the name in them"
+    if _is_guessable(settings.secret_key, "key"):
+        yield ("BACKEND_SECRET_KEY: in production, a random one; left out, one is made and kept")
+    for name in ("previous_secret_keys", "encryption_key", "metrics_token"):
+        if any(_is_guessable(key, "key") for key in _each(getattr(settings, name))):
+            yield f"BACKEND_{name.upper()}: in production, random ones"
+    if not (settings.tls_cert or settings.allow_plain_http or _is_loopback(settings.host)):
+        yield (
+            "BACKEND_HOST: in production, others reach it over TLS only: set BACKEND_TLS_CERT and "
+            "BACKEND_TLS_KEY, or BACKEND_ALLOW_PLAIN_HTTP=true if the way to a proxy is private"
+        )
+
+
+def _is_weak_password(password: SecretStr | None, username: str) -> bool:
+    if password is None:
+        return False
+    text = password.get_secret_value()
+    short = len(text) < _SHORTEST_PASSWORD
+    return short or username.lower() in text.lower() or _is_guessable(password, "password")
+
+
+def _is_guessable(secret: SecretStr | None, kind: str) -> bool:
+    """Whether little is left of a secret without what everybody would try."""
+    if secret is None:
+        return False
+    rest = _FILLERS.sub("", secret.get_secret_value().lower())
+    return len(set(rest)) < _FEWEST_CHARACTERS[kind]
+
+
+def _each(keys: SecretStr | None) -> list[SecretStr]:
+    """Take a list of keys apart: one that is weak is enough to forge or to decrypt with."""
+    if keys is None:
+        return []
+    return [type(keys)(part.strip()) for part in keys.get_secret_value().split(",")]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

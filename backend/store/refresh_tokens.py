@@ -1,0 +1,184 @@
+"""Refresh families: single-use tokens, each the successor of the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from sqlalchemy import delete, exists, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from backend.pagination import Place
+from backend.store import users
+from backend.store.models import RefreshFamily, RefreshToken, User
+
+Outcome = Literal["rotated", "reused", "expired", "refused"]
+
+
+class NewToken(NamedTuple):
+    """A refresh token about to be kept: its SHA-256, its life, and who asked for it."""
+
+    digest: str
+    created_at: datetime
+    expires_at: datetime
+    address: str
+    user_agent: str
+
+
+class OpenFamily(NamedTuple):
+    """A family that can go on, and when and from where it was last used."""
+
+    id: str
+    created_at: datetime
+    last_used_at: datetime
+    address: str
+    user_agent: str
+    expires_at: datetime
+
+
+class Rotation(NamedTuple):
+    """What became of a presented refresh token, and whose it was."""
+
+    outcome: Outcome
+    family_id: str | None = None
+    user: User | None = None
+
+
+def open_family(session: Session, user_id: str, token: NewToken) -> str:
+    """Start a family with its first token and return its id."""
+    family = RefreshFamily(user_id=user_id, created_at=token.created_at, revoked_at=None)
+    session.add(family)
+    session.flush()
+    _append(session, family.id, token)
+    return family.id
+
+
+def rotate(session: Session, digest: str, successor: NewToken) -> Rotation:
+    """Spend a token and put its successor in its place.
+
+    Of two calls with one token exactly one gets `rotated`; the row lock
+    (SQLite: the write lock) makes the other wait and see it spent. A spent
+    token means that two hold it: the whole family is revoked then.
+    """
+    token = session.get(RefreshToken, digest, with_for_update=True)
+    if token is None:
+        return Rotation("refused")
+    family = session.get_one(RefreshFamily, token.family_id)
+    user = users.get(session, family.user_id)
+    if token.spent_at is not None:
+        revoke(session, [family.id], successor.created_at)
+        return Rotation("reused", family.id, user)
+    if family.revoked_at is not None or user is None or user.disabled_at is not None:
+        return Rotation("refused", family.id, user)
+    if token.expires_at <= successor.created_at:
+        return Rotation("expired", family.id, user)
+    token.spent_at = successor.created_at
+    _append(session, family.id, successor)
+    return Rotation("rotated", family.id, user)
+
+
+def of_token(session: Session, digest: str, user_id: str) -> str | None:
+    """Return the family that a user's refresh token belongs to, spent or not."""
+    return session.scalar(
+        select(RefreshFamily.id)
+        .join(RefreshToken, RefreshToken.family_id == RefreshFamily.id)
+        .where(RefreshToken.digest == digest, RefreshFamily.user_id == user_id)
+    )
+
+
+def open_of_user(
+    session: Session, user_id: str, now: datetime, limit: int, before: Place | None = None
+) -> list[OpenFamily]:
+    """Return a user's families that can go on, the newest first, those behind `before`."""
+    query = (
+        select(RefreshFamily, RefreshToken)
+        .join(RefreshToken, RefreshToken.family_id == RefreshFamily.id)
+        .where(
+            RefreshFamily.user_id == user_id,
+            RefreshFamily.revoked_at.is_(None),
+            RefreshToken.spent_at.is_(None),
+            RefreshToken.expires_at > now,
+        )
+        .order_by(RefreshFamily.created_at.desc(), RefreshFamily.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(tuple_(RefreshFamily.created_at, RefreshFamily.id) < before)
+    return [_opened(family, token) for family, token in session.execute(query)]
+
+
+def note_use(session: Session, family_id: str, at: datetime, address: str) -> None:
+    """Write down when and from where a family's access token was last used."""
+    session.execute(
+        update(RefreshFamily)
+        .where(RefreshFamily.id == family_id)
+        .values(last_used_at=at, last_address=address)
+    )
+
+
+def revoke_one(session: Session, family_id: str, user_id: str, at: datetime) -> bool:
+    """End one family of a user's; False when they have none of this id that goes on."""
+    family = session.get(RefreshFamily, family_id, with_for_update=True)
+    if family is None or family.user_id != user_id or family.revoked_at is not None:
+        return False
+    family.revoked_at = at
+    return True
+
+
+def revoke_of_user(session: Session, user_id: str, at: datetime) -> list[str]:
+    """End all of a user's families and return those that had not ended before."""
+    running = select(RefreshFamily.id).where(
+        RefreshFamily.user_id == user_id, RefreshFamily.revoked_at.is_(None)
+    )
+    family_ids = list(session.scalars(running))
+    revoke(session, family_ids, at)
+    return family_ids
+
+
+def revoke(session: Session, family_ids: Sequence[str], at: datetime) -> None:
+    """End families; one that has ended already keeps its time."""
+    session.execute(
+        update(RefreshFamily)
+        .where(RefreshFamily.id.in_(family_ids), RefreshFamily.revoked_at.is_(None))
+        .values(revoked_at=at)
+    )
+
+
+def revoked_since(session: Session, since: datetime) -> list[tuple[str, datetime]]:
+    """Return the families revoked at or after a time, with that time."""
+    rows = session.execute(
+        select(RefreshFamily.id, RefreshFamily.revoked_at).where(RefreshFamily.revoked_at >= since)
+    )
+    return [(family_id, revoked_at) for family_id, revoked_at in rows if revoked_at]
+
+
+def prune(session: Session, before: datetime) -> None:
+    """Forget tokens that expired before a time, and the families that are left without any."""
+    session.execute(delete(RefreshToken).where(RefreshToken.expires_at < before))
+    has_tokens = exists().where(RefreshToken.family_id == RefreshFamily.id)
+    session.execute(delete(RefreshFamily).where(~has_tokens))
+
+
+def _opened(family: RefreshFamily, token: RefreshToken) -> OpenFamily:
+    # it was used when its newest token was made, and perhaps since
+    used_at = max(family.last_used_at or token.created_at, token.created_at)
+    is_newer = family.last_used_at is not None and family.last_used_at >= token.created_at
+    address = family.last_address if is_newer and family.last_address else token.address
+    return OpenFamily(
+        family.id, family.created_at, used_at, address, token.user_agent, token.expires_at
+    )
+
+
+def _append(session: Session, family_id: str, token: NewToken) -> None:
+    session.add(
+        RefreshToken(
+            digest=token.digest,
+            family_id=family_id,
+            created_at=token.created_at,
+            expires_at=token.expires_at,
+            spent_at=None,
+            address=token.address,
+            user_agent=token.user_agent,
+        )
+    )

@@ -1,0 +1,50 @@
+"""Pages of journalled events, with the ids that the streams use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+
+from backend.errors import EventsGone
+from backend.ports.journal import EventJournal, StoredEvent
+from backend.schemas.common import Page, Pagination
+from backend.schemas.past_events import PastEvent
+from backend.schemas.topics import Topic
+from backend.streams.journal_reader import events_after
+from backend.streams.sse import EventId, parse_event_id
+
+
+def past_events(
+    journal: EventJournal, after: str | None, topics: Sequence[Topic], limit: int
+) -> Page[PastEvent]:
+    """Return what followed an id, oldest first; waits for the database.
+
+    Raises `EventsGone` when some of it is no longer kept, or the id was never given out.
+    """
+    found = events_after(journal, _number(journal, after), topics, limit + 1)
+    shown, more = found[:limit], found[limit:]
+    cursor = str(EventId.in_journal(shown[-1].sequence)) if more else None
+    return Page(
+        data=[_shown(stored) for stored in shown],
+        pagination=Pagination(limit=limit, next_cursor=cursor),
+    )
+
+
+def _number(journal: EventJournal, after: str | None) -> int:
+    if after is None:
+        return max(0, journal.oldest_event_sequence() - 1)
+    number = parse_event_id(after).number
+    if number > journal.last_event_sequence():
+        raise EventsGone("no event of this server had this id")
+    return number
+
+
+def _shown(stored: StoredEvent) -> PastEvent:
+    event = stored.event
+    return PastEvent.model_construct(
+        id=str(EventId.in_journal(stored.sequence)),
+        topic=event.topic,
+        event=event.name,
+        data=orjson.loads(event.data),
+    )

@@ -1,0 +1,15 @@
+"""WebSockets: the streams' events and a second door to the API, on one connection."""
+
+from backend.websocket.api_caller import Door
+from backend.websocket.handshake import accept_key, check_origin
+from backend.websocket.limits import current_sockets, install_sockets
+from backend.websocket.session import Session
+
+__all__ = [
+    "Door",
+    "Session",
+    "accept_key",
+    "check_origin",
+    "current_sockets",
+    "install_sockets",
+]

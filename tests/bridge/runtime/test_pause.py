@@ -1,0 +1,59 @@
+"""A pause lasts until somebody ends it: a stop, a restart or a new process does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.errors import Conflict, TradingPaused
+from tests.bridge.live_bridge import Live, make_settings
+from tests.waiting import shut_in_the_end
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Live]:
+    """A bot of this test alone."""
+    with shut_in_the_end(Live(make_settings(tmp_path / "home"))) as live:
+        yield live.boot().pin_all()
+
+
+def test_a_pause_outlives_a_restart_and_a_stop_of_the_bot(live: Live) -> None:
+    live.bridge.bot.pause()
+    live.bridge.bot.restart()
+    assert live.ready().state == "paused"
+    with pytest.raises(TradingPaused):
+        live.place()
+    live.bridge.bot.stop()
+    assert live.state == "stopped"
+    live.bridge.bot.start()
+    assert live.ready().state == "paused"
+    assert live.bridge.bot.status().started_at is not None
+    live.bridge.bot.resume()
+    live.bridge.bot.restart()
+    assert live.ready().state == "running"
+    assert live.place().status == "filled"
+
+
+def test_a_pause_outlives_the_process_and_so_does_its_end(live: Live) -> None:
+    resting = live.place(type="limit", price="30000")
+    live.bridge.bot.pause()
+    live.bridge.close()
+    again = Live(live.settings)
+    again.bridge.boot()
+    try:
+        assert again.ready().state == "paused"
+        with pytest.raises(Conflict):
+            again.bridge.bot.pause()
+        assert again.bridge.orders.cancel(resting.id).status == "canceled"
+        again.bridge.bot.resume()
+        assert again.place().status == "filled"
+    finally:
+        again.bridge.close()
+    last = Live(live.settings)
+    last.bridge.boot()
+    try:
+        assert last.ready().state == "running"
+    finally:
+        last.bridge.close()

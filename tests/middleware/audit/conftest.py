@@ -1,0 +1,13 @@
+"""The identity service and its small app, whose requests are audited."""
+
+from tests.identity_app import (  # noqa: F401 - fixtures
+    app,
+    client,
+    database,
+    identity,
+    password_hash,
+    recorder,
+    settings,
+    start_identity,
+    tokens,
+)

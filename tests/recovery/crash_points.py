@@ -1,0 +1,57 @@
+"""Named instants at which a server kills itself, most right after a commit of its journal."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from backend.bridge.ledger import outbox as recorder
+from backend.ports.journal import Batch
+from backend.sandbox.matching.faults import Faults
+from backend.schemas.orders import Order
+from backend.store.journal import Journal
+
+
+def _orders(batch: Batch, is_exit: bool) -> list[Order]:
+    rows = [row.order for row in batch.orders]
+    return [order for order in rows if (order.parent_order_id is not None) == is_exit]
+
+
+INSTANTS: dict[str, Callable[[Batch], bool]] = {
+    "an entry has filled": lambda batch: any(
+        order.status == "filled" for order in _orders(batch, is_exit=False)
+    ),
+    "an exit was placed": lambda batch: bool(_orders(batch, is_exit=True)),
+    "an exit has ended": lambda batch: any(
+        order.status in ("filled", "canceled") for order in _orders(batch, is_exit=True)
+    ),
+    "a stop has triggered": lambda batch: any(
+        row.rebuild.get("sending") == "due" for row in batch.orders
+    ),
+}
+BETWEEN = "an order was sent"
+"""The exchange has an order that closes one, and nobody has heard its answer."""
+
+
+def die_after(instant: str) -> None:
+    """Have this process commit each change by itself, and kill itself after the named one."""
+    if instant == BETWEEN:
+        Faults.strike_after = _die_of_an_order  # type: ignore[method-assign]
+        return
+    record = Journal.record
+
+    def record_and_die(journal: Journal, batch: Batch) -> Any:
+        outcome = record(journal, batch)
+        if INSTANTS[instant](batch):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return outcome
+
+    Journal.record = record_and_die  # type: ignore[method-assign]
+    recorder._MOST_AT_ONCE = 1
+
+
+def _die_of_an_order(_: Faults, endpoint: str) -> None:
+    if endpoint == "create_order":
+        os.kill(os.getpid(), signal.SIGKILL)

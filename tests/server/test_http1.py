@@ -1,0 +1,181 @@
+"""What the server takes for a request, and what it refuses before the application sees it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.http_server import Served, get, post
+
+OK = get("/hello")
+
+
+def test_a_request_is_answered(server: Served) -> None:
+    answer = server.ask(OK)
+    assert (answer.status, answer.body) == (200, b"hello")
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /hello HTTP/2.0\r\nHost: x\r\n\r\n",
+        b"GET /hello HTTP/1.10\r\nHost: x\r\n\r\n",
+        b"GET /hello\r\n\r\n",
+        b"GET  /hello HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /hel lo HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /h\xc3\xa4llo HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /hello\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"G@T /hello HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /hello HTTP/1.1\nHost: x\n\n",
+        b"GET /hello HTTP/1.1\r\n\r\n",
+        b"GET /hello HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        b"GET /hello HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
+        b"GET /hello HTTP/1.1\r\nHost: x\r\nX-Space : 1\r\n\r\n",
+        b"GET /hello HTTP/1.1\r\nHost: x\r\n: empty\r\n\r\n",
+        b"GET /hello HTTP/1.1\r\nHost: x\r\nX-Folded: a\r\n b\r\n\r\n",
+        b"GET /hello HTTP/1.1\r\nHost: x\r\nX-Nul: a\x00b\r\n\r\n",
+        b"GET /hello HTTP/1.1\r\nHost: x\r\nX-Cr: a\rb\r\n\r\n",
+        b"GET /hello HTTP/1.1\r\nHost: x\r\nX-Bare: a\nX-Other: b\r\n\r\n",
+        b"GET /hello HTTP/1.1\r\nHost: x\r\nAuthorization: a\r\nAuthorization: b\r\n\r\n",
+    ],
+)
+def test_a_broken_head_is_refused(server: Served, request_bytes: bytes) -> None:
+    answer = server.ask(request_bytes)
+    assert answer.status == 400
+    assert answer.json["type"] == "malformed_request"
+    assert answer.headers["Connection"] == "close"
+
+
+@pytest.mark.parametrize(
+    ("framing", "status", "kind"),
+    [
+        ("Content-Length: 5\r\nContent-Length: 6", 400, "malformed_request"),
+        ("Content-Length: 5\r\nContent-Length: 5", 400, "malformed_request"),
+        ("Content-Length: 5, 5", 400, "malformed_request"),
+        ("Content-Length: +5", 400, "malformed_request"),
+        ("Content-Length: 0x5", 400, "malformed_request"),
+        ("Content-Length: 5_0", 400, "malformed_request"),
+        ("Content-Length: -5", 400, "malformed_request"),
+        ("Content-Length:", 400, "malformed_request"),
+        ("Content-Length: 5\r\nTransfer-Encoding: chunked", 400, "malformed_request"),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 5", 400, "malformed_request"),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", 400, "malformed_request"),
+        ("Transfer-Encoding : chunked", 400, "malformed_request"),
+        ("Transfer-Encoding: gzip, chunked", 501, "not_implemented"),
+        ("Transfer-Encoding: chunked, identity", 501, "not_implemented"),
+        ("Transfer-Encoding: xchunked", 501, "not_implemented"),
+        ("Transfer-Encoding:\x0bchunked", 400, "malformed_request"),
+        ('Transfer-Encoding: "chunked"', 501, "not_implemented"),
+    ],
+)
+def test_a_body_whose_end_is_in_doubt_is_refused_and_ends_the_connection(
+    server: Served, framing: str, status: int, kind: str
+) -> None:
+    connection = server.connect()
+    smuggled = b"0\r\n\r\n" + get("/environ")
+    answer = connection.ask(
+        f"POST /echo HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n".encode() + smuggled
+    )
+    assert answer.status == status
+    assert answer.json["type"] == kind
+    assert connection.is_ended()
+
+
+def test_a_chunked_body_in_http_1_0_is_refused(server: Served) -> None:
+    request = b"POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    assert server.ask(request).status == 400
+
+
+def test_http_1_0_is_answered_once(server: Served) -> None:
+    connection = server.connect()
+    answer = connection.ask(b"GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    assert (answer.status, answer.headers["Connection"]) == (200, "close")
+    assert connection.is_ended()
+
+
+def test_a_name_with_an_underscore_does_not_pass_for_another(server: Served) -> None:
+    answer = server.ask(get("/environ", "X_Forwarded_For: 1.1.1.1", "X-Other: kept"))
+    assert "HTTP_X_FORWARDED_FOR" not in answer.json
+    assert answer.json["HTTP_X_OTHER"] == "kept"
+
+
+def test_a_value_is_taken_without_the_space_around_it(server: Served) -> None:
+    answer = server.ask(get("/environ", "X-A: \t 1\t2 \t", "X-B:3", "X-C: "))
+    assert [answer.json[f"HTTP_X_{name}"] for name in "ABC"] == ["1\t2", "3", ""]
+
+
+def test_repeated_headers_are_joined(server: Served) -> None:
+    answer = server.ask(get("/environ", "X-A: 1", "x-a: 2", "Cookie: a=1", "Cookie: b=2"))
+    assert answer.json["HTTP_X_A"] == "1,2"
+    assert answer.json["HTTP_COOKIE"] == "a=1; b=2"
+
+
+@pytest.mark.parametrize("target", ["http://x/hello", "HTTPS://x:8000/hello"])
+def test_a_whole_address_is_taken_for_its_path(server: Served, target: str) -> None:
+    assert server.ask(get(target)).body == b"hello"
+
+
+def test_an_asterisk_is_no_path_here(server: Served) -> None:
+    assert server.ask(b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n").status == 404
+
+
+def test_a_query_is_not_part_of_the_path(server: Served) -> None:
+    answer = server.ask(get("/environ?a=%2F&b=?"))
+    assert answer.json["PATH_INFO"] == "/environ"
+    assert answer.json["QUERY_STRING"] == "a=%2F&b=?"
+
+
+def test_an_empty_line_before_a_request_is_passed_over(server: Served) -> None:
+    assert server.ask(b"\r\n" + OK).status == 200
+
+
+def test_a_long_address_is_a_414(server: Served) -> None:
+    answer = server.ask(get("/" + "a" * 9000))
+    assert (answer.status, answer.json["type"]) == (414, "uri_too_long")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [f"X-{number}: a" for number in range(150)],
+        ["X-Long: " + "a" * 9000],
+        [f"X-{number}: " + "a" * 8000 for number in range(5)],
+    ],
+)
+def test_too_many_headers_are_a_431(server: Served, headers: list[str]) -> None:
+    answer = server.ask(get("/hello", *headers))
+    assert (answer.status, answer.json["type"]) == (431, "request_header_fields_too_large")
+
+
+def test_a_refusal_has_the_shape_and_headers_of_every_error(server: Served) -> None:
+    answer = server.ask(b"nonsense\r\n\r\n")
+    assert answer.json.keys() == {
+        *("success", "error", "code", "type", "details", "request_id", "timestamp")
+    }
+    assert answer.json["success"] is False
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["X-Request-ID"] == answer.json["request_id"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Server" not in answer.headers
+
+
+def test_no_answer_names_the_server(server: Served) -> None:
+    assert "Server" not in server.ask(OK).headers
+
+
+def test_a_refusal_is_logged_without_its_query(
+    server: Served, events: list[dict[str, object]]
+) -> None:
+    server.ask(b"GET /path?ticket=secret HTTP/9\r\n\r\n")
+    (line,) = [event for event in events if event["event"] == "request"]
+    assert (line["path"], line["status"]) == ("/path", 400)
+    assert "secret" not in str(events)
+
+
+def test_requests_of_one_connection_are_answered_in_turn(server: Served) -> None:
+    connection = server.connect()
+    connection.send(OK + post("/echo", b"second") + get("/nowhere"))
+    assert connection.answer().body == b"hello"
+    assert connection.answer().body == b"second"
+    assert connection.answer().status == 404

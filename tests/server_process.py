@@ -1,0 +1,221 @@
+"""Real servers in processes of their own, and a client that speaks HTTP to them."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[1]
+PASSWORD = "correct horse battery staple"
+TIMEOUT_S = 120
+GONE = (OSError, http.client.HTTPException)
+"""What a client meets when the server is killed in the middle of an answer."""
+
+
+class Answer(NamedTuple):
+    """A whole answer."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    json: Any
+
+    @property
+    def data(self) -> Any:
+        return self.json["data"]
+
+
+class Api:
+    """The API at one port; every thread has a connection of its own."""
+
+    def __init__(self, port: int, token: str | None = None) -> None:
+        self.port = port
+        self.token = token
+        self._local = threading.local()
+        self._connections: list[http.client.HTTPConnection] = []
+
+    def send(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> Answer:
+        """Send a request, and return the answer; ask again while a full machine strains the bot."""
+        while True:
+            answer = self._send(method, path, body, headers)
+            if answer.status != 503 or answer.json.get("type") != "bot_strained":
+                return answer
+            time.sleep(0.1)
+
+    def _send(self, method: str, path: str, body: object, headers: dict[str, str] | None) -> Answer:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
+            self._local.connection = connection
+            self._connections.append(connection)
+        whole = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        if body is not None:
+            whole["Content-Type"] = "application/json"
+        content = None if body is None else orjson.dumps(body)
+        path = path if path.startswith(("/readyz", "/healthz")) else f"/api/v1{path}"
+        try:
+            connection.request(method, path, content, {**whole, **(headers or {})})
+            response = connection.getresponse()
+            text = response.read()
+        except BaseException:
+            self.hang_up()
+            raise
+        return Answer(response.status, response.headers, orjson.loads(text) if text else None)
+
+    def hang_up(self) -> None:
+        """Close this thread's connection; the next request opens another."""
+        connection, self._local.connection = self._local.connection, None
+        connection.close()
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        for connection in self._connections:
+            connection.close()
+
+    def ask(self, method: str, path: str, body: object = None, *, expect: int = 200) -> Any:
+        """Return an answer's data, or the whole problem when one was expected."""
+        answer = self.send(method, path, body)
+        assert answer.status == expect, (method, path, body, answer.status, answer.json)
+        return answer.json if expect >= 400 else answer.data
+
+    def get(self, path: str) -> Any:
+        return self.ask("GET", path)
+
+    def every(self, path: str) -> list[dict[str, Any]]:
+        """Return all rows of a list, page after page."""
+        rows: list[dict[str, Any]] = []
+        cursor = None
+        while True:
+            more = f"&cursor={cursor}" if cursor else ""
+            answer = self.send("GET", f"{path}{'&' if '?' in path else '?'}limit=500{more}")
+            assert answer.status == 200, answer.json
+            rows += answer.data
+            cursor = answer.json["pagination"]["next_cursor"]
+            if cursor is None:
+                return rows
+
+    def login(self) -> Api:
+        """Log in as the admin; the token outlives the server."""
+        asked = {"username": "admin", "password": PASSWORD}
+        self.token = self.ask("POST", "/auth/login", asked)["access_token"]
+        return self
+
+    def wait_until_ready(self) -> None:
+        ready = wait_until(lambda: self.send("GET", "/readyz").status == 200, TIMEOUT_S)
+        assert ready, self.send("GET", "/readyz").json
+
+
+class Life:
+    """One process that serves; it ends by `kill` or `stop`."""
+
+    def __init__(self, pid: int, port: int, await_death: Callable[[], None]) -> None:
+        self.pid = pid
+        self.port = port
+        self._await_death = await_death
+
+        self.is_over = False
+        self._apis: list[Api] = []
+
+    def api(self, token: str | None = None) -> Api:
+        """Return a client of this life, which ends with it."""
+        self._apis.append(Api(self.port, token))
+        return self._apis[-1]
+
+    def kill(self) -> None:
+        """End it as kill -9 does."""
+        self._end(signal.SIGKILL)
+
+    def await_death(self) -> None:
+        """Wait until it has killed itself."""
+        self._await_death()
+        self._bury()
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: int) -> None:
+        os.kill(self.pid, number)
+        self._await_death()
+        self._bury()
+
+    def _bury(self) -> None:
+        self.is_over = True
+        for api in self._apis:
+            api.close()
+
+
+class Nursery:
+    """Starts servers, one after the other, each in a fork of one process."""
+
+    def __init__(self, home: Path, **settings: object) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        self.settings = {
+            "home": str(home),
+            "admin_password": PASSWORD,
+            "rate_limit_enabled": False,
+            "bot_lag": 0,
+            **settings,
+        }
+        self.log = home / "stderr.txt"
+        self._life: Life | None = None
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-m", "tests.fork_server"],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+                text=True,
+            )
+        assert self._hear("ready") == ["1"], "a fork would copy only one of these threads"
+
+    def start(self, **settings: object) -> Life:
+        """Start a server, perhaps with more settings; its bot boots still."""
+        assert self._process.stdin is not None
+        given = json.dumps({**self.settings, **settings})
+        print(given, file=self._process.stdin, flush=True)
+        pid, port = map(int, self._hear("serving"))
+        self._life = Life(pid, port, self._await_death)
+        return self._life
+
+    def close(self) -> None:
+        """End the nursery, and who lives in it still."""
+        if self._life is not None and not self._life.is_over:
+            self._life.kill()
+        self._process.communicate()
+
+    def _await_death(self) -> None:
+        self._hear("dead")
+
+    def _hear(self, expected: str) -> list[str]:
+        assert self._process.stdout is not None
+        said, *words = self._process.stdout.readline().split() or [""]
+        assert said == expected, (said, words, self.log.read_text()[-2000:])
+        return words
+
+
+@contextmanager
+def nursery_at(home: Path, **settings: object) -> Iterator[Nursery]:
+    """Start a nursery, and end it with whoever lives in it still."""
+    nursery = Nursery(home, **settings)
+    try:
+        yield nursery
+    finally:
+        nursery.close()

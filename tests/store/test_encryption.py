@@ -1,0 +1,87 @@
+"""What is stored of a secret: a token that only its keys open, and only for its purpose."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+
+from backend.cli.main import main
+from backend.credentials import Sealer
+from backend.errors import CredentialsUnreadable, EncryptionKeyMissing
+from backend.settings.loading import load_settings
+from backend.settings.model import SettingsError
+from tests.databases import make_settings
+
+OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
+CONTENT = {"api_key": "planted key", "api_secret": "planted secret"}
+
+
+def sealer(home: Path, *keys: str, env: str = "development") -> Sealer:
+    given = SecretStr(",".join(keys)) if keys else None
+    settings = make_settings(home)
+    return Sealer(settings.model_copy(update={"encryption_key": given, "env": env}))
+
+
+def test_what_was_sealed_opens_and_does_not_show(tmp_path: Path) -> None:
+    sealed = sealer(tmp_path, OLD).seal("kraken", CONTENT)
+    assert sealed.startswith("enc:v1:gAAAA")
+    assert "planted" not in sealed
+    assert sealer(tmp_path, OLD).open("kraken", sealed) == CONTENT
+    assert sealer(tmp_path, OLD).seal("kraken", CONTENT) != sealed
+
+
+def test_it_opens_only_for_its_purpose_and_with_its_key(tmp_path: Path) -> None:
+    sealed = sealer(tmp_path, OLD).seal("kraken", CONTENT)
+    with pytest.raises(CredentialsUnreadable, match="another exchange"):
+        sealer(tmp_path, OLD).open("binance", sealed)
+    for broken in (sealed[:-2] + "AA", "enc:v1:", "enc:v1:ä"):
+        with pytest.raises(CredentialsUnreadable, match="BACKEND_ENCRYPTION_KEY lacks"):
+            sealer(tmp_path, OLD).open("kraken", broken)
+    with pytest.raises(CredentialsUnreadable, match="BACKEND_ENCRYPTION_KEY lacks"):
+        sealer(tmp_path, NEW).open("kraken", sealed)
+
+
+def test_a_new_key_takes_over_from_an_old_one(tmp_path: Path) -> None:
+    sealed = sealer(tmp_path, OLD).seal("kraken", CONTENT)
+    both = sealer(tmp_path, NEW, OLD)
+    assert both.open("kraken", sealed) == CONTENT
+    renewed = both.renew(sealed)
+    assert sealer(tmp_path, NEW).open("kraken", renewed) == CONTENT
+    with pytest.raises(CredentialsUnreadable):
+        sealer(tmp_path, OLD).open("kraken", renewed)
+
+
+def test_development_makes_a_key_of_its_own_and_keeps_it(tmp_path: Path) -> None:
+    with pytest.raises(EncryptionKeyMissing):
+        sealer(tmp_path).open("kraken", "enc:v1:x")
+    sealed = sealer(tmp_path).seal("kraken", CONTENT)
+    assert sealer(tmp_path).open("kraken", sealed) == CONTENT
+    assert stat.S_IMODE((tmp_path / "encryption.key").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["encryption.key"]
+
+
+def test_production_stores_nothing_without_a_key_of_the_setting(tmp_path: Path) -> None:
+    sealer(tmp_path).seal("kraken", CONTENT)
+    with pytest.raises(EncryptionKeyMissing, match="set BACKEND_ENCRYPTION_KEY"):
+        sealer(tmp_path, env="production").seal("kraken", CONTENT)
+
+
+def test_the_command_makes_a_key_that_the_setting_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = CliRunner().invoke(main, ["credentials", "new-key"]).output.strip()
+    monkeypatch.setenv("BACKEND_ENCRYPTION_KEY", f"{printed}, {OLD}")
+    settings = load_settings(_env_file=None)
+    assert settings.encryption_key is not None
+    assert printed not in repr(settings)
+
+
+@pytest.mark.parametrize("value", ["short", "a" * 43 + "=,", "ä" * 44])
+def test_another_value_is_one_line(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("BACKEND_ENCRYPTION_KEY", value)
+    with pytest.raises(SettingsError, match=r"^BACKEND_ENCRYPTION_KEY: keys of `octobot") as caught:
+        load_settings(_env_file=None)
+    assert value not in str(caught.value)

@@ -1,0 +1,279 @@
+"""Random histories, and followers that come, stall and go.
+
+`StillWorld` has neither threads nor sockets, so that the test decides on every
+byte. In `LiveWorld` a hub runs behind a server, and clients stall by not reading.
+"""
+
+from __future__ import annotations
+
+import selectors
+import time
+from collections.abc import Mapping
+from ctypes import c_int
+
+from backend.ports.events import Event
+from backend.schemas.topics import Topic
+from backend.streams import Holder, Pace, Selection
+from backend.streams.connection_limits import Seats
+from backend.streams.dispatcher import Delivery
+from backend.streams.encodings import SSE
+from backend.streams.event_log import Log
+from backend.streams.sse import parse_event_id
+from backend.streams.subscriber import Client
+from tests.streams.expected_stream import Follower, History
+from tests.streams.live_hub import Live, item, make_event
+from tests.streams.stream_client import Parser, SseClient, wait_until
+
+BTC, ETH = "BTC/USDT", "ETH/USDT"
+SELECTIONS = (
+    Selection(("prices", "orders", "trades", "portfolio", "bot")),
+    Selection(("orders",)),
+    Selection(("prices",), frozenset({ETH})),
+    Selection(("prices", "orders", "portfolio"), frozenset({BTC})),
+    Selection(("prices", "candles", "positions")),
+    Selection(("orders",)),  # two in one group
+    Selection(("prices", "orders", "portfolio"), frozenset({BTC})),
+)
+ENDLESS = 10**9
+SMALL_BUFFER = 4096
+
+
+def place_of(topic: Topic, number: int) -> tuple[str, str | None]:
+    """Return key and symbol of a topic's item; what is one object has one key."""
+    if topic in ("portfolio", "bot"):
+        return topic, None
+    symbol = BTC if number % 2 else ETH
+    return f"{symbol} {number}", symbol
+
+
+class World:
+    """What both have: followers of different selections, and the history of one start."""
+
+    def __init__(self) -> None:
+        self.followers = [Follower(selection) for selection in SELECTIONS]
+        self.history = History()
+
+    def publish(self, topic: Topic, number: int, value: int | None, pad: int = 0) -> None:
+        key, symbol = place_of(topic, number)
+        event = make_event(topic, key, value, symbol=symbol, pad=pad)
+        self.history.publish(event, value)
+        self._take(event)
+
+    def flood(self, topic: Topic, number: int, count: int, pad: int) -> None:
+        for value in range(count):
+            self.publish(topic, number, value, pad)
+
+    def load(self, topic: Topic, values: dict[int, int]) -> None:
+        loaded = {place_of(topic, n)[0]: (place_of(topic, n)[1], v) for n, v in values.items()}
+        self.history.load(topic, loaded)
+        self._reload(
+            topic, {key: (symbol, item(key, value)) for key, (symbol, value) in loaded.items()}
+        )
+
+    def _take(self, event: Event) -> None:
+        raise NotImplementedError
+
+    def _reload(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
+        raise NotImplementedError
+
+
+class Outlet:
+    """Takes as many bytes as it was given room for."""
+
+    def __init__(self) -> None:
+        self.descriptor = c_int(-1)
+        self.room = 0
+        self.received = b""
+
+    def open(self, selector: selectors.BaseSelector, owner: object) -> None:
+        """Need nothing."""
+
+    def write(self, data: bytes) -> int:
+        """Take what there is room for."""
+        taken = data[: self.room]
+        self.room -= len(taken)
+        self.received += taken
+        return len(taken)
+
+    def ask_for_room(self, wanted: bool) -> None:
+        """Need nothing: the world says when there is room."""
+
+    def close(self) -> None:
+        """Need nothing."""
+
+
+class Connection:
+    """A follower's stream while it lasts."""
+
+    def __init__(self, follower: Follower, seats: Seats) -> None:
+        self.outlet = Outlet()
+        self.parser = Parser()
+        self.client = Client(
+            self.outlet,
+            follower.selection,
+            Holder("somebody", float("inf"), lambda: True),
+            seats.take("somebody"),
+            parse_event_id(follower.last_id) if follower.last_id else None,
+        )
+
+
+class StillWorld(World):
+    """A delivery, and outlets that take few bytes at a time.
+
+    Events are noted for the groups before they are sent, and all else may happen in
+    between, as it may while other groups have their turn.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seats = Seats(100, 100)
+        self._connections: dict[int, Connection] = {}
+        self._starts = 0
+
+    def restart(self, capacity: int, slow_s: float) -> None:
+        """Start the server anew."""
+        self._connections.clear()
+        self._starts += 1
+        self.history = History()
+        log = Log(f"{self._starts:x}", capacity)
+        self._delivery = Delivery(log, selectors.SelectSelector(), Pace(slow_s=slow_s))
+
+    def wave(self) -> None:
+        self._delivery.send_wave()
+
+    def beat(self) -> None:
+        self._delivery.send_heartbeats(SSE)
+
+    def end(self, who: int) -> None:
+        """End a follower's stream with what it has room for."""
+        if who in self._connections:
+            self._delivery.end(self._connections[who].client, "server_stopping")
+            self.read(who, 0)
+            self.lose(who)
+
+    def open(self, who: int) -> None:
+        if who not in self._connections:
+            connection = self._connections[who] = Connection(self.followers[who], self._seats)
+            self._delivery.attach(connection.client)
+
+    def stall(self, who: int, room: int) -> None:
+        """Let a follower read all there is, and from then on only so many bytes."""
+        self.open(who)
+        self.read(who, ENDLESS)
+        self._connections[who].outlet.room = room
+
+    def lose(self, who: int) -> None:
+        connection = self._connections.pop(who, None)
+        if connection is not None:
+            self._delivery.drop(connection.client)
+
+    def read(self, who: int, count: int) -> None:
+        """Let a follower take so many bytes, and compare with the history."""
+        connection = self._connections.get(who)
+        if connection is None:
+            return
+        connection.outlet.room += count
+        self._delivery.catch_up(connection.client)
+        received, connection.outlet.received = connection.outlet.received, b""
+        for event in connection.parser.feed(received):
+            self.followers[who].take(event, self.history)
+
+    def judge(self) -> None:
+        """Let everyone read to the end and check what each has."""
+        self.wave()
+        for who, follower in enumerate(self.followers):
+            self.open(who)
+            self.read(who, ENDLESS)
+            follower.judge(self.history)
+
+    def _take(self, event: Event) -> None:
+        self._delivery.take(event)
+
+    def _reload(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
+        self._delivery.reload(topic, items)
+
+
+class LiveWorld(World):
+    """A hub behind a server, and sockets with small buffers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._clients: dict[int, SseClient] = {}
+        self._live: Live | None = None
+        self._old_ids: list[str | None] = []
+
+    def restart(self, capacity: int, slow_s: float) -> None:
+        """Start the server anew."""
+        self.close()
+        self.history = History()
+        self._old_ids = [follower.last_id for follower in self.followers]
+        self._live = Live(capacity=capacity, pace=Pace(slow_s=slow_s))
+
+    def close(self) -> None:
+        for who in list(self._clients):
+            self.lose(who)
+        if self._live is not None:
+            self._live.close()
+
+    def wave(self) -> None:
+        time.sleep(0.005)
+
+    def beat(self) -> None:
+        """Leave it to the hub's clock."""
+
+    def end(self, who: int) -> None:
+        self.lose(who)
+
+    def open(self, who: int) -> None:
+        if who not in self._clients:
+            chosen = self.followers[who].selection
+            query = f"topics={','.join(chosen.topics)}"
+            if chosen.symbols is not None:
+                query += f"&symbols={','.join(chosen.symbols)}"
+            assert self._live is not None
+            self._clients[who] = SseClient(
+                self._live.port,
+                f"/?{query}",
+                last_event_id=self.followers[who].last_id,
+                receive_buffer=SMALL_BUFFER,
+            )
+
+    def stall(self, who: int, _room: int) -> None:
+        """Let a follower read what is there; it stalls by itself until it reads again."""
+        self.open(who)
+        self.read(who, ENDLESS)
+
+    def lose(self, who: int) -> None:
+        client = self._clients.pop(who, None)
+        if client is not None:
+            client.close()
+
+    def read(self, who: int, count: int) -> None:
+        """Let a follower take so many bytes, and compare with the history."""
+        if who in self._clients:
+            for event in self._clients[who].poll(min(count, 2**20)):
+                self.followers[who].take(event, self.history)
+
+    def judge(self) -> None:
+        """Let everyone read to a last event of each topic and check what each has."""
+        for number, selection in enumerate(SELECTIONS):
+            for topic in selection.topics:
+                self.publish(topic, number, 1)
+        for who, follower in enumerate(self.followers):
+            self.open(who)
+            end = self.history.last_of(follower.selection)
+            wait_until(lambda w=who, f=follower, e=end: self._has_reached(w, f, e))
+            follower.judge(self.history)
+
+    def _has_reached(self, who: int, follower: Follower, place: int) -> bool:
+        self.read(who, ENDLESS)
+        is_of_this_start = follower.last_id != self._old_ids[who]  # and the place with it
+        return is_of_this_start and follower.place is not None and follower.place >= place
+
+    def _take(self, event: Event) -> None:
+        assert self._live is not None
+        self._live.hub.publish(event)
+
+    def _reload(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
+        assert self._live is not None
+        self._live.hub.load(topic, items)

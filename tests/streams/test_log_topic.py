@@ -1,0 +1,57 @@
+"""Log lines as a topic: a bounded number a second, a bounded length, the newest on show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from backend.ports.events import Event
+from backend.schemas.topics import Topic
+from backend.streams import LogLines
+from backend.streams.log_topic import MOST_PER_SECOND
+from tests.streams.live_hub import Live
+
+
+class Listener:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def publish(self, event: Event, number: int | None = None) -> None:
+        self.events.append(event)
+
+    def load(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
+        raise NotImplementedError
+
+    def wants(self, topic: Topic, symbol: str) -> bool:
+        raise NotImplementedError
+
+
+def test_a_flood_of_lines_is_cut_and_counted() -> None:
+    listener = Listener()
+    lines = LogLines(listener)
+    count = 0
+    while not any(b"were left out" in event.data for event in listener.events):
+        lines.take("noisy", "info", "again")
+        count += 1
+    shown = [json.loads(event.data)["log"]["text"] for event in listener.events]
+    [notice] = [text for text in shown if "were left out" in text]
+    assert int(notice.split()[0]) + shown.count("again") == count
+    assert shown.index(notice) >= MOST_PER_SECOND
+
+
+def test_a_long_line_is_cut() -> None:
+    listener = Listener()
+    LogLines(listener).take("noisy", "info", "é" * 10_000)
+    assert json.loads(listener.events[0].data)["log"]["text"] == "é" * 2000
+
+
+def test_the_newest_lines_are_on_show_in_order(live: Live) -> None:
+    lines = LogLines(live.hub)
+    for number in range(MOST_PER_SECOND):
+        lines.take("quiet", "info", str(number))
+    [snapshot] = live.open("topics=logs").take(1)
+    shown = [int(line["log"]["text"]) for line in snapshot.data["data"]]
+    assert shown == sorted(shown)
+    assert shown[-1] == MOST_PER_SECOND - 1

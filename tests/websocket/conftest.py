@@ -1,0 +1,58 @@
+"""The whole backend behind a real port, and sockets to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from backend.app import close_app, create_app
+from backend.services import Services
+from tests.api_client import ApiClient
+from tests.http_server import Served
+from tests.websocket.websocket_client import Peer
+
+Connect = Callable[..., Peer]
+StartOther = Callable[..., Served]
+
+
+@pytest.fixture
+def connect(client: ApiClient, served: Served) -> Iterator[Connect]:
+    """Open sockets, as a trader unless other headers are given."""
+    opened: list[Peer] = []
+    trader = client.as_trader().headers
+
+    def connect_(
+        target: str = "/ws",
+        headers: dict[str, str] | None = None,
+        port: int | None = None,
+        **options: Any,
+    ) -> Peer:
+        opened.append(
+            Peer(port or served.port, target, trader if headers is None else headers, **options)
+        )
+        return opened[-1]
+
+    yield connect_
+    for peer in opened:
+        peer.close()
+
+
+@pytest.fixture
+def start_other(app: Flask) -> Iterator[StartOther]:
+    """Start another server on the same bot, with other settings."""
+    started: list[tuple[Flask, Served]] = []
+
+    def start(**changes: Any) -> Served:
+        parts: Services = app.extensions["backend"]
+        settings = parts.settings.model_copy(update=changes)
+        other = create_app(settings, parts.bridge, parts.hub, parts.host, parts.database)
+        started.append((other, Served(other)))
+        return started[-1][1]
+
+    yield start
+    for other, served in started:
+        served.close()
+        close_app(other)

@@ -1,0 +1,135 @@
+"""A client that changes its mind, however slowly it reads, ends with the server's state."""
+
+from __future__ import annotations
+
+import json
+import selectors
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from wsproto.connection import CLIENT, Connection
+from wsproto.events import Ping, TextMessage
+
+from backend.schemas.topics import Topic
+from backend.streams import Holder, Pace, Selection
+from backend.streams.connection_limits import Seats
+from backend.streams.dispatcher import Delivery
+from backend.streams.encodings import WEBSOCKET, text_message
+from backend.streams.event_log import Log
+from backend.streams.sse import parse_event_id
+from backend.streams.subscriber import Client, Wish
+from tests.streams.live_hub import make_event
+from tests.streams.random_histories import ENDLESS, Outlet
+
+TOPICS: tuple[Topic, ...] = ("prices", "orders", "trades")
+SYMBOLS = ("A/B", "C/D")
+
+topics = st.sampled_from(TOPICS)
+publish = st.tuples(
+    st.just("publish"), topics, st.sampled_from(SYMBOLS), st.integers(0, 2), st.integers(0, 99)
+)
+choose = st.tuples(
+    st.just("choose"),
+    st.sets(topics).map(lambda chosen: tuple(topic for topic in TOPICS if topic in chosen)),
+    st.sampled_from((None, frozenset({"A/B"}))),
+)
+read = st.tuples(st.just("read"), st.sampled_from((1, 60, 5000)))
+steps = st.lists(
+    st.one_of(
+        publish, publish, choose, read, st.tuples(st.just("wave")), st.tuples(st.just("beat"))
+    )
+)
+
+
+class Talk:
+    """A delivery, one socket with little room, and what its client has made of what it heard."""
+
+    def __init__(self, capacity: int, slow_s: float) -> None:
+        self.state: dict[str, dict[str, int]] = {}
+        self.truth: dict[str, dict[str, tuple[str, int]]] = {topic: {} for topic in TOPICS}
+        self.answers: list[int] = []
+        self.chosen = Selection((), None, WEBSOCKET)
+        self._place = self._asked = 0
+        self._outlet = Outlet()
+        self._protocol = Connection(CLIENT)
+        self._text = ""
+        self._delivery = Delivery(
+            Log("a", capacity), selectors.SelectSelector(), Pace(slow_s=slow_s)
+        )
+        holder = Holder("somebody", float("inf"), lambda: True)
+        seat = Seats(1, 1).take("somebody")
+        self._client = Client(self._outlet, self.chosen, holder, seat, None)
+        self._delivery.attach(self._client)
+
+    def publish(self, topic: Topic, symbol: str, number: int, value: int) -> None:
+        key = f"{symbol} {number}"
+        self._delivery.take(make_event(topic, key, value, symbol=symbol))
+        self.truth[topic][key] = (symbol, value)
+
+    def choose(self, chosen: tuple[Topic, ...], symbols: frozenset[str] | None) -> None:
+        self.wave()
+        self.chosen = Selection(chosen, symbols, WEBSOCKET)
+        self._asked += 1
+        words = text_message(b'{"answer":%d}' % self._asked)
+        self.answers.append(self._asked)
+        self._delivery.choose(self._client, Wish(self.chosen), words)
+
+    def wave(self) -> None:
+        self._delivery.send_wave()
+
+    def beat(self) -> None:
+        self.wave()
+        self._delivery.send_heartbeats(WEBSOCKET)
+
+    def read(self, count: int) -> None:
+        self.wave()
+        self._outlet.room += count
+        self._delivery.catch_up(self._client)
+        received, self._outlet.received = self._outlet.received, b""
+        self._protocol.receive_data(received)
+        for event in self._protocol.events():
+            if isinstance(event, TextMessage):
+                self._text += event.data
+                if event.message_finished:
+                    self._take(json.loads(self._text))
+                    self._text = ""
+            else:
+                assert isinstance(event, Ping)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if "answer" in message:
+            assert message["answer"] == self.answers[0], "answers come in their order"
+            self.answers.pop(0)
+            return
+        place = parse_event_id(message["id"]).sequence if "id" in message else self._place
+        data = message["data"]
+        if message["event"] == "snapshot":
+            assert place >= self._place
+            self.state[data["topic"]] = {row["key"]: row["value"] for row in data["data"]}
+        elif message["event"] != "reset":
+            assert place > self._place, "twice or out of order"
+            topic = "prices" if message["event"] == "price_update" else message["event"][:-8]
+            self.state[topic][data["key"]] = data["value"]
+        self._place = place
+
+    def judge(self) -> None:
+        self.read(ENDLESS)
+        assert self.answers == []
+        for topic in self.chosen.topics:
+            assert self.state[topic] == {
+                key: value
+                for key, (symbol, value) in self.truth[topic].items()
+                if self.chosen.takes_symbol(symbol)
+            }
+
+
+@settings(max_examples=300, deadline=None)
+@given(steps, st.sampled_from((3, 1000)), st.sampled_from((0.0, 1e9)))
+def test_a_client_that_changes_its_mind_ends_with_the_servers_state(
+    steps: list[tuple[Any, ...]], capacity: int, slow_s: float
+) -> None:
+    talk = Talk(capacity, slow_s)
+    for name, *arguments in steps:
+        getattr(talk, name)(*arguments)
+    talk.judge()
