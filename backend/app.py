@@ -39,7 +39,7 @@ from backend.middleware.auth import check_every_route_has_a_rule, install_auth
 from backend.middleware.cors import install_cors
 from backend.middleware.errors import install_errors
 from backend.middleware.headers import with_answer_headers
-from backend.middleware.load_shedding import install_shedding
+from backend.middleware.load_shedding import install_load_shedding
 from backend.middleware.proxies import with_proxies
 from backend.middleware.rate_limit import install_rate_limits
 from backend.middleware.routing import LeanFlask
@@ -94,7 +94,7 @@ def create_app(
     install_errors(app)
     install_rate_limits(app, settings, host)
     install_auth(app)
-    install_shedding(app, lambda: bridge.pulse.lag_s, settings.bot_lag, host)
+    install_load_shedding(app, lambda: bridge.lag_monitor.lag_s, settings.bot_lag, host)
     recorder = install_audit(app, database)
     doors = install_sockets(app, settings)
     install_cors(app, settings)

@@ -11,15 +11,15 @@ from flask import Flask
 
 from backend.app import close_app, create_app
 from backend.bridge import Bridge, HomeLock, HomeLocked, require_known_exchanges
-from backend.concurrency.cpu_affinity import SharedCore
-from backend.concurrency.gc_tuning import settle_memory
+from backend.concurrency.cpu_affinity import PinnedToOneCore
+from backend.concurrency.gc_tuning import freeze_startup_objects
 from backend.concurrency.host import Host
 from backend.credentials import stored_keys
 from backend.observability.logs import Logs
 from backend.settings.model import Settings, SettingsError
 from backend.store import Database, StoreError
 from backend.store.journal import Journal
-from backend.streams import Hub, LogLines, Pace
+from backend.streams import Hub, Intervals, LogTopic
 
 START_ERRORS = (SettingsError, StoreError, HomeLocked)
 """What `running_app` raises when it cannot start; the text is one line for the user."""
@@ -33,7 +33,7 @@ def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
     with ExitStack() as stack:
         stack.enter_context(closing(HomeLock(settings.home)))
         if settings.share_core:  # before there are threads: they begin where their maker runs
-            stack.enter_context(closing(SharedCore()))
+            stack.enter_context(closing(PinnedToOneCore()))
         logs = stack.enter_context(closing(Logs(settings.home / "logs", sys.stderr)))
         database = stack.enter_context(closing(Database(settings, host)))
         database.upgrade()
@@ -43,15 +43,17 @@ def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
             host,
             journal=journal,
             kept_for=timedelta(days=settings.stream_retention),
-            pace=Pace(heartbeat_s=settings.stream_heartbeat),
+            pace=Intervals(heartbeat_s=settings.stream_heartbeat),
             most=settings.stream_clients,
             most_per_user=settings.stream_clients_per_user,
         )
         stack.callback(hub.close)
-        logs.tell(LogLines(hub).take)
+        logs.tell(LogTopic(hub).take)
         keys = stored_keys(settings, database)
         bridge = stack.enter_context(
-            closing(Bridge(settings, hub, host, journal, keys=keys, on_booted=settle_memory))
+            closing(
+                Bridge(settings, hub, host, journal, keys=keys, on_booted=freeze_startup_objects)
+            )
         )
         app = create_app(settings, bridge, hub, host, database)
         stack.callback(close_app, app)

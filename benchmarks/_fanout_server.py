@@ -23,7 +23,7 @@ from backend.concurrency.gevent_host import GeventHost
 from backend.ports.events import Event
 from backend.ports.socket_handoff import hand_over_socket
 from backend.server.server import Server, listen, raise_open_files_limit
-from backend.streams import Holder, Hub, Selection
+from backend.streams import Hub, Selection, StreamOwner
 from benchmarks.harness import percentile
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def stream_application(hub: Hub, *, iterate: bool) -> WSGIApplication:
     """Return the smallest application that serves a stream of prices."""
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> object:
-        holder = Holder("user", time.time() + 3600, lambda: True)
+        holder = StreamOwner("user", time.time() + 3600, lambda: True)
         body = hub.open(Selection(("prices",)), holder)
         start_response("200 OK", [("Content-Type", "text/event-stream")])
         if not iterate and hand_over_socket(environ, body.take_over):

@@ -35,8 +35,8 @@ ORDER = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.00
 
 def lags(bridge: Bridge) -> dict[str, float]:
     """Return how late the loop's beats were since the last call."""
-    taken = [lag_s * 1000 for lag_s in bridge.pulse.lags_s] or [0.0]
-    bridge.pulse.lags_s.clear()
+    taken = [lag_s * 1000 for lag_s in bridge.lag_monitor.lags_s] or [0.0]
+    bridge.lag_monitor.lags_s.clear()
     return {
         "p50_ms": percentile(taken, 50),
         "p99_ms": percentile(taken, 99),
@@ -91,7 +91,7 @@ def with_questions(application: WSGIApplication, bridge: Bridge) -> WSGIApplicat
     """Wrap the application so that the benchmarks' questions are answered too."""
 
     def asked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        _ = bridge.pulse.lag_s  # who looks keeps the pulse quick
+        _ = bridge.lag_monitor.lag_s  # who looks keeps the pulse quick
         if not environ["PATH_INFO"].startswith("/bench/"):
             return application(environ, start_response)
         if environ["PATH_INFO"] == BARE:

@@ -19,7 +19,7 @@ from backend.middleware.errors import install_errors
 from backend.middleware.headers import with_answer_headers
 from backend.ports.socket_handoff import hand_over_socket
 from backend.server.server import Server, listen
-from backend.server.timeouts import Patience
+from backend.server.timeouts import Timeouts
 from backend.server.tls import Certificates
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 TIMEOUT_S = 60
 
 
-def hasty(**patience_s: float) -> Patience:
+def hasty(**patience_s: float) -> Timeouts:
     """Be patient as in life but for what is named, and look often."""
-    return Patience(sweep_s=0.05, **patience_s)
+    return Timeouts(sweep_s=0.05, **patience_s)
 
 
 def small_app() -> Flask:
@@ -157,7 +157,7 @@ class Served:
     def __init__(
         self,
         application: WSGIApplication,
-        patience: Patience | None = None,
+        patience: Timeouts | None = None,
         certificates: Certificates | None = None,
     ) -> None:
         self._application = application

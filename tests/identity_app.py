@@ -25,7 +25,7 @@ from backend.middleware.audit import Audit, install_audit
 from backend.middleware.auth import check_every_route_has_a_rule, install_auth
 from backend.middleware.errors import install_errors
 from backend.middleware.headers import with_answer_headers
-from backend.middleware.load_shedding import install_shedding
+from backend.middleware.load_shedding import install_load_shedding
 from backend.middleware.rate_limit import install_rate_limits
 from backend.schemas.auth import Role, Tokens
 from backend.schemas.common import utc_now
@@ -118,7 +118,7 @@ def app(settings: Settings, database: Database, identity: Identity) -> Iterator[
     install_errors(app)
     install_auth(app)
     install_rate_limits(app, settings, host)
-    install_shedding(app, lambda: 0.0, 0.1, host)
+    install_load_shedding(app, lambda: 0.0, 0.1, host)
     recorder = install_audit(app, database)
     app.register_blueprint(auth)
     app.register_blueprint(audit)

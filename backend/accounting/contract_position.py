@@ -32,7 +32,7 @@ _GRAIN = Decimal("1E-8")
 
 
 @dataclass(frozen=True, slots=True)
-class Stake:
+class ContractPosition:
     """A position and its settings; `quantity` is negative for a short one, `cost` never.
 
     `funded_at` is until when funding was paid.
@@ -83,7 +83,9 @@ class Stake:
                 return abs(quantity)
             return max(abs(quantity) - abs(self.quantity), ZERO)
 
-    def filled(self, quantity: Decimal, cost: Decimal, fee: Decimal, at: datetime) -> list[Step]:
+    def filled(
+        self, quantity: Decimal, cost: Decimal, fee: Decimal, at: datetime
+    ) -> list[PositionChange]:
         """Return what a fill makes of it: one step, or two when it changes sides.
 
         `quantity` is negative for a sell; `cost` is what the fill was executed for.
@@ -100,13 +102,15 @@ class Stake:
                 steps.append(steps[0].stake._increased(rest, cost - exit_cost, fee - exit_fee, at))
             return steps
 
-    def funded(self, price: Decimal, rate: Decimal, at: datetime) -> Step:
+    def funded(self, price: Decimal, rate: Decimal, at: datetime) -> PositionChange:
         """Pay or receive funding at a price: long positions pay a positive rate."""
         with localcontext(EXACT):
             paid = (self.quantity * price * rate).quantize(_GRAIN, ROUND_HALF_EVEN)
-            return Step(replace(self, realized=self.realized - paid, funded_at=at), -paid)
+            return PositionChange(replace(self, realized=self.realized - paid, funded_at=at), -paid)
 
-    def _increased(self, quantity: Decimal, cost: Decimal, fee: Decimal, at: datetime) -> Step:
+    def _increased(
+        self, quantity: Decimal, cost: Decimal, fee: Decimal, at: datetime
+    ) -> PositionChange:
         is_new = not self.quantity
         grown = replace(
             self,
@@ -116,9 +120,9 @@ class Stake:
             opened_at=at if is_new else self.opened_at,
             funded_at=at if is_new else self.funded_at,
         )
-        return Step(grown, -fee)
+        return PositionChange(grown, -fee)
 
-    def _reduced(self, part: Decimal, exit_cost: Decimal, fee: Decimal) -> Step:
+    def _reduced(self, part: Decimal, exit_cost: Decimal, fee: Decimal) -> PositionChange:
         entry_cost = share(self.cost, part, self.quantity)
         change = self.sign * (exit_cost - entry_cost) - fee
         left = replace(
@@ -127,14 +131,14 @@ class Stake:
             cost=self.cost - entry_cost,
             realized=self.realized + change,
         )
-        return Step(left, change)
+        return PositionChange(left, change)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PositionChange:
     """A position after something happened to it, and what that changed in the wallet."""
 
-    stake: Stake
+    stake: ContractPosition
     change: Decimal
 
 
@@ -158,7 +162,7 @@ def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
         return (amount * part / abs(whole)).quantize(_GRAIN, ROUND_HALF_EVEN)
 
 
-def body_of(stake: Stake) -> dict[str, Any]:
+def position_body(stake: ContractPosition) -> dict[str, Any]:
     """Return a position as JSON values."""
     return {
         "quantity": str(stake.quantity),
@@ -171,9 +175,9 @@ def body_of(stake: Stake) -> dict[str, Any]:
     }
 
 
-def stake_from(body: Mapping[str, Any]) -> Stake:
-    """Read what `body_of` wrote."""
-    return Stake(
+def position_from(body: Mapping[str, Any]) -> ContractPosition:
+    """Read what `position_body` wrote."""
+    return ContractPosition(
         quantity=Decimal(body["quantity"]),
         cost=Decimal(body["cost"]),
         realized=Decimal(body["realized"]),

@@ -35,7 +35,7 @@ from backend.accounting.totals import Booked, Totals
 from backend.schemas.trades import Execution, Trade
 
 
-class Opening:
+class OpeningLot:
     """What is left of an asset that the account held before its first execution.
 
     Shared by the books of all symbols that trade the asset.
@@ -51,7 +51,7 @@ class Opening:
         return drawn
 
 
-class Book:
+class FifoLots:
     """One symbol on one exchange. Give it the executions in the order in which they happened.
 
     `opening_price` is the price of the base asset, in the quote asset, when the
@@ -59,13 +59,13 @@ class Book:
     """
 
     def __init__(
-        self, symbol: str, opening: Opening | None = None, opening_price: Decimal | None = None
+        self, symbol: str, opening: OpeningLot | None = None, opening_price: Decimal | None = None
     ) -> None:
         self.base, self.quote = assets_of(symbol)
         settled = symbol.partition(":")[2]
         self._is_contract = bool(settled)
         self._is_inverse = self._is_contract and settled.split("-")[0] != self.quote
-        self._opening = opening or Opening()
+        self._opening = opening or OpeningLot()
         self._opening_price = opening_price
         self._lots: deque[_Amounts] = deque()
         self._sign = 1

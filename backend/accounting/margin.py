@@ -16,7 +16,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
-from backend.accounting.contract_position import MarginMode, Stake, Step, margin_for, price_of
+from backend.accounting.contract_position import (
+    ContractPosition,
+    MarginMode,
+    PositionChange,
+    margin_for,
+    price_of,
+)
 from backend.accounting.decimals import EXACT, ZERO
 
 Prices = Mapping[str, Decimal]
@@ -37,16 +43,18 @@ class MarginAccount:
     A position whose price is missing counts at its entry.
     """
 
-    def __init__(self, wallet: Decimal = ZERO, stakes: Mapping[str, Stake] | None = None) -> None:
+    def __init__(
+        self, wallet: Decimal = ZERO, stakes: Mapping[str, ContractPosition] | None = None
+    ) -> None:
         self.wallet = wallet
-        self.stakes: dict[str, Stake] = dict(stakes or {})
+        self.stakes: dict[str, ContractPosition] = dict(stakes or {})
         self.holds: dict[str, Hold] = {}
 
-    def stake(self, symbol: str) -> Stake:
+    def stake(self, symbol: str) -> ContractPosition:
         """Return a symbol's position, an empty one if there was none."""
-        return self.stakes.get(symbol, Stake())
+        return self.stakes.get(symbol, ContractPosition())
 
-    def take(self, symbol: str, steps: list[Step]) -> None:
+    def take(self, symbol: str, steps: list[PositionChange]) -> None:
         """Put what happened to a position into the account."""
         with localcontext(EXACT):
             for step in steps:

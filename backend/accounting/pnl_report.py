@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
 from backend.accounting.decimals import EXACT, ZERO, shown
-from backend.accounting.drawdown import Fall
-from backend.accounting.fifo import Book
+from backend.accounting.drawdown import MaxDrawdown
+from backend.accounting.fifo import FifoLots
 from backend.accounting.totals import FeeSum, Totals
 from backend.accounting.valuation import price_of
 from backend.schemas.accounting import Drawdown, FeeTotal, Pnl, PnlQuery, SymbolPnl
@@ -32,7 +32,7 @@ class Market:
 
 
 def report(
-    books: Mapping[BookKey, Book], market: Market, query: PnlQuery, fall: Fall | None
+    books: Mapping[BookKey, FifoLots], market: Market, query: PnlQuery, fall: MaxDrawdown | None
 ) -> Pnl:
     """Sum up the executions that a query asks for.
 
@@ -79,7 +79,7 @@ class _Sums:
         self.unpriced: set[str] = set()
         self._fees: dict[str, FeeSum] = {}
 
-    def add(self, exchange: str, symbol: str, book: Book, totals: Totals) -> SymbolPnl:
+    def add(self, exchange: str, symbol: str, book: FifoLots, totals: Totals) -> SymbolPnl:
         mark_price = self._market.prices.get(symbol)
         quantity, unrealized = book.quantity, self._open_gain(symbol, book, mark_price)
         self.realized += self._converted(totals.realized, book.quote) or ZERO
@@ -108,7 +108,7 @@ class _Sums:
         """Return the fees of all symbols by currency."""
         return [_shown_fee(currency, fee) for currency, fee in sorted(self._fees.items())]
 
-    def _open_gain(self, symbol: str, book: Book, price: Decimal | None) -> Decimal | None:
+    def _open_gain(self, symbol: str, book: FifoLots, price: Decimal | None) -> Decimal | None:
         if not self.with_open:
             return None
         if price is None and book.quantity:
@@ -138,7 +138,7 @@ class _Sums:
         return amount * rate
 
 
-def _asked(book: Book, query: PnlQuery) -> Totals:
+def _asked(book: FifoLots, query: PnlQuery) -> Totals:
     since, until = query.since, query.until
     if since is None and until is None:
         return book.totals
@@ -155,7 +155,7 @@ def _shown_fee(currency: str, fee: FeeSum) -> FeeTotal:
     return FeeTotal(currency=currency, cost=shown(fee.cost), value=value)
 
 
-def _drawdown(fall: Fall) -> Drawdown:
+def _drawdown(fall: MaxDrawdown) -> Drawdown:
     return Drawdown(
         value=shown(fall.amount),
         ratio=fall.ratio.quantize(_RATIO),

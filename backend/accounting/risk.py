@@ -90,11 +90,11 @@ class RiskLimits:
             self._changed = dict(changed)
             self._limits = replace(self._settings, **changed)
 
-    def broken(self, order: Risked) -> list[OrderRefused]:
+    def broken(self, order: OrderRisk) -> list[OrderRefused]:
         """Return each limit that an order would break, as the error that names it."""
         return list(broken_limits(self._limits, order, self._worst_loss()))
 
-    def check(self, order: Risked) -> None:
+    def check(self, order: OrderRisk) -> None:
         """Raise the error that names the first limit that an order would break."""
         check_order(self._limits, order, self._worst_loss())
 
@@ -141,7 +141,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Risked:
+class OrderRisk:
     """What an order would put at risk.
 
     `value` is in the reference market, None if it is not known there;
@@ -153,7 +153,7 @@ class Risked:
     open_orders: int
 
 
-def broken_limits(limits: Limits, order: Risked, daily_loss: Decimal) -> Iterator[OrderRefused]:
+def broken_limits(limits: Limits, order: OrderRisk, daily_loss: Decimal) -> Iterator[OrderRefused]:
     """Name each limit that an order would break; one that equals its limit keeps to it.
 
     The daily loss is the exception: it is reached when it equals its limit.
@@ -180,7 +180,7 @@ def broken_limits(limits: Limits, order: Risked, daily_loss: Decimal) -> Iterato
         )
 
 
-def check_order(limits: Limits, order: Risked, daily_loss: Decimal) -> None:
+def check_order(limits: Limits, order: OrderRisk, daily_loss: Decimal) -> None:
     """Raise the error that names the first limit that an order would break."""
     for broken in broken_limits(limits, order, daily_loss):
         raise broken

@@ -8,7 +8,7 @@ from spectree import Response
 from backend.middleware.auth import requires
 from backend.middleware.rate_limit import limited
 from backend.openapi.validation import api
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.bot import Bot
 from backend.schemas.common import Envelope, Problem
 from backend.services import services
@@ -20,7 +20,7 @@ bot = Blueprint("bot", __name__, url_prefix="/bot")
 @requires("bot:read")
 @limited("query")
 @api.validate(resp=Response(HTTP_200=Envelope[Bot], HTTP_304=None), tags=["bot"])
-def get_bot() -> Prepared:
+def get_bot() -> SerializedResponse:
     """Show the bot's state and what versions run."""
     return services().bridge.bot.read()
 

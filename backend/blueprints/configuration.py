@@ -8,7 +8,7 @@ from spectree import Response
 from backend.middleware.auth import requires, stepped_up
 from backend.middleware.rate_limit import limited
 from backend.openapi.validation import api
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.common import Envelope, Problem
 from backend.schemas.configuration import ConfigDocument, ConfigPatch
 from backend.services import services
@@ -23,7 +23,7 @@ configuration = Blueprint("configuration", __name__, url_prefix="/config")
     resp=Response(HTTP_200=Envelope[ConfigDocument], HTTP_304=None, HTTP_503=Problem),
     tags=["configuration"],
 )
-def get_configuration() -> Prepared:
+def get_configuration() -> SerializedResponse:
     """Show OctoBot's configuration and profile, secrets masked."""
     return services().bridge.config.read()
 

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, current_app, request
 from backend.errors import NotFound
 from backend.middleware.auth import authenticated, public
 from backend.middleware.headers import set_content_policy
-from backend.openapi.document import contract
+from backend.openapi.document import openapi_document
 
 _CONTRACT = "contract"
 _FILES = {
@@ -64,7 +64,7 @@ def docs_blueprint(*, production: bool) -> Blueprint:
 def _show_contract() -> Response:
     document: dict[str, Any] | None = current_app.extensions.get(_CONTRACT)
     if document is None:
-        document = current_app.extensions[_CONTRACT] = contract(current_app)
+        document = current_app.extensions[_CONTRACT] = openapi_document(current_app)
     prefix = request.environ.get("SCRIPT_NAME")
     if prefix:  # the path at which a proxy shows this server
         document = {**document, "servers": [{"url": prefix}]}

@@ -9,7 +9,7 @@ from backend.blueprints.path_parameters import symbol_in_path
 from backend.middleware.auth import requires
 from backend.middleware.rate_limit import limited
 from backend.openapi.validation import api
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.common import Envelope, Problem
 from backend.schemas.markets import (
     BookQuery,
@@ -38,7 +38,7 @@ _FAILURES = {"HTTP_502": Problem, "HTTP_503": Problem, "HTTP_504": Problem}
     ),
     tags=["markets"],
 )
-def list_exchanges() -> Prepared:
+def list_exchanges() -> SerializedResponse:
     """List the exchanges that the bot is connected to."""
     return services().bridge.markets.listed_exchanges()
 
@@ -50,7 +50,7 @@ def list_exchanges() -> Prepared:
     resp=Response(HTTP_200=Envelope[list[Market]], HTTP_304=None, **_FAILURES),
     tags=["markets"],
 )
-def list_markets(query: MarketQuery) -> Prepared:
+def list_markets(query: MarketQuery) -> SerializedResponse:
     """List the symbols that are traded, with the exchange's rules for each."""
     return services().bridge.markets.markets(query.exchange)
 
@@ -62,7 +62,7 @@ def list_markets(query: MarketQuery) -> Prepared:
     resp=Response(HTTP_200=Envelope[list[Ticker]], HTTP_304=None, **_FAILURES),
     tags=["markets"],
 )
-def list_tickers(query: TickerQuery) -> Prepared:
+def list_tickers(query: TickerQuery) -> SerializedResponse:
     """List the price and the 24 h figures of each symbol."""
     return services().bridge.markets.tickers(query)
 
@@ -74,7 +74,7 @@ def list_tickers(query: TickerQuery) -> Prepared:
     resp=Response(HTTP_200=Envelope[Ticker], HTTP_304=None, **_FAILURES),
     tags=["markets"],
 )
-def get_ticker(symbol: str, query: MarketQuery) -> Prepared:
+def get_ticker(symbol: str, query: MarketQuery) -> SerializedResponse:
     """Show the price and the 24 h figures of one symbol."""
     return services().bridge.markets.ticker(symbol_in_path(symbol), query.exchange)
 
@@ -86,7 +86,7 @@ def get_ticker(symbol: str, query: MarketQuery) -> Prepared:
     resp=Response(HTTP_200=Envelope[list[Candle]], HTTP_304=None, **_FAILURES),
     tags=["markets"],
 )
-def list_candles(symbol: str, query: CandleQuery) -> Prepared:
+def list_candles(symbol: str, query: CandleQuery) -> SerializedResponse:
     """List candles, oldest first; the last one is still running."""
     return services().bridge.markets.candles(symbol_in_path(symbol), query)
 
@@ -98,6 +98,6 @@ def list_candles(symbol: str, query: CandleQuery) -> Prepared:
     resp=Response(HTTP_200=Envelope[OrderBook], HTTP_304=None, **_FAILURES),
     tags=["markets"],
 )
-def get_order_book(symbol: str, query: BookQuery) -> Prepared:
+def get_order_book(symbol: str, query: BookQuery) -> SerializedResponse:
     """Show the best bids and asks."""
     return services().bridge.markets.order_book(symbol_in_path(symbol), query)

@@ -9,7 +9,7 @@ from backend.middleware.auth import current_principal, requires
 from backend.middleware.idempotency import idempotency_key, idempotent
 from backend.middleware.rate_limit import limited
 from backend.openapi.validation import api
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.common import Envelope, Page, Problem
 from backend.schemas.order_commands import (
     CancelAllAfter,
@@ -42,7 +42,7 @@ _REFUSALS = {
     resp=Response(HTTP_200=Page[Order], HTTP_304=None, HTTP_503=Problem),
     tags=["orders"],
 )
-def list_orders(query: OrderQuery) -> Prepared:
+def list_orders(query: OrderQuery) -> SerializedResponse:
     """List orders, newest first."""
     return services().bridge.orders.page(query)
 
@@ -136,7 +136,7 @@ def arm_dead_man_switch(json: CancelAllAfter) -> Envelope[DeadManSwitch]:
     the bot does not run, the orders are canceled when it starts, before it takes new ones.
     Orders that an exchange does not cancel at once are tried again until they are.
     """
-    return Envelope(data=services().bridge.dead_man.set(json.timeout_s))
+    return Envelope(data=services().bridge.dead_man_switch.set(json.timeout_s))
 
 
 @orders.get("/<order_id>")

@@ -8,7 +8,7 @@ from spectree import Response
 from backend.middleware.auth import requires
 from backend.middleware.rate_limit import limited
 from backend.openapi.validation import api
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.accounting import HistoryQuery, PortfolioValue
 from backend.schemas.common import Envelope, Page, Problem
 from backend.schemas.portfolio import ExchangeBalances, Portfolio
@@ -24,7 +24,7 @@ portfolio = Blueprint("portfolio", __name__, url_prefix="/portfolio")
     resp=Response(HTTP_200=Envelope[Portfolio], HTTP_304=None, HTTP_503=Problem),
     tags=["portfolio"],
 )
-def get_portfolio() -> Prepared:
+def get_portfolio() -> SerializedResponse:
     """Show the total value, its gain, and what each exchange holds."""
     return services().bridge.portfolio.summary()
 
@@ -36,7 +36,7 @@ def get_portfolio() -> Prepared:
     resp=Response(HTTP_200=Envelope[list[ExchangeBalances]], HTTP_304=None, HTTP_503=Problem),
     tags=["portfolio"],
 )
-def list_balances() -> Prepared:
+def list_balances() -> SerializedResponse:
     """List the amounts of each asset, without their worth."""
     return services().bridge.portfolio.balances()
 

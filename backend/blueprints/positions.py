@@ -10,7 +10,7 @@ from backend.middleware.auth import current_principal, requires
 from backend.middleware.idempotency import idempotency_key, idempotent
 from backend.middleware.rate_limit import limited
 from backend.openapi.validation import api
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.common import Envelope, Problem
 from backend.schemas.orders import Order
 from backend.schemas.positions import (
@@ -34,7 +34,7 @@ positions = Blueprint("positions", __name__, url_prefix="/positions")
     ),
     tags=["positions"],
 )
-def list_positions(query: PositionQuery) -> Prepared:
+def list_positions(query: PositionQuery) -> SerializedResponse:
     """List positions, by exchange and symbol. On exchanges that trade spot there are none."""
     return services().bridge.positions.listed(query)
 

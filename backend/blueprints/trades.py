@@ -11,7 +11,7 @@ from spectree import Response
 from backend.middleware.auth import requires
 from backend.middleware.rate_limit import limited
 from backend.openapi.validation import also_answers, api
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.accounting import Pnl, PnlQuery
 from backend.schemas.common import Envelope, Page, Problem
 from backend.schemas.trades import Trade, TradeQuery
@@ -34,7 +34,7 @@ _CSV_HEADERS = {
     resp=Response(HTTP_200=Page[Trade], HTTP_304=None, HTTP_503=Problem),
     tags=["trades"],
 )
-def list_trades(query: TradeQuery) -> Prepared | Answer:
+def list_trades(query: TradeQuery) -> SerializedResponse | Answer:
     """List trades, newest first.
 
     `format=csv` sends all of them, from the cursor on, as one file with a header line. A text
@@ -70,7 +70,7 @@ def get_trade(trade_id: str) -> Envelope[Trade]:
     return Envelope(data=services().bridge.trades.get(trade_id))
 
 
-def _as_json(query: TradeQuery) -> Prepared:
+def _as_json(query: TradeQuery) -> SerializedResponse:
     return services().bridge.trades.page(query)
 
 
@@ -78,7 +78,7 @@ def _as_csv(query: TradeQuery) -> Answer:
     return Answer(services().reports.trades_csv(query), headers=_CSV_HEADERS)
 
 
-_FORMATS: dict[str, Callable[[TradeQuery], Prepared | Answer]] = {
+_FORMATS: dict[str, Callable[[TradeQuery], SerializedResponse | Answer]] = {
     "json": _as_json,
     "csv": _as_csv,
 }

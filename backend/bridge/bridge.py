@@ -7,43 +7,43 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from backend.accounting.risk import RiskLimits
-from backend.bridge.channels import Watcher
-from backend.bridge.counters import Tally
-from backend.bridge.exchange_accounts.credentials import Keyring
-from backend.bridge.exchange_accounts.key_check import Probe
-from backend.bridge.ledger.bot_state import Memory
+from backend.bridge.channels import ChannelConsumers
+from backend.bridge.counters import Counters
+from backend.bridge.exchange_accounts.credentials import AccountCredentials
+from backend.bridge.exchange_accounts.key_check import KeyCheck
+from backend.bridge.ledger.bot_state import SavedBotState
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.order_store import KEPT
-from backend.bridge.ledger.outbox import Change, Recorder
+from backend.bridge.ledger.outbox import Change, Outbox
 from backend.bridge.ledger.trades import Trades
-from backend.bridge.live.position_tracker import RealKeeper
+from backend.bridge.live.position_tracker import LivePositionTracker
 from backend.bridge.live.reconciliation import GIVE_UP_AFTER_S
 from backend.bridge.market_data.service import Markets
 from backend.bridge.octobot.configuration import Configuration
-from backend.bridge.orders.dead_man_switch import DeadMan
-from backend.bridge.orders.execution import Desk
-from backend.bridge.orders.idempotency import Intents
+from backend.bridge.orders.dead_man_switch import DeadManSwitchTimer
+from backend.bridge.orders.execution import OrderExecution
+from backend.bridge.orders.idempotency import IdempotentOrders
 from backend.bridge.orders.service import Orders
-from backend.bridge.paper.margin_accounts import Margins
-from backend.bridge.paper.position_tracker import PaperKeeper
+from backend.bridge.paper.margin_accounts import MarginAccounts
+from backend.bridge.paper.position_tracker import PaperPositionTracker
 from backend.bridge.portfolio.portfolio import Portfolios
-from backend.bridge.positions.position_events import Board
+from backend.bridge.positions.position_events import PositionEvents
 from backend.bridge.positions.service import Positions
-from backend.bridge.positions.tracker import Keeper
+from backend.bridge.positions.tracker import PositionTracker
 from backend.bridge.read_models.event_data import event_data
 from backend.bridge.read_models.read_models import ReadModels
-from backend.bridge.risk.pre_trade import Guard, limits_from
-from backend.bridge.runtime.commands import BotControl
-from backend.bridge.runtime.lag_monitor import Pulse
-from backend.bridge.runtime.runner import Engine
-from backend.bridge.startup import take_stock
+from backend.bridge.risk.pre_trade import PreTradeRisk, limits_from
+from backend.bridge.runtime.commands import BotCommands
+from backend.bridge.runtime.lag_monitor import LagMonitor
+from backend.bridge.runtime.runner import BotRunner
+from backend.bridge.startup import restore
 from backend.bridge.status import BootFailed, Status
 from backend.concurrency.host import Host
-from backend.ports.account_value import Worth
+from backend.ports.account_value import AccountValue
 from backend.ports.events import Event, EventSink
 from backend.ports.exchange_keys import KeySource, no_keys
 from backend.ports.journal import JournalUnavailable, OrderJournal
-from backend.sandbox.control import SandboxVenue
+from backend.sandbox.control import SandboxControl
 from backend.schemas.bot import Readiness
 from backend.settings.model import Settings
 
@@ -73,80 +73,97 @@ class Bridge:
         on_booted: Callable[[], None] | None = None,
     ) -> None:
         self._journal = journal
-        self._recorder = Recorder(journal, sink)
-        self._memory = Memory(journal, self._recorder)
-        self.keyring = Keyring(keys, real=settings.trading == "real")
-        self.probe = Probe(settings.bot_timeout)
-        self._engine = Engine(
+        self._outbox = Outbox(journal, sink)
+        self._saved_state = SavedBotState(journal, self._outbox)
+        self.account_credentials = AccountCredentials(keys, real=settings.trading == "real")
+        self.key_check = KeyCheck(settings.bot_timeout)
+        self._runner = BotRunner(
             settings,
             host,
-            give=self.keyring.give,
+            give=self.account_credentials.give,
             on_ready=self._on_ready,
             on_status=self._on_status,
-            pause=_pause_from(self._memory.recall("pause")),
+            pause=_pause_from(self._saved_state.recall("pause")),
         )
         self._models = ReadModels()
-        board = Board()
-        margins = Margins(board) if _has_paper_margins(settings) else None
-        self._ledger = Ledger(self._recorder, settings.trading, settings.exchange_type, margins)
-        self._keeper: Keeper = (
-            RealKeeper(self._recorder, board)
+        position_events = PositionEvents()
+        margins = MarginAccounts(position_events) if _has_paper_margins(settings) else None
+        self._ledger = Ledger(self._outbox, settings.trading, settings.exchange_type, margins)
+        self._tracker: PositionTracker = (
+            LivePositionTracker(self._outbox, position_events)
             if margins is None
-            else PaperKeeper(self._recorder, self._ledger, board, margins)
+            else PaperPositionTracker(self._outbox, self._ledger, position_events, margins)
         )
         self._ledger.load(journal.newest_orders(KEPT), journal.newest_trades(KEPT))
-        self._intents = Intents(journal, self._recorder, self._ledger, self._engine, host)
-        self.bot = BotControl(self._engine, settings, host, self._intents.wait_until_durable)
+        self._idempotency = IdempotentOrders(
+            journal, self._outbox, self._ledger, self._runner, host
+        )
+        self.bot = BotCommands(self._runner, settings, host, self._idempotency.wait_until_durable)
         self.config = Configuration(settings, host)
         self.portfolio = Portfolios(
-            self._engine, self._models, self._ledger, self._recorder, self._on_worth
+            self._runner, self._models, self._ledger, self._outbox, self._on_value
         )
         self.risk = RiskLimits(limits_from(settings))
-        self._guard = Guard(self._engine, self._ledger, self.portfolio, self.risk, self._memory)
-        self._desk = Desk(self._engine, self._ledger, self.portfolio, self._guard)
+        self._pre_trade = PreTradeRisk(
+            self._runner, self._ledger, self.portfolio, self.risk, self._saved_state
+        )
+        self._execution = OrderExecution(
+            self._runner, self._ledger, self.portfolio, self._pre_trade
+        )
         self.orders = Orders(
-            self._engine, self._ledger, self._desk, self._guard, self._intents, journal, host
+            self._runner,
+            self._ledger,
+            self._execution,
+            self._pre_trade,
+            self._idempotency,
+            journal,
+            host,
         )
         self.positions = Positions(
-            self._engine, self._ledger, self.portfolio, self._desk, self._intents, self._keeper
+            self._runner,
+            self._ledger,
+            self.portfolio,
+            self._execution,
+            self._idempotency,
+            self._tracker,
         )
-        self.trades = Trades(self._engine, self._ledger, journal, host)
-        self.markets = Markets(self._engine, settings.trading)
-        self.dead_man = DeadMan(
-            self._engine, self.orders, self._memory, self._intents.wait_until_durable
+        self.trades = Trades(self._runner, self._ledger, journal, host)
+        self.markets = Markets(self._runner, settings.trading)
+        self.dead_man_switch = DeadManSwitchTimer(
+            self._runner, self.orders, self._saved_state, self._idempotency.wait_until_durable
         )
-        self.sandbox = SandboxVenue(settings)
-        self._watcher = Watcher(self._ledger, self.portfolio, self._keeper, sink)
+        self.sandbox = SandboxControl(settings)
+        self._channels = ChannelConsumers(self._ledger, self.portfolio, self._tracker, sink)
         self._settings = settings
         self._give_up_after_s = give_up_after_s
         self._on_booted = on_booted
 
     def boot(self) -> None:
         """Start the bot; its state tells how that goes."""
-        self._engine.start()
+        self._runner.start()
 
     def readiness(self) -> Readiness:
         """Tell whether the bot can be used, and what is missing if not."""
         readiness = self.bot.readiness()
-        if self._recorder.healthy:
+        if self._outbox.healthy:
             return readiness
         missing = [*readiness.missing, _NO_JOURNAL]
         return readiness.model_copy(update={"ready": False, "missing": missing})
 
     @property
-    def pulse(self) -> Pulse:
+    def lag_monitor(self) -> LagMonitor:
         """How late the bot's loop is."""
-        return self._engine.pulse
+        return self._runner.lag_monitor
 
     @property
     def waiting(self) -> int:
         """How many requests wait for the bot's loop, or have it work for them, right now."""
-        return self._engine.waiting
+        return self._runner.waiting
 
     @property
-    def tally(self) -> Tally:
+    def counters(self) -> Counters:
         """What was placed, refused and answered by exchanges with an error since the start."""
-        return self._engine.tally
+        return self._runner.counters
 
     @property
     def open_orders(self) -> int:
@@ -155,52 +172,52 @@ class Bridge:
 
     def close(self) -> None:
         """Stop the bot cleanly and finish the journal."""
-        self._engine.close()
-        self._recorder.close()
+        self._runner.close()
+        self._outbox.close()
 
     # ---- on the bot's loop
 
     async def _on_ready(self) -> None:
         # an account comes back from what the journal has
-        if not await self._recorder.is_written_within(_JOURNAL_WAIT_S):
+        if not await self._outbox.is_written_within(_JOURNAL_WAIT_S):
             raise BootFailed(_NO_JOURNAL)
         try:
-            await take_stock(
-                self._engine,
+            await restore(
+                self._runner,
                 self._settings,
                 self._journal,
                 self._ledger,
                 self.portfolio,
-                self._watcher,
-                self._keeper,
-                self._guard,
-                self._intents.in_flight,
-                self._desk.cancel,
-                self._recorder.is_written_within,
+                self._channels,
+                self._tracker,
+                self._pre_trade,
+                self._idempotency.in_flight,
+                self._execution.cancel,
+                self._outbox.is_written_within,
                 self._give_up_after_s,
             )
         except (asyncio.TimeoutError, JournalUnavailable):
             raise BootFailed(_NO_JOURNAL) from None
-        await self.dead_man.begin()
-        self._guard.begin()
+        await self.dead_man_switch.begin()
+        self._pre_trade.begin()
         self.config.note_boot()
         if self._on_booted is not None:
             self._on_booted()
 
-    def _on_worth(self, worth: Worth) -> None:
-        self._guard.take_worth(worth)
+    def _on_value(self, worth: AccountValue) -> None:
+        self._pre_trade.take_value(worth)
 
     # ---- from any thread
 
     def _on_status(self, status: Status) -> None:
         if status.state in ("running", "paused"):
-            self._memory.keep("pause", paused=status.state == "paused", reason=status.reason)
+            self._saved_state.keep("pause", paused=status.state == "paused", reason=status.reason)
         self.bot.note(status)
-        self._guard.note(status)
+        self._pre_trade.note(status)
         json = self.bot.status().model_dump_json().encode()
         data = event_data(None, None, "bot", json)
         event = Event("bot", "bot_status", "bot", None, data, json)
-        self._recorder.put(Change(events=(event,)))
+        self._outbox.put(Change(events=(event,)))
 
 
 def _has_paper_margins(settings: Settings) -> bool:

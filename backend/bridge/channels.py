@@ -17,11 +17,11 @@ from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.market_data.candles import Signals
-from backend.bridge.market_data.order_books import Books
+from backend.bridge.market_data.order_books import OrderBooks
 from backend.bridge.octobot.conversion import last_price
 from backend.bridge.paper.spot_simulator import move_stop, trail
 from backend.bridge.portfolio.portfolio import Portfolios
-from backend.bridge.positions.tracker import Keeper
+from backend.bridge.positions.tracker import PositionTracker
 from backend.bridge.read_models.event_data import event_data
 from backend.ports.events import Event, EventSink
 from backend.schemas.common import decimal_text
@@ -30,19 +30,19 @@ from backend.schemas.common import decimal_text
 _PRIORITY = ChannelConsumerPriorityLevels.OPTIONAL.value
 
 
-class Watcher:
+class ChannelConsumers:
     """Consumes the channels of every exchange; all of it runs on the bot's loop."""
 
     def __init__(
-        self, ledger: Ledger, portfolios: Portfolios, keeper: Keeper, sink: EventSink
+        self, ledger: Ledger, portfolios: Portfolios, tracker: PositionTracker, sink: EventSink
     ) -> None:
         self._ledger = ledger
-        self._keeper = keeper
+        self._tracker = tracker
         self._portfolios = portfolios
         self._sink = sink
         self._managers: dict[str, Any] = {}
         self._signals = Signals(sink)
-        self._books = Books(sink)
+        self._books = OrderBooks(sink)
 
     async def begin(self, bot: Any) -> None:
         """Start anew with a bot that has booted, and listen to what is no exchange's."""
@@ -78,7 +78,7 @@ class Watcher:
         )
         manager = self._managers[exchange]
         self._portfolios.take_price(symbol, price)
-        if manager.is_future and await self._keeper.take_price(manager, symbol, price):
+        if manager.is_future and await self._tracker.take_price(manager, symbol, price):
             self._portfolios.refresh()
             self._portfolios.announce()
         for order, stop in trail(manager, self._ledger, symbol, price):
@@ -89,7 +89,7 @@ class Watcher:
         self._ledger.record_order(order, exchange)
         manager = self._managers[exchange]
         if manager.is_future and order[Col.FILLED.value]:
-            self._keeper.note_fill(manager, order[Col.SYMBOL.value])
+            self._tracker.note_fill(manager, order[Col.SYMBOL.value])
         if self._ledger.version != before:  # else whoever did this has refreshed them
             self._portfolios.outdate()  # whoever reads this order reads what it locked or freed
         else:
@@ -101,7 +101,7 @@ class Watcher:
         self._ledger.record_trade(trade, exchange, old=old_trade)
         manager = self._managers[exchange]
         if manager.is_future and not old_trade:
-            self._keeper.note_fill(manager, trade[Col.SYMBOL.value])
+            self._tracker.note_fill(manager, trade[Col.SYMBOL.value])
         self._portfolios.announce()
 
     async def _on_balance(self, **_: Any) -> None:

@@ -10,7 +10,7 @@ from backend.errors import BridgeError
 from backend.schemas.orders import NewOrder
 
 
-class Tally:
+class Counters:
     """Counts that only grow. Written on the bot's loop; other threads read copies.
 
     `placed` is by type and side, `refused` by the error's type, `exchange_errors` by

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Collection
 from decimal import Decimal
 from typing import Any
 
-from backend.bridge.channels import Watcher
+from backend.bridge.channels import ChannelConsumers
 from backend.bridge.ledger.ledger import Ledger
-from backend.bridge.live.bracket_exits import Exits
+from backend.bridge.live.bracket_exits import BracketExits
 from backend.bridge.live.reconciliation import doubt_what_is_missing, keep_settling, settle_intents
-from backend.bridge.live.triggered_stops import Stops
+from backend.bridge.live.triggered_stops import TriggeredStops
 from backend.bridge.octobot.conversion import last_price
 from backend.bridge.octobot.exchange_errors import count_failures, note_failures
 from backend.bridge.octobot.patches.futures_support import require_linear
@@ -20,10 +20,10 @@ from backend.bridge.octobot.patches.order_loggers import keep_few_loggers
 from backend.bridge.octobot.patches.trigger_prices import trigger_at_trades
 from backend.bridge.paper.spot_simulator import make_realistic, restore_balances, restore_orders
 from backend.bridge.portfolio.portfolio import Portfolios, totals_of
-from backend.bridge.positions.tracker import Keeper
-from backend.bridge.risk.pre_trade import Guard
+from backend.bridge.positions.tracker import PositionTracker
+from backend.bridge.risk.pre_trade import PreTradeRisk
 from backend.bridge.risk.strategy_gate import gate_trading
-from backend.bridge.runtime.runner import Engine
+from backend.bridge.runtime.runner import BotRunner
 from backend.bridge.status import BootFailed
 from backend.ports.journal import OrderJournal
 from backend.schemas.orders import Order
@@ -36,15 +36,15 @@ _POLL_S = 0.05
 log = logging.getLogger(__name__)
 
 
-async def take_stock(
-    engine: Engine,
+async def restore(
+    runner: BotRunner,
     settings: Settings,
     journal: OrderJournal,
     ledger: Ledger,
     portfolios: Portfolios,
-    watcher: Watcher,
-    keeper: Keeper,
-    guard: Guard,
+    channels: ChannelConsumers,
+    tracker: PositionTracker,
+    pre_trade: PreTradeRisk,
     in_flight: Collection[str],
     cancel: Callable[[str], Awaitable[Order]],
     is_written_within: Callable[[float], Awaitable[bool]],
@@ -54,14 +54,14 @@ async def take_stock(
     held: list[tuple[dict[str, Any], str]] = []
     baselines: dict[str, Decimal | None] = {}
     portfolios.begin(baselines)
-    await watcher.begin(engine.bot)
-    for name, manager in engine.exchanges.items():
-        gate_trading(manager, engine, guard)
-        count_failures(manager, engine.tally)
+    await channels.begin(runner.bot)
+    for name, manager in runner.exchanges.items():
+        gate_trading(manager, runner, pre_trade)
+        count_failures(manager, runner.counters)
         trigger_at_trades(manager)
         await _wait_for_prices(manager, portfolios)
         if not manager.is_trader_simulated:
-            note_failures(manager, engine.tally)
+            note_failures(manager, runner.counters)
             await _wait_for_account(manager)
         opening = settings.paper_balance if manager.is_trader_simulated else totals_of(manager)
         state = await asyncio.to_thread(journal.open_account, ledger.account(name), opening)
@@ -71,14 +71,14 @@ async def take_stock(
             restore_balances(manager, state.balances)
         if manager.is_future:
             require_linear(manager)
-            await keeper.begin(manager, state)
+            await tracker.begin(manager, state)
         await settle_intents(manager, journal, ledger, in_flight)
-        exits = Exits(manager, ledger)
-        stops = Stops(manager, ledger, cancel, is_written_within, engine.keep)
+        exits = BracketExits(manager, ledger)
+        stops = TriggeredStops(manager, ledger, cancel, is_written_within, runner.keep)
         if not manager.is_trader_simulated:
             stops.attend()
             await exits.recall()
-        await watcher.watch(manager)
+        await channels.watch(manager)
         if manager.is_trader_simulated:
             await restore_orders(manager, ledger)
         else:
@@ -89,11 +89,11 @@ async def take_stock(
         held.extend((o.to_dict(), name) for o in personal.orders_manager.get_all_orders())
         if not manager.is_trader_simulated:
             doubt_what_is_missing(manager, ledger)
-            engine.keep(keep_settling(manager, ledger, exits, stops, give_up_after_s))
-    engine.keep(watcher.keep_up())
-    engine.keep(keep_few_loggers())
+            runner.keep(keep_settling(manager, ledger, exits, stops, give_up_after_s))
+    runner.keep(channels.keep_up())
+    runner.keep(keep_few_loggers())
     ledger.adopt(held)
-    keeper.publish()
+    tracker.publish()
     portfolios.announce()
     portfolios.refresh()
 

@@ -6,7 +6,7 @@ import click
 from cryptography.fernet import Fernet
 
 from backend.cli.common import Refusal, opened_database, settings
-from backend.credentials import Sealer
+from backend.credentials import Cipher
 from backend.errors import CredentialsUnreadable
 from backend.middleware.headers import new_request_id
 from backend.schemas.common import utc_now
@@ -33,7 +33,7 @@ def rotate() -> None:
     The seeds of second factors too. All or none: afterwards the other keys of the setting can
     be dropped. A running server that was started with the same setting does not mind.
     """
-    sealer = Sealer(settings())
+    sealer = Cipher(settings())
     with opened_database() as database:
         try:
             with database.transaction() as session:

@@ -13,18 +13,18 @@ from backend.errors import ApiError
 from backend.identity.api_keys import ApiKeys
 from backend.identity.passwords import Passwords
 from backend.identity.second_factor import SecondFactors
-from backend.identity.store_sync import Watch
-from backend.identity.users import Accounts
+from backend.identity.store_sync import StoreSync
+from backend.identity.users import Users
 from backend.schemas.common import utc_now
 from backend.store import Database, audit
 from backend.store.audit import NewEntry
-from backend.store.encryption import Sealer
+from backend.store.encryption import Cipher
 
 
 class LocalIdentity(NamedTuple):
     """What a command may do to users."""
 
-    accounts: Accounts
+    accounts: Users
     api_keys: ApiKeys
     second_factors: SecondFactors
 
@@ -33,12 +33,12 @@ class LocalIdentity(NamedTuple):
 def opened_identity(action: str | None = None, whom: str = "") -> Iterator[LocalIdentity]:
     """Open the database's users; what `action` does to one leaves its trace in the audit."""
     with opened_database() as database, closing(Passwords(ThreadHost())) as passwords:
-        watch, outcome = Watch(database), "ok"
+        watch, outcome = StoreSync(database), "ok"
         try:
             yield LocalIdentity(
-                Accounts(database, passwords, watch),
+                Users(database, passwords, watch),
                 ApiKeys(database, watch),
-                SecondFactors(database, watch, Sealer(settings())),
+                SecondFactors(database, watch, Cipher(settings())),
             )
         except ApiError as error:
             outcome = error.type

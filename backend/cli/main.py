@@ -63,11 +63,11 @@ def openapi() -> None:
     """Print the API contract as swagger.yaml holds it."""
     from backend.app import register_routes
     from backend.middleware.routing import LeanFlask
-    from backend.openapi.document import contract_yaml
+    from backend.openapi.document import openapi_yaml
 
     app = LeanFlask("backend")
     register_routes(app, production=True)
-    click.echo(contract_yaml(app), nl=False)
+    click.echo(openapi_yaml(app), nl=False)
 
 
 main.add_command(api_key)

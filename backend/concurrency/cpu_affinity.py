@@ -19,7 +19,7 @@ _CORE_FIELD = 36  # of what follows the name in /proc/<pid>/stat
 _TASKS = Path("/proc/self/task")
 
 
-class SharedCore:
+class PinnedToOneCore:
     """Binds the process to the core that its main thread runs on; does nothing but on Linux.
 
     Every few seconds all may move for a moment, and the system's scheduler says which core is
@@ -70,7 +70,7 @@ class SharedCore:
                 os.sched_setaffinity(task, cores)
 
 
-_present: list[SharedCore] = []
+_present: list[PinnedToOneCore] = []
 _of_thread = threading.local()
 
 

@@ -14,7 +14,7 @@ RARELY = 100
 """How many middle collections there are to a full one; Python's own figure is 10."""
 
 
-def settle_memory() -> None:
+def freeze_startup_objects() -> None:
     """Collect once with care, and leave what is here out of all collections to come.
 
     The next call takes it in again: for each boot of a bot, when nothing trades.

@@ -27,7 +27,7 @@ from backend.schemas.exchange_keys import (
 )
 from backend.settings.model import Settings
 from backend.store import Database, credentials
-from backend.store.encryption import Sealer
+from backend.store.encryption import Cipher
 from backend.store.models import ExchangeCredentials
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _MASK = "********"
 
 def stored_keys(settings: Settings, database: Database) -> KeySource:
     """Return where the bot gets its keys: those of enabled connections that trade for real."""
-    sealer = Sealer(settings)
+    sealer = Cipher(settings)
 
     def keys() -> Mapping[str, ExchangeKeys | None]:
         return {
@@ -61,7 +61,7 @@ class ExchangeConnections:
     """
 
     def __init__(self, settings: Settings, database: Database, host: Host, bridge: Bridge) -> None:
-        self.sealer = Sealer(settings)
+        self.sealer = Cipher(settings)
         self._database = database
         self._host = host
         self._bridge = bridge
@@ -69,17 +69,17 @@ class ExchangeConnections:
     def all(self) -> list[Credentials]:
         """Return all, by exchange, as far as they are shown."""
         rows = self._database.read(credentials.all_kept)
-        stale = self._host.call_blocking(self._bridge.keyring.is_stale)
+        stale = self._host.call_blocking(self._bridge.account_credentials.is_stale)
         return [self._shown(row, restart_required=stale) for row in rows]
 
     def get(self, exchange: str) -> Credentials:
         """Return those of an exchange as far as they are shown."""
-        stale = self._host.call_blocking(self._bridge.keyring.is_stale)
+        stale = self._host.call_blocking(self._bridge.account_credentials.is_stale)
         return self._shown(self._row(exchange), restart_required=stale)
 
     def add(self, exchange: str, new: NewCredentials) -> Credentials:
         """Store the first keys of an exchange; raises `Conflict` when it has some."""
-        if not self._bridge.probe.knows(exchange):
+        if not self._bridge.key_check.knows(exchange):
             raise ExchangeUnknown("exchanges have ccxt's ids, such as binance")
         self._check_testnet(exchange, new.sandboxed)
         now = utc_now()
@@ -125,14 +125,16 @@ class ExchangeConnections:
         self._row(exchange)
         if not self._database.write(credentials.remove, exchange):
             raise CredentialsNotFound(_NONE)
-        stale = not self._host.call_blocking(self._bridge.keyring.apply, self._bridge.bot)
+        stale = not self._host.call_blocking(
+            self._bridge.account_credentials.apply, self._bridge.bot
+        )
         return CredentialsRemoval(exchange=exchange, restart_required=stale)
 
     def test(self, exchange: str) -> ConnectionTest:
         """Ask the exchange for the balances with the stored keys, and keep what it said."""
         row = self._row(exchange)
         keys = _opened(self.sealer, row)
-        outcome = self._host.call_blocking(self._bridge.probe.ask, exchange, keys)
+        outcome = self._host.call_blocking(self._bridge.key_check.ask, exchange, keys)
         found = ConnectionTest(outcome=outcome, tested_at=utc_now())
         self._database.write(
             credentials.note_test, exchange, row.updated_at, outcome, found.tested_at
@@ -146,7 +148,7 @@ class ExchangeConnections:
         return row
 
     def _check_testnet(self, exchange: str, sandboxed: bool) -> None:
-        has_testnet = self._bridge.probe.has_testnet
+        has_testnet = self._bridge.key_check.has_testnet
         if sandboxed and not self._host.call_blocking(has_testnet, exchange):
             raise ValidationFailed(
                 fields=[FieldError("sandboxed", "this exchange has no test network")]
@@ -167,7 +169,9 @@ class ExchangeConnections:
         row.has_password = "api_password" in content
 
     def _applied(self, row: ExchangeCredentials) -> Credentials:
-        stale = not self._host.call_blocking(self._bridge.keyring.apply, self._bridge.bot)
+        stale = not self._host.call_blocking(
+            self._bridge.account_credentials.apply, self._bridge.bot
+        )
         return self._shown(row, restart_required=stale)
 
     def _shown(self, row: ExchangeCredentials, *, restart_required: bool) -> Credentials:
@@ -186,7 +190,7 @@ class ExchangeConnections:
             created_at=row.created_at,
             updated_at=row.updated_at,
             last_test=tested,
-            in_use=self._bridge.keyring.is_used(row.exchange),
+            in_use=self._bridge.account_credentials.is_used(row.exchange),
             restart_required=restart_required,
         )
 
@@ -205,6 +209,6 @@ def _given(asked: NewCredentials | CredentialsChange) -> dict[str, str]:
     }
 
 
-def _opened(sealer: Sealer, row: ExchangeCredentials) -> ExchangeKeys:
+def _opened(sealer: Cipher, row: ExchangeCredentials) -> ExchangeKeys:
     content = sealer.open(row.exchange, row.sealed)
     return ExchangeKeys(**content, sandboxed=row.sandboxed)

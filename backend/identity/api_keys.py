@@ -7,7 +7,7 @@ import secrets
 
 from backend.errors import Conflict, FieldError, NotFound, ValidationFailed
 from backend.identity.roles import SCOPES
-from backend.identity.store_sync import Watch
+from backend.identity.store_sync import StoreSync
 from backend.pagination import page, place
 from backend.schemas.api_keys import ApiKey, CreatedApiKey, NewApiKey
 from backend.schemas.auth import Role
@@ -23,7 +23,7 @@ _KIND = "api_keys"
 class ApiKeys:
     """The API keys of users. All methods may be called from any thread."""
 
-    def __init__(self, database: Database, watch: Watch) -> None:
+    def __init__(self, database: Database, watch: StoreSync) -> None:
         self._database = database
         self._watch = watch
 

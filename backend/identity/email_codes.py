@@ -18,8 +18,8 @@ from backend.errors import Conflict, InvalidCode, RegistrationOff
 from backend.identity.mailer import Mailer
 from backend.identity.passwords import Passwords
 from backend.identity.signing_keys import SigningKey
-from backend.identity.store_sync import Watch
-from backend.identity.user_view import shown
+from backend.identity.store_sync import StoreSync
+from backend.identity.user_view import user_view
 from backend.schemas.auth import User
 from backend.schemas.common import utc_now
 from backend.schemas.registration import PasswordReset, Registration
@@ -41,7 +41,7 @@ _KNOWN = (
 )
 
 
-class MailedCodes:
+class EmailCodes:
     """Codes by mail. All methods may be called from any thread."""
 
     def __init__(
@@ -49,7 +49,7 @@ class MailedCodes:
         settings: Settings,
         database: Database,
         passwords: Passwords,
-        watch: Watch,
+        watch: StoreSync,
         key: SigningKey,
     ) -> None:
         self._registration = settings.registration
@@ -82,7 +82,7 @@ class MailedCodes:
         hashed = self._passwords.hash(wanted.password)
         new = users.NewUser(wanted.username, hashed, "viewer", utc_now(), wanted.email)
         try:
-            return shown(self._watch.change(_register, code_id, new))
+            return user_view(self._watch.change(_register, code_id, new))
         except IntegrityError:
             raise Conflict("the username or the email is taken") from None
 

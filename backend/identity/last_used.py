@@ -12,7 +12,7 @@ from backend.store import api_keys
 from backend.store import refresh_tokens as families
 
 
-class Uses:
+class LastUsed:
     """The last use of each session and API key since it was last written."""
 
     def __init__(self) -> None:

@@ -11,11 +11,11 @@ from functools import partial
 import pyotp
 
 from backend.errors import Conflict, FieldError, NotFound, RateLimited, ValidationFailed
-from backend.identity.store_sync import Watch
+from backend.identity.store_sync import StoreSync
 from backend.schemas.auth import Enrolment, RecoveryCodes
 from backend.schemas.common import utc_now
 from backend.store import Database, second_factors
-from backend.store.encryption import Sealer
+from backend.store.encryption import Cipher
 from backend.store.second_factors import LOCKED_FOR, Outcome
 
 ISSUER = "OctoBot"
@@ -28,7 +28,7 @@ _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 class SecondFactors:
     """The second factors of users. All methods may be called from any thread."""
 
-    def __init__(self, database: Database, watch: Watch, sealer: Sealer) -> None:
+    def __init__(self, database: Database, watch: StoreSync, sealer: Cipher) -> None:
         self._database = database
         self._watch = watch
         self._sealer = sealer

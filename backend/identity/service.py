@@ -22,23 +22,23 @@ from backend.errors import (
 )
 from backend.identity import api_keys
 from backend.identity.api_keys import LONGEST_KEY, ApiKeys
-from backend.identity.email_codes import MailedCodes
+from backend.identity.email_codes import EmailCodes
 from backend.identity.passwords import Passwords
 from backend.identity.principal import Principal
 from backend.identity.second_factor import SecondFactors
 from backend.identity.sessions import Sessions
 from backend.identity.signing_keys import signing_keys
-from backend.identity.store_sync import Watch
+from backend.identity.store_sync import StoreSync
 from backend.identity.token_status import LONGEST_LIFE
 from backend.identity.tokens import AccessTokens, digest, new_refresh_token
-from backend.identity.user_view import shown
-from backend.identity.users import USERNAME, Accounts
+from backend.identity.user_view import user_view
+from backend.identity.users import USERNAME, Users
 from backend.schemas.auth import AccessToken, Tokens, User
 from backend.schemas.common import utc_now
 from backend.settings.model import Settings, SettingsError
 from backend.store import Database, models, sessions, users
 from backend.store import refresh_tokens as families
-from backend.store.encryption import Sealer
+from backend.store.encryption import Cipher
 
 STEP_UP_S = 300
 """How long after showing a password or code one may do what takes that."""
@@ -53,13 +53,13 @@ class Identity:
         self._passwords = Passwords(host)
         keys = signing_keys(settings)
         self._tokens = AccessTokens(keys, settings.token_expiry)
-        self._watch = Watch(database)
+        self._watch = StoreSync(database)
         self._standing = self._watch.standing
-        self.accounts = Accounts(database, self._passwords, self._watch)
+        self.accounts = Users(database, self._passwords, self._watch)
         self.sessions = Sessions(database, self._watch)
         self.api_keys = ApiKeys(database, self._watch)
-        self.second_factors = SecondFactors(database, self._watch, Sealer(settings))
-        self.mailed_codes = MailedCodes(settings, database, self._passwords, self._watch, keys[0])
+        self.second_factors = SecondFactors(database, self._watch, Cipher(settings))
+        self.mailed_codes = EmailCodes(settings, database, self._passwords, self._watch, keys[0])
         database.write(sessions.prune, utc_now() - LONGEST_LIFE)
         self._watch.start()
 
@@ -186,7 +186,7 @@ class Identity:
         elif password is None or not self._passwords.verify(user.password_hash, password):
             raise _refused_field("password", "is not the present password")
         return AccessToken(
-            access_token=self._tokens.issue(shown(user), principal.session_id, proved=True),
+            access_token=self._tokens.issue(user_view(user), principal.session_id, proved=True),
             expires_in=self._tokens.life_s,
         )
 
@@ -262,7 +262,7 @@ class Identity:
     def _grant(
         self, user: models.User, session_id: str, refresh_token: str, *, proved: bool
     ) -> Tokens:
-        whom = shown(user)
+        whom = user_view(user)
         if self._standing.user(user.id) != whom:  # another process made or changed it just now
             self._database.read(self._standing.load)
         return Tokens(

@@ -6,7 +6,7 @@ import re
 
 from backend.errors import NotFound
 from backend.identity.principal import Principal
-from backend.identity.store_sync import Watch
+from backend.identity.store_sync import StoreSync
 from backend.pagination import page, place
 from backend.schemas.auth import OpenSession
 from backend.schemas.common import Page, PageQuery, utc_now
@@ -31,7 +31,7 @@ _KIND = "sessions"
 class Sessions:
     """The logins of users. All methods may be called from any thread."""
 
-    def __init__(self, database: Database, watch: Watch) -> None:
+    def __init__(self, database: Database, watch: StoreSync) -> None:
         self._database = database
         self._watch = watch
 

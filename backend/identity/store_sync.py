@@ -11,8 +11,8 @@ import structlog
 from sqlalchemy.orm import Session
 
 from backend.errors import StoreUnavailable
-from backend.identity.last_used import Uses
-from backend.identity.token_status import Standing
+from backend.identity.last_used import LastUsed
+from backend.identity.token_status import TokenStatus
 from backend.store import Database
 from backend.store import identity_version as changes
 
@@ -24,7 +24,7 @@ WRITE_S = 60.0
 _log = structlog.get_logger(__name__)
 
 
-class Watch:
+class StoreSync:
     """The way that changes of users, sessions and keys take to the store and into memory.
 
     Each is counted in the store. A thread looks at that one number, and so
@@ -32,8 +32,8 @@ class Watch:
     """
 
     def __init__(self, database: Database) -> None:
-        self.standing = Standing()
-        self.uses = Uses()
+        self.standing = TokenStatus()
+        self.uses = LastUsed()
         self._database = database
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="identity", daemon=True)

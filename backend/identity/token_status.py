@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.identity.key_holder import KeyHolder, holder
 from backend.identity.principal import Principal
-from backend.identity.user_view import shown
+from backend.identity.user_view import user_view
 from backend.schemas.auth import User
 from backend.schemas.common import utc_now
 from backend.settings.model import LONGEST_TOKEN_EXPIRY_S
@@ -22,7 +22,7 @@ from backend.store import refresh_tokens as families
 LONGEST_LIFE = timedelta(seconds=LONGEST_TOKEN_EXPIRY_S)
 
 
-class Standing:
+class TokenStatus:
     """The users who may act, and the tokens and sessions that were ended early.
 
     Reads take no lock; writers replace what they change.
@@ -41,7 +41,7 @@ class Standing:
         """Take over what the store says; of two loads the one that read last stays."""
         with self._loading:
             number, now = changes.number(session), utc_now()
-            known = {user.id: shown(user) for user in users.all_enabled(session)}
+            known = {user.id: user_view(user) for user in users.all_enabled(session)}
             self.end(revocations.alive(session, now))
             self.end_sessions(families.revoked_since(session, now - LONGEST_LIFE))
             keys = {key.digest: holder(key, user) for key, user in api_keys.usable(session, now)}

@@ -7,7 +7,7 @@ from backend.schemas.auth import User
 from backend.store import models
 
 
-def shown(user: models.User) -> User:
+def user_view(user: models.User) -> User:
     """Show a user, without what is nobody's business."""
     return User(
         id=user.id,

@@ -8,8 +8,8 @@ from sqlalchemy.exc import IntegrityError
 
 from backend.errors import Conflict, FieldError, NotFound, ValidationFailed
 from backend.identity.passwords import Passwords
-from backend.identity.store_sync import Watch
-from backend.identity.user_view import shown
+from backend.identity.store_sync import StoreSync
+from backend.identity.user_view import user_view
 from backend.pagination import decode_text_cursor, encode_text_cursor
 from backend.schemas.auth import Role, User
 from backend.schemas.common import Page, PageQuery, Pagination, utc_now
@@ -21,10 +21,10 @@ from backend.store.users import NewUser
 USERNAME = re.compile(r"[a-z0-9_.@-]{1,64}")
 
 
-class Accounts:
+class Users:
     """The users of one backend. All methods may be called from any thread."""
 
-    def __init__(self, database: Database, passwords: Passwords, watch: Watch) -> None:
+    def __init__(self, database: Database, passwords: Passwords, watch: StoreSync) -> None:
         self._database = database
         self._passwords = passwords
         self._watch = watch
@@ -46,7 +46,7 @@ class Accounts:
         hashed = self._passwords.hash(password)
         new = NewUser(name, hashed, role, utc_now(), email, must_change_password)
         try:
-            return shown(self._watch.change(users.add, new))
+            return user_view(self._watch.change(users.add, new))
         except IntegrityError:
             raise Conflict("the username or the email is taken") from None
 
@@ -57,7 +57,7 @@ class Accounts:
         listed, more = rows[: query.limit], rows[query.limit :]
         cursor = encode_text_cursor("users", listed[-1].username) if more else None
         return Page(
-            data=[shown(user) for user in listed],
+            data=[user_view(user) for user in listed],
             pagination=Pagination(limit=query.limit, next_cursor=cursor),
         )
 
@@ -98,4 +98,4 @@ class Accounts:
 def _found(user: models.User | None) -> User:
     if user is None:
         raise NotFound("no such user")
-    return shown(user)
+    return user_view(user)

@@ -19,7 +19,7 @@ _LESS, _MORE = 0.7, 1.5
 _EXTENSION = "shedding"
 
 
-class Shedding:
+class LoadShedding:
     """A level that sinks while the bot is late and rises again after.
 
     The level is how often each caller may read: it begins at what the heaviest
@@ -60,12 +60,14 @@ class Shedding:
             self._level *= _MORE
 
 
-def install_shedding(app: Flask, lag_s: Callable[[], float], most_s: float, host: Host) -> None:
+def install_load_shedding(
+    app: Flask, lag_s: Callable[[], float], most_s: float, host: Host
+) -> None:
     """Have reads of this app wait while the bot is later than that; 0 lets it be late."""
-    app.extensions[_EXTENSION] = Shedding(lag_s, most_s, host)
+    app.extensions[_EXTENSION] = LoadShedding(lag_s, most_s, host)
 
 
-def shedding(app: Flask | None = None) -> Shedding:
+def load_shedding(app: Flask | None = None) -> LoadShedding:
     """Return an app's, or that of the app which serves the present request."""
-    found: Shedding = (app or serving_app()).extensions[_EXTENSION]
+    found: LoadShedding = (app or serving_app()).extensions[_EXTENSION]
     return found

@@ -18,7 +18,7 @@ from backend.errors import RateLimited, RateLimitsAway
 from backend.middleware.api_version import BASE
 from backend.middleware.auth import known_principal
 from backend.middleware.headers import set_rate_headers
-from backend.middleware.load_shedding import shedding
+from backend.middleware.load_shedding import load_shedding
 from backend.middleware.rate_limit_storage import CountersAway, LocalCounters, open_shared
 from backend.middleware.request_context import current_request, serving_app
 from backend.schemas.auth import Login
@@ -110,7 +110,7 @@ def limited(rate_class: RateClass) -> Callable[[Callable[P, T]], Callable[P, T]]
             if limits is not None:
                 _check(*limits.count(rate_class, caller))
             if rate_class == "query":
-                shedding().admit(caller)
+                load_shedding().admit(caller)
             return view(*args, **kwargs)
 
         limited_view.rate_class = rate_class  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from backend.identity import Principal
 from backend.schemas.auth import Scope
 from backend.schemas.topics import Topic
 from backend.services import services
-from backend.streams import Holder, Tickets
+from backend.streams import StreamOwner, Tickets
 
 TICKETS = "stream_tickets"
 SCOPES: dict[Topic, Scope] = {
@@ -64,9 +64,9 @@ def require_symbols(symbols: frozenset[str] | None) -> frozenset[str] | None:
     return symbols
 
 
-def holder(principal: Principal) -> Holder:
+def holder(principal: Principal) -> StreamOwner:
     """Return for how long somebody may be sent anything."""
-    return Holder(
+    return StreamOwner(
         principal.user_id,
         principal.expires_at.timestamp(),
         partial(services().identity.is_active, principal),

@@ -130,29 +130,31 @@ class _Parts(Collector):
             state.add_metric([name], readiness.bot == name)
         yield state
         yield _gauge("octobot_bot_ready", "1 while bot and exchanges can be used", readiness.ready)
-        yield _gauge("octobot_bot_lag_seconds", "How late the bot's loop is", bridge.pulse.lag_s)
+        yield _gauge(
+            "octobot_bot_lag_seconds", "How late the bot's loop is", bridge.lag_monitor.lag_s
+        )
         yield _gauge(
             "octobot_bot_worst_lag_seconds",
             "The greatest lag of the last five to ten seconds",
-            bridge.pulse.worst_lag_s,
+            bridge.lag_monitor.worst_lag_s,
         )
         yield _gauge("octobot_bot_waiting", "Requests that wait for the bot", bridge.waiting)
 
     def _collect_orders(self) -> Iterator[Metric]:
-        tally = self._bridge.tally
+        counters = self._bridge.counters
         yield _gauge("octobot_orders_open", "Open orders", self._bridge.open_orders)
-        yield _counter("octobot_orders_placed", "Orders placed", ("type", "side"), tally.placed)
+        yield _counter("octobot_orders_placed", "Orders placed", ("type", "side"), counters.placed)
         yield _counter(
             "octobot_orders_refused",
             "Orders refused, by the bot's rules or the exchange",
             ("reason",),
-            _keyed(tally.refused),
+            _keyed(counters.refused),
         )
         yield _counter(
             "octobot_exchange_errors",
             "Calls to exchanges that failed",
             ("exchange", "call", "error"),
-            tally.exchange_errors,
+            counters.exchange_errors,
         )
 
     def _collect_streams(self) -> Iterator[Metric]:

@@ -75,7 +75,7 @@ _IDEMPOTENCY_KEY = {
 _SYMBOL_EXAMPLE = "BTC-USDT"
 
 
-def contract(app: Flask) -> Json:
+def openapi_document(app: Flask) -> Json:
     """Describe every validated route of the app."""
     own = copy.copy(api)  # spectree caches the document and takes models apart as it writes it
     own.models = copy.deepcopy(api.models)
@@ -99,9 +99,11 @@ def contract(app: Flask) -> Json:
     return document
 
 
-def contract_yaml(app: Flask) -> str:
+def openapi_yaml(app: Flask) -> str:
     """Write the contract as swagger.yaml holds it."""
-    return str(yaml.dump(contract(app), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+    return str(
+        yaml.dump(openapi_document(app), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    )
 
 
 class _Dumper(yaml.SafeDumper):

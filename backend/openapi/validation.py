@@ -34,7 +34,7 @@ from backend.middleware.audit import note_body
 from backend.middleware.errors import MAX_BODY_BYTES
 from backend.middleware.headers import add_answer_headers
 from backend.middleware.request_context import current_request
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.common import Problem
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _shown(name: str) -> str:
 
 
 def _answer(result: object, environ: WSGIEnvironment) -> Response:
-    if isinstance(result, Prepared):
+    if isinstance(result, SerializedResponse):
         return _prepared_answer(result, environ)
     body, *rest = result if isinstance(result, tuple) else (result,)
     if not isinstance(body, BaseModel):
@@ -182,7 +182,7 @@ def _answer(result: object, environ: WSGIEnvironment) -> Response:
     return make_response(response, *rest) if rest else response
 
 
-def _prepared_answer(prepared: Prepared, environ: WSGIEnvironment) -> Response:
+def _prepared_answer(prepared: SerializedResponse, environ: WSGIEnvironment) -> Response:
     add_answer_headers(environ, ("ETag", prepared.etag), _STORED_BY_CALLER)
     known = environ.get("HTTP_IF_NONE_MATCH")
     if known is not None and _names(known, prepared.etag):

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
+class AccountValue:
     """The value of all that is held, in the reference market.
 
     `accounts` are their names by exchange, `prices` of each held asset; one

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class SerializedResponse:
     """The whole JSON envelope as bytes; its `timestamp` is the moment the model was taken."""
 
     body: bytes

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from backend.concurrency.host import Host
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.trades import TradeQuery
 
 COLUMNS = (
@@ -36,7 +36,7 @@ _MOST_COUNTED = 10  # clients that do not read must not hold up those who do
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-class Exports:
+class CsvExports:
     """Writes lists page by page, so slowly that the bot feels little of it.
 
     Those that are under way take half of the interpreter at most, all together.
@@ -47,7 +47,9 @@ class Exports:
         self._lock = threading.Lock()
         self._under_way = 0
 
-    def trades(self, page: Callable[[TradeQuery], Prepared], query: TradeQuery) -> Iterator[bytes]:
+    def trades(
+        self, page: Callable[[TradeQuery], SerializedResponse], query: TradeQuery
+    ) -> Iterator[bytes]:
         """Return a header line and the lines of each page, from the query's cursor to the last one.
 
         The first page is read right away, so that what it raises is still an
@@ -59,7 +61,7 @@ class Exports:
 
     def _go_on(
         self,
-        page: Callable[[TradeQuery], Prepared],
+        page: Callable[[TradeQuery], SerializedResponse],
         query: TradeQuery,
         lines: bytes,
         cursor: str | None,
@@ -81,7 +83,7 @@ class Exports:
 
 
 def _lines(
-    page: Callable[[TradeQuery], Prepared], query: TradeQuery
+    page: Callable[[TradeQuery], SerializedResponse], query: TradeQuery
 ) -> tuple[bytes, str | None, float]:
     """Return the lines of a page, the cursor of the next, and the processor time they took."""
     started = time.thread_time()

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from backend.accounting.balances import assets_of
 from backend.accounting.decimals import EXACT
-from backend.accounting.drawdown import Fall, max_drawdown
-from backend.accounting.fifo import Book, Opening
+from backend.accounting.drawdown import MaxDrawdown, max_drawdown
+from backend.accounting.fifo import FifoLots, OpeningLot
 from backend.accounting.pnl_report import BookKey, Market, report
 from backend.errors import BotNotReady, StoreUnavailable
-from backend.ports.account_value import Worth
+from backend.ports.account_value import AccountValue
 from backend.ports.journal import JournalUnavailable
 from backend.schemas.accounting import Pnl, PnlQuery
 from backend.schemas.trades import Execution
@@ -44,10 +44,10 @@ class ProfitAndLoss:
         self._database = database
         self._lock = threading.Lock()
         self._booked_to = 0
-        self._books: dict[BookKey, Book] = {}
+        self._books: dict[BookKey, FifoLots] = {}
         self._held: frozenset[Held] = frozenset()
         self._prices: dict[tuple[str, str], Decimal | None] = {}
-        self._openings: dict[tuple[str, str], Opening] = {}
+        self._openings: dict[tuple[str, str], OpeningLot] = {}
 
     def read(self, query: PnlQuery) -> Pnl:
         """Return what the executions that a query asks for came to."""
@@ -71,7 +71,7 @@ class ProfitAndLoss:
                 self._begin_if_changed(worth)
             return self._book_some(worth)
 
-    def book_ahead(self, worth: Worth, closing: threading.Event) -> None:
+    def book_ahead(self, worth: AccountValue, closing: threading.Event) -> None:
         """Book what is not booked yet, so that nobody waits for it; in steps, until `closing`.
 
         After each step the bot goes first, and whoever asks: for longer than the step took.
@@ -85,13 +85,13 @@ class ProfitAndLoss:
                 more = self._book_some(worth)
             taken_s = time.monotonic() - began
 
-    def _worth(self) -> Worth:
+    def _worth(self) -> AccountValue:
         worth = self._bridge.portfolio.worth()
         if worth is None:
             raise BotNotReady("the portfolio is not known yet")
         return worth
 
-    def _fall(self, worth: Worth, query: PnlQuery) -> Fall | None:
+    def _fall(self, worth: AccountValue, query: PnlQuery) -> MaxDrawdown | None:
         if query.symbol is not None:
             return None
         values = self._database.read(
@@ -103,13 +103,13 @@ class ProfitAndLoss:
         )
         return max_drawdown(values)
 
-    def _begin_if_changed(self, worth: Worth) -> None:
+    def _begin_if_changed(self, worth: AccountValue) -> None:
         accounts = sorted(worth.accounts.values())
         held = self._database.read(openings.of_accounts, accounts, worth.reference_market)
         if held != self._held:
             self._begin(held)
 
-    def _book_some(self, worth: Worth) -> bool:
+    def _book_some(self, worth: AccountValue) -> bool:
         """Book a few milliseconds' worth of executions; False when all were booked."""
         reached, executions = self._following()
         for execution in executions:
@@ -127,19 +127,19 @@ class ProfitAndLoss:
     def _begin(self, held: frozenset[Held]) -> None:
         self._held = held
         self._prices = {(row.account, row.asset): row.price for row in held}
-        self._openings = {(row.account, row.asset): Opening(row.quantity) for row in held}
+        self._openings = {(row.account, row.asset): OpeningLot(row.quantity) for row in held}
         self._books = {}
         self._booked_to = 0
 
-    def _book(self, exchange: str, symbol: str, account: str | None) -> Book:
+    def _book(self, exchange: str, symbol: str, account: str | None) -> FifoLots:
         key = (exchange, symbol)
         if key not in self._books:
             if account is None or ":" in symbol:  # not connected now, or nothing to hold
-                self._books[key] = Book(symbol)
+                self._books[key] = FifoLots(symbol)
             else:
                 base, _ = assets_of(symbol)
-                opening = self._openings.setdefault((account, base), Opening())
-                self._books[key] = Book(symbol, opening, self._opening_price(account, symbol))
+                opening = self._openings.setdefault((account, base), OpeningLot())
+                self._books[key] = FifoLots(symbol, opening, self._opening_price(account, symbol))
         return self._books[key]
 
     def _opening_price(self, account: str, symbol: str) -> Decimal | None:

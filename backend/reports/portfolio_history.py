@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from backend.errors import StoreUnavailable
-from backend.ports.account_value import Worth
+from backend.ports.account_value import AccountValue
 from backend.schemas.common import utc_now
 from backend.settings.model import Settings
 from backend.store import Database, snapshots
@@ -30,7 +30,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _log = structlog.get_logger(__name__)
 
 
-class Snapshots:
+class PortfolioHistory:
     """Takes the first snapshot as soon as the account's value is known, then at the interval.
 
     After each it has the trades booked that came since the one before. While the
@@ -41,8 +41,8 @@ class Snapshots:
         self,
         settings: Settings,
         database: Database,
-        worth: Callable[[], Worth | None],
-        book_ahead: Callable[[Worth, threading.Event], None],
+        worth: Callable[[], AccountValue | None],
+        book_ahead: Callable[[AccountValue, threading.Event], None],
     ) -> None:
         self._interval_s = settings.snapshot_interval
         self._retention = timedelta(days=settings.snapshot_retention)
@@ -85,7 +85,7 @@ class Snapshots:
             except Exception as error:  # one is left out, not all that would follow
                 _log.error("portfolio snapshot left out", exc_info=error)
 
-    def _take(self, worth: Worth) -> None:
+    def _take(self, worth: AccountValue) -> None:
         snapshot = Snapshot(worth.account, utc_now(), worth.reference_market, worth.total_value)
         self._database.write(snapshots.add, [snapshot])
         self._newest = snapshot
@@ -108,6 +108,6 @@ class Snapshots:
         self._tidy_at = time.monotonic() + TIDY_S
 
 
-def _note_prices(session: Session, worth: Worth) -> None:
+def _note_prices(session: Session, worth: AccountValue) -> None:
     for account in worth.accounts.values():
         openings.note_prices(session, account, worth.reference_market, worth.prices)

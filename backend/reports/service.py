@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from backend.concurrency.host import Host
 from backend.pagination import decode_cursor, encode_cursor
-from backend.reports.csv_export import Exports
+from backend.reports.csv_export import CsvExports
 from backend.reports.pnl import PAUSE_S, ProfitAndLoss
-from backend.reports.portfolio_history import Snapshots
+from backend.reports.portfolio_history import PortfolioHistory
 from backend.reports.risk_limits import RiskControl
 from backend.schemas.accounting import HistoryQuery, Pnl, PnlQuery, PortfolioValue
 from backend.schemas.common import Page, Pagination
@@ -37,10 +37,10 @@ class Reports:
         self._database = database
         self._host = host
         self._bridge = bridge
-        self._exports = Exports(host)
+        self._exports = CsvExports(host)
         self._pnl = ProfitAndLoss(bridge, database)
         self._risk = RiskControl(bridge, database)
-        self._snapshots = Snapshots(
+        self._snapshots = PortfolioHistory(
             settings, database, bridge.portfolio.worth, self._pnl.book_ahead
         )
 

@@ -2,7 +2,7 @@
 
 from backend.sandbox.ccxt_api.registration import install
 from backend.sandbox.market.market import Market
-from backend.sandbox.matching.engine import Desk
+from backend.sandbox.matching.engine import MatchingEngine
 from backend.sandbox.matching.faults import Fault, Faults
 
-__all__ = ["Desk", "Fault", "Faults", "Market", "install"]
+__all__ = ["Fault", "Faults", "Market", "MatchingEngine", "install"]

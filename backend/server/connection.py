@@ -19,7 +19,7 @@ from backend.middleware.access_log import access_log, log_access
 from backend.middleware.errors import MAX_BODY_BYTES, HttpError, problem, problem_headers
 from backend.middleware.headers import SECURITY_HEADERS, new_request_id
 from backend.ports.socket_handoff import SocketTaker, offer_socket, socket_taker
-from backend.server.http1 import MAX_LINE_BYTES, Body, Head, http_date, read_head, spell_head
+from backend.server.http1 import MAX_LINE_BYTES, Body, Head, format_head, http_date, read_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ _CLIENT_IS_GONE = (*_RESET, errno.ETIMEDOUT, errno.EHOSTUNREACH)
 _log = structlog.get_logger(__name__)
 
 
-class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
+class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
     """Answers the requests of one connection, one after the other.
 
     `deadline` is when the server's sweep may give the connection up, and
@@ -112,7 +112,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         """Tell whether this is a command or asks about health, and is not one of a flood."""
         now, is_about_health = time.monotonic(), self.environ["PATH_INFO"] in _AT_ONCE
         # commands are counted over all connections: each takes longer than to read a request
-        counted: Handler | Server = self if is_about_health else self.server
+        counted: Connection | Server = self if is_about_health else self.server
         if now < counted.first_again_at or (self.command in _READS and not is_about_health):
             return False
         counted.first_again_at = now + _AT_ONCE_EVERY_S
@@ -207,7 +207,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
     def _write_with_headers(self, data: bytes) -> None:
         """Send head and body in one piece: two would wait for each other's acknowledgement."""
         self.finalize_headers()
-        head = spell_head(f"HTTP/1.1 {self.status}", self.response_headers)
+        head = format_head(f"HTTP/1.1 {self.status}", self.response_headers)
         self.headers_sent = True
         if len(data) > _ONE_SEND_BYTES:
             self._sendall(head)

@@ -67,7 +67,7 @@ def read_head(request_line: bytes, lines: BinaryIO) -> Head:
     return Head(method, target, version, headers, content_length, chunked, keep_alive)
 
 
-def spell_head(first_line: str, headers: list[tuple[str, str]]) -> bytes:
+def format_head(first_line: str, headers: list[tuple[str, str]]) -> bytes:
     """Write an answer's head; raises ValueError when a line break in it would make another line."""
     lines = [first_line, *[f"{name}: {value}" for name, value in headers], "", ""]
     text = "\r\n".join(lines)
@@ -153,7 +153,7 @@ def _body_framing(headers: dict[str, str], version: str) -> tuple[int | None, bo
     return int(length), False
 
 
-class Connection(Protocol):
+class BodyConnection(Protocol):
     """What a body needs of its connection, which is `expired` when its time was up."""
 
     socket: Any
@@ -167,7 +167,7 @@ class Body(Input):  # type: ignore[misc]  # gevent is untyped
 
     __slots__ = ("_connection", "_taken")
 
-    def __init__(self, connection: Connection, head: Head) -> None:
+    def __init__(self, connection: BodyConnection, head: Head) -> None:
         expects = head.headers.get("HTTP_EXPECT", "").lower() == "100-continue"
         sock = connection.socket if expects else None
         super().__init__(connection.rfile, head.content_length, sock, head.chunked)

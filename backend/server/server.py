@@ -17,8 +17,8 @@ from gevent.event import Event
 from gevent.pool import Group, Pool
 from gevent.pywsgi import WSGIServer
 
-from backend.server.connection import Handler
-from backend.server.timeouts import Patience
+from backend.server.connection import Connection
+from backend.server.timeouts import Timeouts
 from backend.server.tls_relay import relay, socket_pair
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ _log = structlog.get_logger(__name__)
 class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
     """Serves an application; `connections` are the open ones."""
 
-    handler_class = Handler
+    handler_class = Connection
 
     def __init__(
         self,
         listener: socket.socket,
         application: WSGIApplication,
-        patience: Patience | None = None,
+        patience: Timeouts | None = None,
         certificates: Certificates | None = None,
     ) -> None:
         environ = {
@@ -55,9 +55,9 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
         super().__init__(
             listener, application, spawn=pool, log=None, error_log=None, environ=environ
         )
-        self.patience = patience or Patience()
+        self.patience = patience or Timeouts()
         self.certificates = certificates
-        self.connections: set[Handler] = set()
+        self.connections: set[Connection] = set()
         self._relays = Group()
         self.stopping = False
         self.lag_s = 0.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """How long a connection may take for each thing, in seconds; looked at every `sweep_s`."""
 
     head_s: float = 10.0

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
-from backend.store.models import MailedCode
+from backend.store.models import EmailCode
 
 Purpose = Literal["register", "reset"]
 
@@ -29,24 +29,24 @@ class Attempt(NamedTuple):
 
 def issue(session: Session, purpose: Purpose, email: str, digest: str, at: datetime) -> bool:
     """Keep a code, which supersedes the one before; False when there were too many of late."""
-    session.execute(delete(MailedCode).where(MailedCode.created_at < at - timedelta(days=1)))
+    session.execute(delete(EmailCode).where(EmailCode.created_at < at - timedelta(days=1)))
     of_late = (
         select(func.count())
-        .select_from(MailedCode)
-        .where(*_whose(purpose, email), MailedCode.created_at > at - timedelta(hours=1))
+        .select_from(EmailCode)
+        .where(*_whose(purpose, email), EmailCode.created_at > at - timedelta(hours=1))
     )
     if session.scalars(of_late).one() >= MOST_AN_HOUR:
         return False
-    session.add(MailedCode(purpose=purpose, email=email, digest=digest, created_at=at))
+    session.add(EmailCode(purpose=purpose, email=email, digest=digest, created_at=at))
     return True
 
 
 def check(session: Session, attempt: Attempt) -> str | None:
     """Return the id of the code that was typed, or count a wrong try and return None."""
     newest = (
-        select(MailedCode)
+        select(EmailCode)
         .where(*_whose(attempt.purpose, attempt.email))
-        .order_by(MailedCode.created_at.desc())
+        .order_by(EmailCode.created_at.desc())
         .limit(1)
         .with_for_update()
     )
@@ -63,7 +63,7 @@ def check(session: Session, attempt: Attempt) -> str | None:
 
 def spend(session: Session, code_id: str, at: datetime) -> bool:
     """Spend a code; False when another was quicker."""
-    code = session.get(MailedCode, code_id, with_for_update=True)
+    code = session.get(EmailCode, code_id, with_for_update=True)
     if code is None or code.spent_at is not None:
         return False
     code.spent_at = at
@@ -71,4 +71,4 @@ def spend(session: Session, code_id: str, at: datetime) -> bool:
 
 
 def _whose(purpose: Purpose, email: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return MailedCode.purpose == purpose, MailedCode.email == email
+    return EmailCode.purpose == purpose, EmailCode.email == email

@@ -15,7 +15,7 @@ from backend.settings.model import Settings
 PREFIX = "enc:v1:"
 
 
-class Sealer:
+class Cipher:
     """Encrypts under the first of the keys and decrypts under any of them.
 
     In development a key is made when it is first needed and kept in

@@ -76,7 +76,7 @@ class User(Base):
     second_factor: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
-class IdentityChanges(Base):
+class IdentityVersion(Base):
     """One row that counts what was done to users, sessions and keys, by whichever process."""
 
     __tablename__ = "identity_changes"
@@ -157,7 +157,7 @@ class RecoveryCode(Base):
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-class MailedCode(Base):
+class EmailCode(Base):
     """A code that was sent to an address, or only seems so; known by its keyed digest."""
 
     __tablename__ = "mailed_codes"

@@ -2,10 +2,19 @@
 
 from backend.streams.event_log import Selection
 from backend.streams.hub import Hub
-from backend.streams.log_topic import LogLines
-from backend.streams.pace import Pace
+from backend.streams.intervals import Intervals
+from backend.streams.log_topic import LogTopic
 from backend.streams.response_body import StreamBody
-from backend.streams.subscriber import Holder
+from backend.streams.subscriber import StreamOwner
 from backend.streams.tickets import TICKET_S, Tickets
 
-__all__ = ["TICKET_S", "Holder", "Hub", "LogLines", "Pace", "Selection", "StreamBody", "Tickets"]
+__all__ = [
+    "TICKET_S",
+    "Hub",
+    "Intervals",
+    "LogTopic",
+    "Selection",
+    "StreamBody",
+    "StreamOwner",
+    "Tickets",
+]

@@ -10,11 +10,11 @@ from backend.errors import StreamsFull, TooManyStreams
 RETRY_S = 5
 
 
-class Seat:
+class StreamSlot:
     """One stream's share of the bounds, held until it is given back."""
 
-    def __init__(self, seats: Seats, user_id: str) -> None:
-        self._seats: Seats | None = seats
+    def __init__(self, seats: StreamLimits, user_id: str) -> None:
+        self._seats: StreamLimits | None = seats
         self._user_id = user_id
 
     def give_back(self) -> None:
@@ -28,7 +28,7 @@ class Seat:
         self.give_back()
 
 
-class Seats:
+class StreamLimits:
     """The bounds and what is taken of them; thread-safe."""
 
     def __init__(self, most: int, most_per_user: int) -> None:
@@ -43,7 +43,7 @@ class Seats:
         """How many streams there are in all."""
         return self._total
 
-    def take(self, user_id: str) -> Seat:
+    def take(self, user_id: str) -> StreamSlot:
         """Take one; raises `TooManyStreams` at the user's bound, `StreamsFull` at the server's."""
         with self._lock:
             if self._taken[user_id] >= self._most_per_user:
@@ -54,7 +54,7 @@ class Seats:
                 raise StreamsFull("no more streams can be opened now", retry_after_s=RETRY_S)
             self._taken[user_id] += 1
             self._total += 1
-        return Seat(self, user_id)
+        return StreamSlot(self, user_id)
 
     def give_back(self, user_id: str) -> None:
         """Count one stream of the user less."""

@@ -10,7 +10,7 @@ _TEXT, _CLOSE, _PONG = 0x81, 0x88, 0x8A
 _GOING_AWAY, _POLICY_VIOLATION = 1001, 1008
 
 
-class Form(Protocol):
+class Encoding(Protocol):
     """Turns events, which are spelled as server-sent events first, into what is sent."""
 
     def dress(self, frames: bytes) -> bytes:
@@ -29,8 +29,8 @@ class _WebSocket:
         return b"".join(_message(frame) for frame in frames.split(b"\n\n"))
 
 
-SSE: Form = _ServerSentEvents()
-WEBSOCKET: Form = _WebSocket()
+SSE: Encoding = _ServerSentEvents()
+WEBSOCKET: Encoding = _WebSocket()
 
 
 def text_message(text: bytes) -> bytes:

@@ -16,7 +16,7 @@ from itertools import islice
 from operator import attrgetter
 
 from backend.schemas.topics import JOURNALLED, Topic
-from backend.streams.encodings import SSE, Form
+from backend.streams.encodings import SSE, Encoding
 from backend.streams.sse import EventId, first_place, snapshot_frame
 
 Items = Mapping[str, tuple[str | None, bytes]]
@@ -38,7 +38,7 @@ class Selection:
 
     topics: tuple[Topic, ...]
     symbols: frozenset[str] | None = None
-    form: Form = SSE
+    form: Encoding = SSE
     intervals: frozenset[str] | None = None
 
     def takes(self, topic: Topic, symbol: str | None) -> bool:
@@ -117,7 +117,7 @@ def chosen(topic: Topic, items: Items, selection: Selection) -> Iterator[bytes]:
     )
 
 
-class Log:
+class EventLog:
     """What can be replayed."""
 
     def __init__(self, start: str, capacity: int, number: int = 0) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 
-from backend.streams.dispatcher import Delivery
-from backend.streams.encodings import SSE, WEBSOCKET, Form
-from backend.streams.pace import Pace
+from backend.streams.dispatcher import Dispatcher
+from backend.streams.encodings import SSE, WEBSOCKET, Encoding
+from backend.streams.intervals import Intervals
 
 
-class Upkeep:
+class Housekeeping:
     """Keeps the time of all streams. Used by whoever has the hub's turn."""
 
-    def __init__(self, delivery: Delivery, pace: Pace) -> None:
+    def __init__(self, delivery: Dispatcher, pace: Intervals) -> None:
         self._delivery = delivery
         self._pace = pace
         now = time.monotonic()
@@ -41,5 +41,5 @@ class Upkeep:
             if reason is not None:
                 self._delivery.end(client, reason)
 
-    def _pause_s(self, form: Form) -> float:
+    def _pause_s(self, form: Encoding) -> float:
         return self._pace.ping_s if form is WEBSOCKET else self._pace.heartbeat_s

@@ -24,16 +24,16 @@ from backend.schemas.common import Page
 from backend.schemas.past_events import PastEvent
 from backend.schemas.topics import Topic
 from backend.streams import journal_reader as archive
-from backend.streams.connection_limits import Seats
-from backend.streams.dispatcher import Delivery
-from backend.streams.event_log import Log, Selection
-from backend.streams.housekeeping import Upkeep
-from backend.streams.pace import Pace
+from backend.streams.connection_limits import StreamLimits
+from backend.streams.dispatcher import Dispatcher
+from backend.streams.event_log import EventLog, Selection
+from backend.streams.housekeeping import Housekeeping
+from backend.streams.intervals import Intervals
 from backend.streams.past_events import past_events
 from backend.streams.response_body import StreamBody
 from backend.streams.sse import parse_event_id
-from backend.streams.subscriber import Client, Holder, Wish
-from backend.streams.writers import Outlet, SharedOutlet
+from backend.streams.subscriber import SelectionChange, StreamOwner, Subscriber
+from backend.streams.writers import SharedSocketWriter, StreamWriter
 
 FEW_STREAMS = 32
 _HERE_EVERY_S = 0.0005  # what comes faster, after a few, waits for the hub's thread
@@ -59,31 +59,33 @@ class Hub:
         *,
         journal: EventJournal | None = None,
         kept_for: timedelta = KEPT_FOR,
-        pace: Pace | None = None,
+        pace: Intervals | None = None,
         most: int = MOST_STREAMS,
         most_per_user: int = MOST_STREAMS_PER_USER,
     ) -> None:
         self._host = host
-        self._pace = pace or Pace()
-        self._seats = Seats(most, most_per_user)
+        self._pace = pace or Intervals()
+        self._seats = StreamLimits(most, most_per_user)
         self._selector = selectors.DefaultSelector()
         start = f"{time.time_ns() // 1_000_000:x}"  # names this start in every event's id
         self._journal = journal
         number = 0 if journal is None else journal.last_event_sequence()
-        self._archive = None if journal is None else archive.Archive(journal, kept_for)
+        self._archive = None if journal is None else archive.JournalReader(journal, kept_for)
         look_up = None if journal is None else self._look_up
-        self._delivery = Delivery(Log(start, capacity, number), self._selector, self._pace, look_up)
-        self._upkeep = Upkeep(self._delivery, self._pace)
+        self._delivery = Dispatcher(
+            EventLog(start, capacity, number), self._selector, self._pace, look_up
+        )
+        self._upkeep = Housekeeping(self._delivery, self._pace)
         self._events: deque[Callable[[], None]] = deque()
         self._requests: deque[Callable[[], None]] = deque()
         self._next_tick = time.monotonic() + _TICK_S
         self._next_here = 0.0
         self._turn = threading.RLock()
         self._nudged = self._closing = self._closed = False
-        self._ear, self._mouth = socket.socketpair()
-        self._ear.setblocking(False)
-        self._mouth.setblocking(False)
-        self._selector.register(self._ear, selectors.EVENT_READ)
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
         self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
         self._thread.start()
 
@@ -103,7 +105,7 @@ class Hub:
         self._post_event(partial(self._delivery.reload, topic, dict(items)))
 
     def open(
-        self, selection: Selection, holder: Holder, last_event_id: str | None = None
+        self, selection: Selection, holder: StreamOwner, last_event_id: str | None = None
     ) -> StreamBody:
         """Grant a stream; it goes on after `last_event_id`, or else begins with snapshots.
 
@@ -113,23 +115,23 @@ class Hub:
         return StreamBody(self, self.seat(selection, holder, last_event_id), self._pace.stalled_s)
 
     def seat(
-        self, selection: Selection, holder: Holder, last_event_id: str | None = None
-    ) -> Callable[[Outlet], Client]:
+        self, selection: Selection, holder: StreamOwner, last_event_id: str | None = None
+    ) -> Callable[[StreamWriter], Subscriber]:
         """Grant the same to who has a way out of their own; raises what `open` raises."""
         place = parse_event_id(last_event_id) if last_event_id else None
         seat = self._seats.take(holder.user_id)
-        return partial(Client, selection=selection, holder=holder, seat=seat, place=place)
+        return partial(Subscriber, selection=selection, holder=holder, seat=seat, place=place)
 
-    def share(self, sock: socket.socket) -> SharedOutlet:
+    def share(self, sock: socket.socket) -> SharedSocketWriter:
         """Return a way out on a socket that the caller goes on reading; raises OSError."""
-        return SharedOutlet(sock.dup(), self._pace.stalled_s)
+        return SharedSocketWriter(sock.dup(), self._pace.stalled_s)
 
-    def tell(self, client: Client, words: bytes) -> None:
+    def tell(self, client: Subscriber, words: bytes) -> None:
         """Send a socket's client an answer, between two events."""
         self._post(partial(self._delivery.tell, client, words))
 
     def choose(
-        self, client: Client, selection: Selection, last_event_id: str | None, words: bytes
+        self, client: Subscriber, selection: Selection, last_event_id: str | None, words: bytes
     ) -> None:
         """Change what a socket carries, saying `words` first.
 
@@ -138,14 +140,14 @@ class Hub:
         Raises `MalformedRequest` for an id that cannot be ours.
         """
         place = parse_event_id(last_event_id) if last_event_id else None
-        wish = Wish(selection, place)
+        wish = SelectionChange(selection, place)
         self._post(partial(self._delivery.choose, client, wish, words))
 
-    def renew(self, client: Client, holder: Holder) -> None:
+    def renew(self, client: Subscriber, holder: StreamOwner) -> None:
         """Let a client stay for as long as another token of the same user allows."""
         client.holder = holder
 
-    def dismiss(self, client: Client, last_words: bytes) -> None:
+    def dismiss(self, client: Subscriber, last_words: bytes) -> None:
         """End a socket after these words."""
         self._post(partial(self._delivery.dismiss, client, last_words))
 
@@ -180,30 +182,30 @@ class Hub:
         """Create what a request that iterates its stream waits for."""
         return self._host.new_signal()
 
-    def attach(self, client: Client) -> None:
+    def attach(self, client: Subscriber) -> None:
         """Begin a stream that was granted."""
         self._post(partial(self._delivery.attach, client))
         if self._closed:
-            client.outlet.close()
+            client.writer.close()
 
-    def catch_up(self, client: Client) -> None:
+    def catch_up(self, client: Subscriber) -> None:
         """Go on with a stream whose outlet has room again."""
         self._post(partial(self._delivery.catch_up, client))
 
-    def detach(self, client: Client) -> None:
+    def detach(self, client: Subscriber) -> None:
         """End a stream without a word."""
         self._post(partial(self._delivery.drop, client))
 
     def close(self) -> None:
         """End every stream, saying why, and stop; returns within about a second."""
         self._closing = True
-        self._nudge()
+        self._wake()
         self._host.call_blocking(self._thread.join)  # TLS connections need the host meanwhile
         if self._archive is not None:
             self._archive.close()
 
-    def _look_up(self, client: Client, question: archive.Question) -> None:
-        def tell(page: Future[archive.Page]) -> None:
+    def _look_up(self, client: Subscriber, question: archive.JournalQuery) -> None:
+        def tell(page: Future[archive.JournalPage]) -> None:
             self._post(partial(self._delivery.take_page, client, page))
 
         if self._archive is not None:
@@ -214,7 +216,7 @@ class Hub:
         if not self._closed:
             self._events.append(call)
             if self._seats.taken and not (may_send and self._send_here()):
-                self._nudge()
+                self._wake()
 
     def _send_here(self) -> bool:
         # to wake the hub's thread takes a millisecond while others compete for the interpreter
@@ -232,13 +234,13 @@ class Hub:
     def _post(self, call: Callable[[], None]) -> None:
         if not self._closed:
             self._requests.append(call)
-            self._nudge()
+            self._wake()
 
-    def _nudge(self) -> None:
+    def _wake(self) -> None:
         if not self._nudged:
             self._nudged = True
             with suppress(OSError):  # closed
-                self._mouth.send(b".")
+                self._wake_writer.send(b".")
 
     def _run(self) -> None:
         run_anywhere()  # to write to thousands of sockets is the system's work
@@ -254,8 +256,8 @@ class Hub:
             _call_first(len(self._requests), self._requests)
             self._delivery.drop_all()
             self._selector.close()
-        self._ear.close()
-        self._mouth.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
 
     def _try_to(self, work: Callable[[], None]) -> None:
         try:
@@ -274,7 +276,7 @@ class Hub:
     def _work(self, ready: Sequence[tuple[selectors.SelectorKey, int]]) -> None:
         for key, mask in ready:
             if key.data is None:
-                self._ear.recv(16)
+                self._wake_reader.recv(16)
                 self._nudged = False
             elif mask & selectors.EVENT_READ:
                 self._delivery.drop(key.data)  # all that a stream's client can say is good-bye

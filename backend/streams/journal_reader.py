@@ -24,7 +24,7 @@ _FORGET_EVERY_S = 3600.0
 _log = structlog.get_logger(__name__)
 
 
-class Question(NamedTuple):
+class JournalQuery(NamedTuple):
     """Which events a client is to be told: of these topics, after a number, up to another."""
 
     topics: tuple[Topic, ...]
@@ -32,7 +32,7 @@ class Question(NamedTuple):
     until: int
 
 
-class Page(NamedTuple):
+class JournalPage(NamedTuple):
     """Some of the events asked for, spelled; all up to `reached` are among them."""
 
     frames: Sequence[tuple[str | None, bytes]]
@@ -43,7 +43,7 @@ class Page(NamedTuple):
         return b"".join(frame for symbol, frame in self.frames if selection.takes_symbol(symbol))
 
 
-class Archive:
+class JournalReader:
     """Reads for the hub, which must not wait, and forgets what is older than `kept_for`."""
 
     def __init__(self, journal: EventJournal, kept_for: timedelta) -> None:
@@ -51,10 +51,10 @@ class Archive:
         self._kept_for = kept_for
         self._next_forgetting = time.monotonic()
         self._lock = threading.Lock()
-        self._asked: dict[Question, Future[Page]] = {}
+        self._asked: dict[JournalQuery, Future[JournalPage]] = {}
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="archive")
 
-    def ask(self, question: Question, tell: Callable[[Future[Page]], None]) -> None:
+    def ask(self, question: JournalQuery, tell: Callable[[Future[JournalPage]], None]) -> None:
         """Look for events and `tell` from another thread; equal questions are answered at once.
 
         The page is an error instead: `EventsGone`, or `JournalUnavailable`.
@@ -77,7 +77,7 @@ class Archive:
         """Finish what is under way."""
         self._threads.shutdown(cancel_futures=True)
 
-    def _read(self, question: Question) -> Page:
+    def _read(self, question: JournalQuery) -> JournalPage:
         try:
             found = events_after(self._journal, question.after, question.topics, PAGE)
         finally:
@@ -85,7 +85,7 @@ class Archive:
                 del self._asked[question]
         wanted = [stored for stored in found if stored.sequence <= question.until]
         is_all = len(found) < PAGE or found[-1].sequence >= question.until
-        return Page(
+        return JournalPage(
             [(stored.event.symbol, _spell(stored)) for stored in wanted],
             question.until if is_all else wanted[-1].sequence,
         )

@@ -15,7 +15,7 @@ _MOST_TEXT = 2000
 _SLOTS = 100
 
 
-class LogLines:
+class LogTopic:
     """Publishes lines from any thread; a flood of them is cut to so many a second, and counted."""
 
     def __init__(self, sink: EventSink) -> None:

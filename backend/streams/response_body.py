@@ -6,8 +6,8 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from backend.streams.subscriber import Client
-from backend.streams.writers import Outlet, PipeOutlet, SocketOutlet
+from backend.streams.subscriber import Subscriber
+from backend.streams.writers import PipeWriter, SocketWriter, StreamWriter
 
 if TYPE_CHECKING:
     from backend.streams.hub import Hub
@@ -20,24 +20,26 @@ class StreamBody:
     of the answer is sent. Any other iterates, and closes, as WSGI asks.
     """
 
-    def __init__(self, hub: Hub, new_client: Callable[[Outlet], Client], stalled_s: float) -> None:
+    def __init__(
+        self, hub: Hub, new_client: Callable[[StreamWriter], Subscriber], stalled_s: float
+    ) -> None:
         self._hub = hub
         self._new_client = new_client
         self._stalled_s = stalled_s
-        self._client: Client | None = None
+        self._client: Subscriber | None = None
 
     def take_over(self, sock: socket.socket) -> None:
         """Give the connection to the hub, which writes it from now on and closes it."""
         try:
-            outlet = SocketOutlet(sock, self._stalled_s)
+            writer = SocketWriter(sock, self._stalled_s)
         except OSError:  # gone already
             sock.close()
         else:
-            self._hub.attach(self._new_client(outlet))
+            self._hub.attach(self._new_client(writer))
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the stream, all that waits in one piece; waits on the host in between."""
-        pipe = PipeOutlet(self._hub.new_signal(), lambda: self._hub.catch_up(client))
+        pipe = PipeWriter(self._hub.new_signal(), lambda: self._hub.catch_up(client))
         self._client = client = self._new_client(pipe)
         self._hub.attach(client)
         return iter(pipe)

@@ -7,17 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from backend.streams.connection_limits import Seat
+from backend.streams.connection_limits import StreamSlot
 from backend.streams.event_log import Selection
 from backend.streams.sse import EndReason, EventId
-from backend.streams.writers import Outlet
+from backend.streams.writers import StreamWriter
 
 if TYPE_CHECKING:
-    from backend.streams.subscriber_groups import Group
+    from backend.streams.subscriber_groups import SubscriberGroup
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class StreamOwner:
     """Whoever opened a stream, and for how long they may keep it.
 
     `expires_at` is in seconds since 1970. `is_active` is called every few
@@ -36,21 +36,21 @@ class Holder:
 
 
 @dataclass(slots=True)
-class Recall:
+class JournalReplay:
     """How far a client has been told the journal, and whether it waits for the next page."""
 
     number: int
     is_waiting: bool = False
 
 
-class Wish(NamedTuple):
+class SelectionChange(NamedTuple):
     """What a socket's client wants to be sent from now on, or from a place on."""
 
     selection: Selection
     place: EventId | None = None
 
 
-class Client:
+class Subscriber:
     """A stream and its place in the events.
 
     A current client has no place of its own: it has been sent all but what is pending
@@ -66,7 +66,6 @@ class Client:
         "holder",
         "is_open",
         "last_words",
-        "outlet",
         "place",
         "recall",
         "rest",
@@ -76,24 +75,25 @@ class Client:
         "took_at",
         "wishes",
         "words",
+        "writer",
     )
 
     def __init__(
         self,
-        outlet: Outlet,
+        writer: StreamWriter,
         selection: Selection,
-        holder: Holder,
-        seat: Seat,
+        holder: StreamOwner,
+        seat: StreamSlot,
         place: EventId | None,
     ) -> None:
-        self.group: Group  # from its beginning on
-        self.outlet = outlet
+        self.group: SubscriberGroup  # from its beginning on
+        self.writer = writer
         self.selection = selection
         self.holder = holder
         self.seat = seat
         self.place = place
         self.is_open = False
-        self.recall: Recall | None = None
+        self.recall: JournalReplay | None = None
         self.sequence = 0
         self.rest = b""
         self.behind_since = 0.0
@@ -101,4 +101,6 @@ class Client:
         self.ended_at: float | None = None
         self.last_words = b""
         self.words = b""  # answers to what a socket's client said
-        self.wishes: list[Wish] = []  # in their order, each granted when nothing is left to send
+        self.wishes: list[
+            SelectionChange
+        ] = []  # in their order, each granted when nothing is left to send

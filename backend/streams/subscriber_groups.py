@@ -17,7 +17,7 @@ from backend.schemas.topics import Topic
 from backend.streams.event_log import Entry, Selection
 
 if TYPE_CHECKING:
-    from backend.streams.subscriber import Client
+    from backend.streams.subscriber import Subscriber
 
 MOST_IN_GROUP = 200  # who comes last in a group waits for the others: about 1 ms
 
@@ -48,15 +48,15 @@ class Wave:
         return sequence, rest
 
 
-class Group:
+class SubscriberGroup:
     """Clients of one selection; `current` are those who have been sent all but what is pending."""
 
     __slots__ = ("current", "members", "pending", "selection")
 
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
-        self.members: set[Client] = set()
-        self.current: set[Client] = set()
+        self.members: set[Subscriber] = set()
+        self.current: set[Subscriber] = set()
         self.pending: list[Entry] = []
 
     def take_wave(self) -> Wave:
@@ -75,27 +75,27 @@ class Group:
                     yield topic, symbol
 
 
-class Groups:
+class SubscriberGroups:
     """All groups, and which of them an event goes to."""
 
     def __init__(self) -> None:
-        self._groups: defaultdict[Selection, list[Group]] = defaultdict(list)
-        self._index: defaultdict[tuple[Topic, str], dict[Group, None]] = defaultdict(dict)
-        self._touched: dict[Group, None] = {}
+        self._groups: defaultdict[Selection, list[SubscriberGroup]] = defaultdict(list)
+        self._index: defaultdict[tuple[Topic, str], dict[SubscriberGroup, None]] = defaultdict(dict)
+        self._touched: dict[SubscriberGroup, None] = {}
 
-    def join(self, client: Client) -> None:
+    def join(self, client: Subscriber) -> None:
         """Put a client in a group of its selection, as one who lags."""
         groups = self._groups[client.selection]
         group = next((group for group in groups if len(group.members) < MOST_IN_GROUP), None)
         if group is None:
-            group = Group(client.selection)
+            group = SubscriberGroup(client.selection)
             groups.append(group)
             for place in group.places():
                 self._index[place][group] = None
         group.members.add(client)
         client.group = group
 
-    def leave(self, client: Client) -> None:
+    def leave(self, client: Subscriber) -> None:
         """Take a client out; a group goes with its last one."""
         group = client.group
         group.members.discard(client)
@@ -103,7 +103,7 @@ class Groups:
         if not group.members:
             self._forget(group)
 
-    def _forget(self, group: Group) -> None:
+    def _forget(self, group: SubscriberGroup) -> None:
         self._groups[group.selection].remove(group)
         if not self._groups[group.selection]:
             del self._groups[group.selection]
@@ -112,11 +112,11 @@ class Groups:
             if not self._index[place]:
                 del self._index[place]
 
-    def mark_current(self, client: Client) -> None:
+    def mark_current(self, client: Subscriber) -> None:
         """Count a client among those who have been sent all there is."""
         client.group.current.add(client)
 
-    def mark_lagging(self, client: Client) -> None:
+    def mark_lagging(self, client: Subscriber) -> None:
         """Count a client among those who have not."""
         client.group.current.discard(client)
 
@@ -134,7 +134,7 @@ class Groups:
                 group.pending.append(entry)
                 self._touched[group] = None
 
-    def take_touched(self) -> list[Group]:
+    def take_touched(self) -> list[SubscriberGroup]:
         """Return the groups for which something was noted since the last time."""
         touched = list(self._touched)
         self._touched.clear()
@@ -144,7 +144,7 @@ class Groups:
         """Tell whether any group takes a topic for a symbol; may be asked from any thread."""
         return (topic, _ANY_SYMBOL) in self._index or (topic, symbol) in self._index
 
-    def clients(self) -> list[Client]:
+    def clients(self) -> list[Subscriber]:
         """Return every client."""
         groups = chain.from_iterable(self._groups.values())
         return [client for group in groups for client in group.members]

@@ -13,7 +13,7 @@ MOST_SHOWN = 100
 _ENDLESS: frozenset[Topic] = frozenset({"trades", "notifications", "logs"})
 
 
-class Fold:
+class TopicState:
     """The state after all events so far. Of what never ends, such as trades, the newest hundred."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ _SEND_BUFFER_BYTES = 128 * 1024
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
-class Outlet(Protocol):
+class StreamWriter(Protocol):
     """Where a client's bytes go. The hub's thread calls it; nothing here waits.
 
     `descriptor` is that of the socket to which whole events may be sent past
@@ -40,7 +40,7 @@ class Outlet(Protocol):
         """End after what was taken."""
 
 
-class SocketOutlet:
+class SocketWriter:
     """A client's own socket, taken over from the server.
 
     Its send buffer is small, so that a slow client gets new prices and not a
@@ -85,7 +85,7 @@ class SocketOutlet:
         self._socket.close()
 
 
-class SharedOutlet(SocketOutlet):
+class SharedSocketWriter(SocketWriter):
     """A descriptor of its own for a WebSocket that somebody else reads; it only writes."""
 
     is_closed = False
@@ -111,7 +111,7 @@ class SharedOutlet(SocketOutlet):
         super().close()
 
 
-class PipeOutlet:
+class PipeWriter:
     """A bounded pipe between the hub's thread and the request that iterates it."""
 
     def __init__(self, signal: Signal, report_room: Callable[[], None]) -> None:

@@ -1,12 +1,12 @@
 """WebSockets: the streams' events and a second door to the API, on one connection."""
 
-from backend.websocket.api_caller import Door
+from backend.websocket.api_caller import ApiCaller
 from backend.websocket.handshake import accept_key, check_origin
 from backend.websocket.limits import current_sockets, install_sockets
 from backend.websocket.session import Session
 
 __all__ = [
-    "Door",
+    "ApiCaller",
     "Session",
     "accept_key",
     "check_origin",

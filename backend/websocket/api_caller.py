@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _KEPT = ("SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR", "HTTP_HOST", "HTTP_USER_AGENT")
 
 
-class Answer(NamedTuple):
+class ApiResponse(NamedTuple):
     """What the application answered, and to whom."""
 
     status: int
@@ -28,15 +28,15 @@ class Answer(NamedTuple):
     principal: Principal | None
 
 
-class Refused(Exception):
+class CallRefused(Exception):
     """The application refused; the answer says why."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: ApiResponse) -> None:
         super().__init__(answer.status)
         self.answer = answer
 
 
-class Door:
+class ApiCaller:
     """Asks the application in the name of whoever sits at the other end of a socket."""
 
     def __init__(self, application: WSGIApplication, handshake: WSGIEnvironment) -> None:
@@ -52,7 +52,7 @@ class Door:
         *,
         principal: Principal | None = None,
         headers: dict[str, str] | None = None,
-    ) -> Answer:
+    ) -> ApiResponse:
         """Make one request; `headers` are under their WSGI names."""
         environ: WSGIEnvironment = {
             **self._base,
@@ -68,7 +68,7 @@ class Door:
 
         content = b"".join(self._application(environ, start))  # type: ignore[arg-type]
         status, answered = told[0]
-        return Answer(int(status[:3]), dict(answered), content, vouched(environ))
+        return ApiResponse(int(status[:3]), dict(answered), content, vouched(environ))
 
 
 def _fixed(method: str, path: str, body: bytes, scheme: str) -> dict[str, object]:

@@ -7,13 +7,13 @@ from typing import cast
 from flask import Flask, current_app
 
 from backend.settings.model import Settings
-from backend.streams.connection_limits import Seat, Seats
+from backend.streams.connection_limits import StreamLimits, StreamSlot
 
 _EXTENSION = "sockets"
 _STRANGER = "stranger"
 
 
-class Sockets:
+class ConnectionLimits:
     """The bounds of one app, and whether it still takes requests.
 
     Who has not said yet who they are gets a quarter of the room at most, so that
@@ -21,15 +21,15 @@ class Sockets:
     """
 
     def __init__(self, most: int) -> None:
-        self._all = Seats(most, most + 1)
-        self._strangers = Seats(max(1, most // 4), most + 1)
+        self._all = StreamLimits(most, most + 1)
+        self._strangers = StreamLimits(max(1, most // 4), most + 1)
         self.closing = False
 
-    def admit(self) -> Seat:
+    def admit(self) -> StreamSlot:
         """Count one socket; raises `StreamsFull`."""
         return self._all.take(_STRANGER)
 
-    def admit_stranger(self) -> Seat:
+    def admit_stranger(self) -> StreamSlot:
         """Count one socket whose client is not known yet; raises `StreamsFull`."""
         return self._strangers.take(_STRANGER)
 
@@ -38,12 +38,12 @@ class Sockets:
         self.closing = True
 
 
-def install_sockets(app: Flask, settings: Settings) -> Sockets:
+def install_sockets(app: Flask, settings: Settings) -> ConnectionLimits:
     """Give an app its bounds; close what this returns at the end."""
-    app.extensions[_EXTENSION] = sockets = Sockets(settings.socket_clients)
+    app.extensions[_EXTENSION] = sockets = ConnectionLimits(settings.socket_clients)
     return sockets
 
 
-def current_sockets() -> Sockets:
+def current_sockets() -> ConnectionLimits:
     """Return the bounds of the app that serves the present request."""
-    return cast(Sockets, current_app.extensions[_EXTENSION])
+    return cast(ConnectionLimits, current_app.extensions[_EXTENSION])

@@ -14,7 +14,7 @@ from backend.openapi.validation import read_model
 from backend.schemas.common import Envelope, Model
 from backend.schemas.websocket import SocketRequest
 from backend.streams.encodings import text_message
-from backend.websocket.api_caller import Answer
+from backend.websocket.api_caller import ApiResponse
 
 
 class Head:
@@ -23,7 +23,7 @@ class Head:
     def __init__(self, request_id: object, action: object) -> None:
         self._start = orjson.dumps({"id": request_id, "action": action})[:-1]
 
-    def relay(self, answer: Answer) -> bytes:
+    def relay(self, answer: ApiResponse) -> bytes:
         """Spell what the application answered."""
         retry_after = answer.headers.get("Retry-After")
         wait = b"" if retry_after is None else b',"retry_after":%b' % retry_after.encode()

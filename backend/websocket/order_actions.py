@@ -5,13 +5,15 @@ from __future__ import annotations
 from backend.identity import Principal
 from backend.openapi.validation import read_model
 from backend.schemas.websocket import OrderReference, SocketRequest
-from backend.websocket.api_caller import Answer, Door
+from backend.websocket.api_caller import ApiCaller, ApiResponse
 from backend.websocket.messages import body_of
 
 _ORDERS = "/api/v1/orders"
 
 
-def ask_about_order(door: Door, request: SocketRequest, principal: Principal | None) -> Answer:
+def ask_about_order(
+    door: ApiCaller, request: SocketRequest, principal: Principal | None
+) -> ApiResponse:
     """Place, cancel or change an order, as the routes do."""
     if request.action == "order.create":
         key = request.idempotency_key

@@ -30,7 +30,7 @@ class Closing(Exception):
         self.frame = frame
 
 
-class Wire:
+class MessageReader:
     """Reads a socket that was handed over. Its greenlet waits; nothing here writes.
 
     A client that sends more than its pace allows is read at that pace: what it

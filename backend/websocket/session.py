@@ -47,13 +47,13 @@ from backend.schemas.websocket import (
 from backend.services import services
 from backend.streams import Selection
 from backend.streams.encodings import WEBSOCKET, close_message, pong_message
-from backend.streams.subscriber import Client
-from backend.streams.writers import Outlet, SharedOutlet
-from backend.websocket.api_caller import Door, Refused
-from backend.websocket.limits import Sockets
+from backend.streams.subscriber import Subscriber
+from backend.streams.writers import SharedSocketWriter, StreamWriter
+from backend.websocket.api_caller import ApiCaller, CallRefused
+from backend.websocket.limits import ConnectionLimits
 from backend.websocket.messages import Head, body_of, head_of, read_request
 from backend.websocket.order_actions import ask_about_order
-from backend.websocket.reader import Closing, Wire
+from backend.websocket.reader import Closing, MessageReader
 
 AUTHENTICATE_WITHIN_S = 5.0
 MOST_IN_WORK = 8
@@ -73,8 +73,8 @@ class Session:
     def __init__(
         self,
         app: Flask,
-        sockets: Sockets,
-        door: Door,
+        sockets: ConnectionLimits,
+        door: ApiCaller,
         query: SocketQuery,
         principal: Principal | None,
     ) -> None:
@@ -83,7 +83,7 @@ class Session:
         self._hub = services().hub
         self._selection = Selection((), None, WEBSOCKET)
         self._principal = principal
-        self._client: Client | None = None
+        self._client: Subscriber | None = None
         self._work = Pool(MOST_IN_WORK)
         with contextlib.ExitStack() as places:
             places.callback(sockets.admit().give_back)
@@ -98,12 +98,12 @@ class Session:
     def take_over(self, sock: socket.socket) -> None:
         """Begin on a connection whose handshake has been answered."""
         try:
-            self._outlet: SharedOutlet = self._hub.share(sock)
+            self._outlet: SharedSocketWriter = self._hub.share(sock)
         except OSError:  # gone already
             sock.close()
             self._leave()
             return
-        self._wire = Wire(sock, lambda payload: self._say(pong_message(payload)))
+        self._wire = MessageReader(sock, lambda payload: self._say(pong_message(payload)))
         self._deadline = time.monotonic() + AUTHENTICATE_WITHIN_S
         if self._new_client is not None:
             self._enter(self._new_client)
@@ -168,7 +168,7 @@ class Session:
             if self._principal is None and request.action != "auth":
                 raise NotAuthenticated("say who you are first: auth")
             self._act(head, request)
-        except Refused as refused:
+        except CallRefused as refused:
             self._refuse(head.relay(refused.answer))
         except ApiError as error:
             self._refuse(head.fail(error))
@@ -226,17 +226,17 @@ class Session:
             headers = {"HTTP_X_API_KEY": given.api_key}
         answer = self._door.ask("GET", _ME, principal=known, headers=headers)
         if answer.status != 200 or answer.principal is None:
-            raise Refused(answer)
+            raise CallRefused(answer)
         return answer.principal
 
-    def _seat(self, principal: Principal) -> Callable[[Outlet], Client]:
+    def _seat(self, principal: Principal) -> Callable[[StreamWriter], Subscriber]:
         query = self._query
         topics = require_topics(query.chosen_topics() or (), principal)
         symbols = require_symbols(query.chosen_symbols())
         self._selection = Selection(topics, symbols, WEBSOCKET, query.chosen_intervals())
         return self._hub.seat(self._selection, holder(principal), query.after)
 
-    def _enter(self, new_client: Callable[[Outlet], Client]) -> None:
+    def _enter(self, new_client: Callable[[StreamWriter], Subscriber]) -> None:
         self._client = new_client(self._outlet)
         self._hub.attach(self._client)
         self._known.close()

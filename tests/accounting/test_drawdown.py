@@ -7,7 +7,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.accounting.drawdown import Fall, max_drawdown
+from backend.accounting.drawdown import MaxDrawdown, max_drawdown
 from tests.accounting.executions import at
 
 D = Decimal
@@ -19,17 +19,17 @@ def series(*values: str) -> list[tuple]:
 
 def test_the_largest_part_of_a_peak_counts_not_the_largest_amount() -> None:
     found = max_drawdown(series("100", "120", "90", "1000", "800", "1100"))
-    assert found == Fall(D(120), at(1), D(90), at(2))
+    assert found == MaxDrawdown(D(120), at(1), D(90), at(2))
     assert (found.amount, found.ratio) == (D(30), D("0.25"))
 
 
 def test_a_later_and_deeper_trough_of_the_same_peak_counts() -> None:
     found = max_drawdown(series("100", "80", "95", "60", "70"))
-    assert found == Fall(D(100), at(0), D(60), at(3))
+    assert found == MaxDrawdown(D(100), at(0), D(60), at(3))
 
 
 def test_the_last_of_equal_peaks_is_where_it_began() -> None:
-    assert max_drawdown(series("100", "100", "90")) == Fall(D(100), at(1), D(90), at(2))
+    assert max_drawdown(series("100", "100", "90")) == MaxDrawdown(D(100), at(1), D(90), at(2))
 
 
 def test_what_never_fell_has_none() -> None:

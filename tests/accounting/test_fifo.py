@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from backend.accounting.balances import balances_after
-from backend.accounting.fifo import Book, Opening
+from backend.accounting.fifo import FifoLots, OpeningLot
 from backend.accounting.totals import Totals
 from tests.accounting.executions import trade
 
@@ -37,14 +37,14 @@ HAND_WRITTEN = [
 
 
 @pytest.fixture
-def book() -> Book:
-    book = Book("BTC/USDT", Opening(D(1)), D(20000))
+def book() -> FifoLots:
+    book = FifoLots("BTC/USDT", OpeningLot(D(1)), D(20000))
     for execution in HAND_WRITTEN:
         book.add(execution)
     return book
 
 
-def test_the_hand_written_ledger_gains_what_was_worked_out(book: Book) -> None:
+def test_the_hand_written_ledger_gains_what_was_worked_out(book: FifoLots) -> None:
     gains = [row.realized for row in book.booked]
     assert gains == [None, None, D(1100), D("-98.5"), D(600), None]
     assert [row.unmatched for row in book.booked] == [0] * 6
@@ -53,7 +53,7 @@ def test_the_hand_written_ledger_gains_what_was_worked_out(book: Book) -> None:
     assert book.unrealized(D(23000)) == D(-100)
 
 
-def test_the_hand_written_ledger_costs_what_was_worked_out(book: Book) -> None:
+def test_the_hand_written_ledger_costs_what_was_worked_out(book: FifoLots) -> None:
     totals = Totals(book.booked)
     assert totals.trades == 6
     assert totals.realized == D("1601.5")
@@ -64,7 +64,7 @@ def test_the_hand_written_ledger_costs_what_was_worked_out(book: Book) -> None:
     }
 
 
-def test_the_hand_written_ledger_wins_two_of_three(book: Book) -> None:
+def test_the_hand_written_ledger_wins_two_of_three(book: FifoLots) -> None:
     # c: 1100 - 13.2 - 10 - 63 x 0.1/0.297; d: a loss before fees; e: 600 - 4.6
     totals = Totals(book.booked)
     assert (totals.closings, totals.wins, totals.losses) == (3, 2, 1)
@@ -74,7 +74,7 @@ def test_the_hand_written_ledger_wins_two_of_three(book: Book) -> None:
     assert nets[4] == D("595.4")
 
 
-def test_the_hand_written_ledger_leaves_the_balances_that_were_worked_out(book: Book) -> None:
+def test_the_hand_written_ledger_leaves_the_balances_that_were_worked_out(book: FifoLots) -> None:
     after = balances_after({"USDT": D(10000), "BTC": D(1)}, HAND_WRITTEN)
     # USDT: 10000 - 10000 - 6300 + 13200 + 4038.5 + 4600 - 2400 - 30.2
     assert after == {"USDT": D("13108.3"), "BTC": D("0.9"), "BNB": D("-0.05")}
@@ -87,7 +87,7 @@ def test_the_hand_written_ledger_leaves_the_balances_that_were_worked_out(book: 
 
 
 def test_a_round_trip_at_a_loss_after_fees_is_no_win() -> None:
-    book = Book("BTC/USDT")
+    book = FifoLots("BTC/USDT")
     book.add(trade("buy", "1", "100", fee=("0.6", "USDT")))
     book.add(trade("sell", "1", "101", fee=("0.6", "USDT")))
     totals = Totals(book.booked)
@@ -96,7 +96,7 @@ def test_a_round_trip_at_a_loss_after_fees_is_no_win() -> None:
 
 
 def test_an_even_round_trip_neither_wins_nor_loses() -> None:
-    book = Book("BTC/USDT")
+    book = FifoLots("BTC/USDT")
     book.add(trade("buy", "1", "100"))
     book.add(trade("sell", "1", "100"))
     totals = Totals(book.booked)
@@ -104,7 +104,7 @@ def test_an_even_round_trip_neither_wins_nor_loses() -> None:
 
 
 def test_an_order_that_fills_in_parts_closes_once() -> None:
-    book = Book("BTC/USDT")
+    book = FifoLots("BTC/USDT")
     book.add(trade("buy", "3", "100"))
     for price in ("90", "120", "130"):  # -10 + 20 + 30
         book.add(trade("sell", "1", price, order_id="one"))
@@ -114,7 +114,7 @@ def test_an_order_that_fills_in_parts_closes_once() -> None:
 
 
 def test_what_was_held_before_at_an_unknown_price_is_left_out_and_counted() -> None:
-    book = Book("BTC/USDT", Opening(D(1)))
+    book = FifoLots("BTC/USDT", OpeningLot(D(1)))
     book.add(trade("buy", "0.5", "100"))
     book.add(trade("sell", "0.8", "110"))
     totals = Totals(book.booked)
@@ -123,7 +123,7 @@ def test_what_was_held_before_at_an_unknown_price_is_left_out_and_counted() -> N
 
 
 def test_what_was_never_held_is_left_out_and_counted() -> None:
-    book = Book("BTC/USDT", Opening(D("0.1")), D(100))
+    book = FifoLots("BTC/USDT", OpeningLot(D("0.1")), D(100))
     book.add(trade("sell", "0.4", "110"))
     totals = Totals(book.booked)
     assert totals.realized == 1  # 0.1 x 10
@@ -132,16 +132,16 @@ def test_what_was_never_held_is_left_out_and_counted() -> None:
 
 
 def test_a_sale_of_which_nothing_is_known_is_no_closing() -> None:
-    book = Book("BTC/USDT")
+    book = FifoLots("BTC/USDT")
     book.add(trade("sell", "1", "110"))
     totals = Totals(book.booked)
     assert (totals.trades, totals.closings, totals.realized, totals.unmatched) == (1, 0, 0, 1)
 
 
 def test_two_symbols_draw_on_one_opening_balance() -> None:
-    opening = Opening(D(1))
-    dollars = Book("BTC/USDT", opening, D(100))
-    euros = Book("BTC/EUR", opening, D(90))
+    opening = OpeningLot(D(1))
+    dollars = FifoLots("BTC/USDT", opening, D(100))
+    euros = FifoLots("BTC/EUR", opening, D(90))
     dollars.add(trade("sell", "0.7", "110"))
     euros.add(trade("sell", "0.7", "100", symbol="BTC/EUR"))
     assert Totals(dollars.booked).realized == 7
@@ -150,7 +150,7 @@ def test_two_symbols_draw_on_one_opening_balance() -> None:
 
 
 def test_a_sale_pays_its_base_fee_out_of_the_lots() -> None:
-    book = Book("BTC/USDT")
+    book = FifoLots("BTC/USDT")
     book.add(trade("buy", "1", "100"))
     book.add(trade("sell", "0.5", "120", fee=("0.1", "BTC")))
     totals = Totals(book.booked)
@@ -160,7 +160,7 @@ def test_a_sale_pays_its_base_fee_out_of_the_lots() -> None:
 
 
 def test_a_rebate_is_a_negative_fee() -> None:
-    book = Book("BTC/USDT")
+    book = FifoLots("BTC/USDT")
     book.add(trade("buy", "1", "100", fee=("-0.01", "BTC")))
     book.add(trade("sell", "1.01", "100", fee=("-1", "USDT")))
     totals = Totals(book.booked)
@@ -170,7 +170,7 @@ def test_a_rebate_is_a_negative_fee() -> None:
 
 
 def test_a_fee_larger_than_what_was_bought_is_taken_from_the_lots() -> None:
-    book = Book("BTC/USDT")
+    book = FifoLots("BTC/USDT")
     book.add(trade("buy", "1", "100"))
     book.add(trade("buy", "0.1", "110", fee=("0.3", "BTC")))
     assert book.quantity == D("0.8")
@@ -179,7 +179,7 @@ def test_a_fee_larger_than_what_was_bought_is_taken_from_the_lots() -> None:
 
 
 def test_an_average_price_that_was_rounded_loses_no_money() -> None:
-    book = Book("BTC/USDT")
+    book = FifoLots("BTC/USDT")
     book.add(trade("buy", "3", "33.33", cost="100"))
     book.add(trade("sell", "1", "50"))
     book.add(trade("sell", "1", "50"))
@@ -189,14 +189,14 @@ def test_an_average_price_that_was_rounded_loses_no_money() -> None:
 
 
 def test_an_execution_of_nothing_changes_nothing() -> None:
-    book = Book("BTC/USDT")
+    book = FifoLots("BTC/USDT")
     book.add(trade("buy", "0", "100"))
     book.add(trade("sell", "0", "100", fee=("0", "BTC")))
     assert (book.quantity, book.cost, Totals(book.booked).realized) == (0, 0, 0)
 
 
 def test_contracts_may_be_sold_first() -> None:
-    book = Book("BTC/USDT:USDT")
+    book = FifoLots("BTC/USDT:USDT")
     book.add(trade("sell", "2", "100", fee=("1", "USDT"), symbol="BTC/USDT:USDT"))
     assert (book.quantity, book.cost) == (D(-2), D(200))
     assert book.unrealized(D(90)) == 20
@@ -210,7 +210,7 @@ def test_contracts_may_be_sold_first() -> None:
 
 
 def test_inverse_contracts_are_counted_and_not_computed() -> None:
-    book = Book("BTC/USD:BTC")
+    book = FifoLots("BTC/USD:BTC")
     book.add(trade("buy", "100", "20000", fee=("0.00001", "BTC"), symbol="BTC/USD:BTC"))
     book.add(trade("sell", "100", "30000", symbol="BTC/USD:BTC"))
     totals = Totals(book.booked)

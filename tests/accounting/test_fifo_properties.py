@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from backend.accounting.balances import balances_after
 from backend.accounting.decimals import EXACT
-from backend.accounting.fifo import Book, Opening
+from backend.accounting.fifo import FifoLots, OpeningLot
 from backend.accounting.totals import Totals
 from backend.schemas.orders import Fee
 from backend.schemas.trades import Trade, execution_of
@@ -45,8 +45,8 @@ ROUNDED = st.lists(
 FRACTIONS = Context(prec=2000)  # more than any of the sums below can need
 
 
-def booked(trades: Sequence[Trade], opening: Decimal, price: Decimal | None) -> Book:
-    book = Book("BTC/USDT", Opening(opening), price)
+def booked(trades: Sequence[Trade], opening: Decimal, price: Decimal | None) -> FifoLots:
+    book = FifoLots("BTC/USDT", OpeningLot(opening), price)
     for execution in trades:
         book.add(execution)
     return book
@@ -128,7 +128,7 @@ def portion(execution: Trade, share: Decimal) -> Trade:
 def test_the_order_of_symbols_does_not_matter(trades: list[Trade]) -> None:
     """Books of different symbols do not touch each other."""
     others = [t.model_copy(update={"symbol": "ETH/USDT"}) for t in trades]
-    btc, eth = Book("BTC/USDT"), Book("ETH/USDT")
+    btc, eth = FifoLots("BTC/USDT"), FifoLots("ETH/USDT")
     for mine, other in zip(trades, others, strict=True):
         btc.add(mine)
         eth.add(other)
@@ -139,7 +139,7 @@ def test_the_order_of_symbols_does_not_matter(trades: list[Trade]) -> None:
 
 @given(trades=EXECUTIONS, price=AMOUNTS)
 def test_contracts_gain_what_flows_in_and_what_is_open(trades: list[Trade], price: Decimal) -> None:
-    book = Book("BTC/USDT:USDT")
+    book = FifoLots("BTC/USDT:USDT")
     for execution in trades:
         book.add(execution.model_copy(update={"symbol": "BTC/USDT:USDT", "fee": None}))
     with localcontext(FRACTIONS):
@@ -156,7 +156,7 @@ def test_what_the_journal_keeps_of_executions_is_booked_the_same(
 ) -> None:
     rows = [read_execution(1, "sandbox:paper", trade.model_dump_json()) for trade in trades]
     assert [row.execution for row in rows] == [execution_of(trade) for trade in trades]
-    told, kept = booked(trades, opening, price), Book("BTC/USDT", Opening(opening), price)
+    told, kept = booked(trades, opening, price), FifoLots("BTC/USDT", OpeningLot(opening), price)
     for row in rows:
         kept.add(row.execution)
     assert (kept.quantity, kept.cost) == (told.quantity, told.cost)

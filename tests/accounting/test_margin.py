@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.accounting.contract_position import Stake
+from backend.accounting.contract_position import ContractPosition
 from backend.accounting.margin import Hold, MarginAccount
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
@@ -29,7 +29,7 @@ def fill(account: MarginAccount, quantity: str, price: str, symbol: str = BTC) -
 
 
 def account_at(leverage: str, mode: str = "isolated", wallet: str = "10000") -> MarginAccount:
-    settings = Stake(leverage=D(leverage), margin_mode=mode)  # type: ignore[arg-type]
+    settings = ContractPosition(leverage=D(leverage), margin_mode=mode)  # type: ignore[arg-type]
     return MarginAccount(D(wallet), {BTC: settings, ETH: settings})
 
 
@@ -162,7 +162,7 @@ def test_leverage_changes_margin_and_liquidation_price_of_what_is_open() -> None
     ("quantity", "rate", "change"), [("0.5", "0.0001", "-2"), ("-0.5", "0.0001", "2")]
 )
 def test_long_positions_pay_a_positive_funding_rate(quantity: str, rate: str, change: str) -> None:
-    stake = Stake(quantity=D(quantity), cost=D("20000"))
+    stake = ContractPosition(quantity=D(quantity), cost=D("20000"))
 
     step = stake.funded(D("40000"), D(rate), NOW)
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from backend.accounting.drawdown import Fall
-from backend.accounting.fifo import Book, Opening
+from backend.accounting.drawdown import Drawdown
+from backend.accounting.fifo import FifoLots, OpeningLot
 from backend.accounting.pnl_report import Market, report
 from backend.schemas.accounting import FeeTotal, Pnl, PnlQuery
 from backend.schemas.trades import Trade
@@ -27,15 +27,15 @@ EXECUTIONS = [
 PRICES = {"BTC/USDT": D(25000), "ETH/BTC": D("0.07"), "BNB/USDT": D(600)}
 
 
-def books_of(executions: Iterable[Trade]) -> dict[tuple[str, str], Book]:
-    books: dict[tuple[str, str], Book] = {}
+def books_of(executions: Iterable[Trade]) -> dict[tuple[str, str], FifoLots]:
+    books: dict[tuple[str, str], FifoLots] = {}
     for execution in executions:
         key = (execution.exchange, execution.symbol)
-        books.setdefault(key, Book(execution.symbol)).add(execution)
+        books.setdefault(key, FifoLots(execution.symbol)).add(execution)
     return books
 
 
-def told(prices: dict[str, Decimal] = PRICES, fall: Fall | None = None, **query: object) -> Pnl:
+def told(prices: dict[str, Decimal] = PRICES, fall: Drawdown | None = None, **query: object) -> Pnl:
     return report(books_of(EXECUTIONS), Market(prices, "USDT"), PnlQuery(**query), fall)
 
 
@@ -132,7 +132,7 @@ def test_without_executions_there_is_nothing_to_tell() -> None:
 
 
 def test_a_drawdown_is_told_with_its_moments() -> None:
-    drawdown = told(fall=Fall(D(30000), at(1), D(20000), at(5))).max_drawdown
+    drawdown = told(fall=Drawdown(D(30000), at(1), D(20000), at(5))).max_drawdown
     assert drawdown.model_dump() == {
         "value": D(10000),
         "ratio": D("0.33333333"),
@@ -142,7 +142,7 @@ def test_a_drawdown_is_told_with_its_moments() -> None:
 
 
 def test_answers_have_at_most_18_decimals() -> None:
-    book = Book("BTC/USDT", Opening())
+    book = FifoLots("BTC/USDT", OpeningLot())
     book.add(trade("buy", "3", "33.33", cost="100"))
     pnl = report({("sandbox", "BTC/USDT"): book}, Market(PRICES, "USDT"), PnlQuery(), None)
     assert pnl.symbols[0].entry_price == D("33.333333333333333333")

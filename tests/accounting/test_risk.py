@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from backend.accounting.risk import Limits, Risked, RiskLimits, check_order
+from backend.accounting.risk import Limits, OrderRisk, RiskLimits, check_order
 from backend.errors import OrderRefused
 
 D = Decimal
@@ -16,7 +16,7 @@ NOON = datetime(2026, 1, 20, 12, 0, tzinfo=timezone.utc)
 MIDNIGHT = NOON + timedelta(hours=12)
 MINE = ("sandbox:paper", "USDT")
 ALL = Limits(D(1000), 3, frozenset({"BTC/USDT", "ETH/USDT"}), D(100))
-FINE = Risked("BTC/USDT", D(1000), 3)
+FINE = OrderRisk("BTC/USDT", D(1000), 3)
 
 
 def test_what_equals_its_limit_is_allowed() -> None:
@@ -24,32 +24,32 @@ def test_what_equals_its_limit_is_allowed() -> None:
 
 
 def test_without_limits_everything_is_allowed() -> None:
-    check_order(Limits(), Risked("DOGE/USDT", None, 10**9), D(10**9))
+    check_order(Limits(), OrderRisk("DOGE/USDT", None, 10**9), D(10**9))
 
 
 @pytest.mark.parametrize(
     ("order", "loss", "kind", "details"),
     [
         (
-            Risked("BTC/USDT", D("1000.01"), 3),
+            OrderRisk("BTC/USDT", D("1000.01"), 3),
             D(0),
             "risk_max_order_value",
             "max_order_value is 1000, the order's value is 1000.01",
         ),
         (
-            Risked("BTC/USDT", None, 3),
+            OrderRisk("BTC/USDT", None, 3),
             D(0),
             "risk_max_order_value",
             "max_order_value is 1000, the order's value is not known",
         ),
         (
-            Risked("BTC/USDT", D(1), 4),
+            OrderRisk("BTC/USDT", D(1), 4),
             D(0),
             "risk_max_open_orders",
             "max_open_orders is 3, with this order 4 would be open",
         ),
         (
-            Risked("DOGE/USDT", D(1), 1),
+            OrderRisk("DOGE/USDT", D(1), 1),
             D(0),
             "risk_symbols",
             "symbols is BTC/USDT, ETH/USDT; DOGE/USDT is not among them",
@@ -63,7 +63,7 @@ def test_without_limits_everything_is_allowed() -> None:
     ],
 )
 def test_a_refusal_names_the_limit_and_its_value(
-    order: Risked, loss: Decimal, kind: str, details: str
+    order: OrderRisk, loss: Decimal, kind: str, details: str
 ) -> None:
     with pytest.raises(OrderRefused) as refused:
         check_order(ALL, order, loss)
@@ -75,7 +75,7 @@ def test_every_broken_limit_is_named() -> None:
     risk = RiskLimits(ALL)
     risk.note_value(MINE, D(1000), NOON)
     risk.note_value(MINE, D(800), NOON)
-    broken = risk.broken(Risked("DOGE/USDT", D(5000), 9))
+    broken = risk.broken(OrderRisk("DOGE/USDT", D(5000), 9))
     assert [error.type for error in broken] == [
         "risk_max_daily_loss",
         "risk_symbols",
@@ -86,9 +86,9 @@ def test_every_broken_limit_is_named() -> None:
 
 def test_a_limit_of_zero_open_orders_lets_only_those_pass_that_leave_none_open() -> None:
     limits = Limits(max_open_orders=0)
-    check_order(limits, Risked("BTC/USDT", None, 0), D(0))
+    check_order(limits, OrderRisk("BTC/USDT", None, 0), D(0))
     with pytest.raises(OrderRefused):
-        check_order(limits, Risked("BTC/USDT", None, 1), D(0))
+        check_order(limits, OrderRisk("BTC/USDT", None, 1), D(0))
 
 
 def test_changed_limits_win_until_they_are_taken_back() -> None:

@@ -14,7 +14,7 @@ import orjson
 from backend.bridge import Bridge
 from backend.concurrency.host import ThreadHost
 from backend.ports.events import Event
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.order_commands import CancelQuery
 from backend.schemas.orders import NewOrder, Order, OrderQuery
 from backend.schemas.topics import Topic
@@ -115,7 +115,7 @@ def _amounts(exchange: dict[str, Any]) -> dict[str, Amount]:
     }
 
 
-def content(prepared: Prepared) -> Any:
+def content(prepared: SerializedResponse) -> Any:
     """Return the data of a prepared answer."""
     return orjson.loads(prepared.body)["data"]
 

@@ -42,16 +42,16 @@ def _octobot(app: Flask) -> None:
     "kind", [ccxt.RequestTimeout, ccxt.AuthenticationError, ccxt.DDoSProtection]
 )
 def test_failures_are_counted_and_raised(kind: type[ccxt.BaseError]) -> None:
-    from backend.bridge.counters import Tally
+    from backend.bridge.counters import Counters
     from backend.bridge.octobot.exchange_errors import count_failures, note_failures
 
-    tally, client = Tally(), Client(kind("apiKey=CANARY"))
-    count_failures(manager_of(client), tally)
-    note_failures(manager_of(client), tally)
+    counters, client = Counters(), Client(kind("apiKey=CANARY"))
+    count_failures(manager_of(client), counters)
+    note_failures(manager_of(client), counters)
     for name in ("fetch_balance", "fetch_balance", "create_order"):
         with pytest.raises(kind):
             asyncio.run(getattr(client, name)("BTC/USDT"))
-    assert tally.exchange_errors == {
+    assert counters.exchange_errors == {
         ("somewhere", "fetch_balance", kind.__name__): 2,
         ("somewhere", "create_order", kind.__name__): 1,
     }
@@ -59,22 +59,22 @@ def test_failures_are_counted_and_raised(kind: type[ccxt.BaseError]) -> None:
 
 @pytest.mark.usefixtures("_octobot")
 def test_what_succeeds_is_not_counted() -> None:
-    from backend.bridge.counters import Tally
+    from backend.bridge.counters import Counters
     from backend.bridge.octobot.exchange_errors import count_failures
 
-    tally, client = Tally(), Client(None)
-    count_failures(manager_of(client), tally)
+    counters, client = Counters(), Client(None)
+    count_failures(manager_of(client), counters)
     assert asyncio.run(client.fetch_ticker("BTC/USDT")) == "fetch_ticker"
-    assert not tally.exchange_errors
+    assert not counters.exchange_errors
 
 
 @pytest.mark.usefixtures("_octobot")
 def test_a_defect_of_ours_is_not_the_exchanges() -> None:
-    from backend.bridge.counters import Tally
+    from backend.bridge.counters import Counters
     from backend.bridge.octobot.exchange_errors import count_failures
 
-    tally, client = Tally(), Client(LookupError("ours"))
-    count_failures(manager_of(client), tally)
+    counters, client = Counters(), Client(LookupError("ours"))
+    count_failures(manager_of(client), counters)
     with pytest.raises(LookupError):
         asyncio.run(client.fetch_ticker("BTC/USDT"))
-    assert not tally.exchange_errors
+    assert not counters.exchange_errors

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from backend.concurrency.gc_tuning import settle_memory
+from backend.concurrency.gc_tuning import freeze_startup_objects
 
 
 class Ring:
@@ -33,18 +33,18 @@ def collections() -> Iterator[None]:
 @pytest.mark.usefixtures("collections")
 def test_what_was_there_is_looked_at_only_when_memory_settles_again() -> None:
     old = Ring()
-    settle_memory()
+    freeze_startup_objects()
     gone = weakref.ref(old)
     del old
     gc.collect()
     assert gone() is not None
-    settle_memory()
+    freeze_startup_objects()
     assert gone() is None
 
 
 @pytest.mark.usefixtures("collections")
 def test_what_came_later_is_collected_as_ever() -> None:
-    settle_memory()
+    freeze_startup_objects()
     new = Ring()
     gone = weakref.ref(new)
     del new

@@ -14,7 +14,7 @@ from openapi_spec_validator import validate
 from backend.app import register_routes
 from backend.cli.main import main
 from backend.middleware.routing import LeanFlask
-from backend.openapi.document import contract
+from backend.openapi.document import openapi_document
 
 SWAGGER = Path(__file__).parents[2] / "swagger.yaml"
 RESOURCES = {
@@ -32,7 +32,7 @@ RESOURCES = {
 def document() -> dict[str, Any]:
     app = LeanFlask("tests")
     register_routes(app, production=False)
-    return contract(app)
+    return openapi_document(app)
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -65,7 +65,7 @@ def test_the_contract_holds_the_resources(document: dict[str, Any]) -> None:
 def test_the_contract_does_not_depend_on_who_asked_first(document: dict[str, Any]) -> None:
     app = LeanFlask("tests")
     register_routes(app, production=True)
-    assert contract(app) == contract(app) == document
+    assert openapi_document(app) == openapi_document(app) == document
 
 
 def test_operations_have_names_of_their_own_and_words_for_users(document: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from backend.errors import ApiError
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.sandbox.matching.faults import Fault
 from backend.schemas.orders import OrderQuery
 from backend.schemas.trades import TradeQuery
@@ -186,7 +186,7 @@ class Real(Live):
         return dict(account)
 
 
-def _every(page: Callable[[str | None], Prepared]) -> list[dict[str, Any]]:
+def _every(page: Callable[[str | None], SerializedResponse]) -> list[dict[str, Any]]:
     """Return all rows of a list, page after page."""
     rows: list[dict[str, Any]] = []
     cursor = None

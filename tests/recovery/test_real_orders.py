@@ -181,10 +181,10 @@ def test_a_restart_settles_what_became_of_an_order_whose_answer_got_lost(real: R
 def test_a_dead_man_switch_tries_again_what_the_exchange_does_not_cancel(real: Real) -> None:
     order = resting(real)
     refused = ("sandbox", "cancel_order", "RateLimitExceeded")
-    before = real.bridge.tally.exchange_errors[refused]
+    before = real.bridge.counters.exchange_errors[refused]
     with real.fault(Fault.RATE_LIMIT, "cancel_order"):
-        real.bridge.dead_man.set(1)
-        assert wait_until(lambda: real.bridge.tally.exchange_errors[refused] > before)
+        real.bridge.dead_man_switch.set(1)
+        assert wait_until(lambda: real.bridge.counters.exchange_errors[refused] > before)
         assert real.bridge.orders.get(order.id).status == "open"
     assert wait_until(lambda: real.orders() == [])
     assert real.bridge.orders.get(order.id).status == "canceled"

@@ -159,12 +159,12 @@ def test_a_stop_that_the_exchange_refuses_is_rejected(real: Real, fault: Fault) 
 
 
 def test_a_triggered_stop_that_waits_for_the_exchange_can_be_canceled(real: Real) -> None:
-    stop, tally = stop_loss(real), real.bridge.tally.exchange_errors
+    stop, counters = stop_loss(real), real.bridge.counters.exchange_errors
     refused = ("sandbox", "create_order", "RateLimitExceeded")
-    before = tally[refused]
+    before = counters[refused]
     with real.fault(Fault.RATE_LIMIT, "create_order"):
         trigger(real)
-        assert wait_until(lambda: tally[refused] > before)
+        assert wait_until(lambda: counters[refused] > before)
 
         def canceled() -> bool:
             try:

@@ -12,8 +12,8 @@ import pytest
 
 from backend.concurrency.host import ThreadHost
 from backend.ports.journal import Batch, StoredTrade
-from backend.ports.serialized import Prepared
-from backend.reports.csv_export import COLUMNS, Exports
+from backend.ports.serialized import SerializedResponse
+from backend.reports.csv_export import COLUMNS, CsvExports
 from backend.schemas.trades import Trade, TradeQuery
 from backend.store import Database, Journal
 from tests.accounting.executions import trade
@@ -144,12 +144,12 @@ def test_a_rebate_stays_a_number() -> None:
 
 
 def test_a_page_that_fails_ends_the_file_with_its_error() -> None:
-    def page(query: TradeQuery) -> Prepared:
+    def page(query: TradeQuery) -> SerializedResponse:
         if query.cursor is not None:
             raise LookupError("away")
         return answer_of([blank()], "next")
 
-    pieces = Exports(ThreadHost()).trades(page, TradeQuery())
+    pieces = CsvExports(ThreadHost()).trades(page, TradeQuery())
     assert next(pieces).count(b"\r\n") == 2
     with pytest.raises(LookupError, match="away"):
         next(pieces)
@@ -165,14 +165,14 @@ class RestingHost(ThreadHost):
         self.rests.append(seconds)
 
 
-def pages(query: TradeQuery) -> Prepared:
+def pages(query: TradeQuery) -> SerializedResponse:
     """Answer without end, after some work."""
     return answer_of([blank()] * 20, "next")
 
 
 def test_the_bot_has_time_between_two_pages() -> None:
     host = RestingHost()
-    pieces = Exports(host).trades(pages, TradeQuery())
+    pieces = CsvExports(host).trades(pages, TradeQuery())
     for _ in range(4):
         next(pieces)
     assert len(host.rests) == 2
@@ -181,7 +181,7 @@ def test_the_bot_has_time_between_two_pages() -> None:
 
 def test_an_export_that_is_given_up_is_not_counted_any_more() -> None:
     host = RestingHost()
-    exports = Exports(host)
+    exports = CsvExports(host)
     others = [exports.trades(pages, TradeQuery()) for _ in range(200)]
     for other in others:
         next(other)
@@ -197,10 +197,10 @@ def blank() -> dict[str, object]:
 
 
 def exported(rows: list[dict[str, object]]) -> str:
-    pieces = Exports(ThreadHost()).trades(lambda _query: answer_of(rows, None), TradeQuery())
+    pieces = CsvExports(ThreadHost()).trades(lambda _query: answer_of(rows, None), TradeQuery())
     return b"".join(pieces).decode()
 
 
-def answer_of(rows: list[dict[str, object]], cursor: str | None) -> Prepared:
+def answer_of(rows: list[dict[str, object]], cursor: str | None) -> SerializedResponse:
     content = {"data": rows, "pagination": {"limit": 500, "next_cursor": cursor}}
-    return Prepared(orjson.dumps(content), '"etag"')
+    return SerializedResponse(orjson.dumps(content), '"etag"')

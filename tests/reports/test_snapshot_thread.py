@@ -16,8 +16,8 @@ import structlog
 from sqlalchemy import text
 
 from backend.concurrency.host import ThreadHost
-from backend.ports.account_value import Worth
-from backend.reports.portfolio_history import Snapshots
+from backend.ports.account_value import AccountValue
+from backend.reports.portfolio_history import PortfolioHistory
 from backend.schemas.common import utc_now
 from backend.store import Database, snapshots
 from backend.store import opening_prices as openings
@@ -26,9 +26,9 @@ from tests.bridge.live_bridge import wait_until
 from tests.databases import make_settings
 
 D = Decimal
-WORTH = Worth("USDT", D(1000), {"sandbox": "sandbox:paper"}, {"BTC": D(20000)}, True)
+WORTH = AccountValue("USDT", D(1000), {"sandbox": "sandbox:paper"}, {"BTC": D(20000)}, True)
 DAY = timedelta(days=1)
-StartTaking = Callable[..., Snapshots]
+StartTaking = Callable[..., PortfolioHistory]
 
 
 @pytest.fixture
@@ -43,9 +43,9 @@ class Account:
     """What is worth something, or not yet."""
 
     def __init__(self) -> None:
-        self.worth: Worth | None = WORTH
+        self.worth: AccountValue | None = WORTH
 
-    def __call__(self) -> Worth | None:
+    def __call__(self) -> AccountValue | None:
         return self.worth
 
 
@@ -56,11 +56,11 @@ def account() -> Account:
 
 @pytest.fixture
 def take(tmp_path: Path, database: Database, account: Account) -> Iterator[StartTaking]:
-    started: list[Snapshots] = []
+    started: list[PortfolioHistory] = []
 
-    def start(interval: float = 0.01, **overrides: object) -> Snapshots:
+    def start(interval: float = 0.01, **overrides: object) -> PortfolioHistory:
         settings = make_settings(tmp_path, snapshot_interval=interval, **overrides)
-        started.append(Snapshots(settings, database, account, lambda *_: None))
+        started.append(PortfolioHistory(settings, database, account, lambda *_: None))
         return started[-1]
 
     yield start

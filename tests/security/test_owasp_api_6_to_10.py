@@ -149,11 +149,11 @@ class TestApi10UnsafeConsumptionOfApis:
     )
     def test_an_exchanges_own_words_are_not_shown(self, app: Flask, kind: type[Exception]) -> None:
         from backend.bridge.octobot.exchange_errors import (
-            Failures,  # OctoBot's imports warn: `app` has made them
+            CommandOutcome,  # OctoBot's imports warn: `app` has made them
         )
 
         hostile = '<script>alert(1)</script> {"apiKey": "AKIA-CANARY"} https://x/?signature=abc'
-        failures = Failures()
+        failures = CommandOutcome()
         failures.note(kind(hostile))
         error = failures.as_error()
         assert error is not None

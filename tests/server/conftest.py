@@ -9,7 +9,7 @@ import pytest
 import structlog
 from flask import Flask
 
-from backend.server.timeouts import Patience
+from backend.server.timeouts import Timeouts
 from tests.http_server import Served, small_app
 
 StartServer = Callable[..., Served]
@@ -27,7 +27,7 @@ def start_server(events: list[dict[str, Any]]) -> Iterator[StartServer]:
     """Start servers that end with the test."""
     started: list[Served] = []
 
-    def start(patience: Patience | None = None, app: Flask | None = None) -> Served:
+    def start(patience: Timeouts | None = None, app: Flask | None = None) -> Served:
         started.append(Served(app or small_app(), patience))
         return started[-1]
 

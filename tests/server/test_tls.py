@@ -16,7 +16,7 @@ import trustme
 from flask import Response, request
 
 from backend.ports.socket_handoff import hand_over_socket
-from backend.server.timeouts import Patience
+from backend.server.timeouts import Timeouts
 from backend.server.tls import Certificates
 from backend.settings.model import SettingsError
 from tests.http_server import TIMEOUT_S, Served, get, hasty, post, small_app
@@ -92,7 +92,7 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 def start(pair: Pair) -> Iterator[StartTls]:
     started: list[Served] = []
 
-    def start_server(patience: Patience | None = None, owner: Owner | None = None) -> Served:
+    def start_server(patience: Timeouts | None = None, owner: Owner | None = None) -> Served:
         app = small_app()
         if owner is not None:
             app.add_url_rule("/owned", view_func=owner.show)

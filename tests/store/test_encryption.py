@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from backend.cli.main import main
-from backend.credentials import Sealer
+from backend.credentials import Cipher
 from backend.errors import CredentialsUnreadable, EncryptionKeyMissing
 from backend.settings.loading import load_settings
 from backend.settings.model import SettingsError
@@ -21,10 +21,10 @@ OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 CONTENT = {"api_key": "planted key", "api_secret": "planted secret"}
 
 
-def sealer(home: Path, *keys: str, env: str = "development") -> Sealer:
+def sealer(home: Path, *keys: str, env: str = "development") -> Cipher:
     given = SecretStr(",".join(keys)) if keys else None
     settings = make_settings(home)
-    return Sealer(settings.model_copy(update={"encryption_key": given, "env": env}))
+    return Cipher(settings.model_copy(update={"encryption_key": given, "env": env}))
 
 
 def test_what_was_sealed_opens_and_does_not_show(tmp_path: Path) -> None:

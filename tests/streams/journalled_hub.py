@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from backend.bridge.ledger.outbox import Change, Recorder
+from backend.bridge.ledger.outbox import Change, Outbox
 from backend.concurrency.host import ThreadHost
 from backend.ports.events import Event
 from backend.schemas.topics import Topic
@@ -53,7 +53,7 @@ class House:
 
     def _start(self) -> None:
         self.live = Live(journal=self.journal, **self._settings)
-        self.recorder = Recorder(self.journal, self.live.hub)
+        self.recorder = Outbox(self.journal, self.live.hub)
 
     def _stop(self) -> None:
         self.recorder.close()

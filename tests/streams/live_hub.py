@@ -21,7 +21,7 @@ from backend.ports.socket_handoff import hand_over_socket
 from backend.schemas.topics import Topic
 from backend.server.server import Server, listen
 from backend.server.tls import Certificates
-from backend.streams import Holder, Hub, Selection
+from backend.streams import Hub, Selection, StreamOwner
 from tests.streams.stream_client import WAIT_S, SseClient
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Live:
             None if symbols is None else frozenset(symbols.split(",")),
         )
         user = query.get("user", "somebody")
-        holder = Holder(
+        holder = StreamOwner(
             user, time.time() + float(query.get("life", 3600)), lambda: user not in self.revoked
         )
         try:

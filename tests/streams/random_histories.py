@@ -13,13 +13,13 @@ from ctypes import c_int
 
 from backend.ports.events import Event
 from backend.schemas.topics import Topic
-from backend.streams import Holder, Pace, Selection
-from backend.streams.connection_limits import Seats
-from backend.streams.dispatcher import Delivery
+from backend.streams import Intervals, Selection, StreamOwner
+from backend.streams.connection_limits import StreamLimits
+from backend.streams.dispatcher import Dispatcher
 from backend.streams.encodings import SSE
-from backend.streams.event_log import Log
+from backend.streams.event_log import EventLog
 from backend.streams.sse import parse_event_id
-from backend.streams.subscriber import Client
+from backend.streams.subscriber import Subscriber
 from tests.streams.expected_stream import Follower, History
 from tests.streams.live_hub import Live, item, make_event
 from tests.streams.stream_client import Parser, SseClient, wait_until
@@ -105,13 +105,13 @@ class Outlet:
 class Connection:
     """A follower's stream while it lasts."""
 
-    def __init__(self, follower: Follower, seats: Seats) -> None:
-        self.outlet = Outlet()
+    def __init__(self, follower: Follower, seats: StreamLimits) -> None:
+        self.writer = Outlet()
         self.parser = Parser()
-        self.client = Client(
-            self.outlet,
+        self.client = Subscriber(
+            self.writer,
             follower.selection,
-            Holder("somebody", float("inf"), lambda: True),
+            StreamOwner("somebody", float("inf"), lambda: True),
             seats.take("somebody"),
             parse_event_id(follower.last_id) if follower.last_id else None,
         )
@@ -126,7 +126,7 @@ class StillWorld(World):
 
     def __init__(self) -> None:
         super().__init__()
-        self._seats = Seats(100, 100)
+        self._seats = StreamLimits(100, 100)
         self._connections: dict[int, Connection] = {}
         self._starts = 0
 
@@ -135,8 +135,8 @@ class StillWorld(World):
         self._connections.clear()
         self._starts += 1
         self.history = History()
-        log = Log(f"{self._starts:x}", capacity)
-        self._delivery = Delivery(log, selectors.SelectSelector(), Pace(slow_s=slow_s))
+        log = EventLog(f"{self._starts:x}", capacity)
+        self._delivery = Dispatcher(log, selectors.SelectSelector(), Intervals(slow_s=slow_s))
 
     def wave(self) -> None:
         self._delivery.send_wave()
@@ -160,7 +160,7 @@ class StillWorld(World):
         """Let a follower read all there is, and from then on only so many bytes."""
         self.open(who)
         self.read(who, ENDLESS)
-        self._connections[who].outlet.room = room
+        self._connections[who].writer.room = room
 
     def lose(self, who: int) -> None:
         connection = self._connections.pop(who, None)
@@ -172,9 +172,9 @@ class StillWorld(World):
         connection = self._connections.get(who)
         if connection is None:
             return
-        connection.outlet.room += count
+        connection.writer.room += count
         self._delivery.catch_up(connection.client)
-        received, connection.outlet.received = connection.outlet.received, b""
+        received, connection.writer.received = connection.writer.received, b""
         for event in connection.parser.feed(received):
             self.followers[who].take(event, self.history)
 
@@ -207,7 +207,7 @@ class LiveWorld(World):
         self.close()
         self.history = History()
         self._old_ids = [follower.last_id for follower in self.followers]
-        self._live = Live(capacity=capacity, pace=Pace(slow_s=slow_s))
+        self._live = Live(capacity=capacity, pace=Intervals(slow_s=slow_s))
 
     def close(self) -> None:
         for who in list(self._clients):

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from backend.streams import Pace
+from backend.streams import Intervals
 from tests.streams.conftest import StartLive
 from tests.streams.live_hub import WayOut
 from tests.streams.stream_client import wait_until
@@ -32,7 +32,7 @@ def test_the_server_has_a_bound(start_live: StartLive) -> None:
 
 @pytest.mark.parametrize("way_out", ["handed over", "greenlets", "threads"])
 def test_who_leaves_makes_room(start_live: StartLive, way_out: WayOut) -> None:
-    live = start_live(way_out, most=1, pace=Pace(heartbeat_s=0.1))
+    live = start_live(way_out, most=1, pace=Intervals(heartbeat_s=0.1))
     client = live.open("topics=bot")
     client.take(1)
     client.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import trustme
 
 from backend.server.tls import Certificates
-from backend.streams import Pace
+from backend.streams import Intervals
 from tests.streams.conftest import StartLive
 from tests.streams.live_hub import Live
 from tests.streams.stream_client import wait_until
@@ -42,7 +42,7 @@ def test_revoked_access_ends_the_users_streams_and_no_other(any_live: Live) -> N
 
 
 def test_nothing_is_sent_after_access_was_lost(start_live: StartLive) -> None:
-    live = start_live(pace=Pace(check_s=0.1))
+    live = start_live(pace=Intervals(check_s=0.1))
     client = live.open("topics=orders&user=gone")
     client.take(1)
     live.revoked.add("gone")

@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 
 from backend.ports.events import Event
-from backend.streams import Holder, Pace, Selection
-from backend.streams.connection_limits import Seats
-from backend.streams.dispatcher import Delivery
-from backend.streams.event_log import Log
-from backend.streams.housekeeping import Upkeep
+from backend.streams import Intervals, Selection, StreamOwner
+from backend.streams.connection_limits import StreamLimits
+from backend.streams.dispatcher import Dispatcher
+from backend.streams.event_log import EventLog
+from backend.streams.housekeeping import Housekeeping
 from backend.streams.socket_send import send
-from backend.streams.subscriber import Client
+from backend.streams.subscriber import Subscriber
 from tests.streams.conftest import StartLive
 from tests.streams.live_hub import Live, make_event
 from tests.streams.random_histories import Outlet
 from tests.streams.stream_client import Parser, Sse, SseClient
 
 ORDERS = Selection(("orders",))
-HOLDER = Holder("somebody", float("inf"), lambda: True)
+HOLDER = StreamOwner("somebody", float("inf"), lambda: True)
 
 
 class Breaking(Outlet):
@@ -46,14 +46,16 @@ class Stage:
     """A delivery with room for one client."""
 
     def __init__(self, **pace: float) -> None:
-        self.seats = Seats(1, 1)
-        self.delivery = Delivery(Log("a", 100), selectors.SelectSelector(), Pace(**pace))
-        self.upkeep = Upkeep(self.delivery, Pace(**pace))
-        self.outlet = Breaking()
-        self.outlet.room = 10**6
+        self.seats = StreamLimits(1, 1)
+        self.delivery = Dispatcher(
+            EventLog("a", 100), selectors.SelectSelector(), Intervals(**pace)
+        )
+        self.upkeep = Housekeeping(self.delivery, Intervals(**pace))
+        self.writer = Breaking()
+        self.writer.room = 10**6
 
-    def attach(self) -> Client:
-        client = Client(self.outlet, ORDERS, HOLDER, self.seats.take("somebody"), None)
+    def attach(self) -> Subscriber:
+        client = Subscriber(self.writer, ORDERS, HOLDER, self.seats.take("somebody"), None)
         self.delivery.attach(client)
         return client
 
@@ -64,7 +66,7 @@ class Stage:
 @pytest.mark.parametrize("moment", ["open", "write"])
 def test_a_connection_that_breaks_at_once_is_forgotten(moment: str) -> None:
     stage = Stage()
-    stage.outlet.breaks_at = moment
+    stage.writer.breaks_at = moment
     stage.attach()
     assert stage.is_empty()
 
@@ -72,7 +74,7 @@ def test_a_connection_that_breaks_at_once_is_forgotten(moment: str) -> None:
 def test_a_connection_that_breaks_in_a_wave_is_forgotten() -> None:
     stage = Stage()
     stage.attach()
-    stage.outlet.breaks_at = "write"
+    stage.writer.breaks_at = "write"
     stage.delivery.take(make_event("orders", "a", 1))
     stage.delivery.send_wave()
     assert stage.is_empty()
@@ -81,7 +83,7 @@ def test_a_connection_that_breaks_in_a_wave_is_forgotten() -> None:
 def test_a_connection_that_breaks_at_a_heartbeat_is_forgotten() -> None:
     stage = Stage(heartbeat_s=0)
     stage.attach()
-    stage.outlet.breaks_at = "write"
+    stage.writer.breaks_at = "write"
     stage.upkeep.keep_time()
     assert stage.is_empty()
 
@@ -89,14 +91,14 @@ def test_a_connection_that_breaks_at_a_heartbeat_is_forgotten() -> None:
 def test_half_a_heartbeat_is_completed_before_the_next_event() -> None:
     stage = Stage(heartbeat_s=0)
     client = stage.attach()
-    stage.outlet.received, stage.outlet.room = b"", 1
+    stage.writer.received, stage.writer.room = b"", 1
     stage.upkeep.keep_time()
     stage.delivery.take(make_event("orders", "a", 1))
     stage.delivery.send_wave()
-    stage.outlet.room = 10**6
+    stage.writer.room = 10**6
     stage.delivery.catch_up(client)
     parser = Parser()
-    [event] = parser.feed(stage.outlet.received)
+    [event] = parser.feed(stage.writer.received)
     assert (parser.heartbeats, event.data["value"]) == (1, 1)
 
 

@@ -12,18 +12,18 @@ from collections.abc import Callable
 
 import pytest
 
-from backend.server.connection import Handler
-from backend.streams import Pace, StreamBody
-from backend.streams.connection_limits import Seat
-from backend.streams.subscriber import Client
-from backend.streams.subscriber_groups import Group
+from backend.server.connection import Connection
+from backend.streams import Intervals, StreamBody
+from backend.streams.connection_limits import StreamSlot
+from backend.streams.subscriber import Subscriber
+from backend.streams.subscriber_groups import SubscriberGroup
 from tests.streams.conftest import StartLive
 from tests.streams.live_hub import Live, WayOut
 from tests.streams.stream_client import SseClient, wait_until
 
 pytestmark = pytest.mark.long
 
-OURS = (Client, Seat, StreamBody, Group, Handler)
+OURS = (Subscriber, StreamSlot, StreamBody, SubscriberGroup, Connection)
 CROWD = 200
 
 
@@ -67,7 +67,7 @@ def is_socket(descriptor: str) -> bool:
 def test_a_crowd_leaves_nothing_behind(
     start_live: StartLive, way_out: WayOut, leave: Callable[[SseClient], None]
 ) -> None:
-    live = start_live(way_out, most_per_user=10 * CROWD, pace=Pace(heartbeat_s=0.1))
+    live = start_live(way_out, most_per_user=10 * CROWD, pace=Intervals(heartbeat_s=0.1))
     resident = live.open("topics=orders")
     resident.take(1)
     before = held()
@@ -108,9 +108,9 @@ def test_the_end_of_a_hub_frees_all(live: Live) -> None:
 def test_five_thousand_connections_leave_neither_descriptors_nor_memory(live: Live) -> None:
     resident = live.open("topics=orders")
     resident.take(1)
-    known = held()["Client"]
+    known = held()["Subscriber"]
     come_and_go(live, 1000)  # what is set up once is set up
-    wait_until(lambda: held()["Client"] <= known)
+    wait_until(lambda: held()["Subscriber"] <= known)
     before, memory_kb = held(), rss_kb()
     come_and_go(live, 5000)
     live.publish("orders", "last", 7)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from backend.ports.events import Event
 from backend.schemas.topics import Topic
-from backend.streams import LogLines
+from backend.streams import LogTopic
 from backend.streams.log_topic import MOST_PER_SECOND
 from tests.streams.live_hub import Live
 
@@ -30,7 +30,7 @@ class Listener:
 
 def test_a_flood_of_lines_is_cut_and_counted() -> None:
     listener = Listener()
-    lines = LogLines(listener)
+    lines = LogTopic(listener)
     count = 0
     while not any(b"were left out" in event.data for event in listener.events):
         lines.take("noisy", "info", "again")
@@ -43,12 +43,12 @@ def test_a_flood_of_lines_is_cut_and_counted() -> None:
 
 def test_a_long_line_is_cut() -> None:
     listener = Listener()
-    LogLines(listener).take("noisy", "info", "é" * 10_000)
+    LogTopic(listener).take("noisy", "info", "é" * 10_000)
     assert json.loads(listener.events[0].data)["log"]["text"] == "é" * 2000
 
 
 def test_the_newest_lines_are_on_show_in_order(live: Live) -> None:
-    lines = LogLines(live.hub)
+    lines = LogTopic(live.hub)
     for number in range(MOST_PER_SECOND):
         lines.take("quiet", "info", str(number))
     [snapshot] = live.open("topics=logs").take(1)

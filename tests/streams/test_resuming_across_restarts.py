@@ -11,7 +11,7 @@ import pytest
 
 from backend.errors import EventsGone, MalformedRequest, StoreUnavailable
 from backend.schemas.common import utc_now
-from backend.streams import Pace
+from backend.streams import Intervals
 from backend.streams.journal_reader import PAGE
 from tests.streams.journalled_hub import House
 from tests.streams.live_hub import Live
@@ -260,7 +260,7 @@ def test_a_client_that_reads_nothing_of_its_replay_is_cut_off(start_house: Start
     for number in range(1500):
         house.publish("orders", "a", number, pad=4000)
     house.settle()
-    house.restart(most=1, pace=Pace(stalled_s=0.5))
+    house.restart(most=1, pace=Intervals(stalled_s=0.5))
     client = house.open("topics=orders", last_event_id=last, receive_buffer=4096)
     client.take(1)
     wait_until(lambda: house.open("topics=orders").status == 200)

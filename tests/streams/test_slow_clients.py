@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from backend.streams import Pace
-from backend.streams.writers import SocketOutlet
+from backend.streams import Intervals
+from backend.streams.writers import SocketWriter
 from tests.streams.conftest import StartLive
 from tests.streams.live_hub import WAYS_OUT, Live, WayOut
 from tests.streams.stream_client import Sse, SseClient, wait_until
@@ -40,7 +40,7 @@ def test_a_slow_client_gets_every_order_but_only_newest_prices(
     start_live: StartLive, way_out: WayOut
 ) -> None:
     rounds = MORE_THAN_ANY_BUFFERS // PAD // len(SYMBOLS)
-    live = start_live(way_out, capacity=100_000, pace=Pace(slow_s=0.05))
+    live = start_live(way_out, capacity=100_000, pace=Intervals(slow_s=0.05))
     client = stall(live, "topics=prices,orders")
     flood(live, rounds)
     wait_until(lambda: live.hub.published["price_update"] == rounds * len(SYMBOLS))
@@ -59,7 +59,7 @@ def test_a_slow_client_gets_every_order_but_only_newest_prices(
 
 
 def test_a_client_that_pauses_briefly_misses_no_price(start_live: StartLive) -> None:
-    live = start_live(capacity=100_000, pace=Pace(slow_s=60))
+    live = start_live(capacity=100_000, pace=Intervals(slow_s=60))
     client = stall(live, "topics=prices")
     flood(live, 400)
     events = client.take(1200)
@@ -102,7 +102,7 @@ def test_a_stalled_client_keeps_nobody_waiting(start_live: StartLive) -> None:
 
 
 def test_who_takes_nothing_for_long_is_cut_off(start_live: StartLive) -> None:
-    live = start_live(most=1, pace=Pace(stalled_s=0.5))
+    live = start_live(most=1, pace=Intervals(stalled_s=0.5))
     client = stall(live, "topics=prices")
     flood(live, MORE_THAN_BUFFERS // PAD // len(SYMBOLS))
     wait_until(lambda: live.open("topics=prices").status == 200)
@@ -128,7 +128,7 @@ def test_a_client_that_talks_is_shown_the_door(live: Live) -> None:
 
 
 def test_an_idle_stream_is_kept_open_by_heartbeats(start_live: StartLive) -> None:
-    live = start_live(pace=Pace(heartbeat_s=0.1))
+    live = start_live(pace=Intervals(heartbeat_s=0.1))
     client = live.open("topics=bot")
     client.take(1)
     wait_until(lambda: not client.poll(1024) and client.heartbeats >= 2)
@@ -140,8 +140,8 @@ def test_the_kernel_gives_up_on_who_vanished() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         served, _ = listener.accept()
-    outlet = SocketOutlet(served, 60)
+    writer = SocketWriter(served, 60)
     assert served.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
     assert served.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
-    outlet.close()
+    writer.close()
     client.close()

@@ -7,34 +7,34 @@ from collections.abc import Callable
 
 import pytest
 
-from backend.streams import Holder, Pace, Selection
-from backend.streams.connection_limits import Seats
-from backend.streams.dispatcher import Delivery
+from backend.streams import Intervals, Selection, StreamOwner
+from backend.streams.connection_limits import StreamLimits
+from backend.streams.dispatcher import Dispatcher
 from backend.streams.encodings import SSE
-from backend.streams.event_log import Log
-from backend.streams.subscriber import Client
+from backend.streams.event_log import EventLog
+from backend.streams.subscriber import Subscriber
 from backend.streams.subscriber_groups import MOST_IN_GROUP
 from tests.streams.live_hub import make_event
 from tests.streams.random_histories import ENDLESS, Outlet
 from tests.streams.stream_client import Parser
 
 ORDERS = Selection(("orders",))
-HOLDER = Holder("somebody", float("inf"), lambda: True)
+HOLDER = StreamOwner("somebody", float("inf"), lambda: True)
 
 
 class Crowd:
     """A delivery, and one client more than fit into two groups."""
 
     def __init__(self) -> None:
-        self.delivery = Delivery(Log("a", 100), selectors.SelectSelector(), Pace())
-        self.seats = Seats(ENDLESS, ENDLESS)
+        self.delivery = Dispatcher(EventLog("a", 100), selectors.SelectSelector(), Intervals())
+        self.seats = StreamLimits(ENDLESS, ENDLESS)
         self.clients = [self.attach() for _ in range(2 * MOST_IN_GROUP + 1)]
         self.first, self.last = self.clients[0], self.clients[-1]
 
-    def attach(self) -> Client:
-        outlet = Outlet()
-        outlet.room = ENDLESS
-        client = Client(outlet, ORDERS, HOLDER, self.seats.take("somebody"), None)
+    def attach(self) -> Subscriber:
+        writer = Outlet()
+        writer.room = ENDLESS
+        client = Subscriber(writer, ORDERS, HOLDER, self.seats.take("somebody"), None)
         self.delivery.attach(client)
         return client
 
@@ -46,10 +46,10 @@ class Crowd:
         values = [value]
         return lambda: self.note(values.pop()) if values else None
 
-    def told(self, client: Client) -> list[int]:
+    def told(self, client: Subscriber) -> list[int]:
         """Return the values that a client was sent after its beginning."""
-        assert isinstance(client.outlet, Outlet)
-        events = Parser().feed(client.outlet.received)
+        assert isinstance(client.writer, Outlet)
+        events = Parser().feed(client.writer.received)
         return [event.data["value"] for event in events if event.name == "orders_changed"]
 
 
@@ -92,16 +92,16 @@ def test_who_comes_in_between_is_told_nothing_twice(between_groups: Crowd) -> No
 
 
 def test_half_a_heartbeat_in_between_loses_nothing(between_groups: Crowd) -> None:
-    outlet = between_groups.first.outlet
-    assert isinstance(outlet, Outlet)
-    before = len(outlet.received)
+    writer = between_groups.first.writer
+    assert isinstance(writer, Outlet)
+    before = len(writer.received)
     between_groups.delivery.send_heartbeats(SSE)
     assert between_groups.told(between_groups.first) == [1, 2]
-    assert outlet.received[before:].endswith(b"}\n\n:\n\n")
-    outlet.room = 1
+    assert writer.received[before:].endswith(b"}\n\n:\n\n")
+    writer.room = 1
     between_groups.delivery.send_heartbeats(SSE)
     between_groups.note(3)
-    outlet.room = ENDLESS
+    writer.room = ENDLESS
     between_groups.delivery.catch_up(between_groups.first)
     between_groups.delivery.send_wave()
     assert between_groups.told(between_groups.first) == [1, 2, 3]

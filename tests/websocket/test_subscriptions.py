@@ -12,13 +12,13 @@ from wsproto.connection import CLIENT, Connection
 from wsproto.events import Ping, TextMessage
 
 from backend.schemas.topics import Topic
-from backend.streams import Holder, Pace, Selection
-from backend.streams.connection_limits import Seats
-from backend.streams.dispatcher import Delivery
+from backend.streams import Intervals, Selection, StreamOwner
+from backend.streams.connection_limits import StreamLimits
+from backend.streams.dispatcher import Dispatcher
 from backend.streams.encodings import WEBSOCKET, text_message
-from backend.streams.event_log import Log
+from backend.streams.event_log import EventLog
 from backend.streams.sse import parse_event_id
-from backend.streams.subscriber import Client, Wish
+from backend.streams.subscriber import SelectionChange, Subscriber
 from tests.streams.live_hub import make_event
 from tests.streams.random_histories import ENDLESS, Outlet
 
@@ -54,12 +54,12 @@ class Talk:
         self._outlet = Outlet()
         self._protocol = Connection(CLIENT)
         self._text = ""
-        self._delivery = Delivery(
-            Log("a", capacity), selectors.SelectSelector(), Pace(slow_s=slow_s)
+        self._delivery = Dispatcher(
+            EventLog("a", capacity), selectors.SelectSelector(), Intervals(slow_s=slow_s)
         )
-        holder = Holder("somebody", float("inf"), lambda: True)
-        seat = Seats(1, 1).take("somebody")
-        self._client = Client(self._outlet, self.chosen, holder, seat, None)
+        holder = StreamOwner("somebody", float("inf"), lambda: True)
+        seat = StreamLimits(1, 1).take("somebody")
+        self._client = Subscriber(self._outlet, self.chosen, holder, seat, None)
         self._delivery.attach(self._client)
 
     def publish(self, topic: Topic, symbol: str, number: int, value: int) -> None:
@@ -73,7 +73,7 @@ class Talk:
         self._asked += 1
         words = text_message(b'{"answer":%d}' % self._asked)
         self.answers.append(self._asked)
-        self._delivery.choose(self._client, Wish(self.chosen), words)
+        self._delivery.choose(self._client, SelectionChange(self.chosen), words)
 
     def wave(self) -> None:
         self._delivery.send_wave()

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import octobot_commons.constants as commons_constants
 
-from backend.bridge.octobot.in_memory_keys import HeldConfiguration
+from backend.bridge.octobot.in_memory_keys import InMemoryKeysConfiguration
 from backend.bridge.status import BootFailed
 from backend.errors import Conflict, CredentialsUnreadable
 from backend.ports.exchange_keys import ExchangeKeys, KeySource
 from backend.sandbox.control import SANDBOX, SANDBOX_KEY
 
 if TYPE_CHECKING:
-    from backend.bridge.runtime.commands import BotControl
+    from backend.bridge.runtime.commands import BotCommands
 
 Keys = Mapping[str, ExchangeKeys | None]
 
 
-class Keyring:
+class AccountCredentials:
     """Hands stored keys to each start of the bot and knows whether they are still the same.
 
     Nothing is handed out for paper money.
@@ -33,7 +33,7 @@ class Keyring:
         self._exchanges: frozenset[str] = frozenset()
         self._taken: Keys | None = None
 
-    def give(self, configuration: HeldConfiguration) -> None:
+    def give(self, configuration: InMemoryKeysConfiguration) -> None:
         """Put the keys into the configuration of a bot that is about to start.
 
         Raises `BootFailed` when they cannot be read, or leave nothing to trade on.
@@ -63,7 +63,7 @@ class Keyring:
         except CredentialsUnreadable:
             return True
 
-    def apply(self, bot: BotControl) -> bool:
+    def apply(self, bot: BotCommands) -> bool:
         """Restart the bot if it was started with other keys than are stored now.
 
         A paused bot stays paused. Returns False when the restart is left to be

@@ -29,7 +29,7 @@ _OUTCOMES: tuple[tuple[type[Exception], Outcome], ...] = (
 log = logging.getLogger(__name__)
 
 
-class Probe:
+class KeyCheck:
     """What ccxt knows about exchanges, and what these say to keys.
 
     It has a loop and a client of its own: keys are to be tested most when the

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from backend.bridge.ledger.outbox import Change, Recorder
+from backend.bridge.ledger.outbox import Change, Outbox
 from backend.ports.journal import OrderJournal
 
 Name = Literal["pause", "day", "dead_man"]
 
 
-class Memory:
+class SavedBotState:
     """Memos by name: read when the process starts, written whenever they change."""
 
-    def __init__(self, journal: OrderJournal, recorder: Recorder) -> None:
+    def __init__(self, journal: OrderJournal, outbox: Outbox) -> None:
         self._journal = journal
-        self._recorder = recorder
+        self._outbox = outbox
         self._kept: dict[Name, Mapping[str, Any]] = {}
 
     def recall(self, name: Name) -> Mapping[str, Any]:
@@ -28,4 +28,4 @@ class Memory:
         """Have a memo committed, if it is another than the one that is kept."""
         if self._kept.get(name) != memo:
             self._kept[name] = memo
-            self._recorder.put(Change(memo=(name, memo)))
+            self._outbox.put(Change(memo=(name, memo)))

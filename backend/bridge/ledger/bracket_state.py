@@ -11,7 +11,7 @@ Raw = tuple[dict[str, Any], str]
 """An order as OctoBot tells of it, and its exchange."""
 
 
-class Brackets:
+class BracketState:
     """What the ledger has to remember of entries and their exits; the bot's loop only.
 
     When one exit fills, OctoBot cancels the other first. A crash between the two

@@ -11,11 +11,11 @@ from typing import Any
 
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 
-from backend.bridge.ledger.bracket_state import Brackets
+from backend.bridge.ledger.bracket_state import BracketState
 from backend.bridge.ledger.history import Entry
-from backend.bridge.ledger.order_ids import ExchangeIds
-from backend.bridge.ledger.order_store import OPEN_STATUSES, Register
-from backend.bridge.ledger.outbox import Change, Recorder
+from backend.bridge.ledger.order_ids import OrderIds
+from backend.bridge.ledger.order_store import OPEN_STATUSES, OrderStore
+from backend.bridge.ledger.outbox import Change, Outbox
 from backend.bridge.octobot.conversion import (
     ZERO,
     before_any_fill,
@@ -25,7 +25,7 @@ from backend.bridge.octobot.conversion import (
     trade_id,
     trade_of_fill,
 )
-from backend.bridge.paper.margin_accounts import Margins
+from backend.bridge.paper.margin_accounts import MarginAccounts
 from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 from backend.schemas.trades import Trade
@@ -38,24 +38,24 @@ _EVENT_NAMES = {
 }
 
 
-class Ledger(Register):
+class Ledger(OrderStore):
     """The register, kept by what the bot tells of its orders and trades."""
 
     def __init__(
         self,
-        recorder: Recorder,
+        outbox: Outbox,
         mode: str,
         exchange_type: str = "spot",
-        margins: Margins | None = None,
+        margins: MarginAccounts | None = None,
     ) -> None:
-        super().__init__(recorder, mode, exchange_type, margins)
+        super().__init__(outbox, mode, exchange_type, margins)
         self._expected: dict[str, tuple[Order, Mapping[str, Any]]] = {}
         self._held: dict[str, list[tuple[dict[str, Any], str]]] = {}
-        self._ids = ExchangeIds(self._is_ours)
+        self._ids = OrderIds(self._is_ours)
         self._unclaimed: list[tuple[dict[str, Any], str, bool]] = []
         self._untraded: set[str] = set()
         self._rejected: set[str] = set()
-        self._brackets = Brackets()
+        self._brackets = BracketState()
 
     @property
     def awaits_trades(self) -> bool:

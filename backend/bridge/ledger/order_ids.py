@@ -8,7 +8,7 @@ from typing import Any
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 
 
-class ExchangeIds:
+class OrderIds:
     """Our ids by the exchange's; `is_ours` tells an id that we gave from one of OctoBot's."""
 
     def __init__(self, is_ours: Callable[[str], bool]) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 
 from backend.accounting.balances import changes_by
 from backend.bridge.ledger.history import Entry, History
-from backend.bridge.ledger.outbox import Change, Recorder
+from backend.bridge.ledger.outbox import Change, Outbox
 from backend.bridge.octobot.conversion import ZERO
-from backend.bridge.paper.margin_accounts import Margins
+from backend.bridge.paper.margin_accounts import MarginAccounts
 from backend.bridge.read_models.event_data import event_data
 from backend.ports.events import Event
 from backend.ports.journal import StoredOrder, StoredTrade
@@ -30,17 +30,17 @@ _TRADES_SHOWN = 100
 OPEN_STATUSES = frozenset({"open", "partially_filled", "unknown"})
 
 
-class Register:
+class OrderStore:
     """Orders and trades, newest last, with the events that tell of each change."""
 
     def __init__(
         self,
-        recorder: Recorder,
+        outbox: Outbox,
         mode: str,
         exchange_type: str = "spot",
-        margins: Margins | None = None,
+        margins: MarginAccounts | None = None,
     ) -> None:
-        self._recorder = recorder
+        self._outbox = outbox
         self._mode = mode
         self._kind = mode if exchange_type == "spot" else f"{exchange_type}:{mode}"
         self._margins = margins
@@ -151,7 +151,7 @@ class Register:
 
     def _put(self, change: Change) -> None:
         if self._bundle is None:
-            self._recorder.put(change)
+            self._outbox.put(change)
         else:
             self._bundle.append(change)
 
@@ -166,4 +166,4 @@ class Register:
             yield
         finally:
             bundle, self._bundle = self._bundle, None
-            self._recorder.put(*bundle)
+            self._outbox.put(*bundle)

@@ -60,12 +60,12 @@ class Change:
     probes: bool = False
 
 
-class _Wish(NamedTuple):
+class _PendingIntent(NamedTuple):
     intent: Intent
     written: concurrent.futures.Future[Intent | None]
 
 
-class Recorder:
+class Outbox:
     """Takes changes and intents from any thread without waiting; commits them in groups.
 
     Changes are tried until they are committed, intents once.
@@ -75,7 +75,7 @@ class Recorder:
         self._journal = journal
         self._sink = sink
         self._queue: queue.SimpleQueue[tuple[Change, ...] | None] = queue.SimpleQueue()
-        self._wishes: deque[_Wish] = deque()
+        self._wishes: deque[_PendingIntent] = deque()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._closing = threading.Event()
         self.healthy = True
@@ -91,7 +91,7 @@ class Recorder:
         It fails with `JournalUnavailable` when it cannot be written now.
         """
         written: concurrent.futures.Future[Intent | None] = concurrent.futures.Future()
-        self._wishes.append(_Wish(intent, written))
+        self._wishes.append(_PendingIntent(intent, written))
         self.put()
         if not self._thread.is_alive():
             self._refuse_wishes(JournalUnavailable("the journal is closed"))
@@ -175,14 +175,14 @@ class Recorder:
                 break
         return numbers
 
-    def _take_wishes(self) -> Sequence[_Wish]:
+    def _take_wishes(self) -> Sequence[_PendingIntent]:
         wishes = []
         with contextlib.suppress(IndexError):
             while True:
                 wishes.append(self._wishes.popleft())
         return wishes
 
-    def _write_intents(self, wishes: Sequence[_Wish]) -> None:
+    def _write_intents(self, wishes: Sequence[_PendingIntent]) -> None:
         """Commit intents together; who waits for one is called right here."""
         if not wishes:
             return
@@ -217,7 +217,7 @@ class Recorder:
             change.done.set_result(None)
 
 
-def _refuse(wishes: Sequence[_Wish], error: Exception) -> None:
+def _refuse(wishes: Sequence[_PendingIntent], error: Exception) -> None:
     for wish in wishes:
         wish.written.set_exception(error)
 

@@ -6,34 +6,36 @@ from collections.abc import Sequence
 
 from backend.bridge.ledger.journal_pages import Line, with_older
 from backend.bridge.ledger.ledger import Ledger
-from backend.bridge.read_models.envelopes import prepare_page
-from backend.bridge.read_models.page_cache import Pages
-from backend.bridge.runtime.runner import Engine
+from backend.bridge.read_models.envelopes import serialize_page
+from backend.bridge.read_models.page_cache import PageCache
+from backend.bridge.runtime.runner import BotRunner
 from backend.concurrency.host import Host
 from backend.errors import TradeNotFound
 from backend.pagination import decode_cursor, encode_cursor
 from backend.ports.journal import OrderJournal, StoredText
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.trades import Execution, Trade, TradeQuery, execution_of
 
 
 class Trades:
     """Executions on every exchange."""
 
-    def __init__(self, engine: Engine, ledger: Ledger, journal: OrderJournal, host: Host) -> None:
-        self._engine = engine
+    def __init__(
+        self, runner: BotRunner, ledger: Ledger, journal: OrderJournal, host: Host
+    ) -> None:
+        self._runner = runner
         self._ledger = ledger
         self._journal = journal
         self._host = host
-        self._pages = Pages()
+        self._pages = PageCache()
 
-    def page(self, query: TradeQuery) -> Prepared:
+    def page(self, query: TradeQuery) -> SerializedResponse:
         """Return one page of trades, newest first; new ones do not shift later pages."""
-        self._engine.require_ready()
+        self._runner.require_ready()
         version = self._ledger.version
         return self._pages.get(version, query, lambda: self._build_page(query))
 
-    def _build_page(self, query: TradeQuery) -> Prepared:
+    def _build_page(self, query: TradeQuery) -> SerializedResponse:
         before = decode_cursor("trades", query.cursor)
 
         def wanted(trade: Trade) -> bool:
@@ -55,11 +57,11 @@ class Trades:
                 self._line,
             )
         cursor = None if more is None else encode_cursor("trades", more)
-        return prepare_page((line.json for line in found), query.limit, cursor)
+        return serialize_page((line.json for line in found), query.limit, cursor)
 
     def get(self, trade_id: str) -> Trade:
         """Return one trade. Raises `TradeNotFound`."""
-        self._engine.require_ready()
+        self._runner.require_ready()
         entry = self._ledger.trades.get(trade_id)
         if entry is not None:
             return entry.item

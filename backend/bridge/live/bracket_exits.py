@@ -11,11 +11,11 @@ import octobot_trading.errors as trading_errors
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.order_store import OPEN_STATUSES
 from backend.bridge.octobot.conversion import last_price
-from backend.bridge.octobot.exchange_errors import listening
+from backend.bridge.octobot.exchange_errors import capture_outcome
 from backend.bridge.orders.brackets import chain_exits, less_fee
 from backend.bridge.orders.factory import build, exchange_params
 from backend.bridge.orders.lookup import UNANSWERED, find_order
-from backend.bridge.orders.oco import pair_of
+from backend.bridge.orders.oco import oco_group_of
 from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 
@@ -25,7 +25,7 @@ _PLACED_WITHIN = timedelta(seconds=45)
 log = logging.getLogger(__name__)
 
 
-class Exits:
+class BracketExits:
     """The exits of one real exchange in one run of the bot; used on the bot's loop."""
 
     def __init__(self, manager: Any, ledger: Ledger) -> None:
@@ -65,7 +65,7 @@ class Exits:
         if instance is None or not instance.is_self_managed():
             return
         if "group" in notes:
-            instance.add_to_order_group(pair_of(manager, ledger, notes["group"]))
+            instance.add_to_order_group(oco_group_of(manager, ledger, notes["group"]))
         exits = [Order.model_validate(raw) for raw in notes.get("exits", ())]
         await chain_exits(manager, instance, exits, ledger)
         await manager.trader.create_order(instance, raise_all_creation_error=True)
@@ -81,7 +81,7 @@ class Exits:
         if instance is None:
             return
         if "group" in notes:
-            instance.add_to_order_group(pair_of(self._manager, self._ledger, notes["group"]))
+            instance.add_to_order_group(oco_group_of(self._manager, self._ledger, notes["group"]))
         if not instance.chained_orders:
             exits = [Order.model_validate(raw) for raw in notes.get("exits", ())]
             await chain_exits(self._manager, instance, exits, self._ledger)
@@ -124,12 +124,12 @@ class Exits:
         ledger.create(unknown, {"group": order.parent_order_id})
         if not was_sent:
             instance = build(manager, order, price)
-            instance.add_to_order_group(pair_of(manager, ledger, order.parent_order_id or ""))
+            instance.add_to_order_group(oco_group_of(manager, ledger, order.parent_order_id or ""))
             await self._send(order, instance)
 
     async def _send(self, order: Order, instance: Any) -> None:
         manager, params = self._manager, exchange_params(self._manager, order)
-        with listening() as failures:
+        with capture_outcome() as failures:
             try:
                 created = await manager.trader.create_order(
                     instance, params=params, raise_all_creation_error=True

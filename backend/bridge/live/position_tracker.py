@@ -16,13 +16,13 @@ from octobot_trading.enums import MarginType, PositionSide
 
 from backend.accounting.contract_position import MarginMode
 from backend.accounting.decimals import ZERO
-from backend.bridge.ledger.outbox import Change, Recorder
+from backend.bridge.ledger.outbox import Change, Outbox
 from backend.bridge.octobot.conversion import decimal_or_none, last_price, utc
 from backend.bridge.octobot.patches.futures_trader import (
     refresh_balances_after_fills,
     tell_what_only_reduces,
 )
-from backend.bridge.positions.position_events import Board
+from backend.bridge.positions.position_events import PositionEvents
 from backend.errors import BridgeError, ExchangeRefused, ExchangeUnreachable, LeverageOutOfRange
 from backend.ports.journal import AccountState
 from backend.schemas.positions import Position
@@ -34,12 +34,12 @@ _SETTLED_AFTER_S = 0.05
 log = logging.getLogger(__name__)
 
 
-class RealKeeper:
+class LivePositionTracker:
     """The positions of every futures exchange in real trading: the exchange has the last word."""
 
-    def __init__(self, recorder: Recorder, board: Board) -> None:
-        self._recorder = recorder
-        self._board = board
+    def __init__(self, outbox: Outbox, position_events: PositionEvents) -> None:
+        self._outbox = outbox
+        self._events = position_events
         self._managers: dict[str, Any] = {}
         self._looking: dict[tuple[str, str], asyncio.Task[None]] = {}
 
@@ -49,16 +49,16 @@ class RealKeeper:
         self._looking.clear()
         tell_what_only_reduces(manager)
         refresh_balances_after_fills(manager)
-        self._board.forget(manager.exchange_name)
+        self._events.forget(manager.exchange_name)
         for symbol in manager.exchange_config.traded_symbol_pairs:
             await self.refresh(manager, symbol)
-            self._board.show(self.position(manager, symbol))
+            self._events.show(self.position(manager, symbol))
         channel = exchange_channel.get_chan(POSITIONS_CHANNEL, manager.id)
         await channel.new_consumer(self._on_position, priority_level=_PRIORITY)
 
     def publish(self) -> None:
         """Let the streams begin with the positions as they are now."""
-        self._recorder.put(Change(snapshot=("positions", self._board.snapshot())))
+        self._outbox.put(Change(snapshot=("positions", self._events.snapshot())))
 
     async def take_price(self, manager: Any, symbol: str, price: Decimal) -> bool:
         """Look soon whether the exchange has liquidated a position, when it might have."""
@@ -128,9 +128,9 @@ class RealKeeper:
         self._tell(self._managers[exchange], symbol)
 
     def _tell(self, manager: Any, symbol: str) -> None:
-        events = self._board.tell(self.position(manager, symbol))
+        events = self._events.tell(self.position(manager, symbol))
         if events:
-            self._recorder.put(Change(events=events))
+            self._outbox.put(Change(events=events))
 
 
 def _position_of(manager: Any, held: Any) -> Position:

@@ -9,8 +9,8 @@ from collections.abc import Collection
 from typing import Any
 
 from backend.bridge.ledger.ledger import Ledger
-from backend.bridge.live.bracket_exits import Exits
-from backend.bridge.live.triggered_stops import Stops
+from backend.bridge.live.bracket_exits import BracketExits
+from backend.bridge.live.triggered_stops import TriggeredStops
 from backend.bridge.orders.factory import new_order
 from backend.bridge.orders.lookup import UNANSWERED, held_by, settle
 from backend.ports.journal import Intent, OrderJournal
@@ -56,7 +56,7 @@ def doubt_what_is_missing(manager: Any, ledger: Ledger) -> None:
 
 
 async def keep_settling(
-    manager: Any, ledger: Ledger, exits: Exits, stops: Stops, give_up_after_s: float
+    manager: Any, ledger: Ledger, exits: BracketExits, stops: TriggeredStops, give_up_after_s: float
 ) -> None:
     """Look unknown orders up at the exchange until it says what became of them.
 
@@ -80,7 +80,7 @@ async def keep_settling(
 async def _settle_all(
     manager: Any,
     ledger: Ledger,
-    exits: Exits,
+    exits: BracketExits,
     missing_since: dict[str, float],
     give_up_after_s: float,
 ) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.order_store import OPEN_STATUSES
 from backend.bridge.octobot.conversion import last_price
-from backend.bridge.octobot.exchange_errors import Failures, listening
+from backend.bridge.octobot.exchange_errors import CommandOutcome, capture_outcome
 from backend.bridge.octobot.patches.stop_restore import is_ours
 from backend.bridge.orders.brackets import chain_exits
 from backend.bridge.orders.execution import drop
@@ -30,7 +30,7 @@ _LIMIT_FORMS = frozenset({"stop_limit", "take_profit_limit"})
 log = logging.getLogger(__name__)
 
 
-class Stops:
+class TriggeredStops:
     """Sends the orders of one exchange that have triggered, each under its own id.
 
     That one is due is written down before its other half is canceled, that its sending
@@ -196,7 +196,7 @@ class Stops:
 
     async def _place(self, order: Order, instance: Any) -> None:
         manager, created = self._manager, None
-        with listening() as failures:
+        with capture_outcome() as failures:
             try:
                 created = await manager.trader.create_order(
                     instance,
@@ -212,7 +212,7 @@ class Stops:
             self._ledger.update(order, self._ledger.rebuild_of(order.id))
             self._ledger.record_order(created.to_dict(), manager.exchange_name)
 
-    def _note_failure(self, order: Order, failures: Failures) -> None:
+    def _note_failure(self, order: Order, failures: CommandOutcome) -> None:
         """Enter a refusal only if the exchange spoke it; of all else it is asked.
 
         OctoBot also stumbles over itself, before or after it has sent an order: always

@@ -27,7 +27,7 @@ _PRIORITY = ChannelConsumerPriorityLevels.OPTIONAL.value  # see watch.py
 log = logging.getLogger(__name__)
 
 
-class Books:
+class OrderBooks:
     """Publishes each book at most four times a second; all of it runs on the bot's loop."""
 
     def __init__(self, sink: EventSink) -> None:

@@ -14,10 +14,10 @@ from pydantic import TypeAdapter
 
 from backend.bridge.octobot.conversion import ZERO, decimal_or_none, utc
 from backend.bridge.octobot.trading_rules import read_rules
-from backend.bridge.read_models.ttl_cache import Recent
-from backend.bridge.runtime.runner import Engine
+from backend.bridge.read_models.ttl_cache import TtlCache
+from backend.bridge.runtime.runner import BotRunner
 from backend.errors import ExchangeUnreachable, InvalidSymbol
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.markets import (
     BookLevel,
     BookQuery,
@@ -37,59 +37,59 @@ _ASKED_TOGETHER = 5  # so many questions at once would meet the rate limits of e
 class Markets:
     """What the exchanges offer and quote; answers of the exchange are shared for half a second."""
 
-    def __init__(self, engine: Engine, trading: str) -> None:
-        self._engine = engine
+    def __init__(self, runner: BotRunner, trading: str) -> None:
+        self._runner = runner
         self._trading = trading
-        self._recent = Recent(_FRESH_S)
+        self._recent = TtlCache(_FRESH_S)
         self._answers: dict[tuple[Any, ...], tuple[float, asyncio.Task[Any]]] = {}
 
     def exchanges(self) -> list[Exchange]:
         """Return the exchanges that the bot is connected to."""
-        return self._engine.run(self._exchanges)
+        return self._runner.run(self._exchanges)
 
-    def listed_exchanges(self) -> Prepared:
+    def listed_exchanges(self) -> SerializedResponse:
         """Return the same as it leaves the server."""
         return self._read("exchanges", lambda: _EXCHANGES.dump_json(self.exchanges()))
 
-    def markets(self, exchange: str | None) -> Prepared:
+    def markets(self, exchange: str | None) -> SerializedResponse:
         """Return the trading rules of every symbol that the bot follows."""
         return self._read(
             ("markets", exchange),
-            lambda: _MARKETS.dump_json(self._engine.run(self._markets, exchange)),
+            lambda: _MARKETS.dump_json(self._runner.run(self._markets, exchange)),
         )
 
-    def tickers(self, query: TickerQuery) -> Prepared:
+    def tickers(self, query: TickerQuery) -> SerializedResponse:
         """Return the tickers of every symbol that the bot follows, or of one."""
 
         def ask() -> bytes:
-            found = self._engine.run(self._tickers, query)
+            found = self._runner.run(self._tickers, query)
             return _TICKERS.dump_json([_ticker(*row) for row in found])
 
         return self._read(("tickers", query), ask)
 
-    def ticker(self, symbol: str, exchange: str | None) -> Prepared:
+    def ticker(self, symbol: str, exchange: str | None) -> SerializedResponse:
         """Return one ticker."""
 
         def ask() -> bytes:
-            found = self._engine.run(self._ticker_of, symbol, exchange)
+            found = self._runner.run(self._ticker_of, symbol, exchange)
             return _ticker(*found).model_dump_json().encode()
 
         return self._read(("ticker", symbol, exchange), ask)
 
-    def candles(self, symbol: str, query: CandleQuery) -> Prepared:
+    def candles(self, symbol: str, query: CandleQuery) -> SerializedResponse:
         """Return the newest candles, oldest first; the last one is still running."""
 
         def ask() -> bytes:
-            rows = self._engine.run(self._candles, symbol, query)
+            rows = self._runner.run(self._candles, symbol, query)
             return _CANDLES.dump_json(_candles(rows[-query.limit :], query.interval))
 
         return self._read(("candles", symbol, query), ask)
 
-    def order_book(self, symbol: str, query: BookQuery) -> Prepared:
+    def order_book(self, symbol: str, query: BookQuery) -> SerializedResponse:
         """Return the best levels of both sides."""
 
         def ask() -> bytes:
-            exchange, raw = self._engine.run(self._order_book, symbol, query)
+            exchange, raw = self._runner.run(self._order_book, symbol, query)
             book = OrderBook(
                 exchange=exchange,
                 symbol=symbol,
@@ -100,9 +100,9 @@ class Markets:
 
         return self._read(("book", symbol, query), ask)
 
-    def _read(self, question: Hashable, ask: Callable[[], bytes]) -> Prepared:
+    def _read(self, question: Hashable, ask: Callable[[], bytes]) -> SerializedResponse:
         """Return an answer, made into models and JSON by its caller: the loop has better to do."""
-        self._engine.require_ready()
+        self._runner.require_ready()
         return self._recent.get(question, ask)
 
     # ---- on the bot's loop
@@ -118,7 +118,7 @@ class Markets:
                 symbols=sorted(manager.exchange_config.traded_symbol_pairs),
                 intervals=sorted(manager.client_time_frames, key=_interval_minutes),
             )
-            for name, manager in self._engine.exchanges.items()
+            for name, manager in self._runner.exchanges.items()
         ]
 
     async def _markets(self, exchange: str | None) -> list[Market]:
@@ -150,7 +150,7 @@ class Markets:
         return [(manager.exchange_name, one, raw[one]) for one in symbols if one in raw]
 
     async def _ticker_of(self, symbol: str, exchange: str | None) -> _RawTicker:
-        return await self._ticker(self._engine.exchange(exchange), symbol)
+        return await self._ticker(self._runner.exchange(exchange), symbol)
 
     async def _ticker(self, manager: Any, symbol: str) -> _RawTicker:
         raw = await self._ask(
@@ -159,7 +159,7 @@ class Markets:
         return manager.exchange_name, symbol, raw
 
     async def _candles(self, symbol: str, query: CandleQuery) -> list[list[float]]:
-        manager = self._engine.exchange(query.exchange)
+        manager = self._runner.exchange(query.exchange)
         frame = TimeFrames(query.interval)
         rows: list[list[float]] = await self._ask(
             manager,
@@ -170,7 +170,7 @@ class Markets:
         return rows
 
     async def _order_book(self, symbol: str, query: BookQuery) -> tuple[str, dict[str, Any]]:
-        manager = self._engine.exchange(query.exchange)
+        manager = self._runner.exchange(query.exchange)
         raw = await self._ask(
             manager,
             symbol,
@@ -181,8 +181,8 @@ class Markets:
 
     def _chosen(self, exchange: str | None) -> list[Any]:
         if exchange is None:
-            return list(self._engine.exchanges.values())
-        return [self._engine.exchange(exchange)]
+            return list(self._runner.exchanges.values())
+        return [self._runner.exchange(exchange)]
 
     async def _ask(
         self, manager: Any, symbol: str, what: str, call: Callable[[], Awaitable[Any]]

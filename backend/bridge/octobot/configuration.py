@@ -17,10 +17,10 @@ import octobot_commons.constants as commons_constants
 
 from backend.bridge.octobot.in_memory_keys import KEY_FIELDS
 from backend.bridge.octobot.user_folder import write_json
-from backend.bridge.read_models.ttl_cache import Recent
+from backend.bridge.read_models.ttl_cache import TtlCache
 from backend.concurrency.host import Host
 from backend.errors import BotNotReady, FieldError, ValidationFailed
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.configuration import ConfigDocument
 from backend.settings.model import Settings
 
@@ -41,9 +41,9 @@ class Configuration:
         self._host = host
         self._lock = threading.Lock()
         self._booted_with: dict[str, Any] | None = None
-        self._recent = Recent(fresh_s=1.0)
+        self._recent = TtlCache(fresh_s=1.0)
 
-    def read(self) -> Prepared:
+    def read(self) -> SerializedResponse:
         """Return the document, secrets masked; files changed by hand show within a second."""
         return self._recent.get("config", lambda: self._host.call_blocking(self._serialise))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import ccxt
 
-from backend.bridge.counters import Tally
+from backend.bridge.counters import Counters
 from backend.errors import (
     BridgeError,
     ExchangeRateLimited,
@@ -34,24 +34,24 @@ _NOT_CARRIED_OUT = (
     ccxt.InvalidNonce,
 )
 
-_heard: ContextVar[Failures | None] = ContextVar("exchange_failures", default=None)
+_heard: ContextVar[CommandOutcome | None] = ContextVar("exchange_failures", default=None)
 
 
-def note_failures(manager: Any, tally: Tally) -> None:
-    """Have the exchange's client note what its commands raise, for `listening`, and count it."""
+def note_failures(manager: Any, counters: Counters) -> None:
+    """Wrap the exchange client's commands: count what they raise, and show it to `capture_outcome`."""
     client = manager.exchange.connector.client
     for name in _COMMANDS:
-        setattr(client, name, _noting(_counting(client, name, tally)))
+        setattr(client, name, _noting(_counting(client, name, counters)))
 
 
-def count_failures(manager: Any, tally: Tally) -> None:
+def count_failures(manager: Any, counters: Counters) -> None:
     """Have the exchange's client count what its reads raise."""
     client = manager.exchange.connector.client
     for name in _READS:
-        setattr(client, name, _counting(client, name, tally))
+        setattr(client, name, _counting(client, name, counters))
 
 
-class Failures:
+class CommandOutcome:
     """What was heard of commands while listening."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Failures:
         """Hear that a command raised."""
         self._heard.append(error)
 
-    def note_taken(self, answer: Any) -> None:
+    def note_accepted(self, answer: Any) -> None:
         """Hear that the exchange carried a command out, at first or when OctoBot tried again."""
         self._heard.clear()
         self._was_taken = True
@@ -106,9 +106,9 @@ class Failures:
 
 
 @contextlib.contextmanager
-def listening() -> Iterator[Failures]:
+def capture_outcome() -> Iterator[CommandOutcome]:
     """Hear what becomes of commands in this task until the end of the block."""
-    heard = Failures()
+    heard = CommandOutcome()
     token = _heard.set(heard)
     try:
         yield heard
@@ -116,7 +116,7 @@ def listening() -> Iterator[Failures]:
         _heard.reset(token)
 
 
-def _counting(client: Any, name: str, tally: Tally) -> Callable[..., Awaitable[Any]]:
+def _counting(client: Any, name: str, counters: Counters) -> Callable[..., Awaitable[Any]]:
     call = getattr(client, name)
 
     @functools.wraps(call)
@@ -124,7 +124,7 @@ def _counting(client: Any, name: str, tally: Tally) -> Callable[..., Awaitable[A
         try:
             return await call(*args, **kwargs)
         except ccxt.BaseError as error:
-            tally.exchange_errors[client.id, name, type(error).__name__] += 1
+            counters.exchange_errors[client.id, name, type(error).__name__] += 1
             raise
 
     return counted
@@ -141,7 +141,7 @@ def _noting(command: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
                 heard.note(error)
             raise
         if heard is not None:
-            heard.note_taken(answer)
+            heard.note_accepted(answer)
         return answer
 
     return noted

@@ -29,7 +29,7 @@ import uvloop
 
 import backend.bridge.octobot.sandbox_feed  # noqa: F401 - OctoBot looks through the subclasses
 from backend.bridge.octobot.connection_errors import failed_connections
-from backend.bridge.octobot.in_memory_keys import HeldConfiguration
+from backend.bridge.octobot.in_memory_keys import InMemoryKeysConfiguration
 from backend.bridge.octobot.known_exchanges import is_known
 from backend.bridge.octobot.patches.futures_support import allow_futures
 from backend.bridge.octobot.patches.stop_restore import keep_from_restoring
@@ -42,7 +42,7 @@ _POLL_S = 0.02
 _SOCKETS_BEGIN_WITHIN_S = 3
 
 
-def create_octobot(settings: Settings, give: Callable[[HeldConfiguration], None]) -> Any:
+def create_octobot(settings: Settings, give: Callable[[InMemoryKeysConfiguration], None]) -> Any:
     """Create the bot of the settings' folder, with a loop of its own that does not run yet.
 
     `give` puts into its configuration what is to stay out of its files.
@@ -108,7 +108,7 @@ def _what_is_missing(names: list[str]) -> str:
     return f"cannot connect to {', '.join(names)}{hint}"
 
 
-async def take_apart(bot: Any) -> None:
+async def shut_down(bot: Any) -> None:
     """Stop whatever of the bot runs, however far its boot had come."""
     tools = bot.task_manager
     if tools.tools_task_group is not None:

@@ -22,7 +22,7 @@ _SANDBOXED = commons_constants.CONFIG_EXCHANGE_SANDBOXED
 _HELD = (*KEY_FIELDS, _ENABLED, _SANDBOXED)
 
 
-class HeldConfiguration(Configuration):  # type: ignore[misc]  # OctoBot is untyped
+class InMemoryKeysConfiguration(Configuration):  # type: ignore[misc]  # OctoBot is untyped
     """OctoBot's configuration, whose `save` writes nothing that `hold` put in.
 
     OctoBot saves it on its own accord, and encrypts keys under one that stands

@@ -14,11 +14,11 @@ from backend.errors import (
     InsufficientFunds,
 )
 
-_NO_ANSWER = "the exchange did not answer"
+NO_ANSWER = "the exchange did not answer"
 
 
 @contextlib.contextmanager
-def telling_refusals(symbol: str, side: str) -> Iterator[None]:
+def translate_order_errors(symbol: str, side: str) -> Iterator[None]:
     """Turn what OctoBot raises when an order is not taken into what clients are told."""
     try:
         yield
@@ -33,4 +33,4 @@ def telling_refusals(symbol: str, side: str) -> Iterator[None]:
     except trading_errors.OrderCreationError:
         raise ExchangeRefused("the exchange refused the order") from None
     except trading_errors.OctoBotExchangeError:
-        raise ExchangeUnreachable(_NO_ANSWER) from None
+        raise ExchangeUnreachable(NO_ANSWER) from None

@@ -10,7 +10,7 @@ import octobot.constants as octobot_constants
 import octobot_commons.configuration as commons_configuration
 import octobot_commons.constants as commons_constants
 
-from backend.bridge.octobot.in_memory_keys import HeldConfiguration
+from backend.bridge.octobot.in_memory_keys import InMemoryKeysConfiguration
 from backend.settings.model import Settings
 
 PROFILE_ID = "backend"
@@ -50,13 +50,13 @@ def is_adopted(settings: Settings) -> bool:
     return (user / commons_constants.CONFIG_FILE).exists() and not (user / _STAMP).exists()
 
 
-def read_configuration(settings: Settings) -> HeldConfiguration:
+def read_configuration(settings: Settings) -> InMemoryKeysConfiguration:
     """Read the folder's configuration; the working directory is the folder.
 
     Paper or real, spot or futures is decided by the settings alone, whatever the
     profile says: money moves only when its owner asked for it here.
     """
-    configuration = HeldConfiguration(
+    configuration = InMemoryKeysConfiguration(
         commons_configuration.get_user_config(),
         commons_constants.USER_PROFILES_FOLDER,
         octobot_constants.CONFIG_FILE_SCHEMA,

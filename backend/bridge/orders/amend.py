@@ -8,15 +8,15 @@ from typing import Any
 import octobot_trading.errors as trading_errors
 
 from backend.bridge.octobot.conversion import ZERO
-from backend.bridge.octobot.exchange_errors import listening
-from backend.bridge.octobot.order_errors import telling_refusals
+from backend.bridge.octobot.exchange_errors import capture_outcome
+from backend.bridge.octobot.order_errors import translate_order_errors
 from backend.bridge.octobot.patches.futures_trader import REDUCING
-from backend.bridge.orders.execution import IN_DOUBT, Desk
+from backend.bridge.orders.execution import IN_DOUBT, OrderExecution
 from backend.bridge.orders.factory import is_marketable, octobot_price
 from backend.bridge.orders.preview import expected_fee
 from backend.bridge.orders.validation import price_of, refusals
-from backend.bridge.risk.pre_trade import Guard
-from backend.bridge.runtime.runner import Engine
+from backend.bridge.risk.pre_trade import PreTradeRisk
+from backend.bridge.runtime.runner import BotRunner
 from backend.errors import (
     FieldError,
     InsufficientFunds,
@@ -30,43 +30,49 @@ from backend.schemas.orders import NewOrder, Order
 
 
 async def change_order(
-    engine: Engine, desk: Desk, guard: Guard, order_id: str, change: OrderChange
+    runner: BotRunner,
+    execution: OrderExecution,
+    pre_trade: PreTradeRisk,
+    order_id: str,
+    change: OrderChange,
 ) -> ChangedOrder:
     """Change an open order on the bot's loop."""
-    order = await desk.open_order(order_id)
+    order = await execution.open_order(order_id)
     if order.status == "unknown":
         raise OrderStateUnknown("what became of the order is not known yet")
-    manager = engine.exchange(order.exchange)
+    manager = runner.exchange(order.exchange)
     asked = _as_asked(order, change)
     price = await price_of(manager, order.symbol)
-    broken = [*guard.broken_by_change(asked, price), *refusals(manager, asked, price)]
+    broken = [*pre_trade.broken_by_change(asked, price), *refusals(manager, asked, price)]
     if broken:
         raise broken[0]
     _check_taker(asked, price)
-    instance = desk.instance_of(order)
+    instance = execution.instance_of(order)
     if instance is None or not instance.can_be_edited():
         raise OrderNotOpen("the order cannot be changed any more")
     if manager.is_trader_simulated:
         _check_funds(manager, instance, order, asked)
     exchange_id = instance.exchange_order_id
     if not manager.is_trader_simulated and not instance.is_self_managed():
-        desk.note_edit(order_id)
+        execution.note_edit(order_id)
     try:
         await _edit(manager, instance, order, asked, price)
     except IN_DOUBT:
         if not manager.is_trader_simulated:
-            await desk.look_again(order_id)
+            await execution.look_again(order_id)
         raise
     method = "edited" if instance.exchange_order_id == exchange_id else "replaced"
-    desk.note_change(order_id, asked, instance)
+    execution.note_change(order_id, asked, instance)
     # a cancel that raced this may have left the order in doubt
-    return ChangedOrder.model_validate({"order": await desk.settled(order_id), "method": method})
+    return ChangedOrder.model_validate(
+        {"order": await execution.settled(order_id), "method": method}
+    )
 
 
 async def _edit(manager: Any, instance: Any, order: Order, asked: NewOrder, price: Decimal) -> None:
-    with listening() as failures:
+    with capture_outcome() as failures:
         try:
-            with telling_refusals(order.symbol, order.side):
+            with translate_order_errors(order.symbol, order.side):
                 await manager.trader.edit_order(
                     instance,
                     edited_quantity=asked.quantity,

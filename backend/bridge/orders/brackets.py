@@ -9,7 +9,7 @@ import octobot_trading.personal_data as personal_data
 
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.orders.factory import build, exchange_params
-from backend.bridge.orders.oco import pair_of
+from backend.bridge.orders.oco import oco_group_of
 from backend.schemas.orders import Order
 
 
@@ -18,7 +18,7 @@ async def chain_exits(manager: Any, entry: Any, exits: list[Order], ledger: Ledg
     if not exits:
         return
     entry_id = exits[0].parent_order_id or entry.order_id
-    group = pair_of(manager, ledger, entry_id)
+    group = oco_group_of(manager, ledger, entry_id)
     for order in exits:
         # what the market makes of it is to be seen when the entry has filled, not now
         instance = build(manager, order, entry.created_last_price, resting=True)

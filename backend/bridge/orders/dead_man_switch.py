@@ -7,9 +7,9 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from backend.bridge.ledger.bot_state import Memory
+from backend.bridge.ledger.bot_state import SavedBotState
 from backend.bridge.orders.service import Orders
-from backend.bridge.runtime.runner import Engine
+from backend.bridge.runtime.runner import BotRunner
 from backend.errors import JournalDown, OrderStateUnknown
 from backend.schemas.common import time_text, utc_now
 from backend.schemas.order_commands import CancelQuery, DeadManSwitch
@@ -19,7 +19,7 @@ _AGAIN_AFTER_S = 2
 log = logging.getLogger(__name__)
 
 
-class DeadMan:
+class DeadManSwitchTimer:
     """One switch for the whole bot; the newest call counts, whoever makes it.
 
     It outlives restarts, and kills of the process: an armed one goes on with the
@@ -28,17 +28,17 @@ class DeadMan:
 
     def __init__(
         self,
-        engine: Engine,
+        runner: BotRunner,
         orders: Orders,
-        memory: Memory,
+        saved_state: SavedBotState,
         wait_until_durable: Callable[[], None],
     ) -> None:
-        self._engine = engine
+        self._runner = runner
         self._orders = orders
-        self._memory = memory
+        self._saved_state = saved_state
         self._wait_until_durable = wait_until_durable
         self._timer: asyncio.TimerHandle | None = None
-        kept = memory.recall("dead_man").get("cancels_at")
+        kept = saved_state.recall("dead_man").get("cancels_at")
         self._cancels_at = None if kept is None else datetime.fromisoformat(kept)
 
     def set(self, timeout_s: int) -> DeadManSwitch:
@@ -46,7 +46,7 @@ class DeadMan:
 
         Raises `JournalDown` when it is set, but a restart would forget it.
         """
-        switch = self._engine.run(self._set, timeout_s)
+        switch = self._runner.run(self._set, timeout_s)
         try:
             self._wait_until_durable()
         except OrderStateUnknown:
@@ -76,7 +76,7 @@ class DeadMan:
     def _note(self, cancels_at: datetime | None) -> None:
         self._cancels_at = cancels_at
         kept = None if cancels_at is None else cancels_at.isoformat()
-        self._memory.keep("dead_man", cancels_at=kept)
+        self._saved_state.keep("dead_man", cancels_at=kept)
 
     def _schedule(self) -> None:
         if self._timer is not None:
@@ -88,7 +88,7 @@ class DeadMan:
             self._timer = loop.call_later(delay_s, self._fire, self._cancels_at)
 
     def _fire(self, moment: datetime) -> None:
-        self._engine.keep(self._cancel_until_done(moment))
+        self._runner.keep(self._cancel_until_done(moment))
 
     async def _cancel_until_done(self, moment: datetime) -> None:
         """Cancel what is open now, again and again until it is, or the switch is set anew."""

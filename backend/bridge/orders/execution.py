@@ -13,15 +13,15 @@ import octobot_trading.errors as trading_errors
 from backend.bridge.ledger.history import Entry
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.order_store import OPEN_STATUSES
-from backend.bridge.octobot.exchange_errors import listening
-from backend.bridge.octobot.order_errors import _NO_ANSWER, telling_refusals
+from backend.bridge.octobot.exchange_errors import capture_outcome
+from backend.bridge.octobot.order_errors import NO_ANSWER, translate_order_errors
 from backend.bridge.orders.brackets import chain_exits, rebuild_notes, resize_exits
 from backend.bridge.orders.factory import build, exchange_params, exits_of, new_order
 from backend.bridge.orders.lookup import UNANSWERED, settle
 from backend.bridge.orders.validation import price_of, refusals
 from backend.bridge.portfolio.portfolio import Portfolios
-from backend.bridge.risk.pre_trade import Guard
-from backend.bridge.runtime.runner import Engine
+from backend.bridge.risk.pre_trade import PreTradeRisk
+from backend.bridge.runtime.runner import BotRunner
 from backend.errors import (
     BridgeError,
     ExchangeRefused,
@@ -44,27 +44,27 @@ _UNSETTLED = (
 )
 
 
-class Desk:
+class OrderExecution:
     """Everything here is a coroutine of the bot's loop, and sees OctoBot's objects."""
 
     def __init__(
-        self, engine: Engine, ledger: Ledger, portfolios: Portfolios, guard: Guard
+        self, runner: BotRunner, ledger: Ledger, portfolios: Portfolios, pre_trade: PreTradeRisk
     ) -> None:
-        self._engine = engine
+        self._runner = runner
         self._ledger = ledger
         self._portfolios = portfolios
-        self._guard = guard
+        self._pre_trade = pre_trade
 
     async def place(self, asked: NewOrder, order_id: str) -> Order:
         """Place an order under this id, with its exits, and return it as it stands."""
-        with self._engine.tally.placing(asked):
+        with self._runner.counters.placing(asked):
             return await self._admit(asked, order_id)
 
     async def _admit(self, asked: NewOrder, order_id: str) -> Order:
-        manager = self._engine.exchange(asked.exchange)
+        manager = self._runner.exchange(asked.exchange)
         price = await price_of(manager, asked.symbol)
-        with self._guard.admit(asked, price, order_id):
-            if self._engine.status.state == "paused" and not asked.reduce_only:
+        with self._pre_trade.admit(asked, price, order_id):
+            if self._runner.status.state == "paused" and not asked.reduce_only:
                 raise TradingPaused("resume the bot to place orders")
             broken = refusals(manager, asked, price)
             if broken:
@@ -90,7 +90,7 @@ class Desk:
         if self._ledger.is_unsent(order_id):
             withdrawn = {"status": "canceled", "updated_at": utc_now()}
             return self._ledger.update(order.model_copy(update=withdrawn))
-        manager, refusal = self._engine.exchange(order.exchange), None
+        manager, refusal = self._runner.exchange(order.exchange), None
         instance = self.instance_of(order)
         if instance is not None:
             with contextlib.suppress(*_UNSETTLED):  # it ended before: the ledger says how
@@ -128,7 +128,7 @@ class Desk:
         order = self.known(order_id).item
         if order.status == "unknown":
             with contextlib.suppress(*UNANSWERED):
-                await settle(self._engine.exchange(order.exchange), self._ledger, order)
+                await settle(self._runner.exchange(order.exchange), self._ledger, order)
         return self.known(order_id).item
 
     def known(self, order_id: str) -> Entry[Order]:
@@ -140,7 +140,7 @@ class Desk:
 
     def instance_of(self, order: Order) -> Any:
         """Return the OctoBot order that an open order of ours is, or None."""
-        orders = self._engine.exchange(order.exchange).exchange_personal_data.orders_manager
+        orders = self._runner.exchange(order.exchange).exchange_personal_data.orders_manager
         with contextlib.suppress(KeyError):
             return orders.get_order(order.id)
         exchange_id = self._ledger.rebuild_of(order.id).get("exchange_id")
@@ -181,13 +181,13 @@ class Desk:
 
     async def _cancel_at(self, manager: Any, instance: Any) -> BridgeError | None:
         """Cancel an order, or return why the exchange did not."""
-        with listening() as failures:
+        with capture_outcome() as failures:
             try:
                 canceled = await manager.trader.cancel_order(instance)
             except trading_errors.OrderCancelError:
                 canceled = False
             except trading_errors.OctoBotExchangeError:
-                return failures.as_error() or ExchangeUnreachable(_NO_ANSWER)
+                return failures.as_error() or ExchangeUnreachable(NO_ANSWER)
         return None if canceled else failures.as_error()
 
     async def _submit(
@@ -210,9 +210,9 @@ class Desk:
             self._portfolios.outdate()
 
     async def _create(self, manager: Any, instance: Any, order: Order) -> Any:
-        with listening() as failures:
+        with capture_outcome() as failures:
             try:
-                with telling_refusals(order.symbol, order.side):
+                with translate_order_errors(order.symbol, order.side):
                     created = await manager.trader.create_order(
                         instance,
                         params=exchange_params(manager, order),

@@ -15,9 +15,9 @@ from backend.bridge.octobot.conversion import ZERO
 from backend.schemas.common import utc_now
 from backend.schemas.orders import NewOrder, Order
 
-_PRICE_TIMEOUT_S = 5
+PRICE_TIMEOUT_S = 5
 # A stop triggers when the price rises to it for these, and when it falls to it for the others.
-_TRIGGERS_ABOVE = {
+TRIGGERS_ABOVE = {
     ("stop_loss", "buy"),
     ("stop_limit", "buy"),
     ("trailing_stop", "buy"),
@@ -65,7 +65,7 @@ def build(manager: Any, order: Order, price: Decimal, *, resting: bool = False) 
         tag=order.tag,
         reduce_only=order.reduce_only,
         # OctoBot has the limit forms trigger below, buys as well
-        trigger_above=(order.type, order.side) in _TRIGGERS_ABOVE
+        trigger_above=(order.type, order.side) in TRIGGERS_ABOVE
         if _is_watched_here(manager, order)
         else None,
     )

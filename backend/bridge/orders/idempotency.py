@@ -16,10 +16,10 @@ from typing import Any
 import orjson
 
 from backend.bridge.ledger.ledger import Ledger
-from backend.bridge.ledger.outbox import Recorder
-from backend.bridge.orders.recent_intents import Answered
-from backend.bridge.orders.submission import Errand, Taken, Work
-from backend.bridge.runtime.loop_executor import Entrance
+from backend.bridge.ledger.outbox import Outbox
+from backend.bridge.orders.recent_intents import RecentIntents
+from backend.bridge.orders.submission import KeyTaken, OrderSubmission, Placement
+from backend.bridge.runtime.loop_executor import LoopExecutor
 from backend.concurrency.host import Host
 from backend.errors import (
     ApiError,
@@ -55,7 +55,7 @@ class EarlierRefusal(ApiError):
         self.type = str(answer["type"])
 
 
-class Intents:
+class IdempotentOrders:
     """Places each intent once; the public half runs on any thread.
 
     `in_flight` holds the ids of orders that somebody is placing right now.
@@ -64,17 +64,17 @@ class Intents:
     def __init__(
         self,
         journal: OrderJournal,
-        recorder: Recorder,
+        outbox: Outbox,
         ledger: Ledger,
-        entrance: Entrance,
+        entrance: LoopExecutor,
         host: Host,
     ) -> None:
         self._journal = journal
-        self._recorder = recorder
+        self._outbox = outbox
         self._ledger = ledger
         self._entrance = entrance
         self._host = host
-        self._answered = Answered()
+        self._answered = RecentIntents()
         self._lock = threading.Lock()
         self.in_flight: set[str] = set()
         self._running: dict[tuple[str, str], tuple[str, concurrent.futures.Future[Order]]] = {}
@@ -85,7 +85,7 @@ class Intents:
         user_id: str,
         idempotency_key: str | None,
         account: str,
-        place: Work,
+        place: Placement,
     ) -> Order:
         """Place an order, or give what the same intent was answered the first time.
 
@@ -167,9 +167,9 @@ class Intents:
 
         Raises `OrderStateUnknown` when the journal cannot be written: it was done all the same.
         """
-        done = self._recorder.durable()
+        done = self._outbox.durable()
         deadline = time.monotonic() + _WAIT_S
-        while self._recorder.healthy and time.monotonic() < deadline:
+        while self._outbox.healthy and time.monotonic() < deadline:
             with contextlib.suppress(TimeoutError):
                 return self._host.wait(done, _LOOK_S)
         raise OrderStateUnknown(_DONE_UNWRITTEN)
@@ -184,12 +184,12 @@ class Intents:
         except TimeoutError:
             raise OrderStateUnknown("the first request with this key is still running") from None
 
-    def _first(self, intent: Intent, place: Work) -> Order:
+    def _first(self, intent: Intent, place: Placement) -> Order:
         self._require_journal()
         room = self._entrance.reserve()
         try:
-            return self._await(Errand(intent, room, place, self._recorder))
-        except Taken as taken:
+            return self._await(OrderSubmission(intent, room, place, self._outbox))
+        except KeyTaken as taken:
             return self._answer_again(taken.earlier, intent.fingerprint)
         except JournalUnavailable:
             raise JournalDown(_NO_JOURNAL) from None
@@ -204,7 +204,7 @@ class Intents:
         finally:
             room.give_back()
 
-    def _await(self, errand: Errand) -> Order:
+    def _await(self, errand: OrderSubmission) -> Order:
         """Wait for an order that is on its way; it goes on when that takes too long."""
         errand.begin()
         timeout_s = self._entrance.timeout_s
@@ -213,7 +213,7 @@ class Intents:
             with contextlib.suppress(TimeoutError):
                 return self._host.wait(errand.answer, look_s)
             if errand.is_placed:
-                if not self._recorder.healthy:
+                if not self._outbox.healthy:
                     break
             elif errand.sent_at is not None and time.monotonic() - errand.sent_at > timeout_s:
                 raise OrderStateUnknown("the exchange has not answered in time")
@@ -233,7 +233,7 @@ class Intents:
         return stored.order
 
     def _require_journal(self) -> None:
-        if not self._recorder.healthy:
+        if not self._outbox.healthy:
             raise JournalDown(_NO_JOURNAL)
 
     def _write(self, write: Callable[..., None], *args: Any) -> None:
@@ -242,7 +242,7 @@ class Intents:
             self._host.call_blocking(write, *args)
         except JournalUnavailable:
             log.exception("the order journal cannot be written")
-            self._recorder.suspect()
+            self._outbox.suspect()
             raise JournalDown(_NO_JOURNAL) from None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from octobot_trading.enums import PositionSide
 
 from backend.accounting.balances import assets_of
-from backend.accounting.contract_position import Stake, margin_for
+from backend.accounting.contract_position import ContractPosition, margin_for
 from backend.accounting.decimals import ZERO
 from backend.schemas.common import utc_now
 from backend.schemas.order_commands import FundsAfter
@@ -45,12 +45,12 @@ def margin_funds(
     ]
 
 
-def _stake_of(manager: Any, symbol: str) -> Stake:
+def _stake_of(manager: Any, symbol: str) -> ContractPosition:
     """Return a position as OctoBot has it, in paper and in real trading."""
     held = manager.exchange_personal_data.positions_manager.get_symbol_position(
         symbol, PositionSide.BOTH
     )
-    return Stake(
+    return ContractPosition(
         quantity=held.size,
         cost=abs(held.size) * held.entry_price,
         leverage=held.symbol_contract.current_leverage,

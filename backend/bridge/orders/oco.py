@@ -12,7 +12,7 @@ from backend.bridge.ledger.ledger import Ledger
 _FILLED_WITHIN_S = 5
 
 
-class Pair(personal_data.OneCancelsTheOtherOrderGroup):  # type: ignore[misc]  # OctoBot is untyped
+class OcoGroup(personal_data.OneCancelsTheOtherOrderGroup):  # type: ignore[misc]  # OctoBot is untyped
     """A pair of paper exits, of which never both fill, nor is one canceled alone.
 
     OctoBot forgets an exit that it is still placing while the other one fills.
@@ -32,17 +32,17 @@ class Pair(personal_data.OneCancelsTheOtherOrderGroup):  # type: ignore[misc]  #
         await super().on_fill(filled_order, ignored_orders)
 
 
-def pair_of(manager: Any, ledger: Ledger, entry_id: str) -> Any:
+def oco_group_of(manager: Any, ledger: Ledger, entry_id: str) -> Any:
     """Return the group of an entry's exits."""
     orders = manager.exchange_personal_data.orders_manager
     if not manager.is_trader_simulated:
         return orders.get_or_create_group(personal_data.OneCancelsTheOtherOrderGroup, entry_id)
-    group = orders.get_or_create_group(Pair, entry_id)
+    group = orders.get_or_create_group(OcoGroup, entry_id)
     group.ledger = ledger
     return group
 
 
 async def cancel_if_spent(manager: Any, order: Any) -> None:
     """Cancel an exit that was placed while the other one filled."""
-    if isinstance(order.order_group, Pair) and order.order_group.is_spent and order.is_open():
+    if isinstance(order.order_group, OcoGroup) and order.order_group.is_spent and order.is_open():
         await manager.trader.cancel_order(order)

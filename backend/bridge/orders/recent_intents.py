@@ -7,7 +7,7 @@ from backend.ports.journal import KEYS_LAST, Intent
 MOST_KEPT = 4096
 
 
-class Answered:
+class RecentIntents:
     """Accepted intents by user and key; may be used from any thread.
 
     What is forgotten here is still in the journal.

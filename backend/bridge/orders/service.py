@@ -11,18 +11,18 @@ from backend.bridge.ledger.journal_pages import with_older
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.order_store import OPEN_STATUSES
 from backend.bridge.orders.amend import change_order
-from backend.bridge.orders.execution import Desk
-from backend.bridge.orders.idempotency import Intents
+from backend.bridge.orders.execution import OrderExecution
+from backend.bridge.orders.idempotency import IdempotentOrders
 from backend.bridge.orders.preview import preview_order
-from backend.bridge.read_models.envelopes import prepare_page
-from backend.bridge.read_models.page_cache import Pages
-from backend.bridge.risk.pre_trade import Guard
-from backend.bridge.runtime.runner import Engine
+from backend.bridge.read_models.envelopes import serialize_page
+from backend.bridge.read_models.page_cache import PageCache
+from backend.bridge.risk.pre_trade import PreTradeRisk
+from backend.bridge.runtime.runner import BotRunner
 from backend.concurrency.host import Host
 from backend.errors import ApiError, OrderNotFound, OrderNotOpen
 from backend.pagination import decode_cursor, encode_cursor
 from backend.ports.journal import OrderJournal, StoredOrder
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.common import ProblemField
 from backend.schemas.order_commands import (
     CancelQuery,
@@ -44,32 +44,32 @@ class Orders:
 
     def __init__(
         self,
-        engine: Engine,
+        runner: BotRunner,
         ledger: Ledger,
-        desk: Desk,
-        guard: Guard,
-        intents: Intents,
+        execution: OrderExecution,
+        pre_trade: PreTradeRisk,
+        intents: IdempotentOrders,
         journal: OrderJournal,
         host: Host,
     ) -> None:
-        self._engine = engine
+        self._runner = runner
         self._ledger = ledger
-        self._desk = desk
-        self._guard = guard
-        self._intents = intents
+        self._execution = execution
+        self._pre_trade = pre_trade
+        self._idempotency = intents
         self._journal = journal
         self._host = host
-        self._pages = Pages()
+        self._pages = PageCache()
 
     # ---- reads
 
-    def page(self, query: OrderQuery) -> Prepared:
+    def page(self, query: OrderQuery) -> SerializedResponse:
         """Return one page of orders, newest first; new ones do not shift later pages."""
-        self._engine.require_ready()
+        self._runner.require_ready()
         version = self._ledger.version
         return self._pages.get(version, query, lambda: self._build_page(query))
 
-    def _build_page(self, query: OrderQuery) -> Prepared:
+    def _build_page(self, query: OrderQuery) -> SerializedResponse:
         before = decode_cursor("orders", query.cursor)
         if query.status == "open":
             rows = [
@@ -93,11 +93,11 @@ class Orders:
                     lambda row: self._entry(query, row),
                 )
         cursor = None if more is None else encode_cursor("orders", more)
-        return prepare_page((entry.json for entry in found), query.limit, cursor)
+        return serialize_page((entry.json for entry in found), query.limit, cursor)
 
     def get(self, order_id: str) -> Order:
         """Return one order, open or closed. Raises `OrderNotFound`."""
-        self._engine.require_ready()
+        self._runner.require_ready()
         entry = self._ledger.orders.get(order_id)
         if entry is not None:
             return entry.item
@@ -108,7 +108,7 @@ class Orders:
 
     def preview(self, asked: NewOrder) -> OrderPreview:
         """Tell what would become of an order, without placing it."""
-        return self._engine.run(preview_order, self._engine, self._guard, asked)
+        return self._runner.run(preview_order, self._runner, self._pre_trade, asked)
 
     # ---- commands
 
@@ -118,19 +118,19 @@ class Orders:
         """Place an order and return it as it stands: market orders come back filled.
 
         The same key (or client order id) and body of one user give the first
-        answer again for 24 hours; see `Intents.once`.
+        answer again for 24 hours; see `IdempotentOrders.once`.
 
         Raises the `OrderRefused` that names the broken rule, `InvalidSymbol`,
         `InvalidExchange`, `TradingPaused`, or what the exchange answered.
         """
-        self._engine.require_ready()
-        exchange = asked.exchange or next(iter(self._engine.exchanges), "")
-        return self._intents.once(
+        self._runner.require_ready()
+        exchange = asked.exchange or next(iter(self._runner.exchanges), "")
+        return self._idempotency.once(
             asked,
             user_id,
             idempotency_key,
             self._ledger.account(exchange),
-            lambda order_id: self._desk.place(asked, order_id),
+            lambda order_id: self._execution.place(asked, order_id),
         )
 
     def create_many(
@@ -153,7 +153,9 @@ class Orders:
         Raises `OrderNotFound`, `OrderNotOpen`, or the rule that the change breaks:
         the order then stands as it was.
         """
-        return self._durably(change_order, self._engine, self._desk, self._guard, order_id, change)
+        return self._durably(
+            change_order, self._runner, self._execution, self._pre_trade, order_id, change
+        )
 
     def cancel(self, order_id: str) -> Order:
         """Cancel one open order and return it as it ended.
@@ -164,7 +166,7 @@ class Orders:
         Raises `OrderNotFound` if there is no such order, `OrderNotOpen` if it
         had ended before.
         """
-        return self._durably(self._desk.cancel, order_id)
+        return self._durably(self._execution.cancel, order_id)
 
     def cancel_many(self, query: CancelQuery) -> list[OrderResult]:
         """Cancel all open orders, or those of a symbol or side; each has its own outcome."""
@@ -195,9 +197,9 @@ class Orders:
 
     async def _cancel_one(self, order_id: str) -> OrderResult:
         try:
-            ended = await self._desk.cancel(order_id)
+            ended = await self._execution.cancel(order_id)
         except OrderNotOpen:  # another of these was its other half
-            ended = self._desk.known(order_id).item
+            ended = self._execution.known(order_id).item
         except ApiError as error:
             return OrderResult(id=order_id, problem=_problem(error))
         return OrderResult(id=ended.id, order=ended)
@@ -206,8 +208,8 @@ class Orders:
         self, command: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Carry out a command, and answer what a crash will not take back."""
-        outcome = self._engine.run_command(command, *args, **kwargs)
-        self._intents.wait_until_durable()
+        outcome = self._runner.run_command(command, *args, **kwargs)
+        self._idempotency.wait_until_durable()
         return outcome
 
     def _older(self, query: OrderQuery, place: int, count: int) -> Sequence[StoredOrder]:

@@ -12,16 +12,16 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from backend.bridge.ledger.outbox import Recorder
-from backend.bridge.runtime.work_queue import LoopEnded, Place
+from backend.bridge.ledger.outbox import Outbox
+from backend.bridge.runtime.work_queue import LoopEnded, Slot
 from backend.errors import BotNotReady, OrderStateUnknown
 from backend.ports.journal import Intent
 from backend.schemas.orders import Order
 
-Work = Callable[[str], Coroutine[Any, Any, Order]]
+Placement = Callable[[str], Coroutine[Any, Any, Order]]
 
 
-class Taken(Exception):
+class KeyTaken(Exception):
     """A key of the intent belongs to an earlier one."""
 
     def __init__(self, earlier: Intent) -> None:
@@ -29,33 +29,33 @@ class Taken(Exception):
         self.earlier = earlier
 
 
-class Errand:
+class OrderSubmission:
     """Has `work(order_id)` done in its place on the bot's loop, after the intent is durable.
 
-    `answer` is the order, once that is durable too; else `Taken`, `JournalUnavailable`,
+    `answer` is the order, once that is durable too; else `KeyTaken`, `JournalUnavailable`,
     `BotNotReady` when the work was not begun, `OrderStateUnknown`, or what the work raised.
     `sent_at` is when the bot got it, `is_placed` whether it is done but for the journal.
     """
 
-    def __init__(self, intent: Intent, place: Place[Order], work: Work, recorder: Recorder) -> None:
+    def __init__(self, intent: Intent, place: Slot[Order], work: Placement, outbox: Outbox) -> None:
         self._intent = intent
         self._place = place
         self._work = work
-        self._recorder = recorder
+        self._outbox = outbox
         self.answer: concurrent.futures.Future[Order] = concurrent.futures.Future()
         self.sent_at: float | None = None
         self.is_placed = False
 
     def begin(self) -> None:
         """Set out; from any thread."""
-        self._recorder.intend(self._intent).add_done_callback(self._send)
+        self._outbox.intend(self._intent).add_done_callback(self._send)
 
     def _send(self, written: concurrent.futures.Future[Intent | None]) -> None:
         """Hand the work to the bot; on the recorder's thread."""
         try:
             earlier = written.result(0)
             if earlier is not None:
-                raise Taken(earlier)
+                raise KeyTaken(earlier)
             self.sent_at = time.monotonic()
             self._place.enter(self._run())
         except LoopEnded:
@@ -72,7 +72,7 @@ class Errand:
         """
         order = await self._work(self._intent.order_id)
         self.is_placed = True
-        durable = self._recorder.durable()
+        durable = self._outbox.durable()
         durable.add_done_callback(lambda _durable: self.answer.set_result(order))
         return order
 

@@ -13,7 +13,7 @@ from octobot_trading.enums import PositionSide
 
 from backend.bridge.octobot.conversion import last_price
 from backend.bridge.octobot.trading_rules import check_cost, check_price, check_quantity, read_rules
-from backend.bridge.orders.factory import _PRICE_TIMEOUT_S, _TRIGGERS_ABOVE
+from backend.bridge.orders.factory import PRICE_TIMEOUT_S, TRIGGERS_ABOVE
 from backend.errors import (
     BotNotReady,
     ExchangeUnreachable,
@@ -39,7 +39,7 @@ async def price_of(manager: Any, symbol: str) -> Decimal:
         raise InvalidSymbol(f"{symbol} is not traded on {manager.exchange_name}")
     try:
         mark_price = await personal_data.get_up_to_date_price(
-            manager, symbol, timeout=_PRICE_TIMEOUT_S
+            manager, symbol, timeout=PRICE_TIMEOUT_S
         )
     except asyncio.TimeoutError:
         raise BotNotReady(f"no price of {symbol} has arrived yet") from None
@@ -85,7 +85,7 @@ def _check_trigger(asked: NewOrder, price: Decimal) -> None:
     stop = asked.stop_price
     if stop is None:
         return
-    above = (asked.type, asked.side) in _TRIGGERS_ABOVE
+    above = (asked.type, asked.side) in TRIGGERS_ABOVE
     if price >= stop if above else price <= stop:
         raise StopPriceReached(f"stop_price: the price is {decimal_text(price)} already")
 

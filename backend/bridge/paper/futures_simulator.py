@@ -18,13 +18,13 @@ from octobot_trading.enums import MarginType, PositionSide
 from backend.accounting.contract_position import MAINTENANCE_RATE, MAX_LEVERAGE
 from backend.accounting.decimals import ZERO
 from backend.bridge.ledger.ledger import Ledger
-from backend.bridge.paper.margin_accounts import Margins
+from backend.bridge.paper.margin_accounts import MarginAccounts
 from backend.schemas.common import utc_now
 
 _SIDES = {"long": PositionSide.LONG, "short": PositionSide.SHORT, None: PositionSide.UNKNOWN}
 
 
-async def follow_margins(manager: Any, ledger: Ledger, margins: Margins) -> None:
+async def follow_margins(manager: Any, ledger: Ledger, margins: MarginAccounts) -> None:
     """Put our portfolio and positions in the place of the simulator's, before anything trades."""
     portfolio_manager = manager.exchange_personal_data.portfolio_manager
     portfolio = MarginPortfolio(manager.exchange_name, is_simulated=True)
@@ -43,7 +43,7 @@ async def follow_margins(manager: Any, ledger: Ledger, margins: Margins) -> None
     mirror(manager, margins)
 
 
-def mirror(manager: Any, margins: Margins) -> None:
+def mirror(manager: Any, margins: MarginAccounts) -> None:
     """Show OctoBot, and so its strategies, what our accounts hold."""
     positions = manager.exchange_personal_data.positions_manager.positions.values()
     for position in positions:
@@ -55,7 +55,7 @@ def mirror(manager: Any, margins: Margins) -> None:
 class MarginPortfolio(personal_data.FuturePortfolio):  # type: ignore[misc]  # OctoBot is untyped
     """Balances as our accounts have them; orders hold there what they may open."""
 
-    def follow(self, manager: Any, margins: Margins) -> None:
+    def follow(self, manager: Any, margins: MarginAccounts) -> None:
         """Set whose accounts to show."""
         self._manager = manager
         self._margins = margins
@@ -124,7 +124,7 @@ class MarginPortfolio(personal_data.FuturePortfolio):  # type: ignore[misc]  # O
 class PaperPosition(personal_data.LinearPosition):  # type: ignore[misc]  # OctoBot is untyped
     """A position whose figures are our account's; OctoBot only tells it of fills."""
 
-    def follow(self, ledger: Ledger, margins: Margins) -> None:
+    def follow(self, ledger: Ledger, margins: MarginAccounts) -> None:
         """Set where fills are booked and figures come from."""
         self._ledger = ledger
         self._margins = margins

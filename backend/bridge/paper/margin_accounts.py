@@ -12,28 +12,28 @@ from decimal import Decimal
 
 from backend.accounting.balances import assets_of
 from backend.accounting.contract_position import (
+    ContractPosition,
     MarginMode,
-    Stake,
-    Step,
-    body_of,
+    PositionChange,
+    position_body,
+    position_from,
     price_of,
-    stake_from,
 )
 from backend.accounting.decimals import ZERO
 from backend.accounting.margin import Hold, MarginAccount
 from backend.bridge.ledger.booking import Booking
 from backend.bridge.ledger.outbox import Change
-from backend.bridge.positions.position_events import Board
+from backend.bridge.positions.position_events import PositionEvents
 from backend.ports.journal import StoredPosition
 from backend.schemas.positions import Position
 from backend.schemas.trades import Trade
 
 
-class Margins:
+class MarginAccounts:
     """The margin accounts of every exchange, one for each asset that contracts settle in."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, position_events: PositionEvents) -> None:
+        self._events = position_events
         self._ids: dict[str, str] = {}
         self._accounts: dict[tuple[str, str], MarginAccount] = {}
         self._prices: dict[str, dict[str, Decimal]] = {}
@@ -49,16 +49,16 @@ class Margins:
         """Start over with what the journal has of an exchange."""
         self._ids[exchange] = account
         self._prices[exchange] = {}
-        self._board.forget(exchange)
-        stakes = {row.symbol: stake_from(row.body) for row in stored}
+        self._events.forget(exchange)
+        stakes = {row.symbol: position_from(row.body) for row in stored}
         for asset in {assets_of(symbol)[1] for symbol in [*symbols, *stakes]}:
-            of_asset = {s: stakes.get(s, Stake()) for s in [*symbols, *stakes]}
+            of_asset = {s: stakes.get(s, ContractPosition()) for s in [*symbols, *stakes]}
             self._accounts[exchange, asset] = MarginAccount(
                 balances.get(asset, ZERO),
                 {s: stake for s, stake in of_asset.items() if assets_of(s)[1] == asset},
             )
         for symbol in stakes:
-            self._board.show(self.position(exchange, symbol))
+            self._events.show(self.position(exchange, symbol))
 
     def account(self, exchange: str, symbol: str) -> MarginAccount:
         """Return the account that carries a symbol's position."""
@@ -85,7 +85,7 @@ class Margins:
         """Return a position as clients see it."""
         stake = self.account(exchange, symbol).stake(symbol)
         if not stake.quantity:
-            stake = Stake(leverage=stake.leverage, margin_mode=stake.margin_mode)
+            stake = ContractPosition(leverage=stake.leverage, margin_mode=stake.margin_mode)
         return self._shown(exchange, symbol, stake)
 
     def symbols(self, exchange: str) -> list[str]:
@@ -116,7 +116,12 @@ class Margins:
         return not hold.cost or account.available(self.prices(exchange)) + freed >= needed
 
     def covers(
-        self, exchange: str, order_id: str, symbol: str, steps: Sequence[Step], opened: Decimal
+        self,
+        exchange: str,
+        order_id: str,
+        symbol: str,
+        steps: Sequence[PositionChange],
+        opened: Decimal,
     ) -> bool:
         """Tell whether the account can carry what a fill would make of a position."""
         if not opened:
@@ -141,11 +146,13 @@ class Margins:
         change = sum((step.change for step in steps), ZERO)
         return Booking(
             {assets_of(trade.symbol)[1]: change},
-            StoredPosition(account, trade.symbol, body_of(steps[-1].stake)),
+            StoredPosition(account, trade.symbol, position_body(steps[-1].stake)),
             tuple(
                 event
                 for step in steps
-                for event in self._board.tell(self._shown(trade.exchange, trade.symbol, step.stake))
+                for event in self._events.tell(
+                    self._shown(trade.exchange, trade.symbol, step.stake)
+                )
             ),
         )
 
@@ -173,12 +180,12 @@ class Margins:
     ) -> Change:
         stake = self.account(exchange, symbol).stake(symbol)
         return Change(
-            position=StoredPosition(self._ids[exchange], symbol, body_of(stake)),
+            position=StoredPosition(self._ids[exchange], symbol, position_body(stake)),
             balance=balance,
-            events=self._board.tell(self.position(exchange, symbol)),
+            events=self._events.tell(self.position(exchange, symbol)),
         )
 
-    def _shown(self, exchange: str, symbol: str, stake: Stake) -> Position:
+    def _shown(self, exchange: str, symbol: str, stake: ContractPosition) -> Position:
         account, prices = self.account(exchange, symbol), self.prices(exchange)
         price = prices.get(symbol)
         is_now = stake == account.stake(symbol)

@@ -17,13 +17,13 @@ from backend.accounting.balances import assets_of
 from backend.accounting.contract_position import MarginMode, price_of
 from backend.accounting.decimals import ZERO
 from backend.bridge.ledger.ledger import Ledger
-from backend.bridge.ledger.outbox import Change, Recorder
+from backend.bridge.ledger.outbox import Change, Outbox
 from backend.bridge.octobot.conversion import decimal_or_none, last_price
 from backend.bridge.orders.factory import new_order
 from backend.bridge.paper.contract_settings import check_change
 from backend.bridge.paper.futures_simulator import follow_margins, mirror
-from backend.bridge.paper.margin_accounts import Margins
-from backend.bridge.positions.position_events import Board
+from backend.bridge.paper.margin_accounts import MarginAccounts
+from backend.bridge.positions.position_events import PositionEvents
 from backend.errors import BridgeError
 from backend.ports.journal import AccountState
 from backend.schemas.common import utc_now
@@ -40,13 +40,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 log = logging.getLogger(__name__)
 
 
-class PaperKeeper:
+class PaperPositionTracker:
     """The positions of every futures exchange in paper trading."""
 
-    def __init__(self, recorder: Recorder, ledger: Ledger, board: Board, margins: Margins) -> None:
-        self._recorder = recorder
+    def __init__(
+        self,
+        outbox: Outbox,
+        ledger: Ledger,
+        position_events: PositionEvents,
+        margins: MarginAccounts,
+    ) -> None:
+        self._outbox = outbox
         self._ledger = ledger
-        self._board = board
+        self._events = position_events
         self._margins = margins
 
     async def begin(self, manager: Any, state: AccountState) -> None:
@@ -84,7 +90,7 @@ class PaperKeeper:
 
     def publish(self) -> None:
         """Let the streams begin with the positions as they are now."""
-        self._recorder.put(Change(snapshot=("positions", self._board.snapshot())))
+        self._outbox.put(Change(snapshot=("positions", self._events.snapshot())))
 
     async def take_price(self, manager: Any, symbol: str, price: Decimal) -> bool:
         """Bring a position to a new price: pay funding that is due, liquidate."""
@@ -115,7 +121,7 @@ class PaperKeeper:
         name = manager.exchange_name
         account = self._margins.account(name, symbol)
         check_change(account, symbol, leverage, mode, self._margins.prices(name))
-        self._recorder.put(self._margins.configure(name, symbol, leverage, mode))
+        self._outbox.put(self._margins.configure(name, symbol, leverage, mode))
         mirror(manager, self._margins)
 
     def _fund(self, manager: Any, symbol: str, price: Decimal) -> bool:
@@ -129,7 +135,7 @@ class PaperKeeper:
         if due > now:
             return False
         while due <= now:
-            self._recorder.put(margins.fund(name, symbol, price, rate, due))
+            self._outbox.put(margins.fund(name, symbol, price, rate, due))
             due += FUNDING_EVERY
         return True
 

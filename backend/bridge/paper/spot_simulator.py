@@ -14,7 +14,7 @@ from backend.bridge.octobot.conversion import last_price
 from backend.bridge.orders.brackets import chain_exits, less_fee
 from backend.bridge.orders.execution import drop
 from backend.bridge.orders.factory import build
-from backend.bridge.orders.oco import cancel_if_spent, pair_of
+from backend.bridge.orders.oco import cancel_if_spent, oco_group_of
 from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 
@@ -82,7 +82,7 @@ async def _place_again(
     # meanwhile is for the next price to say
     instance = build(manager, as_limit if notes.get("triggered") else order, price, resting=True)
     if "group" in notes:
-        instance.add_to_order_group(pair_of(manager, ledger, notes["group"]))
+        instance.add_to_order_group(oco_group_of(manager, ledger, notes["group"]))
     await chain_exits(manager, instance, exits, ledger)
     try:
         created = await manager.trader.create_order(instance, raise_all_creation_error=True)

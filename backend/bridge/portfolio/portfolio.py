@@ -16,14 +16,14 @@ from pydantic import TypeAdapter
 from backend.accounting.balances import assets_of, is_contract
 from backend.accounting.valuation import price_of
 from backend.bridge.ledger.ledger import Ledger
-from backend.bridge.ledger.outbox import Change, Recorder
+from backend.bridge.ledger.outbox import Change, Outbox
 from backend.bridge.read_models.event_data import event_data
 from backend.bridge.read_models.read_models import ReadModels
-from backend.bridge.runtime.runner import Engine
+from backend.bridge.runtime.runner import BotRunner
 from backend.errors import BotNotReady, ExchangeRefused, ExchangeUnreachable
-from backend.ports.account_value import Worth
+from backend.ports.account_value import AccountValue
 from backend.ports.events import Event
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.portfolio import (
     Balance,
     ExchangeBalances,
@@ -55,38 +55,38 @@ class Portfolios:
 
     def __init__(
         self,
-        engine: Engine,
+        runner: BotRunner,
         models: ReadModels,
         ledger: Ledger,
-        recorder: Recorder,
-        on_worth: Callable[[Worth], None],
+        outbox: Outbox,
+        on_worth: Callable[[AccountValue], None],
     ) -> None:
-        self._engine = engine
+        self._runner = runner
         self._ledger = ledger
         self._announcement: asyncio.Task[None] | None = None
         self._outdated: concurrent.futures.Future[None] | None = None
         self._announced = b""
         self._models = models
-        self._recorder = recorder
+        self._outbox = outbox
         self._baselines: dict[str, Decimal | None] = {}
         self._prices: dict[str, Decimal] = {}
-        self._on_worth = on_worth
-        self._worth: Worth | None = None
+        self._on_value = on_worth
+        self._worth: AccountValue | None = None
         self._portfolio: Portfolio | None = None
         models.define("portfolio", self._build_summary, interval_s=0.25)
         models.define("balances", self._build_balances, interval_s=0.25)
 
-    def summary(self) -> Prepared:
+    def summary(self) -> SerializedResponse:
         """Return the account's value, profitability and holdings."""
         return self._read("portfolio")
 
-    def balances(self) -> Prepared:
+    def balances(self) -> SerializedResponse:
         """Return the balances of every exchange."""
         return self._read("balances")
 
-    def worth(self) -> Worth | None:
+    def worth(self) -> AccountValue | None:
         """Return what the account is worth; None while the bot does not run or that is unknown."""
-        if self._engine.status.state not in ("running", "paused"):
+        if self._runner.status.state not in ("running", "paused"):
             return None
         self._catch_up()
         return self._worth
@@ -100,10 +100,10 @@ class Portfolios:
 
         Raises `ExchangeUnreachable` or `ExchangeRefused` when one does not tell.
         """
-        return self._engine.run(self._reload)
+        return self._runner.run(self._reload)
 
-    def _read(self, name: str) -> Prepared:
-        self._engine.require_ready()
+    def _read(self, name: str) -> SerializedResponse:
+        self._runner.require_ready()
         self._catch_up()
         prepared = self._models.get(name)
         if prepared is None:
@@ -114,7 +114,7 @@ class Portfolios:
         """Have what is outdated built anew, and wait for that; what is known when it takes long."""
         outdated = self._outdated
         if outdated is not None:
-            self._engine.wait_for(outdated, self.refresh_outdated, _CATCH_UP_S)
+            self._runner.wait_for(outdated, self.refresh_outdated, _CATCH_UP_S)
 
     # ---- on the bot's loop
 
@@ -149,14 +149,14 @@ class Portfolios:
             json = self._models.data("portfolio")
             data = event_data(None, None, "portfolio", json)
             event = Event("portfolio", "portfolio_updated", "portfolio", None, data, json)
-            self._recorder.put(Change(events=(event,)))
+            self._outbox.put(Change(events=(event,)))
 
     def price_of(self, asset: str) -> Decimal | None:
         """Price one unit of an asset in the reference market."""
         return price_of(self._prices, asset, self._reference_market())
 
     async def _reload(self) -> Portfolio:
-        for name, manager in self._engine.exchanges.items():
+        for name, manager in self._runner.exchanges.items():
             try:
                 await trading_api.refresh_real_trader_portfolio(manager)
             except trading_errors.AuthenticationError:
@@ -197,12 +197,12 @@ class Portfolios:
     def _build_balances(self) -> bytes | None:
         exchanges = [
             ExchangeBalances(exchange=name, balances=list(_balances(manager)))
-            for name, manager in self._engine.exchanges.items()
+            for name, manager in self._runner.exchanges.items()
         ]
         return _BALANCES.dump_json(exchanges) if exchanges else None
 
     def _build_summary(self) -> bytes | None:
-        managers = self._engine.exchanges
+        managers = self._runner.exchanges
         if not managers:
             return None
         reference = self._reference_market()
@@ -227,15 +227,15 @@ class Portfolios:
         )
         self._portfolio = portfolio
         self._worth = self._sum_up(portfolio)
-        self._on_worth(self._worth)
+        self._on_value(self._worth)
         return portfolio.model_dump_json().encode()
 
-    def _sum_up(self, portfolio: Portfolio) -> Worth:
-        managers = self._engine.exchanges.values()
+    def _sum_up(self, portfolio: Portfolio) -> AccountValue:
+        managers = self._runner.exchanges.values()
         symbols = {symbol for m in managers for symbol in m.exchange_config.traded_symbol_pairs}
         followed = {asset for symbol in symbols for asset in assets_of(symbol)}
         rows = [row for exchange in portfolio.exchanges for row in exchange.balances]
-        return Worth(
+        return AccountValue(
             portfolio.reference_market,
             portfolio.total_value,
             {row.exchange: self._ledger.account(row.exchange) for row in portfolio.exchanges},
@@ -246,10 +246,10 @@ class Portfolios:
     def _begin_counting(self, exchange: str, value: Decimal) -> None:
         """Keep the first known value of an account: profit is counted from it for good."""
         self._baselines[exchange] = value
-        self._recorder.put(Change(baseline=(self._ledger.account(exchange), value)))
+        self._outbox.put(Change(baseline=(self._ledger.account(exchange), value)))
 
     def _reference_market(self) -> str:
-        manager = next(iter(self._engine.exchanges.values()))
+        manager = next(iter(self._runner.exchanges.values()))
         return str(manager.exchange_personal_data.portfolio_manager.reference_market)
 
     def _value(self, balance: Balance, reference: str) -> _Valued:

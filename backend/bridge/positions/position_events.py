@@ -11,7 +11,7 @@ from backend.schemas.positions import Position
 _TOLD = {"side", "quantity", "entry_price", "realized_pnl", "leverage", "margin_mode"}
 
 
-class Board:
+class PositionEvents:
     """Positions as clients know them. A price that moves is no event: prices have their own.
 
     Used on the bot's loop only.

@@ -8,16 +8,16 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from backend.bridge.ledger.ledger import Ledger
-from backend.bridge.orders.execution import Desk
-from backend.bridge.orders.idempotency import Intents
+from backend.bridge.orders.execution import OrderExecution
+from backend.bridge.orders.idempotency import IdempotentOrders
 from backend.bridge.orders.validation import check_reduces
 from backend.bridge.portfolio.portfolio import Portfolios
-from backend.bridge.positions.tracker import Keeper
-from backend.bridge.read_models.envelopes import etag_of, prepare
-from backend.bridge.read_models.ttl_cache import Recent
-from backend.bridge.runtime.runner import Engine
+from backend.bridge.positions.tracker import PositionTracker
+from backend.bridge.read_models.envelopes import etag_of, serialize
+from backend.bridge.read_models.ttl_cache import TtlCache
+from backend.bridge.runtime.runner import BotRunner
 from backend.errors import InvalidSymbol, PositionClosing, PositionNotOpen, SpotExchange
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.orders import NewOrder, Order
 from backend.schemas.positions import ClosePosition, Position, PositionChange, PositionQuery
 
@@ -30,32 +30,32 @@ class Positions:
 
     def __init__(
         self,
-        engine: Engine,
+        runner: BotRunner,
         ledger: Ledger,
         portfolios: Portfolios,
-        desk: Desk,
-        intents: Intents,
-        keeper: Keeper,
+        execution: OrderExecution,
+        intents: IdempotentOrders,
+        tracker: PositionTracker,
     ) -> None:
-        self._engine = engine
+        self._runner = runner
         self._ledger = ledger
         self._portfolios = portfolios
-        self._desk = desk
-        self._intents = intents
-        self._keeper = keeper
+        self._execution = execution
+        self._idempotency = intents
+        self._tracker = tracker
         self._closing: set[tuple[str, str]] = set()
-        self._none = Recent(_NONE_FOR_S)
+        self._none = TtlCache(_NONE_FOR_S)
 
-    def listed(self, query: PositionQuery) -> Prepared:
+    def listed(self, query: PositionQuery) -> SerializedResponse:
         """Return what `find` does, as it leaves the server.
 
         Made anew for each caller where futures are traded: marks and profits move with every
         price, and what an order has done to a position shows in the next answer.
         """
-        self._engine.require_ready()
-        if any(manager.is_future for manager in list(self._engine.exchanges.values())):
+        self._runner.require_ready()
+        if any(manager.is_future for manager in list(self._runner.exchanges.values())):
             data = self._found(query)
-            return prepare(data, etag_of(data))
+            return serialize(data, etag_of(data))
         return self._none.get(query, lambda: self._found(query))
 
     def _found(self, query: PositionQuery) -> bytes:
@@ -63,14 +63,14 @@ class Positions:
 
     def find(self, query: PositionQuery) -> list[Position]:
         """Return positions, by exchange and symbol; none of exchanges that trade spot."""
-        return self._engine.run(self._find, query)
+        return self._runner.run(self._find, query)
 
     def get(self, symbol: str, exchange: str | None) -> Position:
         """Return one position, or the settings of its contract while none is open.
 
         Raises `SpotExchange` or `InvalidSymbol`.
         """
-        return self._engine.run(self._get, symbol, exchange)
+        return self._runner.run(self._get, symbol, exchange)
 
     def close(
         self,
@@ -87,15 +87,15 @@ class Positions:
         Raises `PositionNotOpen`, `PositionClosing` when somebody else closes it,
         `PositionExceeded`, `SpotExchange`, and what placing an order raises.
         """
-        self._engine.require_ready()
-        exchange = asked.exchange or next(iter(self._engine.exchanges), "")
-        return self._intents.once_resolved(
+        self._runner.require_ready()
+        exchange = asked.exchange or next(iter(self._runner.exchanges), "")
+        return self._idempotency.once_resolved(
             {"close": symbol, **asked.model_dump(mode="json")},
             asked.client_order_id,
             user_id,
             idempotency_key,
             self._ledger.account(exchange),
-            lambda: self._engine.run(self._as_order, symbol, asked),
+            lambda: self._runner.run(self._as_order, symbol, asked),
             self._close,
         )
 
@@ -105,21 +105,21 @@ class Positions:
         Raises `LeverageOutOfRange`, `PositionOpen`, `InsufficientFunds`,
         `WouldBeLiquidated`, `SpotExchange`, or what the exchange answers.
         """
-        position = self._engine.run_command(self._change, symbol, change)
-        self._intents.wait_until_durable()
+        position = self._runner.run_command(self._change, symbol, change)
+        self._idempotency.wait_until_durable()
         return position
 
     # ---- on the bot's loop
 
     async def _find(self, query: PositionQuery) -> list[Position]:
-        chosen = self._engine.exchanges
+        chosen = self._runner.exchanges
         if query.exchange is not None:
-            chosen = {query.exchange: self._engine.exchange(query.exchange)}
+            chosen = {query.exchange: self._runner.exchange(query.exchange)}
         found = [
-            self._keeper.position(manager, symbol)
+            self._tracker.position(manager, symbol)
             for _, manager in sorted(chosen.items())
             if manager.is_future
-            for symbol in self._keeper.symbols(manager)
+            for symbol in self._tracker.symbols(manager)
             if query.symbol in (None, symbol)
         ]
         return [
@@ -130,12 +130,12 @@ class Positions:
         ]
 
     async def _get(self, symbol: str, exchange: str | None) -> Position:
-        return self._keeper.position(self._futures(symbol, exchange), symbol)
+        return self._tracker.position(self._futures(symbol, exchange), symbol)
 
     async def _as_order(self, symbol: str, asked: ClosePosition) -> NewOrder:
         manager = self._futures(symbol, asked.exchange)
-        await self._keeper.refresh(manager, symbol)
-        position = self._keeper.position(manager, symbol)
+        await self._tracker.refresh(manager, symbol)
+        position = self._tracker.position(manager, symbol)
         if position.side is None:
             raise PositionNotOpen(f"no position is open in {symbol}")
         return NewOrder.model_validate(
@@ -159,22 +159,22 @@ class Positions:
             raise PositionClosing("another request closes the position right now")
         self._closing.add(place)
         try:
-            await self._keeper.refresh(manager, asked.symbol)
+            await self._tracker.refresh(manager, asked.symbol)
             self._check(manager, asked)
-            return await self._desk.place(asked, order_id)
+            return await self._execution.place(asked, order_id)
         finally:
             self._closing.discard(place)
 
     async def _change(self, symbol: str, change: PositionChange) -> Position:
         manager = self._futures(symbol, change.exchange)
         leverage = None if change.leverage is None else Decimal(change.leverage)
-        await self._keeper.configure(manager, symbol, leverage, change.margin_mode)
+        await self._tracker.configure(manager, symbol, leverage, change.margin_mode)
         self._portfolios.refresh()
-        return self._keeper.position(manager, symbol)
+        return self._tracker.position(manager, symbol)
 
     def _check(self, manager: Any, asked: NewOrder) -> None:
         """Look again: the position may have changed, or gone, since it was looked at."""
-        position = self._keeper.position(manager, asked.symbol)
+        position = self._tracker.position(manager, asked.symbol)
         if position.side is None or (position.side == "long") == (asked.side == "buy"):
             raise PositionNotOpen(f"the position in {asked.symbol} has been closed meanwhile")
         size = position.quantity if position.side == "long" else -position.quantity
@@ -188,7 +188,7 @@ class Positions:
             raise PositionClosing("limit orders that rest already close it; cancel them first")
 
     def _futures(self, symbol: str, exchange: str | None) -> Any:
-        manager = self._engine.exchange(exchange)
+        manager = self._runner.exchange(exchange)
         if not manager.is_future:
             raise SpotExchange(f"{manager.exchange_name} trades spot: see BACKEND_EXCHANGE_TYPE")
         if symbol not in manager.exchange_config.traded_symbol_pairs:

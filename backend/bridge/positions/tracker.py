@@ -10,7 +10,7 @@ from backend.ports.journal import AccountState
 from backend.schemas.positions import Position
 
 
-class Keeper(Protocol):
+class PositionTracker(Protocol):
     """Keeps the positions of every futures exchange true; used on the bot's loop only."""
 
     async def begin(self, manager: Any, state: AccountState) -> None:

@@ -7,23 +7,25 @@ from collections.abc import Iterable
 
 import orjson
 
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.common import time_text, utc_now
 
 
-def prepare(data: bytes, etag: str) -> Prepared:
+def serialize(data: bytes, etag: str) -> SerializedResponse:
     """Wrap one object."""
     taken = time_text(utc_now()).encode()
-    return Prepared(b'{"success":true,"data":%b,"timestamp":"%b"}' % (data, taken), etag)
+    return SerializedResponse(b'{"success":true,"data":%b,"timestamp":"%b"}' % (data, taken), etag)
 
 
-def prepare_page(items: Iterable[bytes], limit: int, next_cursor: str | None) -> Prepared:
+def serialize_page(
+    items: Iterable[bytes], limit: int, next_cursor: str | None
+) -> SerializedResponse:
     """Wrap one page of a list; its ETag stays while the page says the same."""
     taken = time_text(utc_now()).encode()
     pagination = orjson.dumps({"limit": limit, "next_cursor": next_cursor})
     content = b'"data":[%b],"pagination":%b' % (b",".join(items), pagination)
     body = b'{"success":true,%b,"timestamp":"%b"}' % (content, taken)
-    return Prepared(body, etag_of(content))
+    return SerializedResponse(body, etag_of(content))
 
 
 def etag_of(content: bytes) -> str:

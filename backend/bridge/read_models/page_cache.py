@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 
 MOST_BYTES = 8 * 1024 * 1024
 
 
-class Pages:
+class PageCache:
     """The pages of one version of a list; those of another version take their place.
 
     Threads that change it at the same time lose a page at worst: it is built again.
@@ -17,10 +17,12 @@ class Pages:
 
     def __init__(self) -> None:
         self._version = -1
-        self._kept: dict[Hashable, Prepared] = {}
+        self._kept: dict[Hashable, SerializedResponse] = {}
         self._room = MOST_BYTES
 
-    def get(self, version: int, query: Hashable, build: Callable[[], Prepared]) -> Prepared:
+    def get(
+        self, version: int, query: Hashable, build: Callable[[], SerializedResponse]
+    ) -> SerializedResponse:
         """Return the page that answers a query; `build` makes it if it is not here.
 
         The version must have been read before the list is.

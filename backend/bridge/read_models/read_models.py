@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from backend.bridge.read_models.envelopes import etag_of, prepare
-from backend.ports.serialized import Prepared
+from backend.bridge.read_models.envelopes import etag_of, serialize
+from backend.ports.serialized import SerializedResponse
 
 
 @dataclass
@@ -15,7 +15,7 @@ class _Model:
     build: Callable[[], bytes | None]
     interval_s: float
     data: bytes = b""
-    prepared: Prepared | None = None
+    prepared: SerializedResponse | None = None
     timer: asyncio.TimerHandle | None = field(default=None)
 
 
@@ -29,7 +29,7 @@ class ReadModels:
         """Add a model; `build` runs on the loop and may answer None for «not yet»."""
         self._models[name] = _Model(build, interval_s)
 
-    def get(self, name: str) -> Prepared | None:
+    def get(self, name: str) -> SerializedResponse | None:
         """Return the newest build, or None before the first."""
         return self._models[name].prepared
 
@@ -54,7 +54,7 @@ class ReadModels:
         if data is None or data == model.data:
             return
         model.data = data
-        model.prepared = prepare(data, etag_of(data))
+        model.prepared = serialize(data, etag_of(data))
 
     def clear(self) -> None:
         """Forget timers of a loop that has ended."""

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from backend.bridge.read_models.envelopes import etag_of, prepare
-from backend.ports.serialized import Prepared
+from backend.bridge.read_models.envelopes import etag_of, serialize
+from backend.ports.serialized import SerializedResponse
 
 MOST_KEPT = 256
 _MEANWHILE_S = 2.0
@@ -16,11 +16,11 @@ _MEANWHILE_S = 2.0
 @dataclass(slots=True)
 class _Answer:
     data: bytes
-    prepared: Prepared
+    prepared: SerializedResponse
     old_at: float
 
 
-class Recent:
+class TtlCache:
     """The last answer to each question; it may be handed out for `fresh_s`.
 
     While somebody asks anew, others get the old answer for two seconds more.
@@ -31,7 +31,7 @@ class Recent:
         self._fresh_s = fresh_s
         self._answers: dict[Hashable, _Answer] = {}
 
-    def get(self, question: Hashable, ask: Callable[[], bytes]) -> Prepared:
+    def get(self, question: Hashable, ask: Callable[[], bytes]) -> SerializedResponse:
         """Return the answer; what `ask` raises ends the old one too."""
         now, answers = time.monotonic(), self._answers
         known = answers.get(question)
@@ -45,7 +45,7 @@ class Recent:
             answers.pop(question, None)
             raise
         if known is None or data != known.data:
-            known = _Answer(data, prepare(data, etag_of(data)), now)
+            known = _Answer(data, serialize(data, etag_of(data)), now)
         known.old_at = time.monotonic() + self._fresh_s
         if len(answers) >= MOST_KEPT:
             answers.clear()

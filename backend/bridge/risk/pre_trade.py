@@ -14,14 +14,14 @@ import octobot_trading.errors as trading_errors
 from octobot_trading.enums import TraderOrderType
 
 from backend.accounting.balances import assets_of
-from backend.accounting.risk import Day, Limits, Risked, RiskLimits
-from backend.bridge.ledger.bot_state import Memory
+from backend.accounting.risk import Day, Limits, OrderRisk, RiskLimits
+from backend.bridge.ledger.bot_state import SavedBotState
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.portfolio.portfolio import Portfolios
-from backend.bridge.runtime.runner import Engine
+from backend.bridge.runtime.runner import BotRunner
 from backend.bridge.status import Status
 from backend.errors import OrderRefused
-from backend.ports.account_value import Worth
+from backend.ports.account_value import AccountValue
 from backend.schemas.common import utc_now
 from backend.schemas.orders import NewOrder
 from backend.settings.model import Settings
@@ -32,7 +32,7 @@ _MARKET = (TraderOrderType.BUY_MARKET, TraderOrderType.SELL_MARKET)
 log = logging.getLogger(__name__)
 
 
-class Guard:
+class PreTradeRisk:
     """Keeps orders to the limits and pauses the bot at the day's; used on the bot's loop.
 
     Only who resumes the bot, or midnight UTC, ends a pause that the day's loss
@@ -41,21 +41,21 @@ class Guard:
 
     def __init__(
         self,
-        engine: Engine,
+        runner: BotRunner,
         ledger: Ledger,
         portfolios: Portfolios,
         limits: RiskLimits,
-        memory: Memory,
+        saved_state: SavedBotState,
     ) -> None:
-        self._engine = engine
+        self._runner = runner
         self._ledger = ledger
         self._portfolios = portfolios
         self._limits = limits
         self._placing: dict[str, int] = {}
         self._is_watching = False
-        self._memory = memory
-        self._state = engine.status.state
-        kept = memory.recall("day")
+        self._saved_state = saved_state
+        self._state = runner.status.state
+        kept = saved_state.recall("day")
         if kept:
             limits.restore(_day_from(kept))
 
@@ -85,7 +85,7 @@ class Guard:
         finally:
             del self._placing[order_id]
 
-    def admit_own(self, order: Any) -> None:
+    def check_strategy_order(self, order: Any) -> None:
         """Raise OctoBot's own error when a strategy's new order breaks a limit.
 
         What is being placed through `admit`, or put back after a restart, passes.
@@ -109,7 +109,7 @@ class Guard:
         self._is_watching = True
         self._portfolios.refresh()
 
-    def take_worth(self, worth: Worth) -> None:
+    def take_value(self, worth: AccountValue) -> None:
         """Note what the account is worth; pause the bot, or end the pause, as the limit says."""
         if not self._is_watching:
             return
@@ -117,12 +117,12 @@ class Guard:
             series = (worth.account, worth.reference_market)
             self._limits.note_value(series, worth.total_value, utc_now())
             self._keep_day()
-        status = self._engine.status
+        status = self._runner.status
         if self._limits.loss_limit_reached and status.state == "running":
             log.warning("trading is paused: %s", _REASON)
-            self._engine.set_paused(True, _REASON)
+            self._runner.set_paused(True, _REASON)
         elif not self._limits.loss_limit_reached and status == ("paused", _REASON):
-            self._engine.set_paused(False)
+            self._runner.set_paused(False)
 
     def note(self, status: Status) -> None:
         """Take a resumption for the permission to go on; called at each change of state."""
@@ -140,7 +140,7 @@ class Guard:
         day = self._limits.day
         if day is not None:
             reached = self._limits.loss_limit_reached
-            self._memory.keep(
+            self._saved_state.keep(
                 "day",
                 series=list(day.series),
                 counted_since=day.counted_since.isoformat(),
@@ -148,7 +148,7 @@ class Guard:
                 lowest_value=str(day.lowest_value if reached else day.opening_value),
             )
 
-    def _risked(self, asked: NewOrder, price: Decimal) -> Risked:
+    def _risked(self, asked: NewOrder, price: Decimal) -> OrderRisk:
         """Value an order at the most that it may bring or cost: the market fills at its price."""
         begins = asked.stop_price or price
         if asked.price is None:
@@ -157,12 +157,12 @@ class Guard:
             unit = asked.price if asked.side == "buy" else max(asked.price, begins)
         return self._at_risk(asked.symbol, asked.quantity * unit, _count(asked))
 
-    def _at_risk(self, symbol: str, cost: Decimal, count: int) -> Risked:
+    def _at_risk(self, symbol: str, cost: Decimal, count: int) -> OrderRisk:
         _, quote = assets_of(symbol)
         rate = self._portfolios.price_of(quote)
         known = self._ledger.orders
         placing = sum(n for order_id, n in self._placing.items() if known.get(order_id) is None)
-        return Risked(
+        return OrderRisk(
             symbol,
             None if rate is None else cost * rate,
             len(self._ledger.open_orders) + placing + count if count else 0,

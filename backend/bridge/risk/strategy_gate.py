@@ -6,11 +6,11 @@ from typing import Any
 
 import octobot_trading.errors as trading_errors
 
-from backend.bridge.risk.pre_trade import Guard
-from backend.bridge.runtime.runner import Engine
+from backend.bridge.risk.pre_trade import PreTradeRisk
+from backend.bridge.runtime.runner import BotRunner
 
 
-def gate_trading(manager: Any, engine: Engine, guard: Guard) -> None:
+def gate_trading(manager: Any, runner: BotRunner, pre_trade: PreTradeRisk) -> None:
     """Let strategies create no orders while the bot is paused, nor any that breaks a risk limit.
 
     Protective orders of a fill still pass.
@@ -22,9 +22,9 @@ def gate_trading(manager: Any, engine: Engine, guard: Guard) -> None:
     async def create_if_allowed(order: Any, *args: Any, **kwargs: Any) -> Any:
         loaded = kwargs.get("loaded") or (args and args[0])
         if not loaded and order.triggered_by is None:
-            guard.admit_own(order)
-            is_free = order.reduce_only or guard.is_entered(order)
-            if engine.status.state == "paused" and not is_free:
+            pre_trade.check_strategy_order(order)
+            is_free = order.reduce_only or pre_trade.is_entered(order)
+            if runner.status.state == "paused" and not is_free:
                 raise trading_errors.OrderCreationError("trading is paused")
         return await create(order, *args, **kwargs)
 

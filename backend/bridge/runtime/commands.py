@@ -9,12 +9,12 @@ from datetime import datetime
 import octobot.constants
 
 from backend import __version__
-from backend.bridge.read_models.ttl_cache import Recent
-from backend.bridge.runtime.runner import Engine
+from backend.bridge.read_models.ttl_cache import TtlCache
+from backend.bridge.runtime.runner import BotRunner
 from backend.bridge.status import Status
 from backend.concurrency.host import Host
 from backend.errors import Conflict, JournalDown, OrderStateUnknown
-from backend.ports.serialized import Prepared
+from backend.ports.serialized import SerializedResponse
 from backend.schemas.bot import Bot, ExchangeReadiness, Readiness, Versions
 from backend.schemas.common import utc_now
 from backend.settings.model import Settings
@@ -24,27 +24,27 @@ _VERSIONS = Versions(
 )
 
 
-class BotControl:
+class BotCommands:
     """Commands to the bot as a whole; each returns the state that it led to."""
 
     def __init__(
         self,
-        engine: Engine,
+        runner: BotRunner,
         settings: Settings,
         host: Host,
         wait_until_durable: Callable[[], None],
     ) -> None:
-        self._engine = engine
+        self._runner = runner
         self._settings = settings
         self._host = host
         self._wait_until_durable = wait_until_durable
         self._started_at: datetime | None = None
-        self._recent = Recent(fresh_s=1.0)
+        self._recent = TtlCache(fresh_s=1.0)
 
     def status(self) -> Bot:
         """Return the bot's state; works in every state."""
-        state, reason = self._engine.status
-        ready = self._engine.exchanges
+        state, reason = self._runner.status
+        ready = self._runner.exchanges
         names = sorted(set(self._settings.exchange) | set(ready)) if not ready else sorted(ready)
         return Bot(
             state=state,
@@ -52,13 +52,13 @@ class BotControl:
             trading=self._settings.trading,
             started_at=self._started_at if state in ("running", "paused") else None,
             exchanges=[ExchangeReadiness(exchange=name, ready=name in ready) for name in names],
-            loop_lag_ms=round(self._engine.pulse.worst_lag_s * 1000),
+            loop_lag_ms=round(self._runner.lag_monitor.worst_lag_s * 1000),
             versions=_VERSIONS,
         )
 
-    def read(self) -> Prepared:
+    def read(self) -> SerializedResponse:
         """Return the same, prepared: at most a second old, and new when the state changes."""
-        state = (self._engine.status, self._started_at, tuple(self._engine.exchanges))
+        state = (self._runner.status, self._started_at, tuple(self._runner.exchanges))
         return self._recent.get(state, lambda: self.status().model_dump_json().encode())
 
     def readiness(self) -> Readiness:
@@ -75,21 +75,21 @@ class BotControl:
 
     def start(self) -> Bot:
         """Start a stopped or failed bot; returns while it starts."""
-        if self._engine.status.state in ("running", "paused", "starting"):
-            raise Conflict(f"the bot is {self._engine.status.state}")
-        self._host.call_blocking(self._engine.start)
+        if self._runner.status.state in ("running", "paused", "starting"):
+            raise Conflict(f"the bot is {self._runner.status.state}")
+        self._host.call_blocking(self._runner.start)
         return self.status()
 
     def stop(self) -> Bot:
         """Stop the bot and wait until it has stopped; the API stays up."""
-        if self._engine.status.state == "stopped":
+        if self._runner.status.state == "stopped":
             raise Conflict("the bot is stopped")
-        self._host.call_blocking(self._engine.stop)
+        self._host.call_blocking(self._runner.stop)
         return self.status()
 
     def restart(self) -> Bot:
         """Stop the bot and start it again; returns while it starts."""
-        self._host.call_blocking(self._engine.restart)
+        self._host.call_blocking(self._runner.restart)
         return self.status()
 
     def pause(self) -> Bot:
@@ -105,10 +105,10 @@ class BotControl:
 
     def _set_paused(self, paused: bool) -> Bot:
         wanted = "paused" if paused else "running"
-        state = self._engine.status.state
+        state = self._runner.status.state
         if state == wanted:
             raise Conflict(f"the bot is {state}")
-        self._engine.run(self._switch, paused)
+        self._runner.run(self._switch, paused)
         try:
             self._wait_until_durable()
         except OrderStateUnknown:
@@ -118,7 +118,7 @@ class BotControl:
     # ---- on the bot's loop
 
     async def _switch(self, paused: bool) -> None:
-        self._engine.set_paused(paused)
+        self._runner.set_paused(paused)
 
     def note(self, status: Status) -> None:
         """Remember when the bot came up."""

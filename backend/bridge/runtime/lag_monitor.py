@@ -13,7 +13,7 @@ _WATCHED_S = 2.0
 _REMEMBERED_S = 5.0
 
 
-class Pulse:
+class LagMonitor:
     """A beat on the loop, measured against when it was due; may be read from any thread.
 
     Quick while somebody looks, and slow two seconds after the last look: an idle

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
-from backend.bridge.runtime.work_queue import Crossings, LoopEnded, Place
+from backend.bridge.runtime.work_queue import LoopEnded, Slot, WorkQueue
 from backend.bridge.status import Status
 from backend.concurrency.host import Host, current_caller
 from backend.errors import BotNotReady, BotTimeout, OrderStateUnknown
@@ -18,13 +18,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Entrance(ABC):
+class LoopExecutor(ABC):
     """Takes work onto the loop while there is one and the bot runs; from any thread."""
 
     def __init__(self, host: Host, timeout_s: float) -> None:
         self._host = host
         self.timeout_s = timeout_s
-        self._crossings: Crossings | None = None
+        self._queue: WorkQueue | None = None
 
     @property
     @abstractmethod
@@ -34,7 +34,7 @@ class Entrance(ABC):
     @property
     def waiting(self) -> int:
         """How many requests wait for the loop, or have it work for them, right now."""
-        return 0 if self._crossings is None else len(self._crossings)
+        return 0 if self._queue is None else len(self._queue)
 
     def run(
         self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
@@ -45,7 +45,7 @@ class Entrance(ABC):
         much waits for it, `BotTimeout` when it takes longer than the settings
         allow; the work is then canceled.
         """
-        future = self._cross(function, *args, **kwargs)
+        future = self._run_on_loop(function, *args, **kwargs)
         try:
             return self._host.wait(future, self.timeout_s)
         except TimeoutError:
@@ -62,7 +62,7 @@ class Entrance(ABC):
         When it takes too long it goes on, and `OrderStateUnknown` is raised:
         what became of it shows in the order list.
         """
-        future = self._cross(function, *args, **kwargs)
+        future = self._run_on_loop(function, *args, **kwargs)
         try:
             return self._host.wait(future, self.timeout_s)
         except TimeoutError:
@@ -72,38 +72,38 @@ class Entrance(ABC):
 
     def require_ready(self) -> None:
         """Raise `BotNotReady` unless the bot runs or is paused."""
-        self._require_crossings()
+        self._require_queue()
 
-    def reserve(self) -> Place[Any]:
+    def reserve(self) -> Slot[Any]:
         """Hold room on the loop for work of this caller that is to be entered later.
 
         Raises `BotNotReady`, or `BotBusy` when the loop would take no more of it.
         """
-        return self._require_crossings().reserve(current_caller())
+        return self._require_queue().reserve(current_caller())
 
     def wait_for(
         self, change: concurrent.futures.Future[None], callback: Callable[[], None], most_s: float
     ) -> None:
         """Have the loop, if there is one, bring a change about; wait for that, but not for long."""
-        crossings = self._crossings
-        if crossings is not None:
-            crossings.nudge(callback)
+        queue = self._queue
+        if queue is not None:
+            queue.nudge(callback)
             with contextlib.suppress(TimeoutError):
                 self._host.wait(change, most_s)
 
-    def _require_crossings(self) -> Crossings:
-        status, crossings = self.status, self._crossings
-        if status.state not in ("running", "paused") or crossings is None:
+    def _require_queue(self) -> WorkQueue:
+        status, queue = self.status, self._queue
+        if status.state not in ("running", "paused") or queue is None:
             raise BotNotReady(
                 f"the bot is {status.state}" + (f": {status.reason}" if status.reason else "")
             )
-        return crossings
+        return queue
 
-    def _cross(
+    def _run_on_loop(
         self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
     ) -> concurrent.futures.Future[T]:
-        crossings = self._require_crossings()
+        queue = self._require_queue()
         try:
-            return crossings.submit(function(*args, **kwargs), current_caller())
+            return queue.submit(function(*args, **kwargs), current_caller())
         except LoopEnded:
             raise BotNotReady("the bot was stopped meanwhile") from None

@@ -10,12 +10,12 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
-from backend.bridge.counters import Tally
-from backend.bridge.octobot.factory import create_octobot, take_apart, wait_for_exchanges
-from backend.bridge.octobot.in_memory_keys import HeldConfiguration
-from backend.bridge.runtime.lag_monitor import Pulse
-from backend.bridge.runtime.loop_executor import Entrance
-from backend.bridge.runtime.work_queue import Crossings
+from backend.bridge.counters import Counters
+from backend.bridge.octobot.factory import create_octobot, shut_down, wait_for_exchanges
+from backend.bridge.octobot.in_memory_keys import InMemoryKeysConfiguration
+from backend.bridge.runtime.lag_monitor import LagMonitor
+from backend.bridge.runtime.loop_executor import LoopExecutor
+from backend.bridge.runtime.work_queue import WorkQueue
 from backend.bridge.status import BootFailed, Status
 from backend.concurrency.host import Host
 from backend.errors import BotNotReady, Conflict, InvalidExchange
@@ -28,7 +28,7 @@ _RETRY_AFTER_S = (5, 10, 30, 60)
 log = logging.getLogger(__name__)
 
 
-class Engine(Entrance):
+class BotRunner(LoopExecutor):
     """Owns the thread, the loop and the OctoBot on it.
 
     Everything that touches an OctoBot object runs on the loop through `run`;
@@ -41,7 +41,7 @@ class Engine(Entrance):
         settings: Settings,
         host: Host,
         *,
-        give: Callable[[HeldConfiguration], None],
+        give: Callable[[InMemoryKeysConfiguration], None],
         on_ready: Callable[[], Coroutine[Any, Any, None]],
         on_status: Callable[[Status], None],
         pause: Status | None = None,
@@ -61,8 +61,8 @@ class Engine(Entrance):
         self._retry: threading.Timer | None = None
         self._failures = 0
         self._kept: set[asyncio.Task[None]] = set()
-        self.pulse = Pulse()
-        self.tally = Tally()
+        self.lag_monitor = LagMonitor()
+        self.counters = Counters()
         self.bot: Any = None
         self.exchanges: dict[str, Any] = {}
 
@@ -191,7 +191,7 @@ class Engine(Entrance):
             self.bot = create_octobot(self._settings, self._give)
             loop = self.bot.task_manager.async_loop
             asyncio.set_event_loop(loop)
-            self._crossings = Crossings(loop, self._settings.bot_queue)
+            self._queue = WorkQueue(loop, self._settings.bot_queue)
             loop.run_until_complete(self._live(self._halt))
         except BaseException as error:
             log.exception("the bot's thread failed")
@@ -207,13 +207,13 @@ class Engine(Entrance):
         try:
             await asyncio.wrap_future(halt)
         finally:
-            self.pulse.stop()
+            self.lag_monitor.stop()
             self.exchanges = {}  # nothing of ours may look at a bot that is being taken apart
             for task in (boot, *self._kept):
                 task.cancel()
             await asyncio.wait([boot], timeout=_LEFT_TIMEOUT_S)
             try:
-                await asyncio.wait_for(take_apart(self.bot), _STOP_TIMEOUT_S)
+                await asyncio.wait_for(shut_down(self.bot), _STOP_TIMEOUT_S)
             except Exception:  # the thread ends all the same
                 log.exception("the bot did not stop cleanly")
 
@@ -232,7 +232,7 @@ class Engine(Entrance):
             self._end(halt)
         else:
             self._failures = 0
-            self.pulse.start()
+            self.lag_monitor.start()
             self._come_to(self._pause or Status("running"))
 
     def _fail(self, reason: str) -> None:
@@ -271,9 +271,9 @@ class Engine(Entrance):
         loop.set_exception_handler(lambda _loop, _context: None)
         loop.close()
         asyncio.set_event_loop(None)
-        if self._crossings is not None:
-            self._crossings.abandon()
-            self._crossings = None
+        if self._queue is not None:
+            self._queue.abandon()
+            self._queue = None
 
 
 def _boot_failure(error: BaseException) -> str:

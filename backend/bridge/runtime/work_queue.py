@@ -20,14 +20,14 @@ class LoopEnded(Exception):
     """The loop takes no more work: nothing of it was begun."""
 
 
-class Place(Generic[T]):
+class Slot(Generic[T]):
     """Room for one piece of work of a caller, theirs until `future` is done.
 
     Whoever holds it and finds that there is nothing to do gives it back.
     """
 
-    def __init__(self, crossings: Crossings, caller: str) -> None:
-        self._crossings = crossings
+    def __init__(self, queue: WorkQueue, caller: str) -> None:
+        self._queue = queue
         self.caller = caller
         self.future: concurrent.futures.Future[T] = concurrent.futures.Future()
         self.work: Coroutine[Any, Any, T] | None = None
@@ -38,7 +38,7 @@ class Place(Generic[T]):
         Raises `LoopEnded` when that has happened: then nothing of it was begun.
         """
         self.work = work
-        self._crossings.enter(self)
+        self._queue.enter(self)
 
     def give_back(self) -> None:
         """Let others have the room; does nothing when the work was entered."""
@@ -51,7 +51,7 @@ class Place(Generic[T]):
             self.work.close()
 
 
-class Crossings:
+class WorkQueue:
     """The way onto one loop, from any thread.
 
     At most `most` pieces of work wait or run. A caller has at most as many as
@@ -63,17 +63,17 @@ class Crossings:
         self._loop = loop
         self._most = most
         self._lock = threading.Lock()
-        self._waiting: dict[str, deque[Place[Any]]] = {}
+        self._waiting: dict[str, deque[Slot[Any]]] = {}
         self._held: dict[str, int] = {}
-        self._unfinished: dict[concurrent.futures.Future[Any], Place[Any]] = {}
+        self._unfinished: dict[concurrent.futures.Future[Any], Slot[Any]] = {}
         self._is_turning = False
 
     def __len__(self) -> int:
         return len(self._unfinished)
 
-    def reserve(self, caller: str = "") -> Place[Any]:
+    def reserve(self, caller: str = "") -> Slot[Any]:
         """Hold room for work that is to be entered later; raises `BotBusy` if there is none."""
-        place: Place[Any] = Place(self, caller)
+        place: Slot[Any] = Slot(self, caller)
         with self._lock:
             if self._held.get(caller, 0) >= self._most - len(self._unfinished):
                 raise BotBusy("too much waits for the bot already")
@@ -90,14 +90,14 @@ class Crossings:
         Raises `LoopEnded`, or `BotBusy` when there is no room.
         """
         try:
-            place: Place[T] = self.reserve(caller)
+            place: Slot[T] = self.reserve(caller)
         except BotBusy:
             work.close()
             raise
         place.enter(work)
         return place.future
 
-    def enter(self, place: Place[Any]) -> None:
+    def enter(self, place: Slot[Any]) -> None:
         """Put work in its line; called by its place."""
         with self._lock:
             turns = not place.future.cancelled() and self._keep_turning()
@@ -153,7 +153,7 @@ class Crossings:
             self._loop.call_soon(self._turn)
         self._begin(place)
 
-    def _next(self) -> Place[Any]:
+    def _next(self) -> Slot[Any]:
         caller, queue = next(iter(self._waiting.items()))
         place = queue.popleft()
         del self._waiting[caller]
@@ -161,7 +161,7 @@ class Crossings:
             self._waiting[caller] = queue  # at the end: the others come first
         return place
 
-    def _begin(self, place: Place[Any]) -> None:
+    def _begin(self, place: Slot[Any]) -> None:
         if place.future.cancelled() or place.work is None:
             place.close()
             return

@@ -25,7 +25,7 @@ class SandboxFutures(SandboxExchange):
         kind = (params or {}).get("type") or self.options.get("defaultType")
         if kind not in ("future", "swap"):
             return await super().fetch_balance(params)
-        account = await self._carry_out("fetch_balance", self.desk.account)
+        account = await self._carry_out("fetch_balance", self.engine.account)
         margin, prices = account.contracts.margin, marks(self.venue)
         equity, free = margin.equity(prices), max(margin.available(prices), 0 * margin.wallet)
         amounts = {"free": str(free), "used": str(equity - free), "total": str(equity)}
@@ -36,13 +36,13 @@ class SandboxFutures(SandboxExchange):
         self, symbols: list[str] | None = None, params: Row | None = None
     ) -> list[Row]:
         """Return the position of each contract, empty ones too."""
-        account = await self._carry_out("fetch_positions", self.desk.account)
+        account = await self._carry_out("fetch_positions", self.engine.account)
         chosen = symbols or [s for s, item in self.venue.listings.items() if item.is_contract]
         return [self._position_row(account, self._contract(symbol)) for symbol in chosen]
 
     async def fetch_position(self, symbol: str, params: Row | None = None) -> Row:
         """Return one position, an empty one too."""
-        account = await self._carry_out("fetch_position", self.desk.account)
+        account = await self._carry_out("fetch_position", self.engine.account)
         return self._position_row(account, self._contract(symbol))
 
     async def set_leverage(
@@ -52,7 +52,7 @@ class SandboxFutures(SandboxExchange):
         await self.load_markets()
         name = self._contract(symbol)
         await self._carry_out(
-            "set_leverage", lambda key: self.desk.configure(key, name, int(leverage), None)
+            "set_leverage", lambda key: self.engine.configure(key, name, int(leverage), None)
         )
         return {"symbol": name, "leverage": leverage, "info": {}}
 
@@ -66,7 +66,7 @@ class SandboxFutures(SandboxExchange):
             raise BadRequest("a margin mode is isolated or cross")
         mode: Any = marginMode
         await self._carry_out(
-            "set_margin_mode", lambda key: self.desk.configure(key, name, None, mode)
+            "set_margin_mode", lambda key: self.engine.configure(key, name, None, mode)
         )
         return {"symbol": name, "marginMode": marginMode, "info": {}}
 

@@ -11,7 +11,7 @@ from ccxt.base.errors import ArgumentsRequired, InvalidOrder, NotSupported
 
 from backend.sandbox.ccxt_api.public import Row, SandboxData
 from backend.sandbox.ccxt_api.rows import fill_row, order_row
-from backend.sandbox.matching.engine import Desk
+from backend.sandbox.matching.engine import MatchingEngine
 from backend.sandbox.matching.orders import NewOrder, Order, Trigger
 
 T = TypeVar("T")
@@ -24,12 +24,12 @@ _TRIGGER_PARAMS = {
 
 
 class SandboxExchange(SandboxData):
-    """Trades at `desk`, which `install` sets on a subclass, as the account of its API key."""
+    """Trades at `engine`, which `install` sets on a subclass, as the account of its API key."""
 
-    desk: ClassVar[Desk]
+    engine: ClassVar[MatchingEngine]
 
     async def _reach(self, endpoint: str) -> None:
-        faults = self.desk.faults
+        faults = self.engine.faults
         if faults.latency_s:
             await asyncio.sleep(faults.latency_s)
         faults.strike_before(endpoint)
@@ -40,12 +40,12 @@ class SandboxExchange(SandboxData):
         await self.load_markets()
         await self._reach(endpoint)
         result = action(self.apiKey)
-        self.desk.faults.strike_after(endpoint)
+        self.engine.faults.strike_after(endpoint)
         return result
 
     async def fetch_balance(self, params: Row | None = None) -> Row:
         """Return what is free and what is held back, of each asset."""
-        account = await self._carry_out("fetch_balance", self.desk.account)
+        account = await self._carry_out("fetch_balance", self.engine.account)
         balances: Row = {
             asset: {"free": str(balance.free), "used": str(balance.locked)}
             for asset, balance in account.balances.items()
@@ -65,7 +65,7 @@ class SandboxExchange(SandboxData):
         """Create a market or limit order, with `stopLossPrice` and the like one that waits."""
         request = await self._request(symbol, type, side, amount, price, params or {})
         return self._answer(
-            await self._carry_out("create_order", lambda key: self.desk.create(key, request))
+            await self._carry_out("create_order", lambda key: self.engine.create(key, request))
         )
 
     async def edit_order(
@@ -81,12 +81,12 @@ class SandboxExchange(SandboxData):
         """Change an open order in place."""
         if amount is None:
             raise ArgumentsRequired("editing an order needs its amount")
-        if self.desk.faults.is_rigid:
+        if self.engine.faults.is_rigid:
             row: Row = await super().edit_order(id, symbol, type, side, amount, price, params or {})
             return row
         request = await self._request(symbol, type, side, amount, price, params or {})
         return self._answer(
-            await self._carry_out("edit_order", lambda key: self.desk.edit(key, id, request))
+            await self._carry_out("edit_order", lambda key: self.engine.edit(key, id, request))
         )
 
     async def cancel_order(
@@ -95,7 +95,7 @@ class SandboxExchange(SandboxData):
         """Cancel an open order, named by its id or by the parameter `clientOrderId`."""
 
         def cancel(key: str) -> Order:
-            return self.desk.cancel(key, self._find(key, id, params).id)
+            return self.engine.cancel(key, self._find(key, id, params).id)
 
         return self._order_row(await self._carry_out("cancel_order", cancel))
 
@@ -104,7 +104,7 @@ class SandboxExchange(SandboxData):
     ) -> list[Row]:
         """Cancel all open orders, or those of one symbol."""
         orders = await self._carry_out(
-            "cancel_all_orders", lambda key: self.desk.cancel_all(key, symbol)
+            "cancel_all_orders", lambda key: self.engine.cancel_all(key, symbol)
         )
         return [self._order_row(order) for order in orders]
 
@@ -164,7 +164,7 @@ class SandboxExchange(SandboxData):
         params: Row | None = None,
     ) -> list[Row]:
         """Return the account's fills, oldest first."""
-        account = await self._carry_out("fetch_my_trades", self.desk.account)
+        account = await self._carry_out("fetch_my_trades", self.engine.account)
         rows = [
             self.safe_trade(fill_row(order, fill), self.market(order.request.symbol))
             for order in account.orders.values()
@@ -180,7 +180,7 @@ class SandboxExchange(SandboxData):
         since: int | None,
         limit: int | None,
     ) -> list[Row]:
-        account = await self._carry_out(endpoint, self.desk.account)
+        account = await self._carry_out(endpoint, self.engine.account)
         chosen = [order for order in account.orders.values() if status in (None, order.status)]
         return self._page([self._order_row(order) for order in chosen], symbol, since, limit)
 
@@ -196,12 +196,12 @@ class SandboxExchange(SandboxData):
     def _find(self, api_key: str, id: str, params: Row | None) -> Order:
         client_order_id = (params or {}).get("clientOrderId")
         if client_order_id is not None:
-            return self.desk.order_of_client(api_key, client_order_id)
-        return self.desk.order(api_key, id)
+            return self.engine.order_of_client(api_key, client_order_id)
+        return self.engine.order(api_key, id)
 
     def _answer(self, order: Order) -> Row:
         """Tell of an order that was just sent."""
-        if not self.desk.faults.is_terse:
+        if not self.engine.faults.is_terse:
             return self._order_row(order)
         row: Row = self.safe_order({"id": order.id, "info": {"orderId": order.id}})
         return row

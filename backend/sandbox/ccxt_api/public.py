@@ -11,7 +11,7 @@ from ccxt.base.errors import BadRequest, BadSymbol, NotSupported
 
 from backend.sandbox.ccxt_api.description import description, market_row
 from backend.sandbox.market.market import Market
-from backend.sandbox.market.order_book import Offer
+from backend.sandbox.market.order_book import PriceLevel
 from backend.sandbox.market.quotes import TIME_FRAMES_MS, Candle, PublicTrade
 
 Row = dict[str, Any]
@@ -195,5 +195,5 @@ def candle_rows(candles: Iterable[Candle]) -> list[list[float]]:
     return [[candle.time_ms, *(float(value) for value in candle[1:])] for candle in candles]
 
 
-def _offer_rows(offers: Iterable[Offer]) -> list[list[float]]:
+def _offer_rows(offers: Iterable[PriceLevel]) -> list[list[float]]:
     return [[float(offer.price), float(offer.amount)] for offer in offers]

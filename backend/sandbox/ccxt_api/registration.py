@@ -12,23 +12,26 @@ from backend.sandbox.ccxt_api.description import EXCHANGE_ID
 from backend.sandbox.ccxt_api.futures import SandboxFutures
 from backend.sandbox.ccxt_api.websocket import SandboxStreams
 from backend.sandbox.market.market import Market
-from backend.sandbox.matching.engine import Desk
+from backend.sandbox.matching.engine import MatchingEngine
 
 
-def install(market: Market, desk: Desk | None = None) -> None:
+def install(market: Market, engine: MatchingEngine | None = None) -> None:
     """Register the market as ccxt exchange `sandbox`, in place of an earlier one.
 
     Clients made before keep the market they were made with. Without a desk of
     this market no API key is valid.
     """
-    parts: dict[str, Market | Desk] = {"venue": market, "desk": desk or Desk(market)}
+    parts: dict[str, Market | MatchingEngine] = {
+        "venue": market,
+        "desk": engine or MatchingEngine(market),
+    }
     _register(ccxt, SandboxFutures, parts)
     _register(ccxt.async_support, SandboxFutures, parts)
     _register(ccxt.pro, SandboxStreams, parts)
 
 
 def _register(
-    module: ModuleType, exchange: type[SandboxFutures], parts: dict[str, Market | Desk]
+    module: ModuleType, exchange: type[SandboxFutures], parts: dict[str, Market | MatchingEngine]
 ) -> None:
     setattr(module, EXCHANGE_ID, type(EXCHANGE_ID, (exchange,), parts))
     if EXCHANGE_ID not in module.exchanges:

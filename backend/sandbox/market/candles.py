@@ -13,7 +13,7 @@ _REMEMBERED = 2000
 _FEW_BARS = 64
 
 
-class Series:
+class CandleSeries:
     """Bar `n` starts `n` frames after 1970. What has closed never changes again."""
 
     def __init__(self, path: Path, frame_ms: int) -> None:

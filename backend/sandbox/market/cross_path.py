@@ -22,7 +22,7 @@ _REMEMBERED_NODES = 4096
 _FEW_TICKS = 256
 
 
-class Ratio(Path):
+class CrossPath(Path):
     """Numerator over denominator, with a volume of its own.
 
     The extremes of a ratio are not the ratio of extremes. They are searched

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from backend.sandbox.market.candle_tree import CandleTree
-from backend.sandbox.market.candles import Series
-from backend.sandbox.market.cross_path import Ratio
+from backend.sandbox.market.candles import CandleSeries
+from backend.sandbox.market.cross_path import CrossPath
 from backend.sandbox.market.listings import LISTINGS, Listing, UnknownSymbol, find_listing
 from backend.sandbox.market.noise import Noise
-from backend.sandbox.market.order_book import Book, make_book
+from backend.sandbox.market.order_book import OrderBook, make_order_book
 from backend.sandbox.market.path import TICK_MS, Bar
 from backend.sandbox.market.quotes import (
     DAY_MS,
@@ -49,8 +49,8 @@ class Market:
         self._lock = threading.RLock()
         self._steered_ms = 0
         self._paths: dict[str, Steered] = {}
-        self._crosses: list[Ratio] = []
-        self._series: dict[tuple[str, int], Series] = {}
+        self._crosses: list[CrossPath] = []
+        self._series: dict[tuple[str, int], CandleSeries] = {}
         self._listeners: list[Callable[[str], None]] = []
         self._book_noise = {symbol: Noise(seed, f"{symbol}/book") for symbol in self.listings}
         for symbol in self.listings:
@@ -136,11 +136,11 @@ class Market:
             for trade in chosen
         ]
 
-    def book(self, symbol: str, depth: int = 20, *, at_ms: int | None = None) -> Book:
+    def book(self, symbol: str, depth: int = 20, *, at_ms: int | None = None) -> OrderBook:
         """Return the order book, whose two sides enclose the last price, now or at an instant."""
         listing, at_ms = self.listing(symbol), self.now_ms() if at_ms is None else at_ms
         noise = self._book_noise[symbol]
-        return make_book(listing, self.price(symbol, at_ms), noise, at_ms // TICK_MS, depth)
+        return make_order_book(listing, self.price(symbol, at_ms), noise, at_ms // TICK_MS, depth)
 
     def pin(self, symbol: str, price: Decimal) -> None:
         """Hold a price from now on."""
@@ -192,16 +192,16 @@ class Market:
                 self._paths[symbol] = Steered(natural, max(1, trade))
             return self._paths[symbol]
 
-    def _one_series(self, symbol: str, frame_ms: int) -> Series:
+    def _one_series(self, symbol: str, frame_ms: int) -> CandleSeries:
         with self._lock:
             key = (symbol, frame_ms)
             if key not in self._series:
-                self._series[key] = Series(self._path(symbol), frame_ms)
+                self._series[key] = CandleSeries(self._path(symbol), frame_ms)
             return self._series[key]
 
-    def _cross(self, listing: Listing, volume: CandleTree) -> Ratio:
+    def _cross(self, listing: Listing, volume: CandleTree) -> CrossPath:
         legs = self._path(f"{listing.base}/USDT"), self._path(f"{listing.quote}/USDT")
-        cross = Ratio(*legs, volume)
+        cross = CrossPath(*legs, volume)
         self._crosses.append(cross)
         return cross
 

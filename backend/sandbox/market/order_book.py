@@ -17,21 +17,23 @@ _SIZE = Decimal("0.00001")
 _MAX_DEPTH = 1000
 
 
-class Offer(NamedTuple):
+class PriceLevel(NamedTuple):
     """An amount on offer at a price."""
 
     price: Decimal
     amount: Decimal
 
 
-class Book(NamedTuple):
+class OrderBook(NamedTuple):
     """Bids from the highest down, asks from the lowest up."""
 
-    bids: list[Offer]
-    asks: list[Offer]
+    bids: list[PriceLevel]
+    asks: list[PriceLevel]
 
 
-def make_book(listing: Listing, price: Decimal, noise: Noise, tick: int, depth: int) -> Book:
+def make_order_book(
+    listing: Listing, price: Decimal, noise: Noise, tick: int, depth: int
+) -> OrderBook:
     """Lay offers around a price; the best ones stand one tick away from it."""
     depth = min(depth, _MAX_DEPTH)
     slots = tick * 2 * _MAX_DEPTH + np.arange(2 * depth)
@@ -42,7 +44,7 @@ def make_book(listing: Listing, price: Decimal, noise: Noise, tick: int, depth: 
     sizes = 1 + draw.integer(1) * (2 * mean_steps) // 4096
     bids = _side(listing, price, -_distances(gaps[:depth]), sizes[:depth])
     asks = _side(listing, price, _distances(gaps[depth:]), sizes[depth:])
-    return Book(bids, asks)
+    return OrderBook(bids, asks)
 
 
 def _distances(gaps: Ints) -> Ints:
@@ -50,9 +52,9 @@ def _distances(gaps: Ints) -> Ints:
     return np.cumsum(gaps)
 
 
-def _side(listing: Listing, price: Decimal, distances: Ints, sizes: Ints) -> list[Offer]:
+def _side(listing: Listing, price: Decimal, distances: Ints, sizes: Ints) -> list[PriceLevel]:
     offers = (
-        Offer(price + distance * listing.price_tick, listing.amount(size))
+        PriceLevel(price + distance * listing.price_tick, listing.amount(size))
         for distance, size in zip(distances.tolist(), sizes.tolist(), strict=True)
     )
     return [offer for offer in offers if offer.price > 0]

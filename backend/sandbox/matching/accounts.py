@@ -12,7 +12,7 @@ from ccxt.base.errors import InsufficientFunds
 from backend.accounting.margin import MarginAccount
 from backend.sandbox.market.listings import MAKER_FEE, SETTLES_IN, TAKER_FEE, Listing
 from backend.sandbox.matching.fills import Match
-from backend.sandbox.matching.futures_account import Contracts
+from backend.sandbox.matching.futures_account import FuturesAccount
 from backend.sandbox.matching.orders import Fill, Order, Status
 
 _FEE_GRAIN = Decimal("1e-8")
@@ -32,14 +32,14 @@ class Account:
 
     balances: dict[str, Balance] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
-    contracts: Contracts = field(default_factory=lambda: Contracts(MarginAccount()))
+    contracts: FuturesAccount = field(default_factory=lambda: FuturesAccount(MarginAccount()))
 
     @classmethod
     def opened_with(cls, deposits: Mapping[str, Decimal]) -> Account:
         """Open an account; what contracts settle in is deposited for them once more."""
         margin = MarginAccount(Decimal(deposits.get(SETTLES_IN, 0)))
         balances = {asset: Balance(Decimal(amount)) for asset, amount in deposits.items()}
-        return cls(balances, contracts=Contracts(margin))
+        return cls(balances, contracts=FuturesAccount(margin))
 
     @property
     def open_orders(self) -> list[Order]:
@@ -114,5 +114,5 @@ class Account:
             for asset, (free, locked) in row["balances"].items()
         }
         orders = [Order.from_json(order) for order in row["orders"]]
-        contracts = Contracts.from_json(row["contracts"])
+        contracts = FuturesAccount.from_json(row["contracts"])
         return cls(balances, {order.id: order for order in orders}, contracts)

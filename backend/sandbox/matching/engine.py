@@ -22,7 +22,7 @@ from backend.sandbox.matching.order_rules import check_order, check_trigger
 from backend.sandbox.matching.orders import NewOrder, Order
 
 
-class Desk:
+class MatchingEngine:
     """Trades for the accounts that `deposits` opens, one for each API key.
 
     Orders are matched when somebody looks or steers the market; each fills as

@@ -11,11 +11,11 @@ from ccxt.base.errors import BadRequest, InsufficientFunds, InvalidOrder
 
 from backend.accounting.contract_position import (
     MAX_LEVERAGE,
+    ContractPosition,
     MarginMode,
-    Stake,
-    body_of,
+    position_body,
+    position_from,
     price_of,
-    stake_from,
 )
 from backend.accounting.margin import Hold, MarginAccount, Prices
 from backend.sandbox.market.listings import TAKER_FEE
@@ -29,7 +29,7 @@ _FEE_GRAIN = Decimal("1e-8")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-class Contracts:
+class FuturesAccount:
     """Positions of one API key in contracts that settle in one asset; errors are ccxt's own."""
 
     def __init__(self, margin: MarginAccount, seen_ms: int = 0) -> None:
@@ -124,7 +124,7 @@ class Contracts:
         order.fills.append(Fill(fill_id, at_ms, price, request.amount, Decimal(0), "taker"))
         order.status, order.updated_ms = "closed", at_ms
 
-    def _fund(self, market: Market, symbol: str, stake: Stake, now_ms: int) -> None:
+    def _fund(self, market: Market, symbol: str, stake: ContractPosition, now_ms: int) -> None:
         funded_at = stake.funded_at or _time(now_ms)
         due = funded_at - (funded_at - _EPOCH) % FUNDING_EVERY + FUNDING_EVERY
         while due <= _time(now_ms):
@@ -151,14 +151,14 @@ class Contracts:
             key: [hold.symbol, str(hold.cost), str(hold.fee)]
             for key, hold in self.margin.holds.items()
         }
-        stakes = {symbol: body_of(stake) for symbol, stake in self.margin.stakes.items()}
+        stakes = {symbol: position_body(stake) for symbol, stake in self.margin.stakes.items()}
         wallet = str(self.margin.wallet)
         return {"wallet": wallet, "stakes": stakes, "holds": holds, "seen_ms": self._seen_ms}
 
     @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Contracts:
+    def from_json(cls, row: Mapping[str, Any]) -> FuturesAccount:
         """Read what `to_json` wrote."""
-        stakes = {symbol: stake_from(body) for symbol, body in row["stakes"].items()}
+        stakes = {symbol: position_from(body) for symbol, body in row["stakes"].items()}
         margin = MarginAccount(Decimal(row["wallet"]), stakes)
         margin.holds = {
             key: Hold(symbol, Decimal(cost), Decimal(fee))

@@ -19,7 +19,7 @@ Insert = sqlite.Insert | postgresql.Insert
 Values = Mapping[str, Any]
 
 
-class Prepared:
+class CompiledStatement:
     """One statement in the spelling of each database; what it raises is the driver's.
 
     `columns` are those that an insert fills, all of the table's if left out.
@@ -85,14 +85,14 @@ def _compile(statement: ClauseElement, columns: list[str] | None, dialect: Diale
     return _Compiled(compiled.string, constants, conversions)
 
 
-def in_both(statement: ClauseElement, columns: Collection[str] | None = None) -> Prepared:
+def in_both(statement: ClauseElement, columns: Collection[str] | None = None) -> CompiledStatement:
     """Prepare a statement that SQLAlchemy spells for both databases."""
-    return Prepared({"sqlite": statement, "postgresql": statement}, columns)
+    return CompiledStatement({"sqlite": statement, "postgresql": statement}, columns)
 
 
-def upsert(table: type[Base], complete: Callable[[Insert], ClauseElement]) -> Prepared:
+def upsert(table: type[Base], complete: Callable[[Insert], ClauseElement]) -> CompiledStatement:
     """Prepare an insert into a table, completed by what to do about a row that is there."""
-    return Prepared(
+    return CompiledStatement(
         {
             "sqlite": complete(sqlite.insert(table)),
             "postgresql": complete(postgresql.insert(table)),
@@ -100,6 +100,6 @@ def upsert(table: type[Base], complete: Callable[[Insert], ClauseElement]) -> Pr
     )
 
 
-def unless_there(table: type[Base]) -> Prepared:
+def unless_there(table: type[Base]) -> CompiledStatement:
     """Prepare an insert that leaves a row that is there as it is, and then touches none."""
     return upsert(table, lambda insert: insert.on_conflict_do_nothing())

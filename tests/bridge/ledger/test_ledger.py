@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from backend.bridge.ledger.ledger import Ledger
-from backend.bridge.ledger.outbox import Recorder
+from backend.bridge.ledger.outbox import Outbox
 from backend.concurrency.host import ThreadHost
 from backend.ports.journal import Batch
 from backend.store import Database, Journal
@@ -27,7 +27,7 @@ def test_a_new_account_goes_on_where_another_ended(tmp_path: Path) -> None:
     database = Database(make_settings(tmp_path), ThreadHost())
     database.upgrade()
     journal = Journal(database)
-    recorder = Recorder(journal, Silence())
+    recorder = Outbox(journal, Silence())
     ours = {"account": "sandbox:real"}
     journal.record(Batch(orders=[order(3, **ours), order(7)], trades=[trade(2, **ours), trade(4)]))
     ledger = Ledger(recorder, "real")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.bridge.ledger.outbox import Change, Recorder
+from backend.bridge.ledger.outbox import Change, Outbox
 from backend.concurrency.host import ThreadHost
 from backend.store import Database, Journal
 from tests.bridge.live_bridge import Sink, wait_until
@@ -31,14 +31,14 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 @pytest.fixture
-def recorder(journal: Journal) -> Iterator[Recorder]:
-    recorder = Recorder(journal, Sink())
+def recorder(journal: Journal) -> Iterator[Outbox]:
+    recorder = Outbox(journal, Sink())
     yield recorder
     recorder.close()
 
 
 def test_what_was_written_while_the_loop_was_held_up_was_written_in_time(
-    recorder: Recorder,
+    recorder: Outbox,
 ) -> None:
     async def wait() -> bool:
         waiting = asyncio.create_task(recorder.is_written_within(SOON_S))
@@ -52,7 +52,7 @@ def test_what_was_written_while_the_loop_was_held_up_was_written_in_time(
 
 
 def test_what_cannot_be_written_was_not_written_in_time(
-    recorder: Recorder, journal: Journal, tmp_path: Path
+    recorder: Outbox, journal: Journal, tmp_path: Path
 ) -> None:
     blocker = sqlite3.connect(tmp_path / "backend.db", isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")

@@ -17,7 +17,7 @@ def test_news_that_a_bot_does_not_live_to_hear_leaves_nothing_behind(tmp_path: P
         loop = octobot.commands.GLOBAL_BOT_INSTANCE.task_manager.async_loop
         live.sink.passes.clear()
         live.steer(BTC, 41_000)  # the first that holds the bot up
-        assert wait_until(lambda: live.bridge.pulse.lag_s > 1)  # more has come since
+        assert wait_until(lambda: live.bridge.lag_monitor.lag_s > 1)  # more has come since
         loop.call_soon_threadsafe(loop.stop)
         live.sink.passes.set()
         assert wait_until(lambda: live.state == "failed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from backend.bridge.orders.recent_intents import MOST_KEPT, Answered
+from backend.bridge.orders.recent_intents import MOST_KEPT, RecentIntents
 from backend.ports.journal import KEYS_LAST, Intent
 
 NOW = datetime(2026, 1, 20, 10, tzinfo=timezone.utc)
@@ -15,7 +15,7 @@ def intent(number: int, *keys: str, user_id: str = "bob", at: datetime = NOW) ->
 
 
 def test_an_intent_is_found_by_each_of_its_keys_and_by_its_user_alone() -> None:
-    answered, first = Answered(), intent(1, "client:c", "header:k")
+    answered, first = RecentIntents(), intent(1, "client:c", "header:k")
     answered.note(first)
     assert answered.find(intent(2, "header:k")) == first
     assert answered.find(intent(3, "header:z", "client:c")) == first
@@ -25,7 +25,7 @@ def test_an_intent_is_found_by_each_of_its_keys_and_by_its_user_alone() -> None:
 
 
 def test_an_intent_is_found_for_a_day_and_not_longer() -> None:
-    answered, first = Answered(), intent(1, "header:k")
+    answered, first = RecentIntents(), intent(1, "header:k")
     answered.note(first)
     assert answered.find(intent(2, "header:k", at=NOW + KEYS_LAST)) == first
     later = NOW + KEYS_LAST + timedelta(microseconds=1)
@@ -33,7 +33,7 @@ def test_an_intent_is_found_for_a_day_and_not_longer() -> None:
 
 
 def test_no_more_are_remembered_than_there_is_room_for() -> None:
-    answered = Answered()
+    answered = RecentIntents()
     for number in range(MOST_KEPT + 1):
         answered.note(intent(number, f"header:{number}"))
     assert answered.find(intent(0, "header:0")) is None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from backend.bridge.read_models.ttl_cache import MOST_KEPT, Recent
+from backend.bridge.read_models.ttl_cache import MOST_KEPT, TtlCache
 from tests.bridge.live_bridge import content
 
 WAIT_S = 60
@@ -19,27 +19,27 @@ def counted() -> Callable[[], bytes]:
 
 
 def test_an_answer_is_handed_out_again_while_it_is_fresh() -> None:
-    recent, ask = Recent(fresh_s=60), counted()
+    recent, ask = TtlCache(fresh_s=60), counted()
     first = recent.get("a", ask)
     assert recent.get("a", ask) is first
     assert content(recent.get("b", ask)) == 1
 
 
 def test_an_old_answer_is_asked_for_anew() -> None:
-    recent, ask = Recent(fresh_s=0), counted()
+    recent, ask = TtlCache(fresh_s=0), counted()
     assert [content(recent.get("a", ask)) for _ in range(3)] == [0, 1, 2]
 
 
 def test_what_stayed_the_same_keeps_its_etag() -> None:
-    recent = Recent(fresh_s=0)
+    recent = TtlCache(fresh_s=0)
     first = recent.get("a", lambda: b"1")
     assert recent.get("a", lambda: b"1") is first
     assert recent.get("a", lambda: b"2").etag != first.etag
-    assert Recent(fresh_s=0).get("a", lambda: b"1").etag == first.etag
+    assert TtlCache(fresh_s=0).get("a", lambda: b"1").etag == first.etag
 
 
 def test_one_asks_anew_and_the_others_get_the_old_answer_meanwhile() -> None:
-    recent, asked, answered = Recent(fresh_s=0), threading.Event(), threading.Event()
+    recent, asked, answered = TtlCache(fresh_s=0), threading.Event(), threading.Event()
     recent.get("a", lambda: b"0")
 
     def ask() -> bytes:
@@ -57,7 +57,7 @@ def test_one_asks_anew_and_the_others_get_the_old_answer_meanwhile() -> None:
 
 
 def test_an_error_ends_the_old_answer() -> None:
-    recent = Recent(fresh_s=0)
+    recent = TtlCache(fresh_s=0)
     recent.get("a", lambda: b"0")
 
     def fail() -> bytes:
@@ -69,7 +69,7 @@ def test_an_error_ends_the_old_answer() -> None:
 
 
 def test_an_answer_that_was_under_way_when_all_was_forgotten_is_not_kept() -> None:
-    recent = Recent(fresh_s=60)
+    recent = TtlCache(fresh_s=60)
 
     def ask() -> bytes:
         recent.forget()
@@ -80,7 +80,7 @@ def test_an_answer_that_was_under_way_when_all_was_forgotten_is_not_kept() -> No
 
 
 def test_only_so_many_answers_are_kept() -> None:
-    recent = Recent(fresh_s=60)
+    recent = TtlCache(fresh_s=60)
     for number in range(MOST_KEPT + 1):
         recent.get(number, lambda: b"0")
     assert content(recent.get(0, lambda: b"1")) == 1

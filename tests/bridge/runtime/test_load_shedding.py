@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from backend.middleware.load_shedding import shedding
+from backend.middleware.load_shedding import load_shedding
 from tests.app_with_bot import Caller, Office, office_settings
 from tests.bridge.live_bridge import TIMEOUT_S, wait_until
 from tests.waiting import shut_in_the_end
@@ -28,22 +28,22 @@ def office(shared: Office) -> Iterator[Office]:
     yield shared
     shared.live.sink.passes.set()
     assert wait_until(
-        lambda: shared.live.bridge.pulse.lag_s < 0.1 and not shared.live.bridge.waiting
+        lambda: shared.live.bridge.lag_monitor.lag_s < 0.1 and not shared.live.bridge.waiting
     )
 
 
 def hold(office: Office) -> None:
     """Hold the bot's loop, and wait until that shows."""
     office.live.sink.passes.clear()
-    assert wait_until(lambda: office.live.bridge.pulse.lag_s > 0.3)
+    assert wait_until(lambda: office.live.bridge.lag_monitor.lag_s > 0.3)
 
 
 def test_a_bot_whose_loop_is_held_is_late_until_it_goes_on(office: Office) -> None:
     bridge = office.live.bridge
     hold(office)
     office.live.sink.passes.set()
-    assert wait_until(lambda: bridge.pulse.lag_s < 0.1)
-    assert bridge.pulse.worst_lag_s > 0.2
+    assert wait_until(lambda: bridge.lag_monitor.lag_s < 0.1)
+    assert bridge.lag_monitor.worst_lag_s > 0.2
 
 
 def test_the_heaviest_callers_reads_wait_while_the_bot_is_late(office: Office) -> None:
@@ -54,7 +54,7 @@ def test_the_heaviest_callers_reads_wait_while_the_bot_is_late(office: Office) -
         return any(answer.status_code == 503 for answer in answers)
 
     assert wait_until(lambda: refuse(office.admin))
-    assert shedding(office.app).refused > 0
+    assert load_shedding(office.app).refused > 0
     office.viewer.get("/portfolio")
     office.live.sink.passes.set()
     assert wait_until(lambda: not refuse(office.admin))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from backend.bridge.runtime.work_queue import Crossings, LoopEnded
+from backend.bridge.runtime.work_queue import LoopEnded, WorkQueue
 from backend.errors import BotBusy
 
 WAIT_S = 60
@@ -20,7 +20,7 @@ class Loop:
 
     def __init__(self, most: int) -> None:
         self.loop = asyncio.new_event_loop()
-        self.crossings = Crossings(self.loop, most)
+        self.crossings = WorkQueue(self.loop, most)
         self.passes = threading.Event()
         self.passes.set()
         self.seen: list[str] = []

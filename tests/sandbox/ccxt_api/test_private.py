@@ -8,22 +8,22 @@ import ccxt
 import ccxt.async_support
 import pytest
 
-from backend.sandbox import Desk, Fault, install
+from backend.sandbox import Fault, MatchingEngine, install
 
 BTC = "BTC/USDT"
 FUNDS = {"key": {"USDT": Decimal(100_000), "BTC": Decimal(2)}}
 
 
 @pytest.fixture
-def desk(market):
+def engine(market):
     market.pin(BTC, Decimal(50_000))
-    desk = Desk(market, FUNDS)
-    install(market, desk)
-    return desk
+    engine = MatchingEngine(market, FUNDS)
+    install(market, engine)
+    return engine
 
 
 @pytest.fixture
-def client(desk):
+def client(engine):
     return ccxt.async_support.sandbox({"apiKey": "key", "secret": "any"})
 
 
@@ -119,7 +119,7 @@ def test_bad_orders_raise_as_exchanges_do(client, arguments, error):
         call(client.create_order(*arguments))
 
 
-def test_private_endpoints_ask_for_a_known_key(desk):
+def test_private_endpoints_ask_for_a_known_key(engine):
     for config in ({}, {"apiKey": "unknown", "secret": "any"}):
         with pytest.raises(ccxt.AuthenticationError):
             call(ccxt.async_support.sandbox(config).fetch_balance())
@@ -137,8 +137,8 @@ def test_private_endpoints_ask_for_a_known_key(desk):
         (Fault.CLOCK_SKEW, ccxt.InvalidNonce),
     ],
 )
-def test_a_fault_strikes_as_often_as_it_was_armed(client, desk, fault, error):
-    desk.faults.arm(fault, "create_order", times=1)
+def test_a_fault_strikes_as_often_as_it_was_armed(client, engine, fault, error):
+    engine.faults.arm(fault, "create_order", times=1)
     params = {"clientOrderId": "a"}
     with pytest.raises(error):
         call(client.create_order(BTC, "limit", "buy", 0.1, 40_000, params))
@@ -147,19 +147,19 @@ def test_a_fault_strikes_as_often_as_it_was_armed(client, desk, fault, error):
     call(client.create_order(BTC, "limit", "buy", 0.1, 40_000))
 
 
-def test_a_fault_of_all_endpoints_lasts_until_cleared(client, desk):
+def test_a_fault_of_all_endpoints_lasts_until_cleared(client, engine):
     call(client.load_markets())
-    desk.faults.arm(Fault.RATE_LIMIT)
+    engine.faults.arm(Fault.RATE_LIMIT)
     for request in (client.fetch_ticker, client.fetch_open_orders):
         with pytest.raises(ccxt.RateLimitExceeded):
             call(request(BTC))
-    desk.faults.clear()
+    engine.faults.clear()
     assert call(client.fetch_open_orders(BTC)) == []
 
 
-def test_latency_delays_requests(client, desk):
+def test_latency_delays_requests(client, engine):
     call(client.load_markets())
-    desk.faults.latency_s = 0.05
+    engine.faults.latency_s = 0.05
     started = time.monotonic()
     call(client.fetch_ticker(BTC))
     assert time.monotonic() - started >= 0.05

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from ccxt.base.errors import BadRequest, InsufficientFunds, InvalidOrder
 
-from backend.sandbox import Desk
+from backend.sandbox import MatchingEngine
 from backend.sandbox.matching.orders import NewOrder
 
 BTC = "BTC/USDT:USDT"
@@ -21,20 +21,20 @@ def file(tmp_path):
 
 
 @pytest.fixture
-def desk(market, clock, file):
+def engine(market, clock, file):
     market.pin(BTC, D(40000))
     clock.now += 1
-    desk = Desk(market, {KEY: {"USDT": D(10000)}}, file=file)
-    desk.configure(KEY, BTC, 10, None)
-    return desk
+    engine = MatchingEngine(market, {KEY: {"USDT": D(10000)}}, file=file)
+    engine.configure(KEY, BTC, 10, None)
+    return engine
 
 
-def trade(desk, side, amount, **fields):
-    return desk.create(KEY, NewOrder(BTC, side, D(amount), **fields))
+def trade(engine, side, amount, **fields):
+    return engine.create(KEY, NewOrder(BTC, side, D(amount), **fields))
 
 
-def margin(desk):
-    return desk.account(KEY).contracts.margin
+def margin(engine):
+    return engine.account(KEY).contracts.margin
 
 
 def move(market, clock, price):
@@ -42,95 +42,95 @@ def move(market, clock, price):
     clock.now += 1
 
 
-def test_a_position_takes_margin_and_fee_and_pays_its_gain(desk, market, clock):
-    entry = trade(desk, "sell", "0.5")
+def test_a_position_takes_margin_and_fee_and_pays_its_gain(engine, market, clock):
+    entry = trade(engine, "sell", "0.5")
     price = entry.fills[0].price
-    stake = margin(desk).stake(BTC)
+    stake = margin(engine).stake(BTC)
     assert (stake.quantity, stake.cost, stake.margin) == (D("-0.5"), price / 2, price / 20)
-    assert margin(desk).wallet == 10000 - price / 2000
+    assert margin(engine).wallet == 10000 - price / 2000
 
     move(market, clock, "39000")
-    leave = trade(desk, "buy", "0.5", reduce_only=True)
+    leave = trade(engine, "buy", "0.5", reduce_only=True)
 
     gain = (price - leave.fills[0].price) / 2 - (price + leave.fills[0].price) / 2000
-    assert margin(desk).wallet == 10000 + gain
-    assert margin(desk).margins == margin(desk).held == 0
+    assert margin(engine).wallet == 10000 + gain
+    assert margin(engine).margins == margin(engine).held == 0
 
 
-def test_an_order_holds_margin_and_gives_it_back(desk):
-    order = trade(desk, "buy", "1", price=D(30000))
-    assert margin(desk).held == 3000 + 30
-    desk.edit(KEY, order.id, NewOrder(BTC, "buy", D(2), D(30000)))
-    assert margin(desk).held == 6000 + 60
+def test_an_order_holds_margin_and_gives_it_back(engine):
+    order = trade(engine, "buy", "1", price=D(30000))
+    assert margin(engine).held == 3000 + 30
+    engine.edit(KEY, order.id, NewOrder(BTC, "buy", D(2), D(30000)))
+    assert margin(engine).held == 6000 + 60
     with pytest.raises(InsufficientFunds):
-        desk.edit(KEY, order.id, NewOrder(BTC, "buy", D(4), D(30000)))
-    assert margin(desk).held == 6000 + 60
-    desk.cancel(KEY, order.id)
-    assert margin(desk).held == 0
+        engine.edit(KEY, order.id, NewOrder(BTC, "buy", D(4), D(30000)))
+    assert margin(engine).held == 6000 + 60
+    engine.cancel(KEY, order.id)
+    assert margin(engine).held == 0
 
 
-def test_what_only_reduces_never_opens(desk, market, clock):
+def test_what_only_reduces_never_opens(engine, market, clock):
     with pytest.raises(InvalidOrder):
-        trade(desk, "sell", "0.1", reduce_only=True)
-    trade(desk, "buy", "0.5")
+        trade(engine, "sell", "0.1", reduce_only=True)
+    trade(engine, "buy", "0.5")
     with pytest.raises(InvalidOrder):
-        trade(desk, "buy", "0.1", reduce_only=True)
-    resting = trade(desk, "sell", "0.5", price=D(41000), reduce_only=True)
-    other = trade(desk, "sell", "0.3", price=D(42000), reduce_only=True)
+        trade(engine, "buy", "0.1", reduce_only=True)
+    resting = trade(engine, "sell", "0.5", price=D(41000), reduce_only=True)
+    other = trade(engine, "sell", "0.3", price=D(42000), reduce_only=True)
 
     move(market, clock, "42500")
 
-    assert desk.order(KEY, resting.id).status == "closed"
-    assert desk.order(KEY, other.id).status == "canceled"
-    assert margin(desk).stake(BTC).quantity == 0
+    assert engine.order(KEY, resting.id).status == "closed"
+    assert engine.order(KEY, other.id).status == "canceled"
+    assert margin(engine).stake(BTC).quantity == 0
 
 
-def test_a_position_is_liquidated_when_the_path_comes_to_its_end(desk, market, clock):
-    trade(desk, "buy", "0.5")
-    wallet, held = margin(desk).wallet, margin(desk).stake(BTC).margin
-    end = margin(desk).liquidation_price(BTC, {})
+def test_a_position_is_liquidated_when_the_path_comes_to_its_end(engine, market, clock):
+    trade(engine, "buy", "0.5")
+    wallet, held = margin(engine).wallet, margin(engine).stake(BTC).margin
+    end = margin(engine).liquidation_price(BTC, {})
 
     move(market, clock, end + 10)
-    assert margin(desk).stake(BTC).quantity == D("0.5")
+    assert margin(engine).stake(BTC).quantity == D("0.5")
     move(market, clock, end - 10)
     market.pin(BTC, D(40000))
 
-    assert margin(desk).stake(BTC).quantity == 0
-    assert margin(desk).wallet == wallet - held
-    order = list(desk.account(KEY).orders.values())[-1]
+    assert margin(engine).stake(BTC).quantity == 0
+    assert margin(engine).wallet == wallet - held
+    order = list(engine.account(KEY).orders.values())[-1]
     assert (order.request.side, order.request.reduce_only, order.status) == ("sell", True, "closed")
 
 
 @pytest.mark.parametrize(("side", "sign"), [("buy", -1), ("sell", 1)])
-def test_funding_is_paid_every_eight_hours(desk, clock, side, sign):
-    trade(desk, side, "0.5")
-    wallet = margin(desk).wallet
+def test_funding_is_paid_every_eight_hours(engine, clock, side, sign):
+    trade(engine, side, "0.5")
+    wallet = margin(engine).wallet
     clock.now += 24 * 3600
-    assert margin(desk).wallet == wallet + sign * 3 * D("0.5") * 40000 * D("0.0001")
+    assert margin(engine).wallet == wallet + sign * 3 * D("0.5") * 40000 * D("0.0001")
 
 
-def test_settings_that_cannot_be_are_refused(desk):
+def test_settings_that_cannot_be_are_refused(engine):
     with pytest.raises(BadRequest):
-        desk.configure(KEY, BTC, 51, None)
-    trade(desk, "buy", "2")
+        engine.configure(KEY, BTC, 51, None)
+    trade(engine, "buy", "2")
     with pytest.raises(InsufficientFunds):
-        desk.configure(KEY, BTC, 5, None)
+        engine.configure(KEY, BTC, 5, None)
     with pytest.raises(BadRequest):
-        desk.configure(KEY, BTC, None, "cross")
-    assert margin(desk).stake(BTC).leverage == 10
+        engine.configure(KEY, BTC, None, "cross")
+    assert margin(engine).stake(BTC).leverage == 10
 
 
-def test_an_account_is_the_same_after_a_restart(desk, market, file):
-    trade(desk, "buy", "0.5")
-    trade(desk, "buy", "0.1", price=D(30000))
-    before = margin(desk)
+def test_an_account_is_the_same_after_a_restart(engine, market, file):
+    trade(engine, "buy", "0.5")
+    trade(engine, "buy", "0.1", price=D(30000))
+    before = margin(engine)
 
-    again = margin(Desk(market, {KEY: {"USDT": D(1)}}, file=file))
+    again = margin(MatchingEngine(market, {KEY: {"USDT": D(1)}}, file=file))
 
     assert (again.wallet, again.holds) == (before.wallet, before.holds)
     assert again.stake(BTC) == before.stake(BTC)
 
 
-def test_the_spot_side_of_an_account_is_another_wallet(desk):
-    trade(desk, "buy", "0.5")
-    assert desk.account(KEY).balance("USDT").free == 10000
+def test_the_spot_side_of_an_account_is_another_wallet(engine):
+    trade(engine, "buy", "0.5")
+    assert engine.account(KEY).balance("USDT").free == 10000

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Intervals:
     """What streams do by the clock, in seconds."""
 
     heartbeat_s: float = 15.0
