@@ -9,18 +9,20 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 
-# Lower bounds only: OctoBot pins Flask, Werkzeug, gevent, flask-cors, pydantic and cachetools.
+# Lower bounds only: OctoBot pins Flask, Werkzeug, gevent, flask-cors and pydantic.
 CORE = [
     "alembic>=1.16",
     "argon2-cffi>=25.1",
-    "cachetools>=5.5",
     "click>=8.1",
     "cryptography>=44",
     "flask>=3.1",
+    "filelock>=3.15",
     "flask-cors>=6",
+    "flask-limiter>=4",
     "gevent>=25.5",
     # gevent 25 with greenlet 3.5.1 prints "greenlet is being finalized" at every exit
     "greenlet<3.5.1",
+    "httptools>=0.6",
     "jsonschema>=4.20",
     "limits>=4",
     "numpy>=1.26",
