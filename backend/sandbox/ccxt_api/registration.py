@@ -23,7 +23,7 @@ def install(market: Market, engine: MatchingEngine | None = None) -> None:
     """
     parts: dict[str, Market | MatchingEngine] = {
         "venue": market,
-        "desk": engine or MatchingEngine(market),
+        "engine": engine or MatchingEngine(market),
     }
     _register(ccxt, SandboxFutures, parts)
     _register(ccxt.async_support, SandboxFutures, parts)
