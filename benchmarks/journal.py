@@ -100,7 +100,7 @@ def writes(database: Database, journal: Journal) -> Table:
     """Time what happens to one order after another."""
     table = Table("One order after another", baseline="bare SQLite", ratio_of="p50_ms")
     steps: dict[str, Step] = {
-        "intend": lambda number: partial(journal.intend, intent(number)),
+        "intend": lambda number: partial(journal.insert_intents, intent(number)),
         "record a new order": lambda number: partial(journal.record, created(number)),
         "record its fill": lambda number: partial(journal.record, filled(number)),
     }

@@ -1,4 +1,4 @@
-"""What the whole account is worth right now, as plain data."""
+"""AccountValue: present value of all exchange accounts in the reference market."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class AccountValue:
-    """The value of all that is held, in the reference market.
+    """Total value of all balances, in the reference market.
 
-    `accounts` are their names by exchange, `prices` of each held asset; one
-    without a price is left out of both prices and value. `complete` is False
-    while a price is missing that a followed market is going to tell.
+    `accounts` maps exchange to account name, `prices` each held asset to its price; an
+    asset without a price is in neither prices nor value. `complete` is False while
+    the price of an asset with a followed market is still missing.
     """
 
     reference_market: str
@@ -24,5 +24,5 @@ class AccountValue:
 
     @property
     def account(self) -> str:
-        """Name all accounts together: values of the same ones can be compared."""
+        """Joined name of all accounts: only values under the same name can be compared."""
         return "+".join(sorted(self.accounts.values()))

@@ -1,4 +1,4 @@
-"""The plain data that the bridge hands to the streams: one event, serialised once."""
+"""Event, serialised once by the bridge, and EventSink, the Protocol of what publishes events."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from typing import Protocol
 
 from backend.schemas.topics import Topic
 
-"""The topics whose events are in the journal before anybody is told."""
-
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened, as clients see it.
+    """Immutable event with its JSON already encoded.
 
     `data` is the whole JSON object of the SSE data line (`exchange`, `symbol`,
-    `timestamp` and the thing under its name). A topic's snapshot is the fold
-    of its events: `item` replaces what stood under `key`, and an event with
-    `item` None takes `key` out (an order that ended). A candle's key ends with
+    `timestamp` and the payload under its name). A topic's snapshot is the fold
+    of its events: `item` replaces the item under `key`, and an event whose
+    `item` is None removes `key` (an order that ended). A candle's key ends with
     a space and its interval.
     """
 
@@ -31,13 +29,13 @@ class Event:
 
 
 class EventSink(Protocol):
-    """What takes the bridge's events; its methods are called from any thread, in order."""
+    """Consumer of the bridge's events; its methods are called from any thread, in order."""
 
-    def publish(self, event: Event, number: int | None = None) -> None:
-        """Append one event; `number` is the journal's number of one that is in the journal."""
+    def publish(self, event: Event, journal_number: int | None = None) -> None:
+        """Append an event; `journal_number` is its number if the journal holds it."""
 
-    def load(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
+    def replace_snapshot(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
         """Replace a topic's snapshot (after a boot): key to (symbol, item JSON)."""
 
-    def wants(self, topic: Topic, symbol: str) -> bool:
-        """Tell whether anybody follows the topic for this symbol, for what is costly to learn."""
+    def has_subscribers(self, topic: Topic, symbol: str) -> bool:
+        """Return whether any stream carries the topic and symbol; asked before costly fetches."""

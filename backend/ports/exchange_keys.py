@@ -1,4 +1,4 @@
-"""API keys of exchange accounts, as the stored credentials hand them to the bot."""
+"""API keys of exchange accounts, as passed from the stored credentials to the bot."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class ExchangeKeys:
-    """What opens an account at an exchange; its text never shows it."""
+    """API key, secret and passphrase of one exchange account; `repr` shows none of them."""
 
     api_key: str = field(repr=False)
     api_secret: str = field(repr=False)
@@ -20,5 +20,5 @@ KeySource = Callable[[], Mapping[str, ExchangeKeys | None]]
 
 
 def no_keys() -> Mapping[str, ExchangeKeys | None]:
-    """Return that nothing is stored."""
+    """Return no keys: the `KeySource` of a bot without stored credentials."""
     return {}

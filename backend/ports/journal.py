@@ -1,4 +1,4 @@
-"""What the order journal keeps: plain data between the bridge, which decides, and the store."""
+"""Order journal: its records, and the OrderJournal and EventJournal Protocols of the store."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from typing import Any, Literal, NamedTuple, Protocol
 from backend.schemas.orders import Order
 from backend.schemas.trades import Execution, Trade
 
-KEYS_LAST = timedelta(hours=24)
+KEY_LIFETIME = timedelta(hours=24)
 IntentState = Literal["intended", "accepted", "refused", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """An order that somebody asked for, written before the bot sees it.
+    """Requested order, journalled before the bot receives it.
 
-    `keys` are what makes it unique for its user: `header:<Idempotency-Key>`,
-    `client:<client_order_id>`, or none. `answer` is the refusal as it was
-    given (an error's JSON fields), None for an accepted order: its answer is the order.
+    `keys` are the idempotency keys of its user: `header:<Idempotency-Key>`,
+    `client:<client_order_id>`, or none. `answer` holds the JSON fields of the error that
+    refused the order; it is None for an accepted order, whose answer is the order itself.
     """
 
     order_id: str
     user_id: str
     keys: tuple[str, ...]
     fingerprint: str
-    asked: Mapping[str, Any]
+    request: Mapping[str, Any]
     account: str
     created_at: datetime
     state: IntentState = "intended"
@@ -38,10 +38,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class StoredOrder:
-    """An order's present state, its place in the list, and what rebuilds it in the bot.
+    """Present state of an order, its place in the order list, and what recreates it in the bot.
 
-    `rebuild` is JSON of the bridge's own making: exchange order id, group, attached orders.
-    `json` is the order's own, where that is known already.
+    `rebuild` is JSON that only the bridge interprets: exchange order id, group, attached
+    orders. `json` is the order already encoded, if the caller has it.
     """
 
     place: int
@@ -53,10 +53,10 @@ class StoredOrder:
 
 @dataclass(frozen=True, slots=True)
 class StoredTrade:
-    """A trade, its place in the list, and what it did to the account's totals.
+    """Trade, its place in the trade list, and its effect on the account's balances.
 
-    `changes` (asset to signed amount) are added when the trade is first
-    recorded, and never again.
+    `changes` (asset to signed amount) are added to the balances once, when the trade
+    is first recorded.
     """
 
     place: int
@@ -65,8 +65,8 @@ class StoredTrade:
     changes: Mapping[str, Decimal] = field(default_factory=dict)
 
 
-class StoredText(NamedTuple):
-    """A trade as it is served, its place in the list, and whose it is."""
+class SerializedTrade(NamedTuple):
+    """Trade as its encoded JSON, with its place in the trade list and its account."""
 
     place: int
     account: str
@@ -74,7 +74,7 @@ class StoredText(NamedTuple):
 
 
 class StoredExecution(NamedTuple):
-    """What books need to know of a trade, and its place in the list."""
+    """Fields of a trade that accounting needs, with its place in the trade list."""
 
     place: int
     account: str
@@ -83,7 +83,7 @@ class StoredExecution(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredPosition:
-    """A paper position and its settings; `body` is JSON of the bridge's own making."""
+    """Paper position and its settings; `body` is JSON that only the bridge interprets."""
 
     account: str
     symbol: str
@@ -92,7 +92,7 @@ class StoredPosition:
 
 @dataclass(frozen=True, slots=True)
 class JournalEvent:
-    """An event that can be asked for again: its data line, as the streams send it."""
+    """Durable event: `data` is its SSE data line; `ends` marks one that removes its key."""
 
     topic: str
     name: str
@@ -104,7 +104,7 @@ class JournalEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """A journalled event and its number: numbers grow in the order of commits, with gaps."""
+    """Journalled event and its number; numbers grow in the order of commits, with gaps."""
 
     sequence: int
     event: JournalEvent
@@ -112,19 +112,19 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What happened together; all of it is committed in one transaction, or nothing.
+    """Changes that are committed in one transaction.
 
-    `balances` are changes of the account's totals (asset to signed amount) that
-    come with no trade; `memos` are JSON objects that replace what their names stood
-    for. `id` lets the journal know a batch again that is recorded
-    once more because nobody knows whether it was committed.
+    `balances` are balance changes without a trade (account to asset to signed amount);
+    `bot_state` maps names to the JSON objects that replace the stored ones; `accepted` and
+    `lost` are order ids whose intents are settled. `id` makes a retry after an
+    uncertain commit idempotent.
     """
 
     orders: Sequence[StoredOrder] = ()
     trades: Sequence[StoredTrade] = ()
     positions: Sequence[StoredPosition] = ()
     balances: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
-    memos: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    bot_state: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     accepted: Sequence[str] = ()
     lost: Sequence[str] = ()
     events: Sequence[JournalEvent] = ()
@@ -132,17 +132,17 @@ class Batch:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether nothing happened."""
+        """Return whether there is nothing to commit."""
         return not any(getattr(self, row.name) for row in fields(self) if row.name != "id")
 
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """What an account comes back with after a restart.
+    """State of an account that is restored after a restart.
 
-    `opened` holds the balances that the account began with, `balances` the
-    present totals, `baseline` the value in the reference market that profit is
-    counted from (None until it was first known).
+    `opened` holds the balances at the account's creation, `balances` the present
+    totals, `baseline` the value in the reference market from which profit is
+    calculated (None until it is first known).
     """
 
     opened: Mapping[str, Decimal]
@@ -153,11 +153,11 @@ class AccountState:
 
 
 class JournalUnavailable(Exception):
-    """The journal cannot be written: disk full, database gone."""
+    """The journal's database cannot be used: disk full, connection lost."""
 
 
 class OrderJournal(Protocol):
-    """The store as the bridge sees it; every method blocks and may be called from any thread.
+    """Durable log of intents, orders and trades; every method blocks, any thread may call it.
 
     All raise `JournalUnavailable` when the store fails, having changed nothing.
     """
@@ -166,34 +166,34 @@ class OrderJournal(Protocol):
         """Return the account, creating it with these balances when it is new."""
 
     def set_baseline(self, account: str, baseline: Decimal) -> None:
-        """Keep the value that profit is counted from."""
+        """Store the value from which profit is calculated."""
 
-    def intend(self, *wanted: Intent) -> Sequence[Intent | None]:
-        """Write intents; return for each None, or the earlier one that holds a key of it.
+    def insert_intents(self, *wanted: Intent) -> Sequence[Intent | None]:
+        """Insert intents; return for each None, or the earlier intent that holds one of its keys.
 
-        A key is held for `KEYS_LAST`.
+        A key is held for `KEY_LIFETIME`.
         """
 
     def find_intent(self, user_id: str, key: str, at: datetime) -> Intent | None:
-        """Return the intent that holds a key at a time, if one does."""
+        """Return the intent that holds a key at a time, or None."""
 
-    def refuse(self, order_id: str, answer: Mapping[str, Any]) -> None:
-        """Note that nothing was placed, and the answer that was given."""
+    def mark_refused(self, order_id: str, answer: Mapping[str, Any]) -> None:
+        """Settle an intent as refused, with the error that was returned."""
 
-    def withdraw(self, order_id: str) -> None:
-        """Delete an intent that never reached the bot (it was not running): a retry may pass."""
+    def delete_intent(self, order_id: str) -> None:
+        """Delete an intent that never reached the bot (not running), which frees its keys."""
 
     def open_intents(self, account: str) -> Sequence[Intent]:
-        """Return the intents whose outcome is not known."""
+        """Return the intents without a known outcome."""
 
     def record(self, batch: Batch) -> Sequence[int]:
-        """Commit what happened and return the numbers of its events.
+        """Commit a batch and return the numbers of its events.
 
         A batch that was committed before changes nothing.
         """
 
-    def memo(self, name: str) -> Mapping[str, Any]:
-        """Return what was last kept under a name; nothing is in it if nothing ever was."""
+    def bot_state(self, name: str) -> Mapping[str, Any]:
+        """Return the JSON object stored under a name, empty if there is none."""
 
     def newest_orders(self, limit: int) -> Sequence[StoredOrder]:
         """Return the newest orders of all accounts, oldest first."""
@@ -214,11 +214,11 @@ class OrderJournal(Protocol):
         symbol: str | None,
         since: datetime | None,
         until: datetime | None,
-    ) -> Sequence[StoredText]:
+    ) -> Sequence[SerializedTrade]:
         """Return older trades, newest first."""
 
     def executions_between(self, after: int, before: int, limit: int) -> Sequence[StoredExecution]:
-        """Return trades between two places, oldest first, as far as books need them."""
+        """Return the trades between two places, oldest first, for accounting."""
 
     def find_order(
         self, *, order_id: str | None = None, client_order_id: str | None = None
@@ -230,18 +230,18 @@ class OrderJournal(Protocol):
 
 
 class EventJournal(Protocol):
-    """The journalled events as the streams see them; blocks, raises `JournalUnavailable`."""
+    """Durable log of events; its methods block and raise `JournalUnavailable`."""
 
     def events_after(
         self, sequence: int, topics: Collection[str], limit: int
     ) -> Sequence[StoredEvent]:
-        """Return the events of some topics that follow a number, oldest first."""
+        """Return the events of the topics with a greater number, oldest first."""
 
     def last_event_sequence(self) -> int:
-        """Return the number of the newest event, 0 if there never was one."""
+        """Return the number of the newest event, 0 without any."""
 
     def oldest_event_sequence(self) -> int:
-        """Return the number of the oldest event that is kept, 0 if there never was one."""
+        """Return the number of the oldest stored event, 0 without any."""
 
-    def forget_events(self, before: datetime) -> None:
-        """Delete the events that were recorded before a time; the newest one always stays."""
+    def delete_events_before(self, before: datetime) -> None:
+        """Delete the events recorded before a time, except the newest event of all."""

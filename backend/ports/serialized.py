@@ -1,4 +1,4 @@
-"""A read model: an answer serialised once, when its content changed, and handed out many times."""
+"""SerializedResponse: a JSON response encoded once, when its content changed, and served often."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SerializedResponse:
-    """The whole JSON envelope as bytes; its `timestamp` is the moment the model was taken."""
+    """Whole JSON envelope as bytes, with its ETag; its `timestamp` is when the data was read."""
 
     body: bytes
     etag: str

@@ -1,4 +1,4 @@
-"""How a stream leaves the server: its socket goes to whoever writes it from then on."""
+"""Handoff of a connection's socket from the HTTP server to a stream, through the WSGI environ."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-SocketTaker = Callable[[socket.socket], None]
+SocketReceiver = Callable[[socket.socket], None]
 
-_KEY = "backend.socket_taker"
+_KEY = "backend.socket_receiver"
 
 
-def offer_socket(environ: WSGIEnvironment) -> None:
-    """Say that the server of this request can part with its socket; the server calls this."""
+def enable_socket_handoff(environ: WSGIEnvironment) -> None:
+    """Mark a request as one whose socket can be handed over; called by the server."""
     environ[_KEY] = None
 
 
-def hand_over_socket(environ: WSGIEnvironment, taker: SocketTaker) -> bool:
-    """Have `taker` called with the socket once the head of the answer has been sent.
+def hand_over_socket(environ: WSGIEnvironment, receiver: SocketReceiver) -> bool:
+    """Register `receiver` to be called with the socket once the response head has been sent.
 
-    The answer's own body must be empty; what follows on the wire is the
-    taker's, who also closes the plain, blocking socket that it is given. False
-    under a server that cannot part with sockets, and for HEAD: then the view
-    answers with an iterable body instead.
+    The response's own body must be empty; what follows on the wire is written by the
+    receiver, which also closes the plain, blocking socket that it is given. Return False
+    under a server without socket handoff, and for HEAD: the view then returns an
+    iterable body instead.
     """
     if _KEY not in environ:
         return False
-    environ[_KEY] = taker
+    environ[_KEY] = receiver
     return True
 
 
-def socket_taker(environ: WSGIEnvironment) -> SocketTaker | None:
-    """Return who wants the socket of this request; the server calls this."""
-    taker: SocketTaker | None = environ.get(_KEY)
-    return taker
+def socket_receiver(environ: WSGIEnvironment) -> SocketReceiver | None:
+    """Return the receiver registered for this request's socket; called by the server."""
+    receiver: SocketReceiver | None = environ.get(_KEY)
+    return receiver

@@ -18,7 +18,7 @@ from backend.errors import ApiError, InternalError, MalformedRequest
 from backend.middleware.access_log import access_log, log_access
 from backend.middleware.errors import MAX_BODY_BYTES, HttpError, problem, problem_headers
 from backend.middleware.headers import SECURITY_HEADERS, new_request_id
-from backend.ports.socket_handoff import SocketTaker, offer_socket, socket_taker
+from backend.ports.socket_handoff import SocketReceiver, enable_socket_handoff, socket_receiver
 from backend.server.http1 import MAX_LINE_BYTES, Body, Head, format_head, http_date, read_head
 
 if TYPE_CHECKING:
@@ -149,18 +149,18 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
             if (value := environ.pop("HTTP_" + name, None)) is not None:
                 environ[name] = value
         if head.method == "GET":
-            offer_socket(environ)
+            enable_socket_handoff(environ)
         return environ
 
     def process_result(self) -> None:
         """Send the answer, or its head alone when a stream's writer takes the socket over."""
-        taker = socket_taker(self.environ) if self.code in (101, 200) else None
+        taker = socket_receiver(self.environ) if self.code in (101, 200) else None
         if taker is None:
             super().process_result()
         else:
             self._hand_over(taker)
 
-    def _hand_over(self, taker: SocketTaker) -> None:
+    def _hand_over(self, taker: SocketReceiver) -> None:
         self.close_connection = True
         self.response_headers = [
             header for header in self.response_headers if header[0].lower() != "content-length"

@@ -89,18 +89,20 @@ class Hub:
         self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
         self._thread.start()
 
-    def publish(self, event: Event, number: int | None = None) -> None:
-        """Append one event, `number` being its number in the journal; returns at once.
+    def publish(self, event: Event, journal_number: int | None = None) -> None:
+        """Append one event, `journal_number` being its number in the journal; returns at once.
 
         With a number it does not come from the bot's thread, and may be sent by this one.
         """
-        self._post_event(partial(self._delivery.take, event, number), number is not None)
+        self._post_event(
+            partial(self._delivery.take, event, journal_number), journal_number is not None
+        )
 
-    def wants(self, topic: Topic, symbol: str) -> bool:
+    def has_subscribers(self, topic: Topic, symbol: str) -> bool:
         """Tell whether anybody follows the topic for this symbol."""
         return self._delivery.wants(topic, symbol)
 
-    def load(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
+    def replace_snapshot(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
         """Replace a topic's snapshot, and send it to the streams that carry the topic."""
         self._post_event(partial(self._delivery.reload, topic, dict(items)))
 

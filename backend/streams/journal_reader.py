@@ -92,7 +92,7 @@ class JournalReader:
 
     def _forget(self) -> None:
         try:
-            self._journal.forget_events(utc_now() - self._kept_for)
+            self._journal.delete_events_before(utc_now() - self._kept_for)
         except JournalUnavailable:
             _log.warning("old events could not be forgotten")
 

@@ -55,17 +55,17 @@ class Sink:
         self.events: list[Event] = []
         self.loads: list[tuple[Topic, dict[str, tuple[str | None, bytes]]]] = []
 
-    def publish(self, event: Event, number: int | None = None) -> None:
+    def publish(self, event: Event, journal_number: int | None = None) -> None:
         if event.topic == "prices":
             self.passes.wait(TIMEOUT_S)
         self.events.append(event)
 
-    def load(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
+    def replace_snapshot(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
         if topic == "candles":  # the first that a boot loads
             self.passes.wait(TIMEOUT_S)
         self.loads.append((topic, dict(items)))
 
-    def wants(self, topic: Topic, symbol: str) -> bool:
+    def has_subscribers(self, topic: Topic, symbol: str) -> bool:
         return False
 
     def mark(self) -> int:

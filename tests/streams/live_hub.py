@@ -64,7 +64,9 @@ class Live:
 
     def load(self, topic: Topic, values: dict[str, int]) -> None:
         """Replace a topic's values."""
-        self.hub.load(topic, {key: (None, item(key, value)) for key, value in values.items()})
+        self.hub.replace_snapshot(
+            topic, {key: (None, item(key, value)) for key, value in values.items()}
+        )
 
     def close(self) -> None:
         """End the hub, the server and the clients."""

@@ -276,4 +276,4 @@ class LiveWorld(World):
 
     def _reload(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
         assert self._live is not None
-        self._live.hub.load(topic, items)
+        self._live.hub.replace_snapshot(topic, items)

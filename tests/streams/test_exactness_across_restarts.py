@@ -84,7 +84,7 @@ class Server:
                 key: (symbol, json.dumps({"key": key, "value": value}).encode())
                 for key, (symbol, value) in self.state.get(topic, {}).items()
             }
-            self.house.live.hub.load(topic, items)  # as the bridge does  # type: ignore[arg-type]
+            self.house.live.hub.replace_snapshot(topic, items)  # as the bridge does  # type: ignore[arg-type]
 
     def between(self, after: int, before: int, topics: tuple[str, ...], symbol: str | None) -> int:
         """Count what a client must have been told between two numbers, both left out."""
@@ -221,7 +221,7 @@ class World:
 
     def forget(self) -> None:
         self.server.house.settle()
-        self.server.house.journal.forget_events(utc_now() + timedelta(hours=1))
+        self.server.house.journal.delete_events_before(utc_now() + timedelta(hours=1))
 
     def open(self, who: int) -> None:
         self.followers[who].open(self.server)

@@ -18,13 +18,13 @@ class Listener:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    def publish(self, event: Event, number: int | None = None) -> None:
+    def publish(self, event: Event, journal_number: int | None = None) -> None:
         self.events.append(event)
 
-    def load(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
+    def replace_snapshot(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
         raise NotImplementedError
 
-    def wants(self, topic: Topic, symbol: str) -> bool:
+    def has_subscribers(self, topic: Topic, symbol: str) -> bool:
         raise NotImplementedError
 
 

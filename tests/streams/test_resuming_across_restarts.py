@@ -200,7 +200,7 @@ def test_what_is_forgotten_begins_anew(house: House) -> None:
     for number in range(3):
         house.publish("orders", "a", number)
     house.settle()
-    house.journal.forget_events(utc_now() + timedelta(hours=1))
+    house.journal.delete_events_before(utc_now() + timedelta(hours=1))
     house.restart()
     house.live.load("orders", {"a": 2})
     reset, snapshot = house.open("topics=orders", last_event_id=last).take(2)
@@ -303,7 +303,7 @@ def test_past_events_that_are_gone_are_not_passed_over(house: House) -> None:
     for number in range(3):
         house.publish("orders", "a", number)
     house.settle()
-    house.journal.forget_events(utc_now() + timedelta(hours=1))
+    house.journal.delete_events_before(utc_now() + timedelta(hours=1))
     hub = house.live.hub
     for gone in ("0-1", "0-99", f"abc-{2**90}"):
         with pytest.raises(EventsGone):

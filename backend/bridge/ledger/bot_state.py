@@ -21,7 +21,7 @@ class SavedBotState:
 
     def recall(self, name: Name) -> Mapping[str, Any]:
         """Return a memo, nothing in it if there never was one; blocks."""
-        self._kept[name] = self._journal.memo(name)
+        self._kept[name] = self._journal.bot_state(name)
         return self._kept[name]
 
     def keep(self, name: Name, **memo: Any) -> None:

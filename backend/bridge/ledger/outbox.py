@@ -187,7 +187,7 @@ class Outbox:
         if not wishes:
             return
         try:
-            found = self._journal.intend(*(wish.intent for wish in wishes))
+            found = self._journal.insert_intents(*(wish.intent for wish in wishes))
         except JournalUnavailable as error:
             log.exception("the order journal cannot be written")
             self.suspect()
@@ -208,7 +208,7 @@ class Outbox:
     def _tell(self, change: Change, events: Sequence[tuple[Event, int | None]]) -> None:
         try:
             if change.snapshot is not None:
-                self._sink.load(*change.snapshot)
+                self._sink.replace_snapshot(*change.snapshot)
             for event, number in events:
                 self._sink.publish(event, number)
         except Exception:  # it is committed: who waits for that must not wait for a client
@@ -261,7 +261,7 @@ def _batch(changes: Sequence[Change]) -> Batch | None:
         accepted=accepted,
         lost=lost,
         events=events,
-        memos=memos,
+        bot_state=memos,
     )
     probes = any(change.probes for change in changes)
     return batch if probes or not batch.is_empty else None

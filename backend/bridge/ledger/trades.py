@@ -12,7 +12,7 @@ from backend.bridge.runtime.runner import BotRunner
 from backend.concurrency.host import Host
 from backend.errors import TradeNotFound
 from backend.pagination import decode_cursor, encode_cursor
-from backend.ports.journal import OrderJournal, StoredText
+from backend.ports.journal import OrderJournal, SerializedTrade
 from backend.ports.serialized import SerializedResponse
 from backend.schemas.trades import Execution, Trade, TradeQuery, execution_of
 
@@ -90,7 +90,7 @@ class Trades:
     def _is_mine(self, account: str) -> bool:
         return account == self._ledger.account(account.partition(":")[0])
 
-    def _older(self, query: TradeQuery, place: int, count: int) -> Sequence[StoredText]:
+    def _older(self, query: TradeQuery, place: int, count: int) -> Sequence[SerializedTrade]:
         return self._host.call_blocking(
             self._journal.trades_before,
             place,
@@ -100,5 +100,5 @@ class Trades:
             until=query.until,
         )
 
-    def _line(self, row: StoredText) -> Line | None:
+    def _line(self, row: SerializedTrade) -> Line | None:
         return Line(row.place, row.json) if self._is_mine(row.account) else None

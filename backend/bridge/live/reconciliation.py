@@ -140,6 +140,6 @@ async def _settle(
 
 
 def _as_it_was_asked(intent: Intent, exchange: str) -> Order:
-    asked = NewOrder.model_validate(dict(intent.asked))
+    asked = NewOrder.model_validate(dict(intent.request))
     order = new_order(asked, intent.order_id, exchange)
     return order.model_copy(update={"created_at": intent.created_at})

@@ -45,7 +45,7 @@ class Signals:
     async def begin(self, bot: Any) -> None:
         """Listen to a bot that has booted: to what strategies evaluate, and to notifications."""
         self._running.clear()
-        self._sink.load("candles", {})
+        self._sink.replace_snapshot("candles", {})
         await self._follow_evaluators(bot.evaluator_producer.matrix_id)
         await self._follow_notifications()
 
@@ -83,7 +83,7 @@ class Signals:
 
     async def _follow_evaluators(self, matrix_id: str) -> None:
         matrix = matrices.Matrices.instance().get_matrix(matrix_id).matrix
-        self._sink.load("evaluators", dict(_standing(matrix.root, ())))
+        self._sink.replace_snapshot("evaluators", dict(_standing(matrix.root, ())))
         channel = evaluator_channels.get_chan(evaluator_constants.MATRIX_CHANNEL, matrix_id)
         await channel.new_consumer(self._on_evaluation, priority_level=_PRIORITY)
 

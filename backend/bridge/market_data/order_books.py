@@ -41,7 +41,7 @@ class OrderBooks:
         self._managers.clear()
         self._told.clear()
         self._asked.clear()
-        self._sink.load("order_book", {})
+        self._sink.replace_snapshot("order_book", {})
 
     async def watch(self, manager: Any) -> None:
         """Take the books of an exchange as OctoBot gets them for its strategies."""
@@ -57,7 +57,7 @@ class OrderBooks:
                     self._ask(manager, symbol)
                     for manager in self._managers.values()
                     for symbol in manager.exchange_config.traded_symbol_pairs
-                    if self._sink.wants("order_book", symbol)
+                    if self._sink.has_subscribers("order_book", symbol)
                     and self._is_due(_key(manager.exchange_name, symbol))
                 )
             )

@@ -126,7 +126,7 @@ class IdempotentOrders:
                 if earlier is not None:
                     return self._answer_again(earlier, intent.fingerprint)
             asked = resolve()
-            known = replace(intent, asked=asked.model_dump(mode="json", exclude_none=True))
+            known = replace(intent, request=asked.model_dump(mode="json", exclude_none=True))
             return self._first(known, lambda order_id: place(asked, order_id))
 
         return self._once(intent, first)
@@ -196,10 +196,10 @@ class IdempotentOrders:
         except OrderStateUnknown:
             raise  # the intent stays open: reconciliation settles it
         except _NOT_TRIED:
-            self._write(self._journal.withdraw, intent.order_id)
+            self._write(self._journal.delete_intent, intent.order_id)
             raise
         except ApiError as error:
-            self._write(self._journal.refuse, intent.order_id, _answer(error))
+            self._write(self._journal.mark_refused, intent.order_id, _answer(error))
             raise
         finally:
             room.give_back()
@@ -264,7 +264,7 @@ def _intent(
         user_id=user_id,
         keys=tuple(keys),
         fingerprint=_fingerprint(content),
-        asked=asked,
+        request=asked,
         account=account,
         created_at=utc_now(),
     )

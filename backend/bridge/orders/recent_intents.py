@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.ports.journal import KEYS_LAST, Intent
+from backend.ports.journal import KEY_LIFETIME, Intent
 
 MOST_KEPT = 4096
 
@@ -27,6 +27,6 @@ class RecentIntents:
         """Return the earlier intent that holds a key of this one, if it is remembered."""
         for key in sorted(intent.keys):
             earlier = self._by_key.get((intent.user_id, key))
-            if earlier is not None and earlier.created_at >= intent.created_at - KEYS_LAST:
+            if earlier is not None and earlier.created_at >= intent.created_at - KEY_LIFETIME:
                 return earlier
         return None

@@ -78,7 +78,7 @@ def commit(connection: Connection, batch: Batch) -> None:
     changes = [*batch.balances.items(), *((trade.account, trade.changes) for trade in new_trades)]
     for account, sums in _summed(changes).items():
         _change_totals(connection, account, sums)
-    memos.put(connection, batch.memos)
+    memos.put(connection, batch.bot_state)
     intents.settle(connection, batch.accepted, "accepted")
     intents.settle(connection, batch.lost, "lost")
     now = utc_now()

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.sql import ClauseElement
 
-from backend.ports.journal import KEYS_LAST, Intent
+from backend.ports.journal import KEY_LIFETIME, Intent
 from backend.store.journal.compiled import Insert, in_both, upsert
 from backend.store.journal.mapping import as_json, intent_values, read_intent
 from backend.store.journal.models import IntentKeyRow, IntentRow
@@ -64,7 +64,7 @@ def add(connection: Connection, intent: Intent) -> Intent | None:
     Nobody else writes meanwhile: what was looked up first holds until the end.
     """
     keys = sorted(set(intent.keys))
-    oldest = intent.created_at - KEYS_LAST
+    oldest = intent.created_at - KEY_LIFETIME
     for key in keys:
         names = {"user_id": intent.user_id, "key": key}
         if _HELD.fetch(connection, {**names, "oldest": oldest}):
@@ -79,7 +79,7 @@ def add(connection: Connection, intent: Intent) -> Intent | None:
 def holder(connection: Connection, user_id: str, key: str, at: datetime) -> Intent | None:
     """Return the intent that holds a key, unless it is too old at that time."""
     row = connection.execute(_HOLDER, {"user_id": user_id, "key": key}).first()
-    return None if row is None or row.created_at < at - KEYS_LAST else read_intent(row)
+    return None if row is None or row.created_at < at - KEY_LIFETIME else read_intent(row)
 
 
 def settle(

@@ -12,15 +12,15 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection
 
 from backend.ports.journal import (
-    KEYS_LAST,
+    KEY_LIFETIME,
     AccountState,
     Batch,
     Intent,
     JournalUnavailable,
+    SerializedTrade,
     StoredEvent,
     StoredExecution,
     StoredOrder,
-    StoredText,
     StoredTrade,
 )
 from backend.store.database import Database
@@ -62,7 +62,7 @@ class Journal:
         with self._change() as connection:
             accounts.set_baseline(connection, account, baseline)
 
-    def intend(self, *wanted: Intent) -> Sequence[Intent | None]:
+    def insert_intents(self, *wanted: Intent) -> Sequence[Intent | None]:
         """Write intents; return for each None, or the earlier one that holds a key of it.
 
         A key is held for 24 h. Of several with one key exactly one is written.
@@ -71,7 +71,7 @@ class Journal:
             with self._change() as connection:
                 earlier = [intents.add(connection, intent) for intent in wanted]
                 if next(self._intended) % _TIDY_EVERY == 0:
-                    intents.forget_some(connection, wanted[0].created_at - KEYS_LAST)
+                    intents.forget_some(connection, wanted[0].created_at - KEY_LIFETIME)
                 return earlier
         except JournalUnavailable:
             self._uncertain.update(intent.order_id for intent in wanted)
@@ -81,12 +81,12 @@ class Journal:
         """Return the intent that holds a key at a time, if one does."""
         return self._read(intents.holder, user_id, key, at)
 
-    def refuse(self, order_id: str, answer: Mapping[str, Any]) -> None:
+    def mark_refused(self, order_id: str, answer: Mapping[str, Any]) -> None:
         """Note that nothing was placed, and the answer that was given."""
         with self._change() as connection:
             intents.settle(connection, [order_id], "refused", answer)
 
-    def withdraw(self, order_id: str) -> None:
+    def delete_intent(self, order_id: str) -> None:
         """Delete an intent that never reached the bot: a retry with its keys may pass."""
         with self._change() as connection:
             intents.remove(connection, [order_id])
@@ -107,7 +107,7 @@ class Journal:
                 batches.forget_some(connection)
             return events.newest_numbers(connection, len(batch.events))
 
-    def memo(self, name: str) -> Mapping[str, Any]:
+    def bot_state(self, name: str) -> Mapping[str, Any]:
         """Return what was last kept under a name; nothing is in it if nothing ever was."""
         return self._read(memos.read, name)
 
@@ -133,7 +133,7 @@ class Journal:
         symbol: str | None,
         since: datetime | None,
         until: datetime | None,
-    ) -> Sequence[StoredText]:
+    ) -> Sequence[SerializedTrade]:
         """Return older trades, newest first."""
         return self._read(lists.trades_before, place, limit, symbol, since, until)
 
@@ -165,7 +165,7 @@ class Journal:
         """Return the number of the oldest event that is kept, 0 if there never was one."""
         return self._read(events.oldest_sequence)
 
-    def forget_events(self, before: datetime) -> None:
+    def delete_events_before(self, before: datetime) -> None:
         """Delete the events that were recorded before a time; the newest one always stays.
 
         It goes in small steps, between which others write.

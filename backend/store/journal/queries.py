@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from backend.ports.journal import StoredExecution, StoredOrder, StoredText, StoredTrade
+from backend.ports.journal import SerializedTrade, StoredExecution, StoredOrder, StoredTrade
 from backend.store.journal.mapping import read_execution, read_order, read_trade
 from backend.store.journal.models import OrderRow, TradeRow
 
@@ -60,7 +60,7 @@ def trades_before(
     symbol: str | None,
     since: datetime | None,
     until: datetime | None,
-) -> list[StoredText]:
+) -> list[SerializedTrade]:
     """Return the trades older than a place, newest first."""
     query = _TEXTS.where(TradeRow.place < place)
     if symbol is not None:
@@ -70,7 +70,7 @@ def trades_before(
     if until is not None:
         query = query.where(TradeRow.executed_at < until)
     rows = connection.execute(query.order_by(TradeRow.place.desc()).limit(limit))
-    return [StoredText(place, account, body.encode()) for place, account, body in rows]
+    return [SerializedTrade(place, account, body.encode()) for place, account, body in rows]
 
 
 def executions_between(

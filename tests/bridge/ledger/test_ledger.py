@@ -16,10 +16,10 @@ from tests.store.journal.samples import order, trade
 class Silence:
     """Takes events and forgets them."""
 
-    def publish(self, event: object, number: int | None = None) -> None:
+    def publish(self, event: object, journal_number: int | None = None) -> None:
         """Forget an event."""
 
-    def load(self, topic: str, items: object) -> None:
+    def replace_snapshot(self, topic: str, items: object) -> None:
         """Forget a snapshot."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 from backend.bridge.orders.recent_intents import MOST_KEPT, RecentIntents
-from backend.ports.journal import KEYS_LAST, Intent
+from backend.ports.journal import KEY_LIFETIME, Intent
 
 NOW = datetime(2026, 1, 20, 10, tzinfo=timezone.utc)
 
@@ -27,8 +27,8 @@ def test_an_intent_is_found_by_each_of_its_keys_and_by_its_user_alone() -> None:
 def test_an_intent_is_found_for_a_day_and_not_longer() -> None:
     answered, first = RecentIntents(), intent(1, "header:k")
     answered.note(first)
-    assert answered.find(intent(2, "header:k", at=NOW + KEYS_LAST)) == first
-    later = NOW + KEYS_LAST + timedelta(microseconds=1)
+    assert answered.find(intent(2, "header:k", at=NOW + KEY_LIFETIME)) == first
+    later = NOW + KEY_LIFETIME + timedelta(microseconds=1)
     assert answered.find(intent(3, "header:k", at=later)) is None
 
 

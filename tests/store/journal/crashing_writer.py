@@ -48,7 +48,7 @@ def say(what: str, number: int) -> None:
 
 def keep(journal: Journal, chance: random.Random, number: int) -> None:
     """Keep one order from its intent to its last trade."""
-    journal.intend(intent(number, f"header:{number}", f"client:{number}"))
+    journal.insert_intents(intent(number, f"header:{number}", f"client:{number}"))
     journal.record(opened(number))
     for batch in fills(chance, number):
         journal.record(batch)

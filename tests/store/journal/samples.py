@@ -76,7 +76,7 @@ def intent(number: int, *keys: str, **fields: Any) -> Intent:
         "user_id": "bob",
         "keys": keys,
         "fingerprint": "f" * 64,
-        "asked": ASKED,
+        "request": ASKED,
         "account": ACCOUNT,
         "created_at": NOW,
     }

@@ -116,8 +116,8 @@ def test_changes_of_an_account_that_was_never_opened_are_a_defect(
 
 
 def test_memos_are_kept_by_name_and_replaced_as_a_whole(journal: Journal) -> None:
-    assert journal.memo("pause") == {}
-    journal.record(Batch(memos={"pause": {"paused": True, "reason": "ü"}, "day": {"a": [1]}}))
-    journal.record(Batch(memos={"pause": {"paused": False}}))
-    assert journal.memo("pause") == {"paused": False}
-    assert journal.memo("day") == {"a": [1]}
+    assert journal.bot_state("pause") == {}
+    journal.record(Batch(bot_state={"pause": {"paused": True, "reason": "ü"}, "day": {"a": [1]}}))
+    journal.record(Batch(bot_state={"pause": {"paused": False}}))
+    assert journal.bot_state("pause") == {"paused": False}
+    assert journal.bot_state("day") == {"a": [1]}

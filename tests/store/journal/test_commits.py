@@ -31,8 +31,8 @@ def events(journal: Journal) -> list[str]:
 
 
 def test_all_of_a_batch_is_kept(journal: Journal) -> None:
-    journal.intend(intent(1))
-    journal.intend(intent(2))
+    journal.insert_intents(intent(1))
+    journal.insert_intents(intent(2))
     journal.record(
         Batch(
             orders=[order(1, status="filled", tag="é-日本")],

@@ -80,17 +80,17 @@ def test_old_ones_are_forgotten_but_not_the_newest(journal: Journal) -> None:
     between = utc_now()
     journal.record(Batch(events=[event(count), event(count + 1)]))
     last = journal.last_event_sequence()
-    journal.forget_events(between)
+    journal.delete_events_before(between)
     assert keys(journal.events_after(0, TOPICS, 10)) == [f"o{count}", f"o{count + 1}"]
-    journal.forget_events(utc_now() + timedelta(hours=1))
+    journal.delete_events_before(utc_now() + timedelta(hours=1))
     assert keys(journal.events_after(0, TOPICS, 10)) == [f"o{count + 1}"]
     assert journal.last_event_sequence() == last
 
 
 def test_forgetting_nothing_is_fine(journal: Journal) -> None:
-    journal.forget_events(utc_now())
+    journal.delete_events_before(utc_now())
     journal.record(Batch(events=[event(1), event(2)]))
-    journal.forget_events(utc_now() - timedelta(hours=1))
+    journal.delete_events_before(utc_now() - timedelta(hours=1))
     assert keys(journal.events_after(0, TOPICS, 10)) == ["o1", "o2"]
 
 

@@ -24,11 +24,11 @@ from tests.store.journal.samples import ACCOUNT, event, intent, order, trade
 CHANGES: list[Callable[[Journal], object]] = [
     lambda journal: journal.open_account("another", {"USDT": Decimal(1)}),
     lambda journal: journal.set_baseline(ACCOUNT, Decimal(5)),
-    lambda journal: journal.intend(intent(2, "header:new")),
-    lambda journal: journal.refuse("o1", {"status": 422}),
-    lambda journal: journal.withdraw("o1"),
+    lambda journal: journal.insert_intents(intent(2, "header:new")),
+    lambda journal: journal.mark_refused("o1", {"status": 422}),
+    lambda journal: journal.delete_intent("o1"),
     lambda journal: journal.record(FILL),
-    lambda journal: journal.forget_events(utc_now()),
+    lambda journal: journal.delete_events_before(utc_now()),
 ]
 READS: list[Callable[[Journal], object]] = [
     lambda journal: journal.open_intents(ACCOUNT),
@@ -53,7 +53,7 @@ FILL = Batch(
 def journal(database: Database) -> Iterator[Journal]:
     journal = Journal(database)
     journal.open_account(ACCOUNT, {"USDT": Decimal(1000)})
-    journal.intend(intent(1, "header:k"))
+    journal.insert_intents(intent(1, "header:k"))
     journal.record(Batch(orders=[order(0)], trades=[trade(0)], events=[event(8), event(9)]))
     yield journal
     journal.close()
@@ -94,9 +94,9 @@ def test_an_intent_whose_commit_is_in_doubt_is_taken_back(
     database: Database, journal: Journal
 ) -> None:
     with connection_lost(database, when="after commit"), pytest.raises(JournalUnavailable):
-        journal.intend(intent(2, "header:new"))
+        journal.insert_intents(intent(2, "header:new"))
     assert len(journal.open_intents(ACCOUNT)) == 2
-    journal.intend(intent(3, "header:new"))
+    journal.insert_intents(intent(3, "header:new"))
     assert [found.order_id for found in journal.open_intents(ACCOUNT)] == ["o1", "o3"]
 
 
@@ -104,10 +104,10 @@ def test_taking_back_spares_an_intent_that_was_written_after_all(
     database: Database, journal: Journal
 ) -> None:
     with connection_lost(database, when="before commit"), pytest.raises(JournalUnavailable):
-        journal.intend(intent(2, "header:new"))
-    journal.intend(intent(2, "header:new"))
+        journal.insert_intents(intent(2, "header:new"))
+    journal.insert_intents(intent(2, "header:new"))
     journal.set_baseline(ACCOUNT, Decimal(1))
-    assert journal.intend(intent(3, "header:new")) == [intent(2, "header:new")]
+    assert journal.insert_intents(intent(3, "header:new")) == [intent(2, "header:new")]
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -38,7 +38,7 @@ def test_a_full_disk_refuses_whole_batches_and_loses_none(database: Database, si
     assert "full" in str(refused)
     assert contents(database) == before
     with pytest.raises(JournalUnavailable):
-        journal.intend(intent(999_999, "header:k", asked={"tag": "x" * 100_000}))
+        journal.insert_intents(intent(999_999, "header:k", request={"tag": "x" * 100_000}))
     assert contents(database) == before
     limit.allow(more_pages=1000)
     journal.record(batch)
@@ -53,7 +53,7 @@ def test_a_write_that_the_system_refuses_leaves_nothing(
 ) -> None:
     journal = Journal(database)
     journal.open_account(ACCOUNT, {"USDT": Decimal(1000)})
-    journal.intend(intent(1, "header:k"))
+    journal.insert_intents(intent(1, "header:k"))
     before = contents(database)
     fill = Batch(
         orders=[order(1, status="filled")],

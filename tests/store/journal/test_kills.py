@@ -38,7 +38,7 @@ class Nursery:
         url = settings.database_url
         arguments = [str(settings.home), *([url.get_secret_value()] if url else [])]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.store.journal.doomed", *arguments],
+            [sys.executable, "-m", "tests.store.journal.crashing_writer", *arguments],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -159,7 +159,7 @@ class JournalMachine(RuleBasedStateMachine):
     def intend(self, keys: list[str], user: str, account: str) -> None:
         wanted = self._next_intent(keys, user, account)
         holders = self.model.holders(wanted)
-        (earlier,) = self.journal.intend(wanted)
+        (earlier,) = self.journal.insert_intents(wanted)
         if not holders:
             assert earlier is None
             self.model.intents[wanted.order_id] = wanted
@@ -172,17 +172,17 @@ class JournalMachine(RuleBasedStateMachine):
         if self.model.holders(wanted):
             return
         with connection_lost(self.database, when=when), pytest.raises(JournalUnavailable):
-            self.journal.intend(wanted)
+            self.journal.insert_intents(wanted)
         self.journal.set_baseline(ACCOUNT, Decimal(1))
 
     @rule(number=NUMBERS)
     def refuse(self, number: int) -> None:
-        self.journal.refuse(f"i{number}", {"status": 422})
+        self.journal.mark_refused(f"i{number}", {"status": 422})
         self.model.settle(f"i{number}", "refused", {"status": 422})
 
     @rule(number=NUMBERS)
     def withdraw(self, number: int) -> None:
-        self.journal.withdraw(f"i{number}")
+        self.journal.delete_intent(f"i{number}")
         self.model.intents.pop(f"i{number}", None)
 
     @rule(hours=strategies.integers(1, 30))

@@ -40,7 +40,7 @@ def test_funding_changes_balance_and_position_together_and_once(journal: Journal
 
 def test_the_intent_of_a_key_is_found_for_a_day(journal: Journal) -> None:
     mine = intent(1, "header:k")
-    journal.intend(mine)
+    journal.insert_intents(mine)
     assert journal.find_intent(mine.user_id, "header:k", NOW + DAY) == mine
     assert journal.find_intent(mine.user_id, "header:k", NOW + DAY * 2) is None
     assert journal.find_intent(mine.user_id, "header:other", NOW) is None

@@ -79,7 +79,7 @@ def filled(
     shutil.copy(request.getfixturevalue("migrated_file"), home)
     database = Database(make_settings(home, **overrides), ThreadHost())
     journal = Journal(database)
-    journal.intend(intent(0))
+    journal.insert_intents(intent(0))
     first = order(0, status="filled", side="sell", client_order_id="c0")
     journal.record(Batch(orders=[first], trades=[trade(0)], accepted=["o0"]))
     journal.record(Batch(events=[samples.event(0)]))
