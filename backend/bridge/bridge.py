@@ -14,7 +14,7 @@ from backend.bridge.exchange_accounts.key_check import KeyCheck
 from backend.bridge.ledger.bot_state import SavedBotState
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.order_store import KEPT
-from backend.bridge.ledger.outbox import Change, Outbox
+from backend.bridge.ledger.outbox import Outbox
 from backend.bridge.ledger.trades import Trades
 from backend.bridge.live.position_tracker import LivePositionTracker
 from backend.bridge.live.reconciliation import GIVE_UP_AFTER_S
@@ -83,7 +83,7 @@ class Bridge:
             give=self.account_credentials.give,
             on_ready=self._on_ready,
             on_status=self._on_status,
-            pause=_pause_from(self._saved_state.recall("pause")),
+            pause=_pause_from(self._saved_state.load("pause")),
         )
         self._models = ReadModels()
         position_events = PositionEvents()
@@ -179,7 +179,7 @@ class Bridge:
 
     async def _on_ready(self) -> None:
         # an account comes back from what the journal has
-        if not await self._outbox.is_written_within(_JOURNAL_WAIT_S):
+        if not await self._outbox.flush_within(_JOURNAL_WAIT_S):
             raise BootFailed(_NO_JOURNAL)
         try:
             await restore(
@@ -193,7 +193,7 @@ class Bridge:
                 self._pre_trade,
                 self._idempotency.in_flight,
                 self._execution.cancel,
-                self._outbox.is_written_within,
+                self._outbox.flush_within,
                 self._give_up_after_s,
             )
         except (asyncio.TimeoutError, JournalUnavailable):
@@ -211,13 +211,13 @@ class Bridge:
 
     def _on_status(self, status: Status) -> None:
         if status.state in ("running", "paused"):
-            self._saved_state.keep("pause", paused=status.state == "paused", reason=status.reason)
+            self._saved_state.save("pause", paused=status.state == "paused", reason=status.reason)
         self.bot.note(status)
         self._pre_trade.note(status)
         json = self.bot.status().model_dump_json().encode()
         data = event_data(None, None, "bot", json)
         event = Event("bot", "bot_status", "bot", None, data, json)
-        self._outbox.put(Change(events=(event,)))
+        self._outbox.commit(events=[event])
 
 
 def _has_paper_margins(settings: Settings) -> bool:

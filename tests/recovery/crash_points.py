@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from backend.bridge.ledger import outbox as recorder
+from backend.bridge.ledger import outbox
 from backend.ports.journal import Batch
 from backend.sandbox.matching.faults import Faults
 from backend.schemas.orders import Order
@@ -49,7 +49,7 @@ def die_after(instant: str) -> None:
         return outcome
 
     Journal.record = record_and_die  # type: ignore[method-assign]
-    recorder._MOST_AT_ONCE = 1
+    outbox._MOST_AT_ONCE = 1
 
 
 def _die_of_an_order(_: Faults, endpoint: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from backend.bridge.ledger.outbox import Change, Outbox
+from backend.bridge.ledger.outbox import Outbox
 from backend.concurrency.host import ThreadHost
 from backend.ports.events import Event
 from backend.schemas.topics import Topic
@@ -40,11 +40,11 @@ class House:
         self.put(make_event(topic, key, value, **options))
 
     def put(self, *events: Event) -> None:
-        self.recorder.put(Change(events=events))
+        self.recorder.commit(events=events)
 
     def settle(self) -> None:
         """Wait until all that was published is committed and with the hub."""
-        self.recorder.durable().result(WAIT_S)
+        self.recorder.flush().result(WAIT_S)
 
     def close(self) -> None:
         self._stop()

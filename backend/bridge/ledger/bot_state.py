@@ -1,31 +1,32 @@
-"""What the bot must know again after a restart, kept in the journal under a few names."""
+"""State of the bot that outlives a restart, stored in the journal under a few names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from backend.bridge.ledger.outbox import Change, Outbox
+from backend.bridge.ledger.outbox import Outbox
+from backend.bridge.ledger.rows import SavedState
 from backend.ports.journal import OrderJournal
 
 Name = Literal["pause", "day", "dead_man"]
 
 
 class SavedBotState:
-    """Memos by name: read when the process starts, written whenever they change."""
+    """JSON objects by name: loaded when the process starts, saved whenever they change."""
 
     def __init__(self, journal: OrderJournal, outbox: Outbox) -> None:
         self._journal = journal
         self._outbox = outbox
-        self._kept: dict[Name, Mapping[str, Any]] = {}
+        self._saved: dict[Name, Mapping[str, Any]] = {}
 
-    def recall(self, name: Name) -> Mapping[str, Any]:
-        """Return a memo, nothing in it if there never was one; blocks."""
-        self._kept[name] = self._journal.bot_state(name)
-        return self._kept[name]
+    def load(self, name: Name) -> Mapping[str, Any]:
+        """Return what was saved under a name, an empty mapping if nothing was; blocks."""
+        self._saved[name] = self._journal.bot_state(name)
+        return self._saved[name]
 
-    def keep(self, name: Name, **memo: Any) -> None:
-        """Have a memo committed, if it is another than the one that is kept."""
-        if self._kept.get(name) != memo:
-            self._kept[name] = memo
-            self._outbox.put(Change(memo=(name, memo)))
+    def save(self, name: Name, **state: Any) -> None:
+        """Commit a state, unless it equals the one that is saved."""
+        if self._saved.get(name) != state:
+            self._saved[name] = state
+            self._outbox.commit([SavedState(name, state)])

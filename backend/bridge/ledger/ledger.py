@@ -6,18 +6,19 @@ recorder, which commits it and then publishes its event.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 
+from backend.bridge.ledger.booking import PositionBook
 from backend.bridge.ledger.bracket_state import BracketState
 from backend.bridge.ledger.history import Entry
 from backend.bridge.ledger.order_ids import OrderIds
 from backend.bridge.ledger.order_store import OPEN_STATUSES, OrderStore
-from backend.bridge.ledger.outbox import Change, Outbox
+from backend.bridge.ledger.outbox import Outbox
+from backend.bridge.ledger.rows import SettledIntent
 from backend.bridge.octobot.conversion import (
-    ZERO,
     before_any_fill,
     is_execution,
     order_from_dict,
@@ -25,7 +26,7 @@ from backend.bridge.octobot.conversion import (
     trade_id,
     trade_of_fill,
 )
-from backend.bridge.paper.margin_accounts import MarginAccounts
+from backend.ports.journal import StoredOrder, StoredTrade
 from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 from backend.schemas.trades import Trade
@@ -38,17 +39,18 @@ _EVENT_NAMES = {
 }
 
 
-class Ledger(OrderStore):
-    """The register, kept by what the bot tells of its orders and trades."""
+class Ledger:
+    """Orders and trades as the bot and the exchanges report them."""
 
     def __init__(
         self,
         outbox: Outbox,
         mode: str,
         exchange_type: str = "spot",
-        margins: MarginAccounts | None = None,
+        position_book: PositionBook | None = None,
     ) -> None:
-        super().__init__(outbox, mode, exchange_type, margins)
+        self._store = OrderStore(outbox, mode, exchange_type, position_book)
+        self._mode = mode
         self._expected: dict[str, tuple[Order, Mapping[str, Any]]] = {}
         self._held: dict[str, list[tuple[dict[str, Any], str]]] = {}
         self._ids = OrderIds(self._is_ours)
@@ -56,6 +58,32 @@ class Ledger(OrderStore):
         self._untraded: set[str] = set()
         self._rejected: set[str] = set()
         self._brackets = BracketState()
+        self.orders = self._store.orders
+        self.trades = self._store.trades
+
+    # ---- reads, from any thread
+
+    @property
+    def open_orders(self) -> tuple[Entry[Order], ...]:
+        """The open orders, newest first."""
+        return self._store.open_orders
+
+    @property
+    def version(self) -> int:
+        """A number that grows with every change of an order or a trade."""
+        return self._store.version
+
+    def account(self, exchange: str) -> str:
+        """Return the account that orders on this exchange belong to."""
+        return self._store.account(exchange)
+
+    def rebuild_of(self, order_id: str) -> Mapping[str, Any]:
+        """Return what was noted to rebuild an open order in the bot."""
+        return self._store.rebuild_of(order_id)
+
+    def is_unsent(self, order_id: str) -> bool:
+        """Return whether an open order has triggered, and is certainly not at its exchange."""
+        return self.rebuild_of(order_id).get("sending") == "due"
 
     @property
     def awaits_trades(self) -> bool:
@@ -86,6 +114,13 @@ class Ledger(OrderStore):
             for order in self._brackets.due(self._is_known)
             if order.exchange == exchange
         ]
+
+    def load(self, orders: Sequence[StoredOrder], trades: Sequence[StoredTrade]) -> None:
+        """Load the rows of an earlier process, oldest first; before the first boot only."""
+        self._store.load(orders, trades)
+        for stored in orders:
+            if stored.account == self.account(stored.order.exchange):
+                self._follow(stored.order, stored.rebuild)
 
     # ---- what is about to happen, on the bot's loop
 
@@ -137,7 +172,7 @@ class Ledger(OrderStore):
                 self._rejected.discard(order_id)
                 order = order.model_copy(update={"status": "rejected"})
         at_once = order.status == "filled" and self._mode == "paper"
-        with self._as_one():
+        with self._store.transaction():
             self._release_half(order)
             self.update(order, trade=trade_of_fill(raw, order) if at_once else None)
 
@@ -176,13 +211,14 @@ class Ledger(OrderStore):
         if before is None or before.item.status not in OPEN_STATUSES:
             return order if before is None else before.item
         if rebuild is not None:
-            self._rebuild[order.id] = rebuild
+            self._store.set_rebuild(order.id, rebuild)
         unchanged = order.model_copy(update={"updated_at": before.item.updated_at}) == before.item
         if unchanged and rebuild is None:
             return before.item
         if order.status == "filled" and trade is None:
             self._untraded.add(order.id)
-        self._enter_order(order, _EVENT_NAMES.get(order.status, "order_updated"), trade=trade)
+        self._follow(order, self.rebuild_of(order.id))
+        self._store.put_order(order, _EVENT_NAMES.get(order.status, "order_updated"), trade=trade)
         self._release_trades(order)
         return order
 
@@ -201,7 +237,7 @@ class Ledger(OrderStore):
 
     def annotate(self, order_id: str, **notes: Any) -> None:
         """Add to what rebuilds an order; it is committed with the order's next change."""
-        self._rebuild[order_id] = {**self._rebuild.get(order_id, {}), **notes}
+        self._store.set_rebuild(order_id, {**self.rebuild_of(order_id), **notes})
 
     def doubt(self, order_id: str) -> None:
         """Enter that nobody knows how an open order stands, until the exchange has been asked."""
@@ -213,13 +249,14 @@ class Ledger(OrderStore):
     def create(self, order: Order, rebuild: Mapping[str, Any]) -> Entry[Order]:
         """Enter a new order of which the bot has not spoken itself."""
         self._expected.pop(order.id, None)
-        self._rebuild[order.id] = rebuild
-        return self._enter_order(order, "order_created", new=True)
+        self._store.set_rebuild(order.id, rebuild)
+        self._follow(order, rebuild)
+        return self._store.put_order(order, "order_created", new=True)
 
     def lose(self, order: Order) -> None:
         """Enter an order that was asked for and never placed."""
         self.create(order, {})
-        self._put(Change(lost=order.id))
+        self._store.commit([SettledIntent(order.id, "lost")])
         self.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
 
     def record_trade(self, raw: dict[str, Any], exchange: str, *, old: bool = False) -> None:
@@ -235,16 +272,16 @@ class Ledger(OrderStore):
             self._held.setdefault(order_id, []).append((raw, exchange))
             return
         self._untraded.discard(order_id)
-        if order is not None and self._traded.get(order_id, ZERO) >= order.item.filled:
+        if order is not None and self._store.traded(order_id) >= order.item.filled:
             return  # it came before, under the id that OctoBot had for it then
         client_id = order.item.client_order_id if order else None
-        self._put(self._enter_trade(trade_from_dict(raw, exchange, order_id, client_id), old))
+        self._store.put_trade(trade_from_dict(raw, exchange, order_id, client_id), old=old)
 
     def adopt(self, open_orders: Iterable[tuple[dict[str, Any], str]]) -> None:
         """Take in the orders that the bot holds after a boot, and show what is open now."""
         for raw, exchange in open_orders:
             self.record_order(raw, exchange)
-        self._show_open()
+        self._store.replace_snapshot()
 
     def _is_known(self, order_id: str) -> bool:
         return self.orders.get(order_id) is not None
@@ -252,12 +289,12 @@ class Ledger(OrderStore):
     def _is_ours(self, order_id: str) -> bool:
         return order_id in self._expected or self._is_known(order_id)
 
-    def _index(self, entry: Entry[Order], rebuild: Mapping[str, Any]) -> None:
-        super()._index(entry, rebuild)
-        self._ids.bind(rebuild.get("exchange_id"), entry.item.id)
-        if entry.item.status == "filled":
-            self._brackets.note_fill(entry.item, rebuild)
-        elif entry.item.status not in OPEN_STATUSES:
+    def _follow(self, order: Order, rebuild: Mapping[str, Any]) -> None:
+        """Index an order's state: its id at the exchange, and the exits that it brings about."""
+        self._ids.bind(rebuild.get("exchange_id"), order.id)
+        if order.status == "filled":
+            self._brackets.note_fill(order, rebuild)
+        elif order.status not in OPEN_STATUSES:
             for exit_ in rebuild.get("exits", ()):
                 self.forget(exit_["id"])
 

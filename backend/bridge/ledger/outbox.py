@@ -1,4 +1,4 @@
-"""One thread that commits what happened to the journal and then tells the streams, in order.
+"""Transactional outbox: one thread that commits to the journal, then publishes to the streams.
 
 Nothing is shown to a client before it would survive a kill of the process.
 """
@@ -8,28 +8,18 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import enum
 import logging
 import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from backend.accounting.decimals import EXACT, ZERO
+from backend.bridge.ledger.rows import Baseline, Row, merge
 from backend.ports.events import Event, EventSink
-from backend.ports.journal import (
-    Batch,
-    Intent,
-    JournalEvent,
-    JournalUnavailable,
-    OrderJournal,
-    StoredOrder,
-    StoredPosition,
-    StoredTrade,
-)
+from backend.ports.journal import Intent, JournalUnavailable, OrderJournal
 from backend.schemas.topics import JOURNALLED, Topic
 
 _MOST_AT_ONCE = 500
@@ -38,26 +28,29 @@ _RETRY_S = 0.5
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One step of the ledger: rows to commit, then events to publish or a snapshot to load.
+class Commit(NamedTuple):
+    """Rows that are written in one transaction, and the events that are published after it."""
 
-    `balance` (account, asset, amount) changes a total without a trade. A change
-    that `probes` is committed though it holds nothing.
-    """
+    rows: Sequence[Row] = ()
+    events: Sequence[Event] = ()
 
-    order: StoredOrder | None = None
-    trade: StoredTrade | None = None
-    position: StoredPosition | None = None
-    balance: tuple[str, str, Decimal] | None = None
-    accepted: str | None = None
-    lost: str | None = None
-    baseline: tuple[str, Decimal] | None = None
-    memo: tuple[str, Mapping[str, Any]] | None = None
-    events: tuple[Event, ...] = ()
-    snapshot: tuple[Topic, Mapping[str, tuple[str | None, bytes]]] | None = None
-    done: concurrent.futures.Future[None] | None = None
-    probes: bool = False
+
+class _Snapshot(NamedTuple):
+    topic: Topic
+    items: Mapping[str, tuple[str | None, bytes]]
+
+
+class _Flush(NamedTuple):
+    done: concurrent.futures.Future[None]
+
+
+class _Signal(enum.Enum):
+    INTENT = enum.auto()
+    PROBE = enum.auto()
+    CLOSE = enum.auto()
+
+
+_Item = Commit | _Snapshot | _Flush | _Signal
 
 
 class _PendingIntent(NamedTuple):
@@ -66,24 +59,49 @@ class _PendingIntent(NamedTuple):
 
 
 class Outbox:
-    """Takes changes and intents from any thread without waiting; commits them in groups.
+    """Queue of commits, snapshots and intents, filled from any thread without waiting.
 
-    Changes are tried until they are committed, intents once.
+    What waits is committed in groups and in order. Commits are retried until they
+    succeed, intents are tried once.
     """
 
     def __init__(self, journal: OrderJournal, sink: EventSink) -> None:
         self._journal = journal
         self._sink = sink
-        self._queue: queue.SimpleQueue[tuple[Change, ...] | None] = queue.SimpleQueue()
-        self._wishes: deque[_PendingIntent] = deque()
-        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._pending: deque[_PendingIntent] = deque()
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._closing = threading.Event()
         self.healthy = True
         self._thread.start()
 
-    def put(self, *changes: Change) -> None:
-        """Queue changes; those of one call are committed together."""
-        self._queue.put(changes)
+    def commit(self, rows: Sequence[Row] = (), events: Sequence[Event] = ()) -> None:
+        """Queue rows for one transaction, and events to be published once it is committed."""
+        self._queue.put(Commit(rows, events))
+
+    def replace_snapshot(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
+        """Queue a topic's new snapshot; it is loaded after all that was queued before."""
+        self._queue.put(_Snapshot(topic, items))
+
+    def flush(self) -> concurrent.futures.Future[None]:
+        """Return a future that is done when everything queued so far is committed."""
+        done: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._queue.put(_Flush(done))
+        return done
+
+    async def flush_within(self, timeout_s: float) -> bool:
+        """Wait on a loop until everything queued so far is committed; False if that takes longer.
+
+        A loop that was held up meanwhile is not the journal's fault.
+        """
+        done = self.flush()
+        await asyncio.wait([asyncio.wrap_future(done)], timeout=timeout_s)
+        return done.done()
+
+    def probe(self) -> None:
+        """Take the journal for unavailable, and commit nothing again and again until it is not."""
+        self.healthy = False
+        self._queue.put(_Signal.PROBE)
 
     def intend(self, intent: Intent) -> concurrent.futures.Future[Intent | None]:
         """Queue an intent; done when it is committed, with the earlier one if that has its key.
@@ -91,177 +109,125 @@ class Outbox:
         It fails with `JournalUnavailable` when it cannot be written now.
         """
         written: concurrent.futures.Future[Intent | None] = concurrent.futures.Future()
-        self._wishes.append(_PendingIntent(intent, written))
-        self.put()
+        self._pending.append(_PendingIntent(intent, written))
+        self._queue.put(_Signal.INTENT)
         if not self._thread.is_alive():
-            self._refuse_wishes(JournalUnavailable("the journal is closed"))
+            self._refuse_pending(JournalUnavailable("the journal is closed"))
         return written
-
-    def durable(self) -> concurrent.futures.Future[None]:
-        """Return a future that is done when everything queued so far is committed."""
-        done: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self.put(Change(done=done))
-        return done
-
-    async def is_written_within(self, timeout_s: float) -> bool:
-        """Wait on a loop until everything queued so far is committed; False if that takes longer.
-
-        A loop that was held up meanwhile is not the journal's fault.
-        """
-        done = self.durable()
-        await asyncio.wait([asyncio.wrap_future(done)], timeout=timeout_s)
-        return done.done()
-
-    def suspect(self) -> None:
-        """Note that somebody else could not write the journal; it is tried until it can be."""
-        self.healthy = False
-        self.put(Change(probes=True))
 
     def close(self) -> None:
         """Commit what waits and end the thread."""
         self._closing.set()
-        self._queue.put(None)
+        self._queue.put(_Signal.CLOSE)
         self._thread.join(10)
 
     def _run(self) -> None:
         open_ = True
         while open_:
-            first = self._queue.get()
-            changes, open_ = self._take(first)
-            self._write_intents(self._take_wishes())
-            numbers = iter(self._commit(changes))
-            for change in changes:
-                numbered = [
-                    (event, next(numbers, None) if event.topic in JOURNALLED else None)
-                    for event in change.events
-                ]
-                self._tell(change, numbered)
-        self._refuse_wishes(JournalUnavailable("the journal is closed"))
+            items, open_ = self._take(self._queue.get())
+            self._write_intents(self._take_pending())
+            numbers = iter(self._write(items))
+            for item in items:
+                self._publish(item, numbers)
+        self._refuse_pending(JournalUnavailable("the journal is closed"))
 
-    def _take(self, first: tuple[Change, ...] | None) -> tuple[list[Change], bool]:
-        changes: list[Change] = []
+    def _take(self, first: _Item) -> tuple[list[_Item], bool]:
+        """Return the items that are written together, and False once the outbox is closed."""
+        items: list[_Item] = []
         item = first
-        while item is not None:
-            changes.extend(item)
-            if len(changes) >= _MOST_AT_ONCE:
-                return changes, True
+        while item is not _Signal.CLOSE:
+            if item is not _Signal.INTENT:
+                items.append(item)
+            if len(items) >= _MOST_AT_ONCE:
+                return items, True
             try:
                 item = self._queue.get_nowait()
             except queue.Empty:
-                return changes, True
-        return changes, False
+                return items, True
+        return items, False
 
-    def _commit(self, changes: Sequence[Change]) -> Sequence[int]:
+    def _write(self, items: Sequence[_Item]) -> Sequence[int]:
         """Commit and return the numbers of the events, none if that became impossible."""
+        commits = [item for item in items if isinstance(item, Commit)]
+        rows = [row for commit in commits for row in commit.rows]
+        batch = merge(rows, [event for commit in commits for event in commit.events])
+        has_batch = _Signal.PROBE in items or not batch.is_empty
+        baselines = [row for row in rows if isinstance(row, Baseline)]
         numbers: Sequence[int] = ()
-        batch = _batch(changes)
-        baselines = [change.baseline for change in changes if change.baseline is not None]
-        while batch is not None or baselines:
+        while has_batch or baselines:
             try:
-                if batch is not None:
+                if has_batch:
                     numbers = self._journal.record(batch)
                 for account, value in baselines:
                     self._journal.set_baseline(account, value)
             except JournalUnavailable as error:
-                if self.healthy:
-                    log.exception("the order journal cannot be written")
-                self.healthy = False
-                self._refuse_wishes(error)
-                if self._closing.is_set():
+                if not self._retry_after(error):
                     return ()
-                time.sleep(_RETRY_S)
             else:
                 self.healthy = True
                 break
         return numbers
 
-    def _take_wishes(self) -> Sequence[_PendingIntent]:
-        wishes = []
+    def _retry_after(self, error: JournalUnavailable) -> bool:
+        """Wait a moment for the journal; False if there is no time left."""
+        if self.healthy:
+            log.exception("the order journal cannot be written")
+        self.healthy = False
+        self._refuse_pending(error)
+        if self._closing.is_set():
+            return False
+        time.sleep(_RETRY_S)
+        return True
+
+    def _publish(self, item: _Item, numbers: Iterator[int]) -> None:
+        try:
+            if isinstance(item, Commit):
+                numbered = [
+                    (event, next(numbers, None) if event.topic in JOURNALLED else None)
+                    for event in item.events
+                ]
+                for event, number in numbered:
+                    self._sink.publish(event, number)
+            elif isinstance(item, _Snapshot):
+                self._sink.replace_snapshot(*item)
+        except Exception:  # it is committed: whoever waits for that must not wait for a client
+            log.exception("an event could not be published")
+        if isinstance(item, _Flush) and item.done.set_running_or_notify_cancel():
+            item.done.set_result(None)
+
+    # ---- intents
+
+    def _take_pending(self) -> Sequence[_PendingIntent]:
+        pending = []
         with contextlib.suppress(IndexError):
             while True:
-                wishes.append(self._wishes.popleft())
-        return wishes
+                pending.append(self._pending.popleft())
+        return pending
 
-    def _write_intents(self, wishes: Sequence[_PendingIntent]) -> None:
-        """Commit intents together; who waits for one is called right here."""
-        if not wishes:
+    def _write_intents(self, pending: Sequence[_PendingIntent]) -> None:
+        """Commit intents together; the callbacks of their futures run right here."""
+        if not pending:
             return
         try:
-            found = self._journal.insert_intents(*(wish.intent for wish in wishes))
+            found = self._journal.insert_intents(*(each.intent for each in pending))
         except JournalUnavailable as error:
             log.exception("the order journal cannot be written")
-            self.suspect()
-            _refuse(wishes, error)
+            self.probe()
+            _refuse(pending, error)
         except Exception as error:  # raised again where the intent is waited for
-            if len(wishes) == 1:
-                _refuse(wishes, error)
+            if len(pending) == 1:
+                _refuse(pending, error)
             else:  # it is one's defect: the others do not suffer for it
-                for wish in wishes:
-                    self._write_intents([wish])
+                for each in pending:
+                    self._write_intents([each])
         else:
-            for wish, earlier in zip(wishes, found, strict=True):
-                wish.written.set_result(earlier)
+            for each, earlier in zip(pending, found, strict=True):
+                each.written.set_result(earlier)
 
-    def _refuse_wishes(self, error: JournalUnavailable) -> None:
-        _refuse(self._take_wishes(), error)
-
-    def _tell(self, change: Change, events: Sequence[tuple[Event, int | None]]) -> None:
-        try:
-            if change.snapshot is not None:
-                self._sink.replace_snapshot(*change.snapshot)
-            for event, number in events:
-                self._sink.publish(event, number)
-        except Exception:  # it is committed: who waits for that must not wait for a client
-            log.exception("an event could not be published")
-        if change.done is not None and change.done.set_running_or_notify_cancel():
-            change.done.set_result(None)
+    def _refuse_pending(self, error: JournalUnavailable) -> None:
+        _refuse(self._take_pending(), error)
 
 
-def _refuse(wishes: Sequence[_PendingIntent], error: Exception) -> None:
-    for wish in wishes:
-        wish.written.set_exception(error)
-
-
-def _batch(changes: Sequence[Change]) -> Batch | None:
-    """Merge changes: an order's or position's last state wins."""
-    orders: dict[str, StoredOrder] = {}
-    positions: dict[tuple[str, str], StoredPosition] = {}
-    balances: dict[str, dict[str, Decimal]] = {}
-    trades: list[StoredTrade] = []
-    events: list[JournalEvent] = []
-    memos: dict[str, Mapping[str, Any]] = {}
-    accepted, lost = [], []
-    for change in changes:
-        if change.order is not None:
-            orders[change.order.order.id] = change.order
-        if change.trade is not None:
-            trades.append(change.trade)
-        if change.position is not None:
-            positions[change.position.account, change.position.symbol] = change.position
-        if change.balance is not None:
-            account, asset, amount = change.balance
-            of_account = balances.setdefault(account, {})
-            of_account[asset] = EXACT.add(of_account.get(asset, ZERO), amount)
-        if change.accepted is not None:
-            accepted.append(change.accepted)
-        if change.lost is not None:
-            lost.append(change.lost)
-        if change.memo is not None:
-            memos.update([change.memo])
-        events.extend(
-            JournalEvent(e.topic, e.name, e.key, e.symbol, e.data, e.item is None)
-            for e in change.events
-            if e.topic in JOURNALLED
-        )
-    batch = Batch(
-        orders=tuple(orders.values()),
-        trades=trades,
-        positions=tuple(positions.values()),
-        balances=balances,
-        accepted=accepted,
-        lost=lost,
-        events=events,
-        bot_state=memos,
-    )
-    probes = any(change.probes for change in changes)
-    return batch if probes or not batch.is_empty else None
+def _refuse(pending: Sequence[_PendingIntent], error: Exception) -> None:
+    for each in pending:
+        each.written.set_exception(error)

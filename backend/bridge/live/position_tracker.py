@@ -16,7 +16,7 @@ from octobot_trading.enums import MarginType, PositionSide
 
 from backend.accounting.contract_position import MarginMode
 from backend.accounting.decimals import ZERO
-from backend.bridge.ledger.outbox import Change, Outbox
+from backend.bridge.ledger.outbox import Outbox
 from backend.bridge.octobot.conversion import decimal_or_none, last_price, utc
 from backend.bridge.octobot.patches.futures_trader import (
     refresh_balances_after_fills,
@@ -58,7 +58,7 @@ class LivePositionTracker:
 
     def publish(self) -> None:
         """Let the streams begin with the positions as they are now."""
-        self._outbox.put(Change(snapshot=("positions", self._events.snapshot())))
+        self._outbox.replace_snapshot("positions", self._events.snapshot())
 
     async def take_price(self, manager: Any, symbol: str, price: Decimal) -> bool:
         """Look soon whether the exchange has liquidated a position, when it might have."""
@@ -130,7 +130,7 @@ class LivePositionTracker:
     def _tell(self, manager: Any, symbol: str) -> None:
         events = self._events.tell(self.position(manager, symbol))
         if events:
-            self._outbox.put(Change(events=events))
+            self._outbox.commit(events=events)
 
 
 def _position_of(manager: Any, held: Any) -> Position:

@@ -38,7 +38,7 @@ class DeadManSwitchTimer:
         self._saved_state = saved_state
         self._wait_until_durable = wait_until_durable
         self._timer: asyncio.TimerHandle | None = None
-        kept = saved_state.recall("dead_man").get("cancels_at")
+        kept = saved_state.load("dead_man").get("cancels_at")
         self._cancels_at = None if kept is None else datetime.fromisoformat(kept)
 
     def set(self, timeout_s: int) -> DeadManSwitch:
@@ -76,7 +76,7 @@ class DeadManSwitchTimer:
     def _note(self, cancels_at: datetime | None) -> None:
         self._cancels_at = cancels_at
         kept = None if cancels_at is None else cancels_at.isoformat()
-        self._saved_state.keep("dead_man", cancels_at=kept)
+        self._saved_state.save("dead_man", cancels_at=kept)
 
     def _schedule(self) -> None:
         if self._timer is not None:

@@ -167,7 +167,7 @@ class IdempotentOrders:
 
         Raises `OrderStateUnknown` when the journal cannot be written: it was done all the same.
         """
-        done = self._outbox.durable()
+        done = self._outbox.flush()
         deadline = time.monotonic() + _WAIT_S
         while self._outbox.healthy and time.monotonic() < deadline:
             with contextlib.suppress(TimeoutError):
@@ -242,7 +242,7 @@ class IdempotentOrders:
             self._host.call_blocking(write, *args)
         except JournalUnavailable:
             log.exception("the order journal cannot be written")
-            self._outbox.suspect()
+            self._outbox.probe()
             raise JournalDown(_NO_JOURNAL) from None
 
 

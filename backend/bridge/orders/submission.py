@@ -51,7 +51,7 @@ class OrderSubmission:
         self._outbox.intend(self._intent).add_done_callback(self._send)
 
     def _send(self, written: concurrent.futures.Future[Intent | None]) -> None:
-        """Hand the work to the bot; on the recorder's thread."""
+        """Hand the work to the bot; on the outbox's thread."""
         try:
             earlier = written.result(0)
             if earlier is not None:
@@ -72,7 +72,7 @@ class OrderSubmission:
         """
         order = await self._work(self._intent.order_id)
         self.is_placed = True
-        durable = self._outbox.durable()
+        durable = self._outbox.flush()
         durable.add_done_callback(lambda _durable: self.answer.set_result(order))
         return order
 

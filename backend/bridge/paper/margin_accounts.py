@@ -22,8 +22,10 @@ from backend.accounting.contract_position import (
 from backend.accounting.decimals import ZERO
 from backend.accounting.margin import Hold, MarginAccount
 from backend.bridge.ledger.booking import Booking
-from backend.bridge.ledger.outbox import Change
+from backend.bridge.ledger.outbox import Commit
+from backend.bridge.ledger.rows import BalanceChange
 from backend.bridge.positions.position_events import PositionEvents
+from backend.ports.events import Event
 from backend.ports.journal import StoredPosition
 from backend.schemas.positions import Position
 from backend.schemas.trades import Trade
@@ -158,32 +160,29 @@ class MarginAccounts:
 
     def fund(
         self, exchange: str, symbol: str, price: Decimal, rate: Decimal, at: datetime
-    ) -> Change:
-        """Pay or receive funding once, and return what is to be committed and told."""
+    ) -> Commit:
+        """Pay or receive funding once; return the rows and events of it."""
         account = self.account(exchange, symbol)
         step = account.stake(symbol).funded(price, rate, at)
         account.take(symbol, [step])
-        balance = (self._ids[exchange], assets_of(symbol)[1], step.change)
-        return self._changed(exchange, symbol, balance)
+        balance = BalanceChange(self._ids[exchange], assets_of(symbol)[1], step.change)
+        position, events = self._position_row(exchange, symbol)
+        return Commit([position, balance], events)
 
     def configure(
         self, exchange: str, symbol: str, leverage: Decimal | None, mode: MarginMode | None
-    ) -> Change:
-        """Give a contract other settings, and return what is to be committed and told."""
+    ) -> Commit:
+        """Change a contract's settings; return the rows and events of it."""
         asset = assets_of(symbol)[1]
         account = self._accounts[exchange, asset].with_settings(symbol, leverage, mode)
         self._accounts[exchange, asset] = account
-        return self._changed(exchange, symbol, None)
+        position, events = self._position_row(exchange, symbol)
+        return Commit([position], events)
 
-    def _changed(
-        self, exchange: str, symbol: str, balance: tuple[str, str, Decimal] | None
-    ) -> Change:
+    def _position_row(self, exchange: str, symbol: str) -> tuple[StoredPosition, tuple[Event, ...]]:
         stake = self.account(exchange, symbol).stake(symbol)
-        return Change(
-            position=StoredPosition(self._ids[exchange], symbol, position_body(stake)),
-            balance=balance,
-            events=self._events.tell(self.position(exchange, symbol)),
-        )
+        row = StoredPosition(self._ids[exchange], symbol, position_body(stake))
+        return row, self._events.tell(self.position(exchange, symbol))
 
     def _shown(self, exchange: str, symbol: str, stake: ContractPosition) -> Position:
         account, prices = self.account(exchange, symbol), self.prices(exchange)

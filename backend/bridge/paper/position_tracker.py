@@ -17,7 +17,7 @@ from backend.accounting.balances import assets_of
 from backend.accounting.contract_position import MarginMode, price_of
 from backend.accounting.decimals import ZERO
 from backend.bridge.ledger.ledger import Ledger
-from backend.bridge.ledger.outbox import Change, Outbox
+from backend.bridge.ledger.outbox import Outbox
 from backend.bridge.octobot.conversion import decimal_or_none, last_price
 from backend.bridge.orders.factory import new_order
 from backend.bridge.paper.contract_settings import check_change
@@ -90,7 +90,7 @@ class PaperPositionTracker:
 
     def publish(self) -> None:
         """Let the streams begin with the positions as they are now."""
-        self._outbox.put(Change(snapshot=("positions", self._events.snapshot())))
+        self._outbox.replace_snapshot("positions", self._events.snapshot())
 
     async def take_price(self, manager: Any, symbol: str, price: Decimal) -> bool:
         """Bring a position to a new price: pay funding that is due, liquidate."""
@@ -121,7 +121,7 @@ class PaperPositionTracker:
         name = manager.exchange_name
         account = self._margins.account(name, symbol)
         check_change(account, symbol, leverage, mode, self._margins.prices(name))
-        self._outbox.put(self._margins.configure(name, symbol, leverage, mode))
+        self._outbox.commit(*self._margins.configure(name, symbol, leverage, mode))
         mirror(manager, self._margins)
 
     def _fund(self, manager: Any, symbol: str, price: Decimal) -> bool:
@@ -135,7 +135,7 @@ class PaperPositionTracker:
         if due > now:
             return False
         while due <= now:
-            self._outbox.put(margins.fund(name, symbol, price, rate, due))
+            self._outbox.commit(*margins.fund(name, symbol, price, rate, due))
             due += FUNDING_EVERY
         return True
 

@@ -16,7 +16,8 @@ from pydantic import TypeAdapter
 from backend.accounting.balances import assets_of, is_contract
 from backend.accounting.valuation import price_of
 from backend.bridge.ledger.ledger import Ledger
-from backend.bridge.ledger.outbox import Change, Outbox
+from backend.bridge.ledger.outbox import Outbox
+from backend.bridge.ledger.rows import Baseline
 from backend.bridge.read_models.event_data import event_data
 from backend.bridge.read_models.read_models import ReadModels
 from backend.bridge.runtime.runner import BotRunner
@@ -149,7 +150,7 @@ class Portfolios:
             json = self._models.data("portfolio")
             data = event_data(None, None, "portfolio", json)
             event = Event("portfolio", "portfolio_updated", "portfolio", None, data, json)
-            self._outbox.put(Change(events=(event,)))
+            self._outbox.commit(events=[event])
 
     def price_of(self, asset: str) -> Decimal | None:
         """Price one unit of an asset in the reference market."""
@@ -246,7 +247,7 @@ class Portfolios:
     def _begin_counting(self, exchange: str, value: Decimal) -> None:
         """Keep the first known value of an account: profit is counted from it for good."""
         self._baselines[exchange] = value
-        self._outbox.put(Change(baseline=(self._ledger.account(exchange), value)))
+        self._outbox.commit([Baseline(self._ledger.account(exchange), value)])
 
     def _reference_market(self) -> str:
         manager = next(iter(self._runner.exchanges.values()))

@@ -55,7 +55,7 @@ class PreTradeRisk:
         self._is_watching = False
         self._saved_state = saved_state
         self._state = runner.status.state
-        kept = saved_state.recall("day")
+        kept = saved_state.load("day")
         if kept:
             limits.restore(_day_from(kept))
 
@@ -140,7 +140,7 @@ class PreTradeRisk:
         day = self._limits.day
         if day is not None:
             reached = self._limits.loss_limit_reached
-            self._saved_state.keep(
+            self._saved_state.save(
                 "day",
                 series=list(day.series),
                 counted_since=day.counted_since.isoformat(),

@@ -27,14 +27,14 @@ def test_a_new_account_goes_on_where_another_ended(tmp_path: Path) -> None:
     database = Database(make_settings(tmp_path), ThreadHost())
     database.upgrade()
     journal = Journal(database)
-    recorder = Outbox(journal, Silence())
+    outbox = Outbox(journal, Silence())
     ours = {"account": "sandbox:real"}
     journal.record(Batch(orders=[order(3, **ours), order(7)], trades=[trade(2, **ours), trade(4)]))
-    ledger = Ledger(recorder, "real")
+    ledger = Ledger(outbox, "real")
     ledger.load(journal.newest_orders(10), journal.newest_trades(10))
     assert [entry.place for entry in ledger.orders.newest_first()] == [3]
     assert [entry.place for entry in ledger.trades.newest_first()] == [2]
     assert (ledger.orders.next_place, ledger.trades.next_place) == (8, 5)
-    recorder.close()
+    outbox.close()
     journal.close()
     database.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.bridge.ledger.outbox import Change, Outbox
+from backend.bridge.ledger.outbox import Outbox
 from backend.concurrency.host import ThreadHost
 from backend.store import Database, Journal
 from tests.bridge.live_bridge import Sink, wait_until
@@ -31,33 +31,33 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 @pytest.fixture
-def recorder(journal: Journal) -> Iterator[Outbox]:
-    recorder = Outbox(journal, Sink())
-    yield recorder
-    recorder.close()
+def outbox(journal: Journal) -> Iterator[Outbox]:
+    outbox = Outbox(journal, Sink())
+    yield outbox
+    outbox.close()
 
 
 def test_what_was_written_while_the_loop_was_held_up_was_written_in_time(
-    recorder: Outbox,
+    outbox: Outbox,
 ) -> None:
     async def wait() -> bool:
-        waiting = asyncio.create_task(recorder.is_written_within(SOON_S))
+        waiting = asyncio.create_task(outbox.flush_within(SOON_S))
         await asyncio.sleep(0)
-        recorder.durable().result(WAIT_S)
+        outbox.flush().result(WAIT_S)
         time.sleep(2 * SOON_S)
         return await waiting
 
-    recorder.put(Change(order=order(1)))
+    outbox.commit([order(1)])
     assert asyncio.run(wait())
 
 
 def test_what_cannot_be_written_was_not_written_in_time(
-    recorder: Outbox, journal: Journal, tmp_path: Path
+    outbox: Outbox, journal: Journal, tmp_path: Path
 ) -> None:
     blocker = sqlite3.connect(tmp_path / "backend.db", isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
-    recorder.put(Change(order=order(1)))
-    assert not asyncio.run(recorder.is_written_within(SOON_S))
+    outbox.commit([order(1)])
+    assert not asyncio.run(outbox.flush_within(SOON_S))
     blocker.execute("ROLLBACK")
     blocker.close()
     assert wait_until(lambda: [row.place for row in journal.newest_orders(1)] == [1])
