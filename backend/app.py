@@ -43,7 +43,7 @@ from backend.middleware.load_shedding import install_load_shedding
 from backend.middleware.proxies import with_proxies
 from backend.middleware.rate_limit import install_rate_limits
 from backend.middleware.routing import LeanFlask
-from backend.observability.metrics import Connections, Metrics
+from backend.observability.metrics import Metrics, ServerSource
 from backend.reports import Reports
 from backend.services import Services
 from backend.store import Database
@@ -107,9 +107,9 @@ def create_app(
     return app
 
 
-def watch_connections(app: Flask, connections: Connections) -> None:
-    """Have the metrics tell of the connections of the server that serves the app."""
-    metrics_of(app).connections = connections
+def add_server_metrics(app: Flask, server: ServerSource) -> None:
+    """Add the connections of the server that serves the app to its metrics."""
+    metrics_of(app).server = server
 
 
 def close_app(app: Flask) -> None:

@@ -6,7 +6,7 @@ import sys
 
 from flask import Flask
 
-from backend.server.server import Server, listen, serve_until_told
+from backend.server.server import Server, listen, serve_until_signal
 
 app = Flask("hello", static_folder=None)
 
@@ -18,4 +18,4 @@ def hello() -> str:
 
 
 if __name__ == "__main__":
-    serve_until_told(Server(listen("127.0.0.1", int(sys.argv[1])), app))
+    serve_until_signal(Server(listen("127.0.0.1", int(sys.argv[1])), app))

@@ -19,7 +19,7 @@ import orjson
 from backend.bridge import Bridge
 from backend.concurrency.gevent_host import GeventHost
 from backend.schemas.orders import NewOrder
-from backend.server.server import Server, listen, raise_open_files_limit, serve_until_told
+from backend.server.server import Server, listen, raise_open_files_limit, serve_until_signal
 from backend.settings.loading import load_settings
 from backend.start import running_app
 from benchmarks._hello import app as hello
@@ -116,7 +116,7 @@ def main() -> None:
         running_app(settings, GeventHost()) as app,
     ):
         bridge = app.extensions["backend"].bridge
-        serve_until_told(Server(listener, with_questions(app, bridge)))
+        serve_until_signal(Server(listener, with_questions(app, bridge)))
     os._exit(0)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import backend.start
 from backend.concurrency.gevent_host import GeventHost
-from backend.server.server import Server, listen, serve_until_told
+from backend.server.server import Server, listen, serve_until_signal
 from backend.settings.model import Settings
 from tests.recovery import crash_points as deaths
 from tests.recovery import fast_polling as brisk
@@ -35,7 +35,7 @@ def live(given: dict[str, Any]) -> None:
     with listener, backend.start.running_app(settings, GeventHost()) as app:
         app.extensions["backend"].bridge.sandbox.faults.latency_s = latency_s
         say("serving", os.getpid(), listener.getsockname()[1])
-        serve_until_told(Server(listener, app))
+        serve_until_signal(Server(listener, app))
 
 
 def say(*words: object) -> None:

@@ -157,11 +157,11 @@ class Served:
     def __init__(
         self,
         application: WSGIApplication,
-        patience: Timeouts | None = None,
+        timeouts: Timeouts | None = None,
         certificates: Certificates | None = None,
     ) -> None:
         self._application = application
-        self._patience = patience
+        self._timeouts = timeouts
         self._certificates = certificates
         self._connections: list[Connection] = []
         self._started = threading.Event()
@@ -199,12 +199,12 @@ class Served:
         self._told = gevent.event.Event()
         listener = listen("127.0.0.1", 0)
         self.port = listener.getsockname()[1]
-        self.server = Server(listener, self._application, self._patience, self._certificates)
+        self.server = Server(listener, self._application, self._timeouts, self._certificates)
         self.server.start()
         self._started.set()
         self._told.wait()
         self.server.stop(5)
-        self.server.see_off(0.2)
+        self.server.close_relays(0.2)
         self._host.close()
         gevent.sleep(0.01)  # gevent closes sockets in its next turn
         gevent.get_hub().destroy(destroy_loop=True)

@@ -93,9 +93,9 @@ def _prepare(settings: Settings) -> tuple[Certificates | None, socket]:
 
 
 def _serve(settings: Settings, shown: Certificates | None, listener: socket) -> None:
-    from backend.app import watch_connections
+    from backend.app import add_server_metrics
     from backend.concurrency.gevent_host import GeventHost
-    from backend.server.server import Server, raise_open_files_limit, serve_until_told
+    from backend.server.server import Server, raise_open_files_limit, serve_until_signal
     from backend.start import running_app
 
     raise_open_files_limit()
@@ -110,6 +110,6 @@ def _serve(settings: Settings, shown: Certificates | None, listener: socket) -> 
         if settings.env == "development":
             click.echo(f"Documentation on {address}/docs", err=True)
         server = Server(listener, app, certificates=shown)
-        watch_connections(app, server)
-        serve_until_told(server)
-    server.see_off(_FAREWELL_S)  # the hub has said good-bye by now
+        add_server_metrics(app, server)
+        serve_until_signal(server)
+    server.close_relays(_FAREWELL_S)  # the hub has said good-bye by now

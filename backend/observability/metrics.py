@@ -1,4 +1,4 @@
-"""What Prometheus is told. Requests are counted as they end; all else is asked when it asks.
+"""Prometheus metrics of one app: requests counted as they are answered, the rest on each scrape.
 
 No label holds what a client sent: routes are templates, unknown methods are `other`.
 """
@@ -6,7 +6,6 @@ No label holds what a client sent: routes are templates, unknown methods are `ot
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeVar, get_args
 
@@ -26,9 +25,6 @@ from backend.schemas.bot import BotState
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-    from backend.bridge import Bridge
-    from backend.streams import Hub
-
 Labels = TypeVar("Labels", bound=tuple[str, ...])
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # else each counter comes with another series: when it began
@@ -38,21 +34,105 @@ _NO_ROUTE = "none"
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
-class Connections(Protocol):
-    """What the server knows about its connections."""
+class Readiness(Protocol):
+    """The bot's state, and whether it and its exchanges can be used."""
 
-    lag_s: float
-    refused: Counter[int]
+    @property
+    def bot(self) -> str:
+        """The state, one of `BotState`."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether orders can be placed."""
+
+
+class BotLag(Protocol):
+    """How late the bot's event loop is, in seconds."""
+
+    @property
+    def lag_s(self) -> float:
+        """The lag now."""
+
+    @property
+    def worst_lag_s(self) -> float:
+        """The greatest lag of the last seconds."""
+
+
+class OrderCounts(Protocol):
+    """Counts since the start of the process."""
+
+    @property
+    def placed(self) -> Mapping[tuple[str, str], int]:
+        """Orders placed, by type and side."""
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """Orders refused, by the error's type."""
+
+    @property
+    def exchange_errors(self) -> Mapping[tuple[str, str, str], int]:
+        """Failed calls, by exchange, call and error."""
+
+
+class BotSource(Protocol):
+    """The bridge, as far as its metrics go."""
+
+    def readiness(self) -> Readiness:
+        """Return the bot's state."""
+
+    @property
+    def lag_monitor(self) -> BotLag:
+        """The lag of the bot's loop."""
+
+    @property
+    def counters(self) -> OrderCounts:
+        """What the bridge has counted."""
+
+    @property
+    def waiting(self) -> int:
+        """Number of requests that wait for the bot."""
+
+    @property
+    def open_orders(self) -> int:
+        """Number of open orders."""
+
+
+class StreamSource(Protocol):
+    """The stream hub, as far as its metrics go."""
+
+    @property
+    def open_streams(self) -> int:
+        """Number of open streams."""
+
+    @property
+    def lagging_streams(self) -> int:
+        """Number of open streams that are behind."""
+
+    @property
+    def published(self) -> Mapping[str, int]:
+        """Events published, by name."""
+
+
+class ServerSource(Protocol):
+    """The HTTP server, as far as its metrics go."""
+
+    @property
+    def lag_s(self) -> float:
+        """How late the server's loop is, in seconds."""
+
+    @property
+    def refused(self) -> Mapping[int, int]:
+        """Requests that could not be read, by status."""
 
     @property
     def open_connections(self) -> int:
-        """How many there are."""
+        """Number of open connections."""
 
 
 class Metrics:
     """The metrics of one app."""
 
-    def __init__(self, bridge: Bridge, hub: Hub) -> None:
+    def __init__(self, bot: BotSource, streams: StreamSource) -> None:
         self._registry = CollectorRegistry()
         self._requests = RequestCounter(
             "octobot_http_requests",
@@ -70,19 +150,19 @@ class Metrics:
         self._errors = RequestCounter(
             "octobot_http_errors", "Answers that are problems", ("type",), registry=self._registry
         )
-        self._known: dict[tuple[str, str, int], tuple[RequestCounter, Histogram]] = {}
-        self._writing = threading.Lock()
-        self.connections: Connections | None = None
+        self._series: dict[tuple[str, str, int], tuple[RequestCounter, Histogram]] = {}
+        self._render_lock = threading.Lock()
+        self.server: ServerSource | None = None
         ProcessCollector(registry=self._registry)
-        self._registry.register(_Parts(bridge, hub, self))
+        self._registry.register(_ScrapeCollector(bot, streams, self))
 
     def observe(self, environ: WSGIEnvironment, status: int, seconds: float) -> None:
         """Count one answer."""
-        request = environ.get("werkzeug.request")  # set by Flask, for those who stand outside
+        request = environ.get("werkzeug.request")  # set by Flask for the layers around it
         rule = request.url_rule if request is not None else None
         route = _NO_ROUTE if rule is None else rule.rule
         key = (environ["REQUEST_METHOD"], route, status)
-        counter, histogram = self._known.get(key) or self._begin(*key)
+        counter, histogram = self._series.get(key) or self._find_series(*key)
         counter.inc()
         histogram.observe(seconds)
         error_type = environ.get("backend.error_type")
@@ -90,28 +170,30 @@ class Metrics:
             self._errors.labels(error_type).inc()
 
     def render(self) -> bytes:
-        """Write all of them in Prometheus' text format; takes milliseconds."""
-        with self._writing:
+        """Return all metrics in Prometheus' text format; takes milliseconds."""
+        with self._render_lock:
             return generate_latest(self._registry)
 
-    def _begin(self, method: str, route: str, status: int) -> tuple[RequestCounter, Histogram]:
-        """Remember what a key counts in: to find that anew costs more than to count."""
+    def _find_series(
+        self, method: str, route: str, status: int
+    ) -> tuple[RequestCounter, Histogram]:
+        """Find what a key counts in, and keep it: finding costs more than counting."""
         name = method if method in _METHODS else "other"
         found = (
             self._requests.labels(name, route, str(status)),
             self._seconds.labels(name, route),
         )
         if name != "other":
-            self._known[method, route, status] = found
+            self._series[method, route, status] = found
         return found
 
 
-class _Parts(Collector):
-    """Asks the parts of the program when the metrics are read."""
+class _ScrapeCollector(Collector):
+    """Reads the state of bot, streams and server on each scrape."""
 
-    def __init__(self, bridge: Bridge, hub: Hub, metrics: Metrics) -> None:
-        self._bridge = bridge
-        self._hub = hub
+    def __init__(self, bot: BotSource, streams: StreamSource, metrics: Metrics) -> None:
+        self._bot = bot
+        self._streams = streams
         self._metrics = metrics
 
     def collect(self) -> Iterable[Metric]:
@@ -119,30 +201,29 @@ class _Parts(Collector):
         yield from self._collect_bot()
         yield from self._collect_orders()
         yield from self._collect_streams()
-        if self._metrics.connections is not None:
-            yield from _collect_connections(self._metrics.connections)
+        if self._metrics.server is not None:
+            yield from _collect_server(self._metrics.server)
 
     def _collect_bot(self) -> Iterator[Metric]:
-        bridge = self._bridge
-        readiness = bridge.readiness()
+        readiness = self._bot.readiness()
         state = GaugeMetricFamily("octobot_bot_state", "1 for the present state", labels=["state"])
         for name in get_args(BotState):
             state.add_metric([name], readiness.bot == name)
         yield state
         yield _gauge("octobot_bot_ready", "1 while bot and exchanges can be used", readiness.ready)
         yield _gauge(
-            "octobot_bot_lag_seconds", "How late the bot's loop is", bridge.lag_monitor.lag_s
+            "octobot_bot_lag_seconds", "How late the bot's loop is", self._bot.lag_monitor.lag_s
         )
         yield _gauge(
             "octobot_bot_worst_lag_seconds",
             "The greatest lag of the last five to ten seconds",
-            bridge.lag_monitor.worst_lag_s,
+            self._bot.lag_monitor.worst_lag_s,
         )
-        yield _gauge("octobot_bot_waiting", "Requests that wait for the bot", bridge.waiting)
+        yield _gauge("octobot_bot_waiting", "Requests that wait for the bot", self._bot.waiting)
 
     def _collect_orders(self) -> Iterator[Metric]:
-        counters = self._bridge.counters
-        yield _gauge("octobot_orders_open", "Open orders", self._bridge.open_orders)
+        counters = self._bot.counters
+        yield _gauge("octobot_orders_open", "Open orders", self._bot.open_orders)
         yield _counter("octobot_orders_placed", "Orders placed", ("type", "side"), counters.placed)
         yield _counter(
             "octobot_orders_refused",
@@ -158,16 +239,16 @@ class _Parts(Collector):
         )
 
     def _collect_streams(self) -> Iterator[Metric]:
-        hub = self._hub
-        yield _gauge("octobot_streams_open", "Streams that are open", hub.open_streams)
-        yield _gauge("octobot_streams_lagging", "Streams that are behind", hub.lagging_streams)
-        yield _counter("octobot_events", "Events published", ("event",), _keyed(hub.published))
+        streams = self._streams
+        yield _gauge("octobot_streams_open", "Streams that are open", streams.open_streams)
+        yield _gauge("octobot_streams_lagging", "Streams that are behind", streams.lagging_streams)
+        yield _counter("octobot_events", "Events published", ("event",), _keyed(streams.published))
 
 
-def _collect_connections(connections: Connections) -> Iterator[Metric]:
-    yield _gauge("octobot_http_connections", "Open connections", connections.open_connections)
-    yield _gauge("octobot_http_lag_seconds", "How late the server's loop is", connections.lag_s)
-    refused = {(str(status),): count for status, count in dict(connections.refused).items()}
+def _collect_server(server: ServerSource) -> Iterator[Metric]:
+    yield _gauge("octobot_http_connections", "Open connections", server.open_connections)
+    yield _gauge("octobot_http_lag_seconds", "How late the server's loop is", server.lag_s)
+    refused = {(str(status),): count for status, count in dict(server.refused).items()}
     yield _counter("octobot_http_refused", "Requests that could not be read", ("status",), refused)
 
 

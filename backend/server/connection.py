@@ -7,7 +7,7 @@ import errno
 import socket
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from urllib.parse import unquote_to_bytes
 
 import gevent
@@ -20,14 +20,14 @@ from backend.middleware.errors import MAX_BODY_BYTES, HttpError, problem, proble
 from backend.middleware.headers import SECURITY_HEADERS, new_request_id
 from backend.ports.socket_handoff import SocketReceiver, enable_socket_handoff, socket_receiver
 from backend.server.http1 import MAX_LINE_BYTES, Body, Head, format_head, http_date, read_head
+from backend.server.timeouts import Timeouts
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
     from types import TracebackType
 
-    from _typeshed.wsgi import WSGIEnvironment
-
-    from backend.server.server import Server
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 _ONE_SEND_BYTES = 64 * 1024
 _NEVER = float("inf")
@@ -40,6 +40,27 @@ _CLIENT_IS_GONE = (*_RESET, errno.ETIMEDOUT, errno.EHOSTUNREACH)
 _log = structlog.get_logger(__name__)
 
 
+class ConnectionOwner(Protocol):
+    """The server, as far as its connections need it."""
+
+    application: WSGIApplication
+    timeouts: Timeouts
+    connections: set[Connection]
+    refused: Counter[int]
+    stopping: bool
+    next_priority_at: float
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether a connection begins with a TLS handshake."""
+
+    def get_environ(self) -> WSGIEnvironment:
+        """Return a copy of the part of a request's environ that is the server's."""
+
+    def release(self, sock: Any) -> socket.socket:  # noqa: ANN401 - gevent's sockets
+        """Return the plain, blocking socket by which another thread reaches a client."""
+
+
 class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
     """Answers the requests of one connection, one after the other.
 
@@ -48,19 +69,20 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
     """
 
     ignored_socket_errors = _CLIENT_IS_GONE
+    server: ConnectionOwner
     socket: Any
     rfile: BinaryIO
     response_headers: list[tuple[str, str]]
     status: str | None
     code: int
 
-    def __init__(self, sock: Any, address: Any, server: Server) -> None:  # noqa: ANN401 - gevent's
+    def __init__(self, sock: Any, address: Any, server: ConnectionOwner) -> None:  # noqa: ANN401
         super().__init__(sock, address, server)
-        self._patience = server.patience
-        self.deadline = time.monotonic() + self._patience.head_s
+        self._timeouts = server.timeouts
+        self.deadline = time.monotonic() + self._timeouts.head_s
         self.expired = False
         self.idle = True
-        self.first_again_at = 0.0
+        self.next_priority_at = 0.0
         self._writing = False
         self._given: dict[str, str] = {}
 
@@ -68,7 +90,7 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         """Serve until either side closes the connection or its socket is handed over."""
         self.server.connections.add(self)
         try:
-            if self.server.certificates is not None:
+            if self.server.is_tls:
                 self.socket.do_handshake()
             while self._serve_one():
                 pass
@@ -94,7 +116,7 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         if not line:
             return False
         self.idle = False
-        self.deadline = time.monotonic() + self._patience.head_s
+        self.deadline = time.monotonic() + self._timeouts.head_s
         try:
             head = read_head(line, self.rfile)
         except ApiError as error:
@@ -105,17 +127,17 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
             gevent.sleep(0)  # a client that sends without pause would starve the others
         self.handle_one_response()
         self.idle = True
-        self.deadline = time.monotonic() + self._patience.idle_s
+        self.deadline = time.monotonic() + self._timeouts.idle_s
         return not self.close_connection
 
     def _goes_first(self) -> bool:
         """Tell whether this is a command or asks about health, and is not one of a flood."""
         now, is_about_health = time.monotonic(), self.environ["PATH_INFO"] in _AT_ONCE
         # commands are counted over all connections: each takes longer than to read a request
-        counted: Connection | Server = self if is_about_health else self.server
-        if now < counted.first_again_at or (self.command in _READS and not is_about_health):
+        counted: Connection | ConnectionOwner = self if is_about_health else self.server
+        if now < counted.next_priority_at or (self.command in _READS and not is_about_health):
             return False
-        counted.first_again_at = now + _AT_ONCE_EVERY_S
+        counted.next_priority_at = now + _AT_ONCE_EVERY_S
         return True
 
     def _read_line(self) -> bytes:
@@ -128,7 +150,7 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         self.close_connection = not head.keep_alive
         self.wsgi_input = Body(self, head)
         has_body = head.chunked or head.content_length
-        self.deadline = time.monotonic() + self._patience.body_s if has_body else _NEVER
+        self.deadline = time.monotonic() + self._timeouts.body_s if has_body else _NEVER
         self.environ = self._environ(head)
         self.application = self.server.application
 
@@ -219,7 +241,7 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
 
     def _sendall(self, data: bytes) -> None:
         reading_deadline = self.deadline
-        self.deadline = time.monotonic() + self._patience.write_s
+        self.deadline = time.monotonic() + self._timeouts.write_s
         self._writing = True
         sent = self.socket.send(data)
         if sent < len(data):
@@ -265,7 +287,7 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         """Let the client read the answer before unread bytes of its own reset the connection."""
         self.idle = True
         self.socket.shutdown(socket.SHUT_WR)
-        self.deadline = time.monotonic() + self._patience.linger_s
+        self.deadline = time.monotonic() + self._timeouts.linger_s
         budget = 4 * MAX_BODY_BYTES
         while budget > 0 and (data := self.socket.recv(65536)):
             budget -= len(data)

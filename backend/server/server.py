@@ -19,12 +19,11 @@ from gevent.pywsgi import WSGIServer
 
 from backend.server.connection import Connection
 from backend.server.timeouts import Timeouts
+from backend.server.tls import Certificates
 from backend.server.tls_relay import relay, socket_pair
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
-
-    from backend.server.tls import Certificates
 
 MAX_CONNECTIONS = 10_000
 _BACKLOG = 1024
@@ -42,7 +41,7 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
         self,
         listener: socket.socket,
         application: WSGIApplication,
-        patience: Timeouts | None = None,
+        timeouts: Timeouts | None = None,
         certificates: Certificates | None = None,
     ) -> None:
         environ = {
@@ -55,14 +54,19 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
         super().__init__(
             listener, application, spawn=pool, log=None, error_log=None, environ=environ
         )
-        self.patience = patience or Timeouts()
+        self.timeouts = timeouts or Timeouts()
         self.certificates = certificates
         self.connections: set[Connection] = set()
         self._relays = Group()
         self.stopping = False
         self.lag_s = 0.0
-        self.first_again_at = 0.0
+        self.next_priority_at = 0.0
         self.refused: Counter[int] = Counter()  # by status: what never reached the application
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether a connection begins with a TLS handshake."""
+        return self.certificates is not None
 
     @property
     def open_connections(self) -> int:
@@ -83,7 +87,7 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
                 connection.expire()
         super().stop(timeout)
 
-    def see_off(self, timeout: float) -> None:
+    def close_relays(self, timeout: float) -> None:
         """Let TLS connections that were handed over take what their owners left for them."""
         self._relays.join(timeout)
         self._relays.kill()
@@ -101,13 +105,13 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
         if self.certificates is None:
             return socket.socket(fileno=sock.detach())
         inside, theirs = socket_pair()
-        self._relays.spawn(relay, sock, inside, self.patience.write_s)
+        self._relays.spawn(relay, sock, inside, self.timeouts.write_s)
         return theirs
 
     def _sweep_forever(self) -> None:
         while True:
-            due = time.monotonic() + self.patience.sweep_s
-            gevent.sleep(self.patience.sweep_s)
+            due = time.monotonic() + self.timeouts.sweep_s
+            gevent.sleep(self.timeouts.sweep_s)
             self.lag_s = max(0.0, time.monotonic() - due)
             if self.certificates is not None:
                 self.certificates.renew()
@@ -138,7 +142,7 @@ def raise_open_files_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def serve_until_told(server: Server) -> None:
+def serve_until_signal(server: Server) -> None:
     """Serve until SIGINT or SIGTERM, then let requests finish; a second signal ends at once."""
     told = Event()
 

@@ -1,23 +1,30 @@
-"""Settings read from BACKEND_* variables and a .env file."""
+"""Settings read from BACKEND_* variables and a .env file, checked for production."""
 
 from __future__ import annotations
 
 from decimal import InvalidOperation
 from typing import Any, cast
 
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
 
 from backend.settings.model import Settings, SettingsError
+from backend.settings.production import weaknesses
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the environment; raises `SettingsError` with one line for the first wrong value."""
+    """Read the settings from the environment.
+
+    Raises `SettingsError`, with one line for the first value that is wrong, or that is too
+    weak for production.
+    """
     try:
-        return Settings(**cast(dict[str, Any], overrides))
+        settings = Settings(**cast(dict[str, Any], overrides))
     except (ValidationError, InvalidOperation) as error:
         raise SettingsError(_one_line(error)) from None
+    if settings.env == "production":
+        for weakness in weaknesses(settings):
+            raise SettingsError(weakness)
+    return settings
 
 
 def _one_line(error: Exception) -> str:

@@ -16,7 +16,6 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from backend.schemas.common import parse_symbol
-from backend.settings.production import weaknesses
 from backend.settings.types import Proxies, Rate
 
 LONGEST_TOKEN_EXPIRY_S = 86_400
@@ -255,11 +254,4 @@ class Settings(BaseSettings):
                 "BACKEND_SYMBOLS: with BACKEND_EXCHANGE_TYPE=future, contracts such as"
                 " BTC/USDT:USDT, settled in their quote asset; with spot, pairs such as BTC/USDT"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _strong_in_production(self) -> Settings:
-        if self.env == "production":
-            for weakness in weaknesses(self):
-                raise ValueError(weakness)
         return self

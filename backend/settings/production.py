@@ -1,16 +1,14 @@
-"""What a server that strangers can reach must not be started with."""
+"""Checks that settings are strong enough for a server that strangers can reach."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pydantic import SecretStr
+from pydantic import SecretStr
 
-    from backend.settings.model import Settings
+from backend.settings.model import Settings
 
 _SHORTEST_PASSWORD = 12
 _FEWEST_CHARACTERS = {"password": 6, "key": 8}
@@ -21,7 +19,7 @@ _FILLERS = re.compile(
 
 
 def weaknesses(settings: Settings) -> Iterator[str]:
-    """Name each setting that is too weak for production, as `VARIABLE: what it takes there`."""
+    """Yield one line for each setting too weak for production: `VARIABLE: what it takes there`."""
     if "*" in settings.cors_origins:
         yield "BACKEND_CORS_ORIGINS: in production, origins and no *"
     if not settings.rate_limit_enabled:
@@ -49,7 +47,7 @@ def _is_weak_password(password: SecretStr | None, username: str) -> bool:
 
 
 def _is_guessable(secret: SecretStr | None, kind: str) -> bool:
-    """Whether little is left of a secret without what everybody would try."""
+    """Return whether few characters are left of a secret without those that everybody tries."""
     if secret is None:
         return False
     rest = _FILLERS.sub("", secret.get_secret_value().lower())
@@ -57,7 +55,7 @@ def _is_guessable(secret: SecretStr | None, kind: str) -> bool:
 
 
 def _each(keys: SecretStr | None) -> list[SecretStr]:
-    """Take a list of keys apart: one that is weak is enough to forge or to decrypt with."""
+    """Return the keys of a list: one weak key is enough to forge or to decrypt with."""
     if keys is None:
         return []
     return [type(keys)(part.strip()) for part in keys.get_secret_value().split(",")]

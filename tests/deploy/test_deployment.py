@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from backend.settings.loading import load_settings
 from backend.settings.model import Settings
 from benchmarks.live import LiveServer, free_port
 from tests.clients.conftest import program, server
@@ -109,7 +110,7 @@ def test_the_settings_that_the_files_name_exist_and_fit(monkeypatch: pytest.Monk
     assert fields <= set(Settings.model_fields)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    settings = Settings(_env_file=None, admin_password="correct horse battery")
+    settings = load_settings(_env_file=None, admin_password="correct horse battery")
     assert settings.env == "production"
     assert settings.metrics_token is None
 

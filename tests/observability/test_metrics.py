@@ -6,7 +6,7 @@ import gc
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
@@ -14,12 +14,12 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from backend.app import close_app, create_app, watch_connections
+from backend.app import add_server_metrics, close_app, create_app
 from backend.concurrency.gc_tuning import RARELY
 from backend.services import Services
 from tests.api_client import ApiClient
 from tests.clients.doc_snippets import ROOT
-from tests.http_server import Served, get
+from tests.http_server import Served, get, small_app
 
 TOKEN = "c1f0b2e79a6d48351c2d"
 LIMIT = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.01", "price": "9000"}
@@ -39,6 +39,13 @@ def start_app(app: Flask) -> Iterator[Callable[..., Flask]]:
             return other
 
         yield start
+
+
+@pytest.fixture
+def server() -> Iterator[Served]:
+    """A server of its own, whose connections are counted."""
+    with closing(Served(small_app())) as served:
+        yield served
 
 
 def ask(app: Flask, address: str = "127.0.0.1", **headers: str) -> Any:
@@ -157,7 +164,7 @@ def test_streams_are_counted_while_they_are_open(app: Flask) -> None:
 
 def test_the_servers_connections_are_told(start_app: Callable[..., Flask], server: Served) -> None:
     app = start_app()
-    watch_connections(app, server.server)
+    add_server_metrics(app, server.server)
     kept = server.connect()
     kept.ask(get("/hello"))
     server.ask(b"nonsense\r\n\r\n")

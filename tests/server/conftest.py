@@ -27,8 +27,8 @@ def start_server(events: list[dict[str, Any]]) -> Iterator[StartServer]:
     """Start servers that end with the test."""
     started: list[Served] = []
 
-    def start(patience: Timeouts | None = None, app: Flask | None = None) -> Served:
-        started.append(Served(app or small_app(), patience))
+    def start(timeouts: Timeouts | None = None, app: Flask | None = None) -> Served:
+        started.append(Served(app or small_app(), timeouts))
         return started[-1]
 
     yield start

@@ -92,11 +92,11 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 def start(pair: Pair) -> Iterator[StartTls]:
     started: list[Served] = []
 
-    def start_server(patience: Timeouts | None = None, owner: Owner | None = None) -> Served:
+    def start_server(timeouts: Timeouts | None = None, owner: Owner | None = None) -> Served:
         app = small_app()
         if owner is not None:
             app.add_url_rule("/owned", view_func=owner.show)
-        started.append(Served(app, patience, Certificates(pair.chain, pair.key)))
+        started.append(Served(app, timeouts, Certificates(pair.chain, pair.key)))
         return started[-1]
 
     yield start_server

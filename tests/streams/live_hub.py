@@ -96,7 +96,7 @@ class Live:
             server.stop(2)
         self.hub.close()
         server.stop(2)
-        server.see_off(2)
+        server.close_relays(2)
         host.close()
         gevent.sleep(0.01)  # gevent closes sockets in its next turn
         gevent.get_hub().destroy(destroy_loop=True)
