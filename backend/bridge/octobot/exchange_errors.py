@@ -38,7 +38,7 @@ _heard: ContextVar[CommandOutcome | None] = ContextVar("exchange_failures", defa
 
 
 def note_failures(manager: Any, counters: Counters) -> None:
-    """Wrap the exchange client's commands: count what they raise, and show it to `capture_outcome`."""
+    """Wrap the client's commands: count their errors, and show each to `capture_outcome`."""
     client = manager.exchange.connector.client
     for name in _COMMANDS:
         setattr(client, name, _noting(_counting(client, name, counters)))

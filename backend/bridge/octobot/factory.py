@@ -29,6 +29,7 @@ import uvloop
 
 import backend.bridge.octobot.sandbox_feed  # noqa: F401 - OctoBot looks through the subclasses
 from backend.bridge.octobot.connection_errors import failed_connections
+from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.in_memory_keys import InMemoryKeysConfiguration
 from backend.bridge.octobot.known_exchanges import is_known
 from backend.bridge.octobot.patches.futures_support import allow_futures
@@ -87,8 +88,8 @@ async def _say_nothing(**_told: object) -> None:
     """Stand in for what would write such a line."""
 
 
-async def wait_for_exchanges(bot: Any) -> dict[str, Any]:
-    """Return the managers of all configured exchanges once they are ready.
+async def wait_for_exchanges(bot: Any) -> dict[str, Exchange]:
+    """Return all configured exchanges, by name, once they are ready.
 
     Raises `BootFailed` when the bot gives one up or takes too long.
     """
@@ -99,7 +100,7 @@ async def wait_for_exchanges(bot: Any) -> dict[str, Any]:
             if failed or asyncio.get_running_loop().time() > deadline:
                 raise BootFailed(_what_is_missing([name for name in names if name not in ready]))
             await asyncio.sleep(_POLL_S)
-    return ready
+    return {name: Exchange(manager) for name, manager in ready.items()}
 
 
 def _what_is_missing(names: list[str]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from backend.bridge.counters import Counters
+from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.factory import create_octobot, shut_down, wait_for_exchanges
 from backend.bridge.octobot.in_memory_keys import InMemoryKeysConfiguration
 from backend.bridge.runtime.lag_monitor import LagMonitor
@@ -64,7 +65,7 @@ class BotRunner(LoopExecutor):
         self.lag_monitor = LagMonitor()
         self.counters = Counters()
         self.bot: Any = None
-        self.exchanges: dict[str, Any] = {}
+        self.exchanges: dict[str, Exchange] = {}
 
     @property
     def status(self) -> Status:
@@ -74,7 +75,7 @@ class BotRunner(LoopExecutor):
             return Status("failed", "the bot's thread has ended")
         return status
 
-    def exchange(self, name: str | None) -> Any:
+    def exchange(self, name: str | None) -> Exchange:
         """Return the named exchange, or the only one. Loop only.
 
         Raises `InvalidExchange`, and `BotNotReady` while there is none at all.

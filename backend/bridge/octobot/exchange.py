@@ -1,0 +1,114 @@
+"""Typed adapter of OctoBot's exchange manager: the one way in which the bridge uses an exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+import octobot_trading.exchange_channel as exchange_channel
+from async_channel.enums import ChannelConsumerPriorityLevels
+from octobot_trading import constants
+
+from backend.bridge.counters import Counters
+from backend.bridge.octobot.exchange_account import ExchangeAccount
+from backend.bridge.octobot.exchange_errors import count_failures, note_failures
+from backend.bridge.octobot.exchange_market import ExchangeMarket
+from backend.bridge.octobot.exchange_orders import ExchangeOrders
+from backend.bridge.octobot.order_lookup import OrderLookUp
+from backend.bridge.octobot.trading_rules import read_rules
+from backend.schemas.markets import Market
+
+# Any other priority makes OctoBot poll the exchange for our sake.
+OPTIONAL_PRIORITY = ChannelConsumerPriorityLevels.OPTIONAL.value
+
+
+class Channel(Enum):
+    """OctoBot's channels of one exchange; each calls its consumers with keywords of its own."""
+
+    MARK_PRICE = constants.MARK_PRICE_CHANNEL
+    ORDERS = constants.ORDERS_CHANNEL
+    TRADES = constants.TRADES_CHANNEL
+    BALANCE = constants.BALANCE_CHANNEL
+    POSITIONS = constants.POSITIONS_CHANNEL
+    CANDLE_UPDATES = constants.KLINE_CHANNEL
+    CLOSED_CANDLES = constants.OHLCV_CHANNEL
+    ORDER_BOOK = constants.ORDER_BOOK_CHANNEL
+
+
+class Exchange:
+    """One connected exchange of one run of the bot; used on the bot's loop only.
+
+    `orders`, `account`, `market` and `lookup` hold what belongs to one subject. `name`, `id`,
+    `is_futures` and `is_paper` may be read from any thread.
+    """
+
+    __slots__ = (
+        "account",
+        "id",
+        "is_futures",
+        "is_paper",
+        "lookup",
+        "manager",
+        "market",
+        "name",
+        "orders",
+    )
+
+    def __init__(self, manager: Any) -> None:
+        self.manager = manager
+        self.id: str = manager.id
+        self.name: str = manager.exchange_name
+        self.is_futures: bool = manager.is_future
+        self.is_paper: bool = manager.is_trader_simulated
+        self.orders = ExchangeOrders(manager)
+        self.account = ExchangeAccount(manager)
+        self.market = ExchangeMarket(manager)
+        self.lookup = OrderLookUp(manager)
+
+    def __getattr__(self, name: str) -> Any:  # until every file speaks Exchange
+        return getattr(self.manager, name)
+
+    @property
+    def title(self) -> str:
+        """The exchange's name as it writes it itself."""
+        return str(self.manager.exchange.connector.client.name or self.name)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether OctoBot has finished connecting to the exchange."""
+        return bool(self.manager.is_ready)
+
+    @property
+    def symbols(self) -> Sequence[str]:
+        """The symbols that the bot follows, sorted."""
+        symbols: Sequence[str] = self.manager.exchange_config.traded_symbol_pairs
+        return symbols
+
+    @property
+    def intervals(self) -> Sequence[str]:
+        """The intervals of candles that the exchange offers."""
+        intervals: Sequence[str] = self.manager.client_time_frames
+        return intervals
+
+    def price(self, symbol: str) -> Decimal | None:
+        """Return the newest price, None before the first one."""
+        return self.market.last_price(symbol)
+
+    def rules(self, symbol: str) -> Market:
+        """Return the exchange's trading rules for a symbol."""
+        return read_rules(self.manager, symbol)
+
+    async def consume(self, channel: Channel, callback: Callable[..., Awaitable[None]]) -> None:
+        """Have a channel call `callback` with its keywords; it ends with the run of the bot."""
+        source = exchange_channel.get_chan(channel.value, self.id)
+        await source.new_consumer(callback, priority_level=OPTIONAL_PRIORITY)
+
+    def count_errors(self, counters: Counters) -> None:
+        """Count the errors that the exchange's client raises when it reads."""
+        count_failures(self.manager, counters)
+
+    def watch_commands(self, counters: Counters) -> None:
+        """Count the errors of commands as well, and show each outcome to `capture_outcome`."""
+        note_failures(self.manager, counters)

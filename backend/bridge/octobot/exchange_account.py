@@ -1,0 +1,173 @@
+"""Balances, positions and contract settings of one exchange account, as OctoBot has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import ccxt
+import octobot_trading.api as trading_api
+import octobot_trading.errors as trading_errors
+from octobot_trading.enums import MarginType, PositionSide
+
+from backend.accounting.contract_position import ContractPosition, MarginMode
+from backend.accounting.decimals import ZERO
+from backend.bridge.octobot.conversion import decimal_or_none, utc
+from backend.errors import ExchangeRefused, ExchangeUnreachable, LeverageOutOfRange
+from backend.schemas.portfolio import Balance
+from backend.schemas.positions import Position
+
+
+class ExchangeAccount:
+    """The account at one exchange, real or simulated; used on the bot's loop only."""
+
+    __slots__ = ("_manager", "_name", "_personal", "_portfolio_manager")
+
+    def __init__(self, manager: Any) -> None:
+        self._manager = manager
+        self._name: str = manager.exchange_name
+        self._personal = manager.exchange_personal_data
+        self._portfolio_manager = self._personal.portfolio_manager
+
+    # ---- balances
+
+    @property
+    def reference_market(self) -> str:
+        """The asset that OctoBot values the account in."""
+        return str(self._portfolio_manager.reference_market)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the exchange has told balances and open orders: OctoBot is ready before."""
+        return bool(
+            self._portfolio_manager.portfolio.portfolio
+            and self._personal.orders_manager.are_exchange_orders_initialized
+        )
+
+    def balances(self) -> list[Balance]:
+        """Return the assets of which the account has something, by name."""
+        return [
+            Balance(
+                asset=name,
+                total=asset.total,
+                available=asset.available,
+                locked=asset.total - asset.available,
+            )
+            for name, asset in sorted(self._portfolio_manager.portfolio.portfolio.items())
+            if asset.total or asset.available
+        ]
+
+    def totals(self) -> dict[str, Decimal]:
+        """Return the total of each asset."""
+        return {balance.asset: balance.total for balance in self.balances()}
+
+    def available(self, asset: str) -> Decimal:
+        """Return what of an asset no order has locked."""
+        available: Decimal = self._portfolio_manager.portfolio.get_currency_portfolio(
+            asset
+        ).available
+        return available
+
+    async def refresh_balances(self) -> None:
+        """Ask a real exchange for the balances.
+
+        Raises `ExchangeUnreachable` or `ExchangeRefused`.
+        """
+        try:
+            await trading_api.refresh_real_trader_portfolio(self._manager)
+        except trading_errors.AuthenticationError:
+            raise ExchangeRefused(f"{self._name} refused the API key") from None
+        except ccxt.ExchangeError:  # OctoBot lets through what it does not know
+            raise ExchangeRefused(f"{self._name} refused to tell the balances") from None
+        except (trading_errors.OctoBotExchangeError, ccxt.BaseError):
+            raise ExchangeUnreachable(f"{self._name} does not tell the balances") from None
+
+    def replace_balances(self, balances: Mapping[str, Decimal]) -> None:
+        """Set a simulated account's totals, all available: open orders lock theirs anew."""
+        self._portfolio_manager.portfolio.reset()
+        self._portfolio_manager.set_forced_portfolio_initial_config(dict(balances))
+        self._portfolio_manager.apply_forced_portfolio()
+
+    # ---- positions
+
+    def contract_position(self, symbol: str) -> ContractPosition:
+        """Return a position's size, cost and leverage."""
+        held = self._held(symbol)
+        return ContractPosition(
+            quantity=held.size,
+            cost=abs(held.size) * held.entry_price,
+            leverage=held.symbol_contract.current_leverage,
+        )
+
+    def position_size(self, symbol: str) -> Decimal:
+        """Return the contracts held, below zero in a short position."""
+        size: Decimal = self._held(symbol).size
+        return size
+
+    def position(self, symbol: str, price: Decimal | None) -> Position:
+        """Return a position, valued at the mark price when there is no other.
+
+        Zero is how OctoBot writes what it does not know.
+        """
+        held = self._held(symbol)
+        contract, size, entry = held.symbol_contract, held.size, held.entry_price
+        price = price or decimal_or_none(held.mark_price)
+        return Position(
+            exchange=self._name,
+            symbol=held.symbol,
+            side="long" if size > 0 else "short" if size < 0 else None,
+            quantity=abs(size),
+            entry_price=entry if size else None,
+            mark_price=price,
+            unrealized_pnl=ZERO if price is None or not size else size * (price - entry),
+            realized_pnl=held.realised_pnl if size else ZERO,
+            margin=held.initial_margin,
+            leverage=contract.current_leverage,
+            margin_mode="cross" if contract.margin_type is MarginType.CROSS else "isolated",
+            liquidation_price=(decimal_or_none(held.liquidation_price) or None) if size else None,
+            opened_at=utc(held.creation_time) if size and held.creation_time else None,
+        )
+
+    async def refresh_position(self, symbol: str) -> None:
+        """Ask a real exchange how a position stands.
+
+        Raises `ExchangeRefused` or `ExchangeUnreachable`.
+        """
+        try:
+            raw = await self._manager.exchange.get_position(symbol)
+        except trading_errors.AuthenticationError:
+            raise ExchangeRefused("the exchange refused the API key") from None
+        except (trading_errors.OctoBotExchangeError, ccxt.BaseError):
+            raise ExchangeUnreachable("the exchange does not tell the position") from None
+        await self._personal.handle_position_update(
+            symbol, PositionSide.BOTH, raw, should_notify=False
+        )
+
+    async def configure_contract(
+        self, symbol: str, leverage: Decimal | None, mode: MarginMode | None
+    ) -> None:
+        """Set leverage or margin mode of a contract at a real exchange.
+
+        Raises `LeverageOutOfRange`, `ExchangeRefused` or `ExchangeUnreachable`.
+        """
+        trader = self._manager.trader
+        contract = self._manager.exchange.get_pair_future_contract(symbol)
+        try:
+            if mode is not None and MarginType(mode) is not contract.margin_type:
+                await trader.set_margin_type(symbol, None, MarginType(mode))
+            if leverage is not None:
+                await trader.set_leverage(symbol, None, leverage)
+        except trading_errors.InvalidLeverageValue:
+            raise LeverageOutOfRange("leverage: the exchange does not allow it") from None
+        except (trading_errors.FailedRequest, ccxt.ExchangeError):
+            raise ExchangeRefused("the exchange refused the change") from None
+        except (trading_errors.OctoBotExchangeError, ccxt.BaseError):
+            raise ExchangeUnreachable("the exchange did not answer") from None
+
+    def is_inverse(self, symbol: str) -> bool:
+        """Return whether a contract settles in its base asset."""
+        return bool(self._manager.exchange.is_inverse_symbol(symbol))
+
+    def _held(self, symbol: str) -> Any:
+        return self._personal.positions_manager.get_symbol_position(symbol, PositionSide.BOTH)

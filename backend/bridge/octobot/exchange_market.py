@@ -1,0 +1,120 @@
+"""Market data of one exchange, asked through OctoBot: tickers, candles, order books, prices."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from itertools import islice
+from operator import itemgetter
+from typing import Any
+
+import octobot_trading.errors as trading_errors
+from octobot_commons.enums import TimeFrames
+from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
+
+from backend.bridge.octobot.conversion import decimal_or_none
+from backend.errors import BotNotReady, ExchangeUnreachable, InvalidSymbol
+
+_RECENT = 20
+_PRICE = Col.PRICE.value
+_executed_at = itemgetter(Col.TIMESTAMP.value)
+_PRICE_TIMEOUT_S = 5
+
+Raw = dict[str, Any]
+"""An answer as ccxt spells it."""
+
+
+class ExchangeMarket:
+    """Prices and market data of one exchange; used on the bot's loop only.
+
+    What asks the exchange raises `ExchangeUnreachable` when it does not answer or does not
+    offer the data.
+    """
+
+    __slots__ = ("_manager", "_name", "_symbols_data")
+
+    def __init__(self, manager: Any) -> None:
+        self._manager = manager
+        self._name: str = manager.exchange_name
+        self._symbols_data = manager.exchange_symbols_data
+
+    def last_price(self, symbol: str) -> Decimal | None:
+        """Return the price of the newest public trade, else the mark price, else None.
+
+        OctoBot's mark price is a mean of recent trades: neither on the tick nor the newest.
+        """
+        data = self._symbols_data.get_exchange_symbol_data(symbol)
+        trades = list(islice(reversed(data.recent_trades_manager.recent_trades), _RECENT))
+        if trades:
+            return decimal_or_none(max(trades, key=_executed_at)[_PRICE])
+        return decimal_or_none(data.prices_manager.mark_price)
+
+    async def wait_for_price(self, symbol: str, timeout_s: float = _PRICE_TIMEOUT_S) -> Decimal:
+        """Return the last price, waiting a moment for the first one after a boot.
+
+        Raises `InvalidSymbol` when the bot does not follow the symbol, `BotNotReady` when no
+        price comes in time.
+        """
+        self.require_symbol(symbol)
+        prices = self._symbols_data.get_exchange_symbol_data(symbol).prices_manager
+        try:
+            mark_price = await prices.get_mark_price(timeout=timeout_s)
+        except asyncio.TimeoutError:
+            raise BotNotReady(f"no price of {symbol} has arrived yet") from None
+        except trading_errors.UnreachableExchange:
+            raise ExchangeUnreachable("the exchange does not answer") from None
+        return self.last_price(symbol) or Decimal(str(mark_price))
+
+    def require_symbol(self, symbol: str) -> None:
+        """Raise `InvalidSymbol` unless the bot follows the symbol."""
+        if symbol not in self._manager.exchange_config.traded_symbol_pairs:
+            raise InvalidSymbol(f"{symbol} is not traded on {self._name}")
+
+    def funding_rate(self, symbol: str) -> Decimal | None:
+        """Return the funding rate of a contract, None where the exchange tells none."""
+        data = self._symbols_data.get_exchange_symbol_data(symbol)
+        return decimal_or_none(data.funding_manager.funding_rate)
+
+    @property
+    def has_all_tickers(self) -> bool:
+        """Whether the exchange answers for many symbols in one request."""
+        return bool(self._manager.exchange.connector.client.has.get("fetchTickers"))
+
+    async def ticker(self, symbol: str) -> Raw:
+        """Ask for a symbol's ticker."""
+        with self._translated():
+            raw: Raw = await self._manager.exchange.get_price_ticker(symbol)
+            return raw
+
+    async def tickers(self, symbols: Sequence[str]) -> dict[str, Raw]:
+        """Ask for the tickers of many symbols in one request."""
+        with self._translated():
+            raw: dict[str, Raw] = await self._manager.exchange.get_all_currencies_price_ticker(
+                symbols=symbols
+            )
+            return raw
+
+    async def candles(self, symbol: str, interval: str, limit: int) -> list[list[float]]:
+        """Ask for the newest candles: rows of time, open, high, low, close, volume."""
+        with self._translated():
+            rows: list[list[float]] = await self._manager.exchange.get_symbol_prices(
+                symbol, TimeFrames(interval), limit=limit
+            )
+            return rows
+
+    async def order_book(self, symbol: str, limit: int) -> Raw:
+        """Ask for the best levels: `asks` and `bids`, rows of price and quantity."""
+        with self._translated():
+            raw: Raw = await self._manager.exchange.get_order_book(symbol, limit=limit)
+            return raw
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except trading_errors.NotSupported:
+            raise ExchangeUnreachable(f"{self._name} does not offer this") from None
+        except trading_errors.OctoBotExchangeError:
+            raise ExchangeUnreachable(f"{self._name} does not answer") from None
