@@ -18,7 +18,7 @@ from backend.sandbox.matching.engine import MatchingEngine
 def install(market: Market, engine: MatchingEngine | None = None) -> None:
     """Register the market as ccxt exchange `sandbox`, in place of an earlier one.
 
-    Clients made before keep the market they were made with. Without a desk of
+    Clients made before keep the market they were made with. Without a matching engine of
     this market no API key is valid.
     """
     parts: dict[str, Market | MatchingEngine] = {
