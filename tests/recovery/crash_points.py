@@ -19,6 +19,10 @@ def _orders(batch: Batch, is_exit: bool) -> list[Order]:
     return [order for order in rows if (order.parent_order_id is not None) == is_exit]
 
 
+def _has_event(batch: Batch, name: str) -> bool:
+    return any(event.name == name for event in batch.events)
+
+
 INSTANTS: dict[str, Callable[[Batch], bool]] = {
     "an entry has filled": lambda batch: any(
         order.status == "filled" for order in _orders(batch, is_exit=False)
@@ -27,6 +31,8 @@ INSTANTS: dict[str, Callable[[Batch], bool]] = {
     "an exit has ended": lambda batch: any(
         order.status in ("filled", "canceled") for order in _orders(batch, is_exit=True)
     ),
+    "an order was changed": lambda batch: _has_event(batch, "order_updated"),
+    "an order was canceled": lambda batch: _has_event(batch, "order_canceled"),
     "a stop has triggered": lambda batch: any(
         row.rebuild.get("sending") == "due" for row in batch.orders
     ),

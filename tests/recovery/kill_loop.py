@@ -129,9 +129,9 @@ class World:
                 assert placed == []
         assert dict(by_tag) == {}
 
-    def _quantities(self, intent: Intent, answer: dict[str, Any]) -> set[str]:
+    def _quantities(self, intent: Intent, answer: dict[str, Any]) -> frozenset[str]:
         changes = [client.changes.get(answer["id"]) for client in self.clients]
-        return next((change for change in changes if change), {intent.body["quantity"]})
+        return next((change for change in changes if change), frozenset({intent.body["quantity"]}))
 
     def _check_ends(self, found: Books) -> None:
         """What a cancel was answered holds."""

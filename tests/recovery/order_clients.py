@@ -53,7 +53,7 @@ class Client:
     mix: Mix
     intents: list[Intent] = field(default_factory=list)
     canceled: dict[str, dict[str, Any]] = field(default_factory=dict)
-    changes: dict[str, set[str]] = field(default_factory=dict)
+    changes: dict[str, frozenset[str]] = field(default_factory=dict)
     unexpected: list[object] = field(default_factory=list)
 
     def stream(self, api: Api, until: threading.Event) -> None:
@@ -73,7 +73,7 @@ class Client:
         if what < 0.3:
             order = self._choose_open()
             if order is not None:
-                self._cancel(api, order["id"]) if what < 0.22 else self._change(api, order)
+                self._cancel(api, order["id"]) if what < 0.22 else self.change(api, order)
             return
         intent = self._new_intent(price)
         self.intents.append(intent)
@@ -95,16 +95,16 @@ class Client:
         elif answer.json["type"] != "order_not_open":
             self.unexpected.append((order_id, answer.json))
 
-    def _change(self, api: Api, order: dict[str, Any]) -> None:
+    def change(self, api: Api, order: dict[str, Any]) -> None:
         """Ask for another quantity: until that is answered, the order may have either."""
         quantity = str(self.chance.randint(100, 999) * Decimal("0.00001"))
-        possible = self.changes.setdefault(order["id"], {order["quantity"]})
-        possible.add(quantity)
+        before = self.changes.get(order["id"], frozenset({order["quantity"]}))
+        self.changes[order["id"]] = before | {quantity}
         answer = api.send("PATCH", f"/orders/{order['id']}", {"quantity": quantity})
         if answer.status == 200:
-            self.changes[order["id"]] = {quantity}
+            self.changes[order["id"]] = frozenset({quantity})
         elif answer.json["type"] in _EXPECTED_REFUSALS | {"order_not_open"}:
-            possible.discard(quantity)
+            self.changes[order["id"]] = before  # it may have had this very quantity already
         else:
             self.unexpected.append((order["id"], answer.json))
 

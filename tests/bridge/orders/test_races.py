@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from backend.errors import OrderNotOpen
+from backend.schemas.order_commands import ChangedOrder, OrderChange
 from backend.schemas.orders import Order
 from tests.bridge.live_bridge import BTC, FEE, Live, at_once, new_order
 
@@ -64,6 +65,23 @@ def test_of_many_cancels_at_once_one_cancels(bot: Live) -> None:
         bot.settle()
         assert bot.balances() == before
         assert bot.sink.names(mark, "orders") == ["order_created", "order_canceled"]
+
+
+def test_a_change_that_races_a_cancel_holds_or_is_refused(bot: Live) -> None:
+    change = OrderChange(quantity=D("0.2"))
+    for round_ in range(20):
+        order = bot.place(type="limit", quantity="0.1", price="39000")
+        calls = [
+            lambda order=order: bot.bridge.orders.change(order.id, change),
+            lambda order=order: bot.bridge.orders.cancel(order.id),
+        ]
+        outcomes = at_once(calls if round_ % 2 else calls[::-1])
+        changed, canceled = outcomes if round_ % 2 else outcomes[::-1]
+        assert isinstance(canceled, Order)
+        assert isinstance(changed, ChangedOrder | OrderNotOpen)
+        assert canceled.quantity == (D("0.2") if isinstance(changed, ChangedOrder) else D("0.1"))
+        assert canceled.status == "canceled"
+        assert bot.bridge.orders.get(order.id) == canceled
 
 
 def test_orders_placed_at_once_are_all_booked(bot: Live) -> None:
