@@ -22,6 +22,7 @@ from typing import Any
 
 from backend.concurrency.host import ThreadHost
 from backend.ports.journal import Batch, Intent, JournalEvent, StoredOrder, StoredTrade
+from backend.ports.order_tracking import OrderTracking
 from backend.schemas.common import utc_now
 from backend.schemas.orders import Fee, Order
 from backend.schemas.trades import Trade
@@ -229,7 +230,7 @@ def order(number: int, status: str = "open") -> StoredOrder:
     fields = {"id": f"o{number}", "client_order_id": f"c{number}", "status": status}
     symbol = SYMBOLS[number % len(SYMBOLS)]
     stored = ORDER.model_copy(update={**fields, "symbol": symbol})
-    return StoredOrder(number, ACCOUNT, stored, {"exchange_id": f"x{number}"})
+    return StoredOrder(number, ACCOUNT, stored, OrderTracking(exchange_id=f"x{number}"))
 
 
 def trade(number: int) -> StoredTrade:

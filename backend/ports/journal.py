@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol
 
+from backend.ports.order_tracking import UNTRACKED, OrderTracking
 from backend.schemas.orders import Order
 from backend.schemas.trades import Execution, Trade
 
@@ -40,14 +41,13 @@ class Intent:
 class StoredOrder:
     """Present state of an order, its place in the order list, and what recreates it in the bot.
 
-    `rebuild` is JSON that only the bridge interprets: exchange order id, group, attached
-    orders. `json` is the order already encoded, if the caller has it.
+    `json` is the order already encoded, if the caller has it.
     """
 
     place: int
     account: str
     order: Order
-    rebuild: Mapping[str, Any]
+    tracking: OrderTracking = UNTRACKED
     json: bytes | None = field(default=None, compare=False)
 
 

@@ -34,7 +34,7 @@ INSTANTS: dict[str, Callable[[Batch], bool]] = {
     "an order was changed": lambda batch: _has_event(batch, "order_updated"),
     "an order was canceled": lambda batch: _has_event(batch, "order_canceled"),
     "a stop has triggered": lambda batch: any(
-        row.rebuild.get("sending") == "due" for row in batch.orders
+        row.tracking.sending == "due" for row in batch.orders
     ),
 }
 BETWEEN = "an order was sent"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
 
+from backend.ports.order_tracking import OrderTracking
 from backend.schemas.orders import Order
 
 Raw = tuple[dict[str, Any], str]
@@ -20,17 +21,16 @@ class BracketState:
     """
 
     def __init__(self) -> None:
-        self._due: dict[str, list[Order]] = {}
+        self._due: dict[str, tuple[Order, ...]] = {}
         self._awaited: dict[str, str] = {}
         self._withheld: dict[str, list[Raw]] = {}
 
     # ---- exits that the fill of their entry will bring about, or should have
 
-    def note_fill(self, entry: Order, rebuild: Mapping[str, Any]) -> None:
+    def note_fill(self, entry: Order, tracking: OrderTracking) -> None:
         """Expect the exits of an entry that has filled."""
-        exits = [Order.model_validate(raw) for raw in rebuild.get("exits", ())]
-        if exits:
-            self._due[entry.id] = exits
+        if tracking.exits:
+            self._due[entry.id] = tracking.exits
 
     def due(self, is_known: Callable[[str], bool], entry_id: str | None = None) -> list[Order]:
         """Return the exits, of one entry or of all, that are not there yet."""

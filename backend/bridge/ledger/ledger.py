@@ -6,7 +6,8 @@ recorder, which commits it and then publishes its event.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
@@ -27,6 +28,7 @@ from backend.bridge.octobot.conversion import (
     trade_of_fill,
 )
 from backend.ports.journal import StoredOrder, StoredTrade
+from backend.ports.order_tracking import UNTRACKED, OrderTracking
 from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 from backend.schemas.trades import Trade
@@ -51,7 +53,7 @@ class Ledger:
     ) -> None:
         self._store = OrderStore(outbox, mode, exchange_type, position_book)
         self._mode = mode
-        self._expected: dict[str, tuple[Order, Mapping[str, Any]]] = {}
+        self._expected: dict[str, tuple[Order, OrderTracking]] = {}
         self._held: dict[str, list[tuple[dict[str, Any], str]]] = {}
         self._ids = OrderIds(self._is_ours)
         self._unclaimed: list[tuple[dict[str, Any], str, bool]] = []
@@ -77,13 +79,13 @@ class Ledger:
         """Return the account that orders on this exchange belong to."""
         return self._store.account(exchange)
 
-    def rebuild_of(self, order_id: str) -> Mapping[str, Any]:
-        """Return what was noted to rebuild an open order in the bot."""
-        return self._store.rebuild_of(order_id)
+    def tracking_of(self, order_id: str) -> OrderTracking:
+        """Return what is tracked of an open order."""
+        return self._store.tracking_of(order_id)
 
     def is_unsent(self, order_id: str) -> bool:
         """Return whether an open order has triggered, and is certainly not at its exchange."""
-        return self.rebuild_of(order_id).get("sending") == "due"
+        return self.tracking_of(order_id).sending == "due"
 
     @property
     def awaits_trades(self) -> bool:
@@ -110,7 +112,7 @@ class Ledger:
         """
         self._brackets.forget_withheld()
         return [
-            self.create(order, {"group": order.parent_order_id}).item
+            self.create(order, OrderTracking(group=order.parent_order_id)).item
             for order in self._brackets.due(self._is_known)
             if order.exchange == exchange
         ]
@@ -120,13 +122,13 @@ class Ledger:
         self._store.load(orders, trades)
         for stored in orders:
             if stored.account == self.account(stored.order.exchange):
-                self._follow(stored.order, stored.rebuild)
+                self._follow(stored.order, stored.tracking)
 
     # ---- what is about to happen, on the bot's loop
 
-    def expect(self, order: Order, rebuild: Mapping[str, Any]) -> None:
+    def expect(self, order: Order, tracking: OrderTracking) -> None:
         """Note an order as it was asked for, before the bot sees it."""
-        self._expected[order.id] = (order, rebuild)
+        self._expected[order.id] = (order, tracking)
 
     def forget(self, order_id: str) -> None:
         """Drop an expected order that never came to be."""
@@ -162,7 +164,7 @@ class Ledger:
             return  # of an order in doubt, only what the exchange answers when asked is believed
         order = order_from_dict(raw, exchange, utc_now(), known.item, paper=self._mode == "paper")
         if order.status == "canceled":
-            if "edited" in self.rebuild_of(order_id):
+            if self.tracking_of(order_id).is_edited:
                 # OctoBot may have read a list of open orders from before the change
                 self.doubt(order_id)
                 return
@@ -193,14 +195,14 @@ class Ledger:
         if order.status == "filled" and order.parent_order_id is not None:
             for half in self._brackets.due(self._is_known, order.parent_order_id):
                 # OctoBot does not place the other half of an exit that has filled already
-                created = self.create(half, {}).item
+                created = self.create(half).item
                 ended = {"status": "canceled", "updated_at": utc_now()}
                 self.update(created.model_copy(update=ended))
 
     def update(
         self,
         order: Order,
-        rebuild: Mapping[str, Any] | None = None,
+        tracking: OrderTracking | None = None,
         trade: Trade | None = None,
     ) -> Order:
         """Put an order's newer state in the place of the older one, if anything changed.
@@ -210,14 +212,14 @@ class Ledger:
         before = self.orders.get(order.id)
         if before is None or before.item.status not in OPEN_STATUSES:
             return order if before is None else before.item
-        if rebuild is not None:
-            self._store.set_rebuild(order.id, rebuild)
+        if tracking is not None:
+            self._store.set_tracking(order.id, tracking)
         unchanged = order.model_copy(update={"updated_at": before.item.updated_at}) == before.item
-        if unchanged and rebuild is None:
+        if unchanged and tracking is None:
             return before.item
         if order.status == "filled" and trade is None:
             self._untraded.add(order.id)
-        self._follow(order, self.rebuild_of(order.id))
+        self._follow(order, self.tracking_of(order.id))
         self._store.put_order(order, _EVENT_NAMES.get(order.status, "order_updated"), trade=trade)
         self._release_trades(order)
         return order
@@ -233,11 +235,13 @@ class Ledger:
     def bind(self, order_id: str, exchange_id: str) -> None:
         """Note which order of the exchange is ours."""
         self._ids.bind(exchange_id, order_id)
-        self.annotate(order_id, exchange_id=exchange_id)
+        self._store.set_tracking(
+            order_id, replace(self.tracking_of(order_id), exchange_id=exchange_id)
+        )
 
-    def annotate(self, order_id: str, **notes: Any) -> None:
-        """Add to what rebuilds an order; it is committed with the order's next change."""
-        self._store.set_rebuild(order_id, {**self.rebuild_of(order_id), **notes})
+    def mark_edited(self, order_id: str) -> None:
+        """Note that a change of an order is being sent to its exchange."""
+        self._store.set_tracking(order_id, replace(self.tracking_of(order_id), is_edited=True))
 
     def doubt(self, order_id: str) -> None:
         """Enter that nobody knows how an open order stands, until the exchange has been asked."""
@@ -246,16 +250,16 @@ class Ledger:
             in_doubt = {"status": "unknown", "updated_at": utc_now()}
             self.update(entry.item.model_copy(update=in_doubt))
 
-    def create(self, order: Order, rebuild: Mapping[str, Any]) -> Entry[Order]:
+    def create(self, order: Order, tracking: OrderTracking = UNTRACKED) -> Entry[Order]:
         """Enter a new order of which the bot has not spoken itself."""
         self._expected.pop(order.id, None)
-        self._store.set_rebuild(order.id, rebuild)
-        self._follow(order, rebuild)
+        self._store.set_tracking(order.id, tracking)
+        self._follow(order, tracking)
         return self._store.put_order(order, "order_created", new=True)
 
     def lose(self, order: Order) -> None:
         """Enter an order that was asked for and never placed."""
-        self.create(order, {})
+        self.create(order)
         self._store.commit([SettledIntent(order.id, "lost")])
         self.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
 
@@ -289,14 +293,14 @@ class Ledger:
     def _is_ours(self, order_id: str) -> bool:
         return order_id in self._expected or self._is_known(order_id)
 
-    def _follow(self, order: Order, rebuild: Mapping[str, Any]) -> None:
+    def _follow(self, order: Order, tracking: OrderTracking) -> None:
         """Index an order's state: its id at the exchange, and the exits that it brings about."""
-        self._ids.bind(rebuild.get("exchange_id"), order.id)
+        self._ids.bind(tracking.exchange_id, order.id)
         if order.status == "filled":
-            self._brackets.note_fill(order, rebuild)
+            self._brackets.note_fill(order, tracking)
         elif order.status not in OPEN_STATUSES:
-            for exit_ in rebuild.get("exits", ()):
-                self.forget(exit_["id"])
+            for exit_ in tracking.exits:
+                self.forget(exit_.id)
 
     def _may_be_lost(self, raw: dict[str, Any]) -> bool:
         """Tell whether this may be one of the orders whose answer got lost."""
@@ -307,14 +311,15 @@ class Ledger:
 
     def _create(self, order_id: str, raw: dict[str, Any], exchange: str) -> Entry[Order]:
         expected = self._expected.pop(order_id, None)
-        exchange_id = {"exchange_id": raw.get(Col.EXCHANGE_ID.value)}
+        given = raw.get(Col.EXCHANGE_ID.value)
+        exchange_id = None if given is None else str(given)
         if expected is not None:
-            order, rebuild = expected
+            order, tracking = expected
             quantity = raw[Col.AMOUNT.value]  # an exit is smaller than asked by its entry's fee
             order = order.model_copy(update={"quantity": quantity, "remaining": quantity})
-            return self.create(order, {**rebuild, **exchange_id})
+            return self.create(order, replace(tracking, exchange_id=exchange_id))
         order = order_from_dict(raw, exchange, utc_now(), None, paper=self._mode == "paper")
-        return self.create(before_any_fill(order), exchange_id)
+        return self.create(before_any_fill(order), OrderTracking(exchange_id=exchange_id))
 
     def _release_trades(self, order: Order) -> None:
         if order.status not in OPEN_STATUSES:

@@ -6,11 +6,10 @@ Written on the bot's loop only; read from any thread.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import islice
 from operator import attrgetter
-from typing import Any
 
 from backend.accounting.balances import changes_by
 from backend.bridge.ledger.booking import PositionBook
@@ -21,6 +20,7 @@ from backend.bridge.octobot.conversion import ZERO
 from backend.bridge.read_models.event_data import event_data
 from backend.ports.events import Event
 from backend.ports.journal import StoredOrder, StoredTrade
+from backend.ports.order_tracking import UNTRACKED, OrderTracking
 from backend.schemas.orders import Order
 from backend.schemas.trades import Trade
 
@@ -31,7 +31,7 @@ OPEN_STATUSES = frozenset({"open", "partially_filled", "unknown"})
 
 
 class OrderStore:
-    """Orders and trades, newest last; an index of the open ones, and what rebuilds those."""
+    """Orders and trades, newest last; an index of the open ones, and what is tracked of those."""
 
     def __init__(
         self, outbox: Outbox, mode: str, exchange_type: str, position_book: PositionBook | None
@@ -41,7 +41,7 @@ class OrderStore:
         self._kind = mode if exchange_type == "spot" else f"{exchange_type}:{mode}"
         self._position_book = position_book
         self._open: dict[str, Entry[Order]] = {}
-        self._rebuild: dict[str, Mapping[str, Any]] = {}
+        self._tracking: dict[str, OrderTracking] = {}
         self._traded: dict[str, Decimal] = {}
         self._together: list[Commit] | None = None
         self.orders: History[Order] = History(KEPT)
@@ -53,13 +53,13 @@ class OrderStore:
         """Return the account that orders on this exchange belong to."""
         return f"{exchange}:{self._kind}"
 
-    def rebuild_of(self, order_id: str) -> Mapping[str, Any]:
-        """Return what was noted to rebuild an open order in the bot."""
-        return self._rebuild.get(order_id, {})
+    def tracking_of(self, order_id: str) -> OrderTracking:
+        """Return what is tracked of an open order."""
+        return self._tracking.get(order_id, UNTRACKED)
 
-    def set_rebuild(self, order_id: str, rebuild: Mapping[str, Any]) -> None:
-        """Replace what rebuilds an order; it is committed with the order's next change."""
-        self._rebuild[order_id] = rebuild
+    def set_tracking(self, order_id: str, tracking: OrderTracking) -> None:
+        """Replace what is tracked of an order; it is committed with the order's next change."""
+        self._tracking[order_id] = tracking
 
     def traded(self, order_id: str) -> Decimal:
         """Return the quantity of an order's trades."""
@@ -72,7 +72,7 @@ class OrderStore:
             if stored.account == self.account(stored.order.exchange):
                 json = stored.order.model_dump_json().encode()
                 entry = self.orders.append(stored.order, json, stored.place)
-                self._index(entry, stored.rebuild)
+                self._index(entry, stored.tracking)
         for row in trades:
             self.trades.pass_by(row.place)
             if row.account == self.account(row.trade.exchange):
@@ -97,14 +97,14 @@ class OrderStore:
         """Append an order or replace its state, together with the trade that filled it."""
         json = order.model_dump_json().encode()
         entry = self.orders.append(order, json) if new else self.orders.replace(order, json)
-        rebuild = self._rebuild.get(order.id, {})
-        self._index(entry, rebuild)
+        tracking = self._tracking.get(order.id, UNTRACKED)
+        self._index(entry, tracking)
         self._publish_open()
         item = json if order.status in OPEN_STATUSES else None
         data = event_data(order.exchange, order.symbol, "order", json)
         published = Event("orders", event, order.id, order.symbol, data, item)
         rows: list[Row] = [
-            StoredOrder(entry.place, self.account(order.exchange), order, rebuild, json)
+            StoredOrder(entry.place, self.account(order.exchange), order, tracking, json)
         ]
         if new:
             rows.append(SettledIntent(order.id, "accepted"))
@@ -156,14 +156,14 @@ class OrderStore:
         stored = StoredTrade(entry.place, account, trade, booking.changes)
         return Commit([stored, booking.position], (event, *booking.events))
 
-    def _index(self, entry: Entry[Order], rebuild: Mapping[str, Any]) -> None:
+    def _index(self, entry: Entry[Order], tracking: OrderTracking) -> None:
         order = entry.item
         if order.status in OPEN_STATUSES:
             self._open[order.id] = entry
-            self._rebuild[order.id] = rebuild
+            self._tracking[order.id] = tracking
         else:
             self._open.pop(order.id, None)
-            self._rebuild.pop(order.id, None)
+            self._tracking.pop(order.id, None)
 
     def _publish_open(self) -> None:
         self.open_orders = tuple(sorted(self._open.values(), key=_PLACE, reverse=True))

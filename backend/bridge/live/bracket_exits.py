@@ -16,6 +16,7 @@ from backend.bridge.orders.brackets import chain_exits, less_fee
 from backend.bridge.orders.factory import build, exchange_params
 from backend.bridge.orders.lookup import UNANSWERED, find_order
 from backend.bridge.orders.oco import oco_group_of
+from backend.ports.order_tracking import OrderTracking
 from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 
@@ -43,8 +44,8 @@ class BracketExits:
                 log.warning("exit %s cannot be looked up: %s", order.id, type(error).__name__)
                 continue
             if raw is not None:
-                notes = {"group": order.parent_order_id, "exchange_id": str(raw["id"])}
-                self._ledger.create(order.model_copy(update={"status": "unknown"}), notes)
+                tracking = OrderTracking(group=order.parent_order_id, exchange_id=str(raw["id"]))
+                self._ledger.create(order.model_copy(update={"status": "unknown"}), tracking)
 
     async def put_back(self) -> None:
         """Give OctoBot again the stops that it watched itself, unless they have triggered since."""
@@ -53,38 +54,36 @@ class BracketExits:
             order = entry.item
             if order.exchange != self._manager.exchange_name or order.status == "unknown":
                 continue
-            if "sending" not in self._ledger.rebuild_of(order.id) and not orders.has_order(
-                order.id
-            ):
+            is_sending = self._ledger.tracking_of(order.id).sending is not None
+            if not is_sending and not orders.has_order(order.id):
                 await self._watch_again(order)
 
     async def _watch_again(self, order: Order) -> None:
-        manager, ledger, notes = self._manager, self._ledger, self._ledger.rebuild_of(order.id)
+        manager, ledger = self._manager, self._ledger
+        tracking = ledger.tracking_of(order.id)
         price = last_price(manager, order.symbol) or order.stop_price
         instance = None if price is None else build(manager, order, price, resting=True)
         if instance is None or not instance.is_self_managed():
             return
-        if "group" in notes:
-            instance.add_to_order_group(oco_group_of(manager, ledger, notes["group"]))
-        exits = [Order.model_validate(raw) for raw in notes.get("exits", ())]
-        await chain_exits(manager, instance, exits, ledger)
+        if tracking.group is not None:
+            instance.add_to_order_group(oco_group_of(manager, ledger, tracking.group))
+        await chain_exits(manager, instance, tracking.exits, ledger)
         await manager.trader.create_order(instance, raise_all_creation_error=True)
 
     async def attach(self, order: Order) -> None:
         """Tell OctoBot what belongs to an order that it has loaded from the exchange."""
-        notes = self._ledger.rebuild_of(order.id)
+        tracking = self._ledger.tracking_of(order.id)
         if order.status == "filled":
             self._forgotten.add(order.id)
-        if not notes.keys() & {"group", "exits"}:
+        if tracking.group is None and not tracking.exits:
             return
         instance = self._instance_of(order)
         if instance is None:
             return
-        if "group" in notes:
-            instance.add_to_order_group(oco_group_of(self._manager, self._ledger, notes["group"]))
+        if tracking.group is not None:
+            instance.add_to_order_group(oco_group_of(self._manager, self._ledger, tracking.group))
         if not instance.chained_orders:
-            exits = [Order.model_validate(raw) for raw in notes.get("exits", ())]
-            await chain_exits(self._manager, instance, exits, self._ledger)
+            await chain_exits(self._manager, instance, tracking.exits, self._ledger)
 
     async def look_after(self) -> None:
         """Place the exits that nobody else will place; cancel those whose other half has ended."""
@@ -95,7 +94,7 @@ class BracketExits:
                 await self._place(order)
         left, self._left = self._left, set()
         for entry in self._ledger.open_orders:
-            if "sending" in self._ledger.rebuild_of(entry.item.id):
+            if self._ledger.tracking_of(entry.item.id).sending is not None:
                 continue  # it has ended the other half itself
             if self._ledger.other_half_ended(entry.item):
                 self._left.add(entry.item.id)
@@ -121,7 +120,7 @@ class BracketExits:
             return
         order = less_fee(manager, ledger, order)
         unknown = order.model_copy(update={"status": "unknown"})
-        ledger.create(unknown, {"group": order.parent_order_id})
+        ledger.create(unknown, OrderTracking(group=order.parent_order_id))
         if not was_sent:
             instance = build(manager, order, price)
             instance.add_to_order_group(oco_group_of(manager, ledger, order.parent_order_id or ""))
@@ -153,7 +152,7 @@ class BracketExits:
     def _instance_of(self, order: Order) -> Any:
         """Return OctoBot's order, if it holds it: under our id, or under the exchange's."""
         orders = self._manager.exchange_personal_data.orders_manager
-        exchange_id = self._ledger.rebuild_of(order.id).get("exchange_id")
+        exchange_id = self._ledger.tracking_of(order.id).exchange_id
         if order.status not in OPEN_STATUSES or order.exchange != self._manager.exchange_name:
             return None
         if orders.has_order(order.id):

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from backend.bridge.ledger.ledger import Ledger
@@ -38,7 +39,7 @@ async def settle_intents(
             # the simulator's state is ours: what it did not tell us never happened
             ledger.lose(order)
         else:
-            ledger.create(order.model_copy(update={"status": "unknown"}), {})
+            ledger.create(order.model_copy(update={"status": "unknown"}))
 
 
 def doubt_what_is_missing(manager: Any, ledger: Ledger) -> None:
@@ -46,7 +47,7 @@ def doubt_what_is_missing(manager: Any, ledger: Ledger) -> None:
     orders = manager.exchange_personal_data.orders_manager
     held = {str(order.exchange_order_id) for order in orders.get_all_orders()}
     for entry in ledger.open_orders:
-        order, exchange_id = entry.item, ledger.rebuild_of(entry.item.id).get("exchange_id")
+        order, exchange_id = entry.item, ledger.tracking_of(entry.item.id).exchange_id
         if order.exchange != manager.exchange_name or orders.has_order(order.id):
             continue
         if ledger.is_unsent(order.id):
@@ -99,13 +100,13 @@ async def _settle_all(
 def _mirror_changed(manager: Any, ledger: Ledger) -> None:
     """Take in how OctoBot has the orders that were changed: not all that it reads it tells."""
     for entry in ledger.open_orders:
-        notes = ledger.rebuild_of(entry.item.id)
+        tracking = ledger.tracking_of(entry.item.id)
         if (
-            notes.get("exchange_id")
-            and "edited" in notes
+            tracking.exchange_id
+            and tracking.is_edited
             and entry.item.exchange == manager.exchange_name
         ):
-            instance = held_by(manager, notes["exchange_id"])
+            instance = held_by(manager, tracking.exchange_id)
             if instance is not None:
                 ledger.record_order(instance.to_dict(), manager.exchange_name)
 
@@ -117,7 +118,7 @@ async def _settle(
     missing_since: dict[str, float],
     give_up_after_s: float,
 ) -> None:
-    is_known = ledger.rebuild_of(order.id).get("exchange_id") is not None
+    is_known = ledger.tracking_of(order.id).exchange_id is not None
     try:
         is_found = await settle(manager, ledger, order)
     except UNANSWERED as error:
@@ -129,11 +130,11 @@ async def _settle(
         return
     if now - missing_since.setdefault(order.id, now) > give_up_after_s:
         del missing_since[order.id]
-        notes = ledger.rebuild_of(order.id)
-        if "sending" in notes:  # a stop that has triggered must get out: it is sent again
+        tracking = ledger.tracking_of(order.id)
+        if tracking.sending is not None:  # a stop that has triggered must get out: it is sent again
             ledger.update(
                 order.model_copy(update={"status": "open", "updated_at": utc_now()}),
-                {**notes, "sending": "due"},
+                replace(tracking, sending="due"),
             )
         else:
             ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +22,7 @@ from backend.bridge.orders.brackets import chain_exits
 from backend.bridge.orders.execution import drop
 from backend.bridge.orders.factory import build, exchange_params
 from backend.errors import ApiError, ExchangeRateLimited, OrderStateUnknown
+from backend.ports.order_tracking import OrderTracking, Sending
 from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 
@@ -60,8 +62,8 @@ class TriggeredStops:
 
         What an earlier run was sending is in doubt, before OctoBot tells of trades.
         """
-        for order, notes in self._triggered():
-            if notes["sending"] == "begun" and not notes.get("exchange_id"):
+        for order, tracking in self._triggered():
+            if tracking.sending == "begun" and not tracking.exchange_id:
                 self._ledger.doubt(order.id)
         create = self._manager.trader.create_order
 
@@ -89,13 +91,13 @@ class TriggeredStops:
             if self._ledger.is_unsent(order.id) and order.id not in self._at_work:
                 self._work(order.id, self._send(order.id))
 
-    def _triggered(self) -> list[tuple[Order, Any]]:
+    def _triggered(self) -> list[tuple[Order, OrderTracking]]:
         orders = [entry.item for entry in self._ledger.open_orders]
-        noted = [(order, self._ledger.rebuild_of(order.id)) for order in orders]
+        tracked = [(order, self._ledger.tracking_of(order.id)) for order in orders]
         return [
-            (order, notes)
-            for order, notes in noted
-            if "sending" in notes and order.exchange == self._manager.exchange_name
+            (order, tracking)
+            for order, tracking in tracked
+            if tracking.sending is not None and order.exchange == self._manager.exchange_name
         ]
 
     def _work(self, order_id: str, work: Coroutine[Any, Any, None]) -> None:
@@ -150,12 +152,14 @@ class TriggeredStops:
         await self._written(order_id)
         await self._place(order, instance)
 
-    def _note(self, order_id: str, sending: str) -> None:
+    def _note(self, order_id: str, sending: Sending) -> None:
         """Enter how far an order is that has triggered; OctoBot's own id of it means nothing."""
         entry = self._ledger.orders.get(order_id)
         if entry is not None:
-            notes = {**self._ledger.rebuild_of(order_id), "sending": sending, "exchange_id": None}
-            self._ledger.update(entry.item.model_copy(update={"updated_at": utc_now()}), notes)
+            tracking = replace(
+                self._ledger.tracking_of(order_id), sending=sending, exchange_id=None
+            )
+            self._ledger.update(entry.item.model_copy(update={"updated_at": utc_now()}), tracking)
 
     async def _written(self, order_id: str) -> None:
         if not await self._is_written_within(_WRITTEN_WITHIN_S):
@@ -189,8 +193,7 @@ class TriggeredStops:
         kind = "limit" if order.type in _LIMIT_FORMS else "market"
         plain = {"type": kind, "stop_price": None, "quantity": quantity, "remaining": quantity}
         instance = build(self._manager, order.model_copy(update=plain), price)
-        notes = self._ledger.rebuild_of(order.id)
-        exits = [Order.model_validate(raw) for raw in notes.get("exits", ())]
+        exits = self._ledger.tracking_of(order.id).exits
         await chain_exits(self._manager, instance, exits, self._ledger)
         return instance
 
@@ -209,7 +212,7 @@ class TriggeredStops:
             self._note_failure(order, failures)
         else:
             self._ledger.bind(order.id, str(created.exchange_order_id))
-            self._ledger.update(order, self._ledger.rebuild_of(order.id))
+            self._ledger.update(order, self._ledger.tracking_of(order.id))
             self._ledger.record_order(created.to_dict(), manager.exchange_name)
 
     def _note_failure(self, order: Order, failures: CommandOutcome) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,10 +12,11 @@ import octobot_trading.personal_data as personal_data
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.orders.factory import build, exchange_params
 from backend.bridge.orders.oco import oco_group_of
+from backend.ports.order_tracking import OrderTracking
 from backend.schemas.orders import Order
 
 
-async def chain_exits(manager: Any, entry: Any, exits: list[Order], ledger: Ledger) -> None:
+async def chain_exits(manager: Any, entry: Any, exits: Sequence[Order], ledger: Ledger) -> None:
     """Have OctoBot place the exits when the entry fills; one cancels the other."""
     if not exits:
         return
@@ -24,7 +27,7 @@ async def chain_exits(manager: Any, entry: Any, exits: list[Order], ledger: Ledg
         instance = build(manager, order, entry.created_last_price, resting=True)
         instance.update_price_if_outdated = _keep_price
         instance.add_to_order_group(group)
-        ledger.expect(order, {"group": entry_id})
+        ledger.expect(order, OrderTracking(group=entry_id))
         # an exit sells what the entry brought: its fee may have taken a part
         await manager.trader.chain_order(
             entry, instance, update_with_triggering_order_fees=True, is_bundled=False
@@ -36,14 +39,12 @@ async def _keep_price() -> None:
     """Leave an exit's price as it was asked for: OctoBot would move it towards the market."""
 
 
-def rebuild_notes(order: Order, exits: list[Order], price: Any) -> dict[str, Any]:
-    """Note what a restart needs to rebuild an order in the bot."""
-    notes: dict[str, Any] = {}
-    if exits:
-        notes["exits"] = [exit_.model_dump(mode="json") for exit_ in exits]
+def tracking_for(order: Order, exits: Sequence[Order], price: Decimal) -> OrderTracking:
+    """Return what is to be tracked of a new order that is placed at this price."""
+    distance = None
     if order.type == "trailing_stop" and order.stop_price is not None:
-        notes["distance"] = str(abs(price - order.stop_price))
-    return notes
+        distance = abs(price - order.stop_price)
+    return OrderTracking(exits=tuple(exits), trailing_distance=distance)
 
 
 def less_fee(manager: Any, ledger: Ledger, order: Order) -> Order:
@@ -64,17 +65,16 @@ def less_fee(manager: Any, ledger: Ledger, order: Order) -> Order:
 
 
 def resize_exits(
-    ledger: Ledger, notes: dict[str, Any], quantity: Decimal, entry: Any
-) -> dict[str, Any]:
-    """Have the exits of an entry end as much as it will bring now; return its notes of them."""
-    if "exits" not in notes:
-        return notes
+    ledger: Ledger, tracking: OrderTracking, quantity: Decimal, entry: Any
+) -> OrderTracking:
+    """Give the exits of an entry the quantity that it will fill now; return its new tracking."""
+    if not tracking.exits:
+        return tracking
     resized = []
-    for raw in notes["exits"]:
-        order = Order.model_validate(raw)
+    for order in tracking.exits:
         order = order.model_copy(update={"quantity": quantity, "remaining": quantity})
-        ledger.expect(order, {"group": order.parent_order_id})
-        resized.append(order.model_dump(mode="json"))
+        ledger.expect(order, OrderTracking(group=order.parent_order_id))
+        resized.append(order)
     for chained in entry.chained_orders:
         chained.origin_quantity = quantity
-    return {**notes, "exits": resized}
+    return replace(tracking, exits=tuple(resized))

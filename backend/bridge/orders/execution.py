@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.order_store import OPEN_STATUSES
 from backend.bridge.octobot.exchange_errors import capture_outcome
 from backend.bridge.octobot.order_errors import NO_ANSWER, translate_order_errors
-from backend.bridge.orders.brackets import chain_exits, rebuild_notes, resize_exits
+from backend.bridge.orders.brackets import chain_exits, resize_exits, tracking_for
 from backend.bridge.orders.factory import build, exchange_params, exits_of, new_order
 from backend.bridge.orders.lookup import UNANSWERED, settle
 from backend.bridge.orders.validation import price_of, refusals
@@ -31,6 +31,7 @@ from backend.errors import (
     OrderStateUnknown,
     TradingPaused,
 )
+from backend.ports.order_tracking import OrderTracking
 from backend.schemas.common import utc_now
 from backend.schemas.orders import NewOrder, Order
 
@@ -77,7 +78,7 @@ class OrderExecution:
         instance = build(manager, entry, price)
         await chain_exits(manager, instance, exits, self._ledger)
         try:
-            await self._submit(manager, instance, entry, rebuild_notes(entry, exits, price))
+            await self._submit(manager, instance, entry, tracking_for(entry, exits, price))
         except BridgeError:
             for order in exits:
                 self._ledger.forget(order.id)
@@ -143,20 +144,21 @@ class OrderExecution:
         orders = self._runner.exchange(order.exchange).exchange_personal_data.orders_manager
         with contextlib.suppress(KeyError):
             return orders.get_order(order.id)
-        exchange_id = self._ledger.rebuild_of(order.id).get("exchange_id")
+        exchange_id = self._ledger.tracking_of(order.id).exchange_id
         with contextlib.suppress(KeyError):
             return orders.get_order(None, exchange_order_id=exchange_id) if exchange_id else None
         return None
 
     def note_edit(self, order_id: str) -> None:
         """Note that an order at an exchange is about to be changed."""
-        self._ledger.annotate(order_id, edited=True)
+        self._ledger.mark_edited(order_id)
 
     def note_change(self, order_id: str, asked: NewOrder, instance: Any) -> None:
         """Enter an order's new quantity and prices into the ledger."""
         order = self.known(order_id).item
-        notes = dict(self._ledger.rebuild_of(order_id))
-        notes["exchange_id"] = instance.exchange_order_id
+        tracking = replace(
+            self._ledger.tracking_of(order_id), exchange_id=instance.exchange_order_id
+        )
         self._portfolios.outdate()
         self._ledger.update(
             order.model_copy(
@@ -168,7 +170,7 @@ class OrderExecution:
                     "updated_at": utc_now(),
                 }
             ),
-            resize_exits(self._ledger, notes, asked.quantity, instance),
+            resize_exits(self._ledger, tracking, asked.quantity, instance),
         )
 
     async def _ended(self, order_id: str) -> Order:
@@ -191,14 +193,17 @@ class OrderExecution:
         return None if canceled else failures.as_error()
 
     async def _submit(
-        self, manager: Any, instance: Any, order: Order, notes: Mapping[str, Any]
+        self, manager: Any, instance: Any, order: Order, tracking: OrderTracking
     ) -> None:
-        self._ledger.expect(order, notes)
+        self._ledger.expect(order, tracking)
         try:
             created = await self._create(manager, instance, order)
         except OrderStateUnknown:
-            known = {**notes, **self._ledger.rebuild_of(order.id)}
-            self._ledger.create(order.model_copy(update={"status": "unknown"}), known)
+            exchange_id = self._ledger.tracking_of(order.id).exchange_id
+            self._ledger.create(
+                order.model_copy(update={"status": "unknown"}),
+                replace(tracking, exchange_id=exchange_id),
+            )
             raise
         except BridgeError:
             drop(manager, instance)

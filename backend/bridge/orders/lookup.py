@@ -51,7 +51,7 @@ async def settle(manager: Any, ledger: Ledger, order: Order) -> bool:
 
     Raises one of `UNANSWERED` when the exchange does not say.
     """
-    raw = await find_order(manager, order, ledger.rebuild_of(order.id).get("exchange_id"))
+    raw = await find_order(manager, order, ledger.tracking_of(order.id).exchange_id)
     if raw is None:
         return False
     exchange_id = str(raw["id"])
@@ -60,8 +60,8 @@ async def settle(manager: Any, ledger: Ledger, order: Order) -> bool:
     found = _as_found(order, raw)
     instance = held_by(manager, exchange_id)
     if instance is not None:
-        notes = dict(ledger.rebuild_of(order.id))
-        ledger.update(found, resize_exits(ledger, notes, found.quantity, instance))
+        tracking = ledger.tracking_of(order.id)
+        ledger.update(found, resize_exits(ledger, tracking, found.quantity, instance))
     elif found.status not in OPEN_STATUSES:
         ledger.update(found)
     # or else it was open a moment ago and has ended since: it is asked for again

@@ -172,7 +172,7 @@ class PaperPositionTracker:
             }
         )
         order = new_order(asked, str(uuid.uuid4()), name)
-        self._ledger.create(order, {})
+        self._ledger.create(order)
         filled = _filled(order, cost, assets_of(symbol)[1])
         self._ledger.update(filled, trade=_trade_of(filled))
 

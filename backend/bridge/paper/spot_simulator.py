@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from backend.bridge.orders.brackets import chain_exits, less_fee
 from backend.bridge.orders.execution import drop
 from backend.bridge.orders.factory import build
 from backend.bridge.orders.oco import cancel_if_spent, oco_group_of
+from backend.ports.order_tracking import OrderTracking
 from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 
@@ -58,32 +60,26 @@ async def restore_orders(manager: Any, ledger: Ledger) -> None:
     unplaced = ledger.unplaced_exits(manager.exchange_name)
     mine += [ledger.update(less_fee(manager, ledger, order)) for order in unplaced]
     for order in (order for order in mine if order.exchange == manager.exchange_name):
-        notes = ledger.rebuild_of(order.id)
+        tracking = ledger.tracking_of(order.id)
         if ledger.other_half_ended(order):
             ended = {"status": "canceled", "updated_at": utc_now()}
             ledger.update(order.model_copy(update=ended))
             continue
         price = last_price(manager, order.symbol) or order.stop_price or order.price
-        exits = [Order.model_validate(raw) for raw in notes.get("exits", ())]
-        if price is None or not await _place_again(manager, ledger, order, price, notes, exits):
+        if price is None or not await _place_again(manager, ledger, order, price, tracking):
             ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
 
 
 async def _place_again(
-    manager: Any,
-    ledger: Ledger,
-    order: Order,
-    price: Decimal,
-    notes: Mapping[str, Any],
-    exits: list[Order],
+    manager: Any, ledger: Ledger, order: Order, price: Decimal, tracking: OrderTracking
 ) -> bool:
     as_limit = order.model_copy(update={"type": "limit", "stop_price": None})
     # a resting order is put back as it was; whether the market has crossed it
     # meanwhile is for the next price to say
-    instance = build(manager, as_limit if notes.get("triggered") else order, price, resting=True)
-    if "group" in notes:
-        instance.add_to_order_group(oco_group_of(manager, ledger, notes["group"]))
-    await chain_exits(manager, instance, exits, ledger)
+    instance = build(manager, as_limit if tracking.is_triggered else order, price, resting=True)
+    if tracking.group is not None:
+        instance.add_to_order_group(oco_group_of(manager, ledger, tracking.group))
+    await chain_exits(manager, instance, tracking.exits, ledger)
     try:
         created = await manager.trader.create_order(instance, raise_all_creation_error=True)
     except (trading_errors.OctoBotExchangeError, trading_errors.PortfolioNegativeValueError):
@@ -101,7 +97,9 @@ def trail(manager: Any, ledger: Ledger, symbol: str, price: Decimal) -> list[tup
             continue
         if order.exchange != manager.exchange_name:
             continue
-        distance = Decimal(ledger.rebuild_of(order.id)["distance"])
+        distance = ledger.tracking_of(order.id).trailing_distance
+        if distance is None:
+            continue
         stop = price - distance if order.side == "sell" else price + distance
         if stop > order.stop_price if order.side == "sell" else stop < order.stop_price:
             moved.append((order, stop))
@@ -149,8 +147,8 @@ async def _turn_into_limit(order: Any, known: Order, manager: Any, ledger: Ledge
     limit = build(manager, known.model_copy(update={"type": "limit", "stop_price": None}), price)
     if group is not None:
         limit.add_to_order_group(group)
-    notes = {**ledger.rebuild_of(known.id), "triggered": True}
-    ledger.update(known.model_copy(update={"updated_at": utc_now()}), notes)
+    tracking = replace(ledger.tracking_of(known.id), is_triggered=True)
+    ledger.update(known.model_copy(update={"updated_at": utc_now()}), tracking)
     try:
         await manager.trader.create_order(limit, raise_all_creation_error=True)
     except (trading_errors.OctoBotExchangeError, trading_errors.PortfolioNegativeValueError):

@@ -19,6 +19,7 @@ from backend.ports.journal import (
     StoredPosition,
     StoredTrade,
 )
+from backend.ports.order_tracking import OrderTracking
 from backend.schemas.orders import Order
 from backend.schemas.trades import Charge, Execution, Trade
 
@@ -77,14 +78,15 @@ def order_values(stored: StoredOrder) -> dict[str, object]:
         "side": order.side,
         "is_open": is_open(order),
         "body": order.model_dump_json() if stored.json is None else stored.json.decode(),
-        "rebuild": as_json(stored.rebuild),
+        "rebuild": as_json(stored.tracking.to_json()),
     }
 
 
 def read_order(row: Row[Any]) -> StoredOrder:
     """Return the order of a row."""
     order = Order.model_validate_json(row.body)
-    return StoredOrder(row.place, row.account, order, orjson.loads(row.rebuild))
+    tracking = OrderTracking.from_json(orjson.loads(row.rebuild))
+    return StoredOrder(row.place, row.account, order, tracking)
 
 
 def trade_values(stored: StoredTrade) -> dict[str, object]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from backend.ports.journal import Intent, JournalEvent, StoredOrder, StoredTrade
+from backend.ports.order_tracking import UNTRACKED, OrderTracking
 from backend.schemas.orders import Fee, Order
 from backend.schemas.trades import Trade
 
@@ -17,7 +18,7 @@ ASKED = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.00
 
 
 def order(
-    number: int, *, account: str = ACCOUNT, rebuild: Any = None, **fields: Any
+    number: int, *, account: str = ACCOUNT, tracking: OrderTracking = UNTRACKED, **fields: Any
 ) -> StoredOrder:
     """Return the order o<number>, in that place."""
     values: dict[str, Any] = {
@@ -41,7 +42,7 @@ def order(
         "created_at": NOW,
         "updated_at": NOW,
     }
-    return StoredOrder(number, account, Order(**{**values, **fields}), rebuild or {})
+    return StoredOrder(number, account, Order(**{**values, **fields}), tracking)
 
 
 def trade(

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings, strategies
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from backend.ports.journal import Batch
+from backend.ports.order_tracking import OrderTracking
 from backend.store import Database, Journal
 from tests.store.journal.samples import ACCOUNT, OTHER, order, trade
 
@@ -58,14 +59,14 @@ def test_an_account_may_begin_with_nothing(journal: Journal) -> None:
     assert (state.opened, state.balances) == ({}, {})
 
 
-def test_open_orders_come_back_oldest_first_with_what_rebuilds_them(journal: Journal) -> None:
-    rebuild = {"exchange_id": "x", "group": {"with": ["a", "b"], "kind": None}}
+def test_open_orders_come_back_oldest_first_with_what_is_tracked_of_them(journal: Journal) -> None:
+    tracking = OrderTracking(exchange_id="x", group="o0", exits=(order(7).order,))
     journal.open_account(ACCOUNT, {})
     journal.record(
         Batch(
             orders=[
                 order(4, status="unknown"),
-                order(1, status="open", rebuild=rebuild),
+                order(1, status="open", tracking=tracking),
                 order(2, status="filled"),
                 order(3, status="partially_filled"),
                 order(5, status="canceled"),
@@ -74,7 +75,7 @@ def test_open_orders_come_back_oldest_first_with_what_rebuilds_them(journal: Jou
     )
     state = journal.open_account(ACCOUNT, {})
     assert [stored.order.id for stored in state.open_orders] == ["o1", "o3", "o4"]
-    assert state.open_orders[0] == order(1, rebuild=rebuild)
+    assert state.open_orders[0] == order(1, tracking=tracking)
 
 
 @given(amount=AMOUNTS)

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from backend.ports.journal import Batch
+from backend.ports.journal import Batch, StoredPosition
+from backend.ports.order_tracking import OrderTracking
 from backend.store import Journal
 from backend.store.journal.commits import BATCHES_REMEMBERED
 from tests.store.journal.samples import ACCOUNT, OTHER, event, intent, order, trade
@@ -126,9 +127,9 @@ def test_a_trade_that_comes_twice_in_one_batch_counts_once(journal: Journal) -> 
 
 def test_an_order_keeps_its_place_and_takes_its_newest_state(journal: Journal) -> None:
     journal.record(Batch(orders=[order(1), order(2)]))
-    journal.record(Batch(orders=[order(1, status="partially_filled", rebuild={"a": 1})]))
+    journal.record(Batch(orders=[order(1, status="partially_filled", tracking=OrderTracking(exchange_id="x1"))]))
     newest = journal.newest_orders(10)
-    assert newest == [order(1, status="partially_filled", rebuild={"a": 1}), order(2)]
+    assert newest == [order(1, status="partially_filled", tracking=OrderTracking(exchange_id="x1")), order(2)]
 
 
 def test_money_and_times_come_back_as_they_were_served(journal: Journal) -> None:
@@ -150,9 +151,9 @@ def test_an_order_of_the_bots_own_needs_no_intent(journal: Journal) -> None:
 
 
 def test_a_defect_in_a_batch_leaves_nothing_of_it(journal: Journal) -> None:
-    defective = order(2, rebuild={"price": Decimal(1)})
+    defective = StoredPosition(ACCOUNT, "BTC/USDT:USDT", {"price": Decimal(1)})
     with pytest.raises(TypeError):
-        journal.record(Batch(orders=[order(1), defective], trades=[trade(1, BUY)]))
+        journal.record(Batch(orders=[order(1)], positions=[defective], trades=[trade(1, BUY)]))
     assert journal.newest_orders(10) == []
     assert balances(journal) == {"USDT": Decimal(10000)}
     journal.record(Batch(orders=[order(1)], trades=[trade(1, BUY)]))
