@@ -127,9 +127,16 @@ def test_a_trade_that_comes_twice_in_one_batch_counts_once(journal: Journal) -> 
 
 def test_an_order_keeps_its_place_and_takes_its_newest_state(journal: Journal) -> None:
     journal.record(Batch(orders=[order(1), order(2)]))
-    journal.record(Batch(orders=[order(1, status="partially_filled", tracking=OrderTracking(exchange_id="x1"))]))
+    journal.record(
+        Batch(
+            orders=[order(1, status="partially_filled", tracking=OrderTracking(exchange_id="x1"))]
+        )
+    )
     newest = journal.newest_orders(10)
-    assert newest == [order(1, status="partially_filled", tracking=OrderTracking(exchange_id="x1")), order(2)]
+    assert newest == [
+        order(1, status="partially_filled", tracking=OrderTracking(exchange_id="x1")),
+        order(2),
+    ]
 
 
 def test_money_and_times_come_back_as_they_were_served(journal: Journal) -> None:
