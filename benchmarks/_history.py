@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from backend.accounting.balances import changes_by
+from backend.accounting.balances import balance_changes
 from backend.concurrency.host import ThreadHost
 from backend.ports.journal import Batch, StoredOrder, StoredTrade
 from backend.schemas.orders import Order
@@ -36,7 +36,7 @@ def write_history(home: Path, count: int) -> None:
                     Batch(
                         orders=[StoredOrder(at, ACCOUNT, order, {}) for at, order, _ in filled],
                         trades=[
-                            StoredTrade(at, ACCOUNT, trade, changes_by(trade))
+                            StoredTrade(at, ACCOUNT, trade, balance_changes(trade))
                             for at, _, trade in filled
                         ],
                     )

@@ -20,7 +20,7 @@ def is_contract(symbol: str) -> bool:
     return ":" in symbol
 
 
-def changes_by(trade: Trade) -> dict[str, Decimal]:
+def balance_changes(trade: Trade) -> dict[str, Decimal]:
     """Return what a spot execution adds to each asset's total.
 
     A buy adds the quantity and takes the cost, a sell the reverse; the fee is
@@ -40,6 +40,6 @@ def balances_after(start: Mapping[str, Decimal], trades: Iterable[Trade]) -> dic
     totals = dict(start)
     with localcontext(EXACT):
         for trade in trades:
-            for asset, change in changes_by(trade).items():
+            for asset, change in balance_changes(trade).items():
                 totals[asset] = totals.get(asset, ZERO) + change
     return totals

@@ -28,7 +28,7 @@ PositionSide = Literal["long", "short"]
 
 MAINTENANCE_RATE = Decimal("0.01")
 MAX_LEVERAGE = 50
-_GRAIN = Decimal("1E-8")
+_STEP = Decimal("1E-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,15 @@ class ContractPosition:
     @property
     def entry_price(self) -> Decimal:
         """The average price of what is open."""
-        return price_of(self.cost, self.quantity)
+        return average_price(self.cost, self.quantity)
 
     @property
     def margin(self) -> Decimal:
         """What the position holds back of the wallet."""
-        return margin_for(self.cost, self.leverage)
+        return initial_margin(self.cost, self.leverage)
 
     @property
-    def maintenance(self) -> Decimal:
+    def maintenance_margin(self) -> Decimal:
         """The equity below which the position is liquidated."""
         return EXACT.multiply(self.cost, MAINTENANCE_RATE)
 
@@ -76,14 +76,14 @@ class ContractPosition:
         with localcontext(EXACT):
             return self.quantity * price - self.sign * self.cost
 
-    def opens(self, quantity: Decimal) -> Decimal:
+    def opening_quantity(self, quantity: Decimal) -> Decimal:
         """Return how much of a fill (negative: a sell) would be opened by it, not closed."""
         with localcontext(EXACT):
             if quantity * self.quantity >= 0:
                 return abs(quantity)
             return max(abs(quantity) - abs(self.quantity), ZERO)
 
-    def filled(
+    def apply_fill(
         self, quantity: Decimal, cost: Decimal, fee: Decimal, at: datetime
     ) -> list[PositionChange]:
         """Return what a fill makes of it: one step, or two when it changes sides.
@@ -91,21 +91,22 @@ class ContractPosition:
         `quantity` is negative for a sell; `cost` is what the fill was executed for.
         """
         with localcontext(EXACT):
-            opened = self.opens(quantity)
+            opened = self.opening_quantity(quantity)
             if opened == abs(quantity):
                 return [self._increased(quantity, cost, fee, at)]
             closed = abs(quantity) - opened
-            exit_cost, exit_fee = share(cost, closed, quantity), share(fee, closed, quantity)
-            steps = [self._reduced(closed, exit_cost, exit_fee)]
+            exit_cost = proportional_part(cost, closed, quantity)
+            exit_fee = proportional_part(fee, closed, quantity)
+            changes = [self._reduced(closed, exit_cost, exit_fee)]
             if opened:
-                rest = opened.copy_sign(quantity)
-                steps.append(steps[0].stake._increased(rest, cost - exit_cost, fee - exit_fee, at))
-            return steps
+                rest, flat = opened.copy_sign(quantity), changes[0].position
+                changes.append(flat._increased(rest, cost - exit_cost, fee - exit_fee, at))
+            return changes
 
-    def funded(self, price: Decimal, rate: Decimal, at: datetime) -> PositionChange:
+    def apply_funding(self, price: Decimal, rate: Decimal, at: datetime) -> PositionChange:
         """Pay or receive funding at a price: long positions pay a positive rate."""
         with localcontext(EXACT):
-            paid = (self.quantity * price * rate).quantize(_GRAIN, ROUND_HALF_EVEN)
+            paid = (self.quantity * price * rate).quantize(_STEP, ROUND_HALF_EVEN)
             return PositionChange(replace(self, realized=self.realized - paid, funded_at=at), -paid)
 
     def _increased(
@@ -123,60 +124,60 @@ class ContractPosition:
         return PositionChange(grown, -fee)
 
     def _reduced(self, part: Decimal, exit_cost: Decimal, fee: Decimal) -> PositionChange:
-        entry_cost = share(self.cost, part, self.quantity)
-        change = self.sign * (exit_cost - entry_cost) - fee
+        entry_cost = proportional_part(self.cost, part, self.quantity)
+        wallet_change = self.sign * (exit_cost - entry_cost) - fee
         left = replace(
             self,
             quantity=self.quantity - self.sign * part,
             cost=self.cost - entry_cost,
-            realized=self.realized + change,
+            realized=self.realized + wallet_change,
         )
-        return PositionChange(left, change)
+        return PositionChange(left, wallet_change)
 
 
 @dataclass(frozen=True, slots=True)
 class PositionChange:
     """A position after something happened to it, and what that changed in the wallet."""
 
-    stake: ContractPosition
-    change: Decimal
+    position: ContractPosition
+    wallet_change: Decimal
 
 
-def margin_for(cost: Decimal, leverage: Decimal) -> Decimal:
+def initial_margin(cost: Decimal, leverage: Decimal) -> Decimal:
     """Return the margin of a position that was entered for `cost`."""
     with localcontext(EXACT):
-        return (cost / leverage).quantize(_GRAIN, ROUND_UP)
+        return (cost / leverage).quantize(_STEP, ROUND_UP)
 
 
-def price_of(cost: Decimal, quantity: Decimal) -> Decimal:
+def average_price(cost: Decimal, quantity: Decimal) -> Decimal:
     """Return the price per unit, to eight decimals."""
     with localcontext(EXACT):
-        return (cost / abs(quantity)).quantize(_GRAIN).normalize() if quantity else ZERO
+        return (cost / abs(quantity)).quantize(_STEP).normalize() if quantity else ZERO
 
 
-def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+def proportional_part(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     """Return what a part of a quantity costs of what the whole does, to eight decimals."""
     if part == abs(whole):
         return amount
     with localcontext(EXACT):
-        return (amount * part / abs(whole)).quantize(_GRAIN, ROUND_HALF_EVEN)
+        return (amount * part / abs(whole)).quantize(_STEP, ROUND_HALF_EVEN)
 
 
-def position_body(stake: ContractPosition) -> dict[str, Any]:
+def position_to_json(position: ContractPosition) -> dict[str, Any]:
     """Return a position as JSON values."""
     return {
-        "quantity": str(stake.quantity),
-        "cost": str(stake.cost),
-        "realized": str(stake.realized),
-        "leverage": str(stake.leverage),
-        "margin_mode": stake.margin_mode,
-        "opened_at": _text(stake.opened_at),
-        "funded_at": _text(stake.funded_at),
+        "quantity": str(position.quantity),
+        "cost": str(position.cost),
+        "realized": str(position.realized),
+        "leverage": str(position.leverage),
+        "margin_mode": position.margin_mode,
+        "opened_at": _text(position.opened_at),
+        "funded_at": _text(position.funded_at),
     }
 
 
-def position_from(body: Mapping[str, Any]) -> ContractPosition:
-    """Read what `position_body` wrote."""
+def position_from_json(body: Mapping[str, Any]) -> ContractPosition:
+    """Read what `position_to_json` wrote."""
     return ContractPosition(
         quantity=Decimal(body["quantity"]),
         cost=Decimal(body["cost"]),

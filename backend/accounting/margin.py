@@ -20,8 +20,8 @@ from backend.accounting.contract_position import (
     ContractPosition,
     MarginMode,
     PositionChange,
-    margin_for,
-    price_of,
+    average_price,
+    initial_margin,
 )
 from backend.accounting.decimals import EXACT, ZERO
 
@@ -29,7 +29,7 @@ Prices = Mapping[str, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class OrderExposure:
     """What an open order may open, at its price, and the fee for that."""
 
     symbol: str
@@ -44,116 +44,121 @@ class MarginAccount:
     """
 
     def __init__(
-        self, wallet: Decimal = ZERO, stakes: Mapping[str, ContractPosition] | None = None
+        self, wallet: Decimal = ZERO, positions: Mapping[str, ContractPosition] | None = None
     ) -> None:
         self.wallet = wallet
-        self.stakes: dict[str, ContractPosition] = dict(stakes or {})
-        self.holds: dict[str, Hold] = {}
+        self.positions: dict[str, ContractPosition] = dict(positions or {})
+        self.order_exposures: dict[str, OrderExposure] = {}
 
-    def stake(self, symbol: str) -> ContractPosition:
+    def position(self, symbol: str) -> ContractPosition:
         """Return a symbol's position, an empty one if there was none."""
-        return self.stakes.get(symbol, ContractPosition())
+        return self.positions.get(symbol, ContractPosition())
 
-    def take(self, symbol: str, steps: list[PositionChange]) -> None:
+    def apply(self, symbol: str, changes: list[PositionChange]) -> None:
         """Put what happened to a position into the account."""
         with localcontext(EXACT):
-            for step in steps:
-                self.stakes[symbol] = step.stake
-                self.wallet += step.change
+            for change in changes:
+                self.positions[symbol] = change.position
+                self.wallet += change.wallet_change
 
     def equity(self, prices: Prices) -> Decimal:
         """Return the wallet with all unrealised PnL."""
         with localcontext(EXACT):
-            return self.wallet + sum((self.unrealized(s, prices) for s in self.stakes), ZERO)
+            return self.wallet + sum((self.unrealized(s, prices) for s in self.positions), ZERO)
 
     def available(self, prices: Prices) -> Decimal:
         """Return what new positions may use; below zero when too much is used already."""
         with localcontext(EXACT):
-            gains = sum((self.unrealized(s, prices) for s in self._in("cross")), ZERO)
-            return self.wallet + gains - self.margins - self.held
+            gains = sum((self.unrealized(s, prices) for s in self._symbols_in("cross")), ZERO)
+            return self.wallet + gains - self.position_margin - self.order_margin
 
     @property
-    def margins(self) -> Decimal:
+    def position_margin(self) -> Decimal:
         """What all positions hold back."""
-        return sum((stake.margin for stake in self.stakes.values()), ZERO)
+        return sum((position.margin for position in self.positions.values()), ZERO)
 
     @property
-    def held(self) -> Decimal:
+    def order_margin(self) -> Decimal:
         """What all open orders hold back."""
-        return sum((self._held_by(hold) for hold in self.holds.values()), ZERO)
+        return sum(
+            (self.required_margin(exposure) for exposure in self.order_exposures.values()), ZERO
+        )
 
-    def needs(self, hold: Hold) -> Decimal:
-        """Return what an order would hold back."""
-        return self._held_by(hold)
+    def required_margin(self, exposure: OrderExposure) -> Decimal:
+        """Return the initial margin and the fee that an order takes at its symbol's leverage."""
+        leverage = self.position(exposure.symbol).leverage
+        return EXACT.add(initial_margin(exposure.cost, leverage), exposure.fee)
 
     def unrealized(self, symbol: str, prices: Prices) -> Decimal:
         """Return what closing a position would gain, before fees."""
-        stake, price = self.stake(symbol), prices.get(symbol)
-        return ZERO if price is None else stake.unrealized(price)
+        position, price = self.position(symbol), prices.get(symbol)
+        return ZERO if price is None else position.unrealized(price)
 
     def liquidation_price(self, symbol: str, prices: Prices) -> Decimal | None:
         """Return where a position is liquidated while other prices stand; None if nowhere."""
-        stake = self.stake(symbol)
-        if not stake.quantity:
+        position = self.position(symbol)
+        if not position.quantity:
             return None
         with localcontext(EXACT):
-            cushion = self._cushion(symbol, prices) - stake.maintenance
-            cost = stake.cost - stake.sign * cushion
-            return price_of(cost, stake.quantity) if cost > 0 else None
+            max_loss = self._collateral(symbol, prices) - position.maintenance_margin
+            cost = position.cost - position.sign * max_loss
+            return average_price(cost, position.quantity) if cost > 0 else None
 
     def is_liquidated(self, symbol: str, prices: Prices) -> bool:
         """Tell whether a position's price has come to where it is liquidated."""
-        stake = self.stake(symbol)
-        if not stake.quantity or symbol not in prices:
+        position = self.position(symbol)
+        if not position.quantity or symbol not in prices:
             return False
         with localcontext(EXACT):
-            left = self._cushion(symbol, prices) + self.unrealized(symbol, prices)
-            return left <= stake.maintenance
+            left = self._collateral(symbol, prices) + self.unrealized(symbol, prices)
+            return left <= position.maintenance_margin
 
     def liquidation_cost(self, symbol: str, prices: Prices) -> Decimal:
         """Return for how much a liquidated position is taken over."""
-        stake = self.stake(symbol)
+        position = self.position(symbol)
         with localcontext(EXACT):
             loss = -self.unrealized(symbol, prices)
-            if stake.margin_mode == "isolated":
-                loss = stake.margin
-            return max(stake.cost - stake.sign * min(loss, self._most_lost(symbol)), ZERO)
+            if position.margin_mode == "isolated":
+                loss = position.margin
+            return max(position.cost - position.sign * min(loss, self._max_loss(symbol)), ZERO)
 
     def with_settings(
         self, symbol: str, leverage: Decimal | None, margin_mode: MarginMode | None
     ) -> MarginAccount:
         """Return the account as it would be with other settings of a symbol."""
-        stake = self.stake(symbol)
+        position = self.position(symbol)
         changed = replace(
-            stake,
-            leverage=leverage or stake.leverage,
-            margin_mode=margin_mode or stake.margin_mode,
+            position,
+            leverage=leverage or position.leverage,
+            margin_mode=margin_mode or position.margin_mode,
         )
-        account = MarginAccount(self.wallet, {**self.stakes, symbol: changed})
-        account.holds = dict(self.holds)
+        account = MarginAccount(self.wallet, {**self.positions, symbol: changed})
+        account.order_exposures = dict(self.order_exposures)
         return account
 
-    def _held_by(self, hold: Hold) -> Decimal:
-        return EXACT.add(margin_for(hold.cost, self.stake(hold.symbol).leverage), hold.fee)
+    def _symbols_in(self, mode: MarginMode) -> list[str]:
+        return [s for s, position in self.positions.items() if position.margin_mode == mode]
 
-    def _in(self, mode: MarginMode) -> list[str]:
-        return [s for s, stake in self.stakes.items() if stake.margin_mode == mode]
-
-    def _shared(self) -> Decimal:
+    def _cross_balance(self) -> Decimal:
         """Return what cross positions share."""
-        return self.wallet - sum((self.stakes[s].margin for s in self._in("isolated")), ZERO)
-
-    def _cushion(self, symbol: str, prices: Prices) -> Decimal:
-        """Return what a position may lose before only its maintenance is to cover it."""
-        stake = self.stake(symbol)
-        if stake.margin_mode == "isolated":
-            return stake.margin
-        others = [other for other in self._in("cross") if other != symbol]
-        carried = sum(
-            (self.unrealized(s, prices) - self.stakes[s].maintenance for s in others), ZERO
+        return self.wallet - sum(
+            (self.positions[s].margin for s in self._symbols_in("isolated")), ZERO
         )
-        return self._shared() + carried
 
-    def _most_lost(self, symbol: str) -> Decimal:
-        stake = self.stake(symbol)
-        return stake.margin if stake.margin_mode == "isolated" else max(self._shared(), ZERO)
+    def _collateral(self, symbol: str, prices: Prices) -> Decimal:
+        """Return what a position may lose before only its maintenance is to cover it."""
+        position = self.position(symbol)
+        if position.margin_mode == "isolated":
+            return position.margin
+        others = [other for other in self._symbols_in("cross") if other != symbol]
+        carried = sum(
+            (self.unrealized(s, prices) - self.positions[s].maintenance_margin for s in others),
+            ZERO,
+        )
+        return self._cross_balance() + carried
+
+    def _max_loss(self, symbol: str) -> Decimal:
+        position = self.position(symbol)
+        if position.margin_mode == "isolated":
+            return position.margin
+        return max(self._cross_balance(), ZERO)

@@ -19,19 +19,19 @@ from backend.errors import (
 )
 from backend.schemas.common import decimal_text
 
-Series = tuple[str, str]
+ValueSeries = tuple[str, str]
 """The accounts together, and the reference market."""
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class TradingDay:
     """What the day's loss is counted from, the newest value, and the lowest between them.
 
     `series` is whose values these are, in which reference market; those of
     different ones cannot be compared.
     """
 
-    series: Series
+    series: ValueSeries
     counted_since: datetime
     opening_value: Decimal
     value: Decimal
@@ -61,11 +61,11 @@ class RiskLimits:
         self._settings = settings
         self._changed: Mapping[str, Any] = {}
         self._limits = settings
-        self._day: Day | None = None
+        self._day: TradingDay | None = None
         self._lock = threading.Lock()
 
     @property
-    def day(self) -> Day | None:
+    def day(self) -> TradingDay | None:
         """The present day; None until a value was noted."""
         return self._day
 
@@ -90,7 +90,7 @@ class RiskLimits:
             self._changed = dict(changed)
             self._limits = replace(self._settings, **changed)
 
-    def broken(self, order: OrderRisk) -> list[OrderRefused]:
+    def broken_limits(self, order: OrderRisk) -> list[OrderRefused]:
         """Return each limit that an order would break, as the error that names it."""
         return list(broken_limits(self._limits, order, self._worst_loss()))
 
@@ -98,16 +98,16 @@ class RiskLimits:
         """Raise the error that names the first limit that an order would break."""
         check_order(self._limits, order, self._worst_loss())
 
-    def note_value(self, series: Series, value: Decimal, at: datetime) -> None:
+    def record_value(self, series: ValueSeries, value: Decimal, at: datetime) -> None:
         """Take in the account's value in the reference market."""
         with self._lock:
             day = self._day
             if day is None or day.series != series or _date(at) > _date(day.counted_since):
-                self._day = Day(series, at, value, value, value)
+                self._day = TradingDay(series, at, value, value, value)
             else:
                 self._day = replace(day, value=value, lowest_value=min(value, day.lowest_value))
 
-    def restore(self, day: Day) -> None:
+    def restore(self, day: TradingDay) -> None:
         """Go on with a day that began before a restart; the next value may begin another."""
         with self._lock:
             self._day = day
@@ -117,7 +117,7 @@ class RiskLimits:
         with self._lock:
             if self._day is not None:
                 value = self._day.value
-                self._day = Day(self._day.series, at, value, value, value)
+                self._day = TradingDay(self._day.series, at, value, value, value)
 
     def _worst_loss(self) -> Decimal:
         return ZERO if self._day is None else self._day.worst_loss
@@ -182,5 +182,5 @@ def broken_limits(limits: Limits, order: OrderRisk, daily_loss: Decimal) -> Iter
 
 def check_order(limits: Limits, order: OrderRisk, daily_loss: Decimal) -> None:
     """Raise the error that names the first limit that an order would break."""
-    for broken in broken_limits(limits, order, daily_loss):
-        raise broken
+    for error in broken_limits(limits, order, daily_loss):
+        raise error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from backend.accounting.risk import Day, Limits, RiskLimits
+from backend.accounting.risk import Limits, RiskLimits, TradingDay
 from backend.schemas.common import utc_now
 from backend.schemas.risk import LimitSource, Risk, RiskChange, RiskDay, RiskSources
 from backend.store import Database
@@ -74,7 +74,7 @@ def _limits(values: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _day(limits: RiskLimits) -> RiskDay | None:
-    day: Day | None = limits.day
+    day: TradingDay | None = limits.day
     if day is None:
         return None
     return RiskDay(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.accounting.contract_position import ContractPosition
-from backend.accounting.margin import Hold, MarginAccount
+from backend.accounting.margin import MarginAccount, OrderExposure
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 NOW = datetime(2026, 1, 20, tzinfo=timezone.utc)
@@ -24,8 +24,8 @@ def D(text: str) -> Decimal:
 def fill(account: MarginAccount, quantity: str, price: str, symbol: str = BTC) -> None:
     """Fill at a price, with a fee of a thousandth."""
     cost = abs(D(quantity)) * D(price)
-    steps = account.stake(symbol).filled(D(quantity), cost, cost / 1000, NOW)
-    account.take(symbol, steps)
+    steps = account.position(symbol).apply_fill(D(quantity), cost, cost / 1000, NOW)
+    account.apply(symbol, steps)
 
 
 def account_at(leverage: str, mode: str = "isolated", wallet: str = "10000") -> MarginAccount:
@@ -38,8 +38,8 @@ def test_a_long_position_holds_its_margin_and_gains_when_the_price_rises() -> No
 
     fill(account, "0.5", "40000")  # 20000 of notional, fee 20, margin 2000
 
-    stake = account.stake(BTC)
-    assert (stake.side, stake.entry_price, stake.margin) == ("long", D("40000"), D("2000"))
+    position = account.position(BTC)
+    assert (position.side, position.entry_price, position.margin) == ("long", D("40000"), D("2000"))
     assert account.wallet == D("9980")
     assert account.available({BTC: D("40000")}) == D("7980")
     assert account.equity({BTC: D("41000")}) == D("10480")
@@ -47,8 +47,8 @@ def test_a_long_position_holds_its_margin_and_gains_when_the_price_rises() -> No
 
     fill(account, "-0.5", "42000")  # gains 1000, fee 21
 
-    assert account.stake(BTC).quantity == 0
-    assert account.stake(BTC).realized == D("959")  # 1000 - 20 - 21
+    assert account.position(BTC).quantity == 0
+    assert account.position(BTC).realized == D("959")  # 1000 - 20 - 21
     assert account.wallet == account.available({}) == D("10959")
 
 
@@ -58,16 +58,20 @@ def test_a_short_position_gains_when_the_price_falls_and_averages_its_entries() 
     fill(account, "-1", "40000")  # fee 40
     fill(account, "-1", "41000")  # fee 41
 
-    stake = account.stake(BTC)
-    assert (stake.side, stake.quantity, stake.entry_price) == ("short", D("-2"), D("40500"))
-    assert stake.margin == D("16200")
+    position = account.position(BTC)
+    assert (position.side, position.quantity, position.entry_price) == (
+        "short",
+        D("-2"),
+        D("40500"),
+    )
+    assert position.margin == D("16200")
     assert account.wallet == D("9919")
 
     fill(account, "0.5", "39500")  # gains 0.5 * 1000 = 500, fee 19.75
 
-    stake = account.stake(BTC)
-    assert (stake.quantity, stake.entry_price) == (D("-1.5"), D("40500"))
-    assert stake.realized == D("399.25")  # 500 - 40 - 41 - 19.75
+    position = account.position(BTC)
+    assert (position.quantity, position.entry_price) == (D("-1.5"), D("40500"))
+    assert position.realized == D("399.25")  # 500 - 40 - 41 - 19.75
     assert account.wallet == D("10399.25")
 
 
@@ -75,10 +79,10 @@ def test_a_fill_beyond_the_position_closes_it_and_opens_the_other_side() -> None
     account = account_at("10")
     fill(account, "0.1", "40000")  # fee 4
 
-    steps = account.stake(BTC).filled(D("-0.3"), D("12300"), D("12.3"), NOW)  # at 41000
-    account.take(BTC, steps)
+    steps = account.position(BTC).apply_fill(D("-0.3"), D("12300"), D("12.3"), NOW)  # at 41000
+    account.apply(BTC, steps)
 
-    closed, opened = (step.stake for step in steps)
+    closed, opened = (step.position for step in steps)
     assert (closed.quantity, closed.realized) == (0, D("91.9"))  # 100 - 4 - 4.1
     assert (opened.quantity, opened.entry_price) == (D("-0.2"), D("41000"))
     assert opened.realized == D("-8.2")
@@ -126,7 +130,7 @@ def test_a_cross_position_loses_at_most_the_wallet() -> None:
     fill(account, "0.5", "40000")
 
     cost = account.liquidation_cost(BTC, {BTC: D("30000")})  # a gap far beyond the wallet
-    account.take(BTC, account.stake(BTC).filled(D("-0.5"), cost, D("0"), NOW))
+    account.apply(BTC, account.position(BTC).apply_fill(D("-0.5"), cost, D("0"), NOW))
 
     assert account.wallet == 0
 
@@ -140,7 +144,7 @@ def test_a_cross_position_that_its_wallet_carries_to_nothing_is_never_liquidated
 
 def test_an_order_holds_margin_and_fee_and_another_leverage_changes_that() -> None:
     account = account_at("10")
-    account.holds["order"] = Hold(BTC, D("20000"), D("20"))
+    account.order_exposures["order"] = OrderExposure(BTC, D("20000"), D("20"))
 
     assert account.available({}) == D("7980")
     assert account.with_settings(BTC, D("4"), None).available({}) == D("4980")
@@ -153,7 +157,7 @@ def test_leverage_changes_margin_and_liquidation_price_of_what_is_open() -> None
 
     changed = account.with_settings(BTC, D("20"), None)
 
-    assert changed.stake(BTC).margin == D("1000")
+    assert changed.position(BTC).margin == D("1000")
     assert changed.liquidation_price(BTC, {}) == D("38400")
     assert changed.available({}) == D("8980")
 
@@ -162,12 +166,12 @@ def test_leverage_changes_margin_and_liquidation_price_of_what_is_open() -> None
     ("quantity", "rate", "change"), [("0.5", "0.0001", "-2"), ("-0.5", "0.0001", "2")]
 )
 def test_long_positions_pay_a_positive_funding_rate(quantity: str, rate: str, change: str) -> None:
-    stake = ContractPosition(quantity=D(quantity), cost=D("20000"))
+    position = ContractPosition(quantity=D(quantity), cost=D("20000"))
 
-    step = stake.funded(D("40000"), D(rate), NOW)
+    step = position.apply_funding(D("40000"), D(rate), NOW)
 
-    assert step.change == D(change)
-    assert step.stake == replace(stake, realized=D(change), funded_at=NOW)
+    assert step.wallet_change == D(change)
+    assert step.position == replace(position, realized=D(change), funded_at=NOW)
 
 
 FILLS = st.lists(
@@ -190,13 +194,13 @@ def test_equity_is_the_deposit_and_what_the_fills_came_to(
     realized = Decimal(0)
     for quantity, price, sign in fills:
         cost = quantity * price
-        steps = account.stake(BTC).filled(sign * quantity, cost, cost / 1000, NOW)
-        account.take(BTC, steps)
-        realized += sum((step.change for step in steps), Decimal(0))
+        steps = account.position(BTC).apply_fill(sign * quantity, cost, cost / 1000, NOW)
+        account.apply(BTC, steps)
+        realized += sum((step.wallet_change for step in steps), Decimal(0))
         flows -= sign * cost
         holding += sign * quantity
         fees += cost / 1000
-        assert account.stake(BTC).quantity == holding
-        assert account.stake(BTC).cost >= 0
+        assert account.position(BTC).quantity == holding
+        assert account.position(BTC).cost >= 0
     assert account.wallet == 1000 + realized
     assert account.equity({BTC: last}) == 1000 + flows + holding * last - fees

@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import islice
 from operator import attrgetter
 
-from backend.accounting.balances import changes_by
+from backend.accounting.balances import balance_changes
 from backend.bridge.ledger.booking import PositionBook
 from backend.bridge.ledger.history import Entry, History
 from backend.bridge.ledger.outbox import Commit, Outbox
@@ -149,7 +149,7 @@ class OrderStore:
         data = event_data(trade.exchange, trade.symbol, "trade", json)
         event = Event("trades", "trade", trade.id, trade.symbol, data, json)
         if self._position_book is None:
-            changes = changes_by(trade) if self._mode == "paper" else {}
+            changes = balance_changes(trade) if self._mode == "paper" else {}
             stored = StoredTrade(entry.place, account, trade, changes)
             return Commit([stored], () if old else (event,))
         booking = self._position_book.book(trade, account)

@@ -8,7 +8,7 @@ from typing import Any
 from octobot_trading.enums import PositionSide
 
 from backend.accounting.balances import assets_of
-from backend.accounting.contract_position import ContractPosition, margin_for
+from backend.accounting.contract_position import ContractPosition, initial_margin
 from backend.accounting.decimals import ZERO
 from backend.schemas.common import utc_now
 from backend.schemas.order_commands import FundsAfter
@@ -26,26 +26,26 @@ def margin_funds(
     available = manager.exchange_personal_data.portfolio_manager.portfolio.get_currency_portfolio(
         quote
     ).available
-    stake = _stake_of(manager, asked.symbol)
+    position = _position_of(manager, asked.symbol)
     signed = quantity if asked.side == "buy" else -quantity
     paid = ZERO if fee is None else fee.cost
-    steps = stake.filled(signed, cost, paid, utc_now()) if quantity else []
-    change = sum((step.change for step in steps), ZERO)
-    after = steps[-1].stake if steps else stake
-    opened = stake.opens(signed) / quantity if quantity else ZERO
+    steps = position.apply_fill(signed, cost, paid, utc_now()) if quantity else []
+    change = sum((step.wallet_change for step in steps), ZERO)
+    after = steps[-1].position if steps else position
+    opened = position.opening_quantity(signed) / quantity if quantity else ZERO
     holds = asked.type in ("market", "limit") and not asked.reduce_only
-    held = margin_for(cost * opened, stake.leverage) + paid * opened if holds else ZERO
+    held = initial_margin(cost * opened, position.leverage) + paid * opened if holds else ZERO
     return [
         FundsAfter(
             asset=quote,
             available=available,
             after_placing=available - held,
-            after_filling=available + change + stake.margin - after.margin,
+            after_filling=available + change + position.margin - after.margin,
         )
     ]
 
 
-def _stake_of(manager: Any, symbol: str) -> ContractPosition:
+def _position_of(manager: Any, symbol: str) -> ContractPosition:
     """Return a position as OctoBot has it, in paper and in real trading."""
     held = manager.exchange_personal_data.positions_manager.get_symbol_position(
         symbol, PositionSide.BOTH

@@ -18,14 +18,17 @@ def check_change(
     prices: Mapping[str, Decimal],
 ) -> None:
     """Raise what forbids a change of a paper contract's settings."""
-    stake = account.stake(symbol)
+    position = account.position(symbol)
     if leverage is not None and leverage > MAX_LEVERAGE:
         raise LeverageOutOfRange(f"leverage: at most {MAX_LEVERAGE}")
-    is_other_mode = mode is not None and mode != stake.margin_mode
-    if is_other_mode and (stake.quantity or _has_orders(account, symbol)):
+    is_other_mode = mode is not None and mode != position.margin_mode
+    if is_other_mode and (position.quantity or _has_orders(account, symbol)):
         raise PositionOpen("margin_mode: close the position and cancel its orders first")
     changed = account.with_settings(symbol, leverage, mode)
-    needs_more = changed.margins + changed.held > account.margins + account.held
+    needs_more = (
+        changed.position_margin + changed.order_margin
+        > account.position_margin + account.order_margin
+    )
     if needs_more and changed.available(prices) < 0:
         raise InsufficientFunds("leverage: the margin that it takes is not available")
     if changed.is_liquidated(symbol, prices):
@@ -33,4 +36,4 @@ def check_change(
 
 
 def _has_orders(account: MarginAccount, symbol: str) -> bool:
-    return any(hold.symbol == symbol for hold in account.holds.values())
+    return any(exposure.symbol == symbol for exposure in account.order_exposures.values())

@@ -64,29 +64,29 @@ class MarginPortfolio(personal_data.FuturePortfolio):  # type: ignore[misc]  # O
         """Hold or release an order's margin and fee; raises OctoBot's error if it is not there."""
         account = self._margins.account(self._manager.exchange_name, order.symbol)
         if is_new_order:
-            hold = self._hold(order, order.origin_quantity, order.origin_price)
-            if not self._margins.affords(self._manager.exchange_name, hold):
+            exposure = self._exposure(order, order.origin_quantity, order.origin_price)
+            if not self._margins.affords(self._manager.exchange_name, exposure):
                 raise trading_errors.PortfolioNegativeValueError("the margin is not available")
-            account.holds[order.order_id] = hold
+            account.order_exposures[order.order_id] = exposure
         else:
-            account.holds.pop(order.order_id, None)
+            account.order_exposures.pop(order.order_id, None)
         self.mirror()
 
     def affords_change(self, order: Any, quantity: Decimal, price: Decimal) -> bool:
         """Tell whether an open order's new values could be held instead of its old ones."""
-        hold = self._hold(order, quantity, price)
+        exposure = self._exposure(order, quantity, price)
         name = self._manager.exchange_name
-        return self._margins.affords(name, hold, instead_of=order.order_id)
+        return self._margins.affords(name, exposure, instead_of=order.order_id)
 
     def covers(self, order: Any, price: Decimal) -> bool:
         """Tell whether an order may fill at a price: it is paid for, or only reduces."""
         name, symbol, quantity = self._manager.exchange_name, order.symbol, _signed(order)
-        stake = self._margins.account(name, symbol).stake(symbol)
-        opened = stake.opens(quantity)
+        position = self._margins.account(name, symbol).position(symbol)
+        opened = position.opening_quantity(quantity)
         if order.reduce_only and opened:
             return False
         fee = _fee_of(self._manager, order, order.origin_quantity, price)
-        steps = stake.filled(quantity, order.origin_quantity * price, fee, utc_now())
+        steps = position.apply_fill(quantity, order.origin_quantity * price, fee, utc_now())
         return self._margins.covers(name, order.order_id, symbol, steps, opened)
 
     def mirror(self) -> None:
@@ -97,8 +97,8 @@ class MarginPortfolio(personal_data.FuturePortfolio):  # type: ignore[misc]  # O
             account = self._margins.wallet(name, asset_name)
             asset = self.get_currency_portfolio(asset_name)
             asset.wallet_balance = account.wallet
-            asset.position_margin = asset.initial_margin = account.margins
-            asset.order_margin = account.held
+            asset.position_margin = asset.initial_margin = account.position_margin
+            asset.order_margin = account.order_margin
             asset.total = account.equity(prices)
             asset.unrealized_pnl = asset.total - account.wallet
             asset.available = max(account.available(prices), ZERO)
@@ -112,13 +112,13 @@ class MarginPortfolio(personal_data.FuturePortfolio):  # type: ignore[misc]  # O
     def update_portfolio_from_pnl(self, position: Any) -> None:
         """Do nothing: `mirror` has the PnL."""
 
-    def _hold(self, order: Any, quantity: Decimal, price: Decimal) -> Any:
+    def _exposure(self, order: Any, quantity: Decimal, price: Decimal) -> Any:
         fee = _fee_of(self._manager, order, quantity, price)
         signed = quantity if order.side.value == "buy" else -quantity
         if order.reduce_only:
             signed = ZERO
         name = self._manager.exchange_name
-        return self._margins.hold_for(name, order.symbol, signed, price, fee)
+        return self._margins.order_exposure(name, order.symbol, signed, price, fee)
 
 
 class PaperPosition(personal_data.LinearPosition):  # type: ignore[misc]  # OctoBot is untyped
@@ -146,18 +146,18 @@ class PaperPosition(personal_data.LinearPosition):  # type: ignore[misc]  # Octo
     def mirror(self) -> None:
         """Write our account's figures into this object."""
         name = self.exchange_manager.exchange_name
-        stake = self._margins.account(name, self.symbol).stake(self.symbol)
+        position = self._margins.account(name, self.symbol).position(self.symbol)
         shown = self._margins.position(name, self.symbol)
-        self.size = self.quantity = stake.quantity
-        self.side = _SIDES[stake.side]
+        self.size = self.quantity = position.quantity
+        self.side = _SIDES[position.side]
         self.entry_price = shown.entry_price or ZERO
         self.mark_price = shown.mark_price or ZERO
-        self.value = stake.quantity * self.mark_price
-        self.initial_margin = self.margin = stake.margin
+        self.value = position.quantity * self.mark_price
+        self.initial_margin = self.margin = position.margin
         self.unrealized_pnl, self.realised_pnl = shown.unrealized_pnl, shown.realized_pnl
         self.liquidation_price = shown.liquidation_price or ZERO
-        self.symbol_contract.current_leverage = stake.leverage
-        self.symbol_contract.margin_type = MarginType(stake.margin_mode)
+        self.symbol_contract.current_leverage = position.leverage
+        self.symbol_contract.margin_type = MarginType(position.margin_mode)
 
 
 def _signed(order: Any) -> Decimal:

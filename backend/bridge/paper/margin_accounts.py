@@ -15,12 +15,12 @@ from backend.accounting.contract_position import (
     ContractPosition,
     MarginMode,
     PositionChange,
-    position_body,
-    position_from,
-    price_of,
+    average_price,
+    position_from_json,
+    position_to_json,
 )
 from backend.accounting.decimals import ZERO
-from backend.accounting.margin import Hold, MarginAccount
+from backend.accounting.margin import MarginAccount, OrderExposure
 from backend.bridge.ledger.booking import Booking
 from backend.bridge.ledger.outbox import Commit
 from backend.bridge.ledger.rows import BalanceChange
@@ -52,14 +52,14 @@ class MarginAccounts:
         self._ids[exchange] = account
         self._prices[exchange] = {}
         self._events.forget(exchange)
-        stakes = {row.symbol: position_from(row.body) for row in stored}
-        for asset in {assets_of(symbol)[1] for symbol in [*symbols, *stakes]}:
-            of_asset = {s: stakes.get(s, ContractPosition()) for s in [*symbols, *stakes]}
+        positions = {row.symbol: position_from_json(row.body) for row in stored}
+        for asset in {assets_of(symbol)[1] for symbol in [*symbols, *positions]}:
+            of_asset = {s: positions.get(s, ContractPosition()) for s in [*symbols, *positions]}
             self._accounts[exchange, asset] = MarginAccount(
                 balances.get(asset, ZERO),
-                {s: stake for s, stake in of_asset.items() if assets_of(s)[1] == asset},
+                {s: position for s, position in of_asset.items() if assets_of(s)[1] == asset},
             )
-        for symbol in stakes:
+        for symbol in positions:
             self._events.show(self.position(exchange, symbol))
 
     def account(self, exchange: str, symbol: str) -> MarginAccount:
@@ -85,10 +85,11 @@ class MarginAccounts:
 
     def position(self, exchange: str, symbol: str) -> Position:
         """Return a position as clients see it."""
-        stake = self.account(exchange, symbol).stake(symbol)
-        if not stake.quantity:
-            stake = ContractPosition(leverage=stake.leverage, margin_mode=stake.margin_mode)
-        return self._shown(exchange, symbol, stake)
+        position = self.account(exchange, symbol).position(symbol)
+        if not position.quantity:
+            leverage, margin_mode = position.leverage, position.margin_mode
+            position = ContractPosition(leverage=leverage, margin_mode=margin_mode)
+        return self._shown(exchange, symbol, position)
 
     def symbols(self, exchange: str) -> list[str]:
         """Return every contract of an exchange that has a position or settings."""
@@ -96,26 +97,28 @@ class MarginAccounts:
             symbol
             for (name, _), account in self._accounts.items()
             if name == exchange
-            for symbol in account.stakes
+            for symbol in account.positions
         )
 
     # ---- what open orders hold
 
-    def hold_for(
+    def order_exposure(
         self, exchange: str, symbol: str, quantity: Decimal, price: Decimal, fee: Decimal
-    ) -> Hold:
+    ) -> OrderExposure:
         """Return what an order (a negative quantity sells) would hold; `fee` is of all of it."""
-        opened = self.account(exchange, symbol).stake(symbol).opens(quantity)
+        opened = self.account(exchange, symbol).position(symbol).opening_quantity(quantity)
         part = opened / abs(quantity) if quantity else ZERO
-        return Hold(symbol, opened * price, fee * part)
+        return OrderExposure(symbol, opened * price, fee * part)
 
-    def affords(self, exchange: str, hold: Hold, *, instead_of: str | None = None) -> bool:
+    def affords(
+        self, exchange: str, exposure: OrderExposure, *, instead_of: str | None = None
+    ) -> bool:
         """Tell whether what an order would hold is there, beside or instead of another order."""
-        account = self.account(exchange, hold.symbol)
-        other = account.holds.get(instead_of) if instead_of is not None else None
-        freed = ZERO if other is None else account.needs(other)
-        needed = account.needs(hold)
-        return not hold.cost or account.available(self.prices(exchange)) + freed >= needed
+        account = self.account(exchange, exposure.symbol)
+        other = account.order_exposures.get(instead_of) if instead_of is not None else None
+        freed = ZERO if other is None else account.required_margin(other)
+        needed = account.required_margin(exposure)
+        return not exposure.cost or account.available(self.prices(exchange)) + freed >= needed
 
     def covers(
         self,
@@ -129,9 +132,11 @@ class MarginAccounts:
         if not opened:
             return True
         account = self.account(exchange, symbol)
-        after = MarginAccount(account.wallet, account.stakes)
-        after.holds = {key: hold for key, hold in account.holds.items() if key != order_id}
-        after.take(symbol, list(steps))
+        after = MarginAccount(account.wallet, account.positions)
+        after.order_exposures = {
+            key: exposure for key, exposure in account.order_exposures.items() if key != order_id
+        }
+        after.apply(symbol, list(steps))
         return after.available(self.prices(exchange)) >= 0
 
     # ---- what changes positions
@@ -141,19 +146,19 @@ class MarginAccounts:
         quantity = trade.quantity if trade.side == "buy" else -trade.quantity
         fee = ZERO if trade.fee is None else trade.fee.cost
         carried = self.account(trade.exchange, trade.symbol)
-        stake = carried.stake(trade.symbol)
-        steps = stake.filled(quantity, trade.cost, fee, trade.executed_at)
-        carried.holds.pop(trade.order_id, None)
-        carried.take(trade.symbol, steps)
-        change = sum((step.change for step in steps), ZERO)
+        position = carried.position(trade.symbol)
+        steps = position.apply_fill(quantity, trade.cost, fee, trade.executed_at)
+        carried.order_exposures.pop(trade.order_id, None)
+        carried.apply(trade.symbol, steps)
+        change = sum((step.wallet_change for step in steps), ZERO)
         return Booking(
             {assets_of(trade.symbol)[1]: change},
-            StoredPosition(account, trade.symbol, position_body(steps[-1].stake)),
+            StoredPosition(account, trade.symbol, position_to_json(steps[-1].position)),
             tuple(
                 event
                 for step in steps
                 for event in self._events.tell(
-                    self._shown(trade.exchange, trade.symbol, step.stake)
+                    self._shown(trade.exchange, trade.symbol, step.position)
                 )
             ),
         )
@@ -163,9 +168,9 @@ class MarginAccounts:
     ) -> Commit:
         """Pay or receive funding once; return the rows and events of it."""
         account = self.account(exchange, symbol)
-        step = account.stake(symbol).funded(price, rate, at)
-        account.take(symbol, [step])
-        balance = BalanceChange(self._ids[exchange], assets_of(symbol)[1], step.change)
+        step = account.position(symbol).apply_funding(price, rate, at)
+        account.apply(symbol, [step])
+        balance = BalanceChange(self._ids[exchange], assets_of(symbol)[1], step.wallet_change)
         position, events = self._position_row(exchange, symbol)
         return Commit([position, balance], events)
 
@@ -180,26 +185,26 @@ class MarginAccounts:
         return Commit([position], events)
 
     def _position_row(self, exchange: str, symbol: str) -> tuple[StoredPosition, tuple[Event, ...]]:
-        stake = self.account(exchange, symbol).stake(symbol)
-        row = StoredPosition(self._ids[exchange], symbol, position_body(stake))
+        position = self.account(exchange, symbol).position(symbol)
+        row = StoredPosition(self._ids[exchange], symbol, position_to_json(position))
         return row, self._events.tell(self.position(exchange, symbol))
 
-    def _shown(self, exchange: str, symbol: str, stake: ContractPosition) -> Position:
+    def _shown(self, exchange: str, symbol: str, position: ContractPosition) -> Position:
         account, prices = self.account(exchange, symbol), self.prices(exchange)
-        price = prices.get(symbol)
-        is_now = stake == account.stake(symbol)
+        price, quantity = prices.get(symbol), position.quantity
+        is_now = position == account.position(symbol)
         return Position(
             exchange=exchange,
             symbol=symbol,
-            side=stake.side,
-            quantity=abs(stake.quantity),
-            entry_price=price_of(stake.cost, stake.quantity) if stake.quantity else None,
+            side=position.side,
+            quantity=abs(quantity),
+            entry_price=average_price(position.cost, quantity) if quantity else None,
             mark_price=price,
-            unrealized_pnl=ZERO if price is None else stake.unrealized(price),
-            realized_pnl=stake.realized,
-            margin=stake.margin,
-            leverage=stake.leverage,
-            margin_mode=stake.margin_mode,
+            unrealized_pnl=ZERO if price is None else position.unrealized(price),
+            realized_pnl=position.realized,
+            margin=position.margin,
+            leverage=position.leverage,
+            margin_mode=position.margin_mode,
             liquidation_price=account.liquidation_price(symbol, prices) if is_now else None,
-            opened_at=stake.opened_at,
+            opened_at=position.opened_at,
         )

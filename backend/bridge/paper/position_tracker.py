@@ -14,7 +14,7 @@ from typing import Any
 import octobot_trading.errors as trading_errors
 
 from backend.accounting.balances import assets_of
-from backend.accounting.contract_position import MarginMode, price_of
+from backend.accounting.contract_position import MarginMode, average_price
 from backend.accounting.decimals import ZERO
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.outbox import Outbox
@@ -127,11 +127,11 @@ class PaperPositionTracker:
     def _fund(self, manager: Any, symbol: str, price: Decimal) -> bool:
         """Pay each funding once, at the price now: what fell due meanwhile is paid late."""
         margins, name = self._margins, manager.exchange_name
-        stake = margins.account(name, symbol).stake(symbol)
-        if not stake.quantity or stake.funded_at is None:
+        position = margins.account(name, symbol).position(symbol)
+        if not position.quantity or position.funded_at is None:
             return False
         now, rate = utc_now(), _funding_rate(manager, symbol)
-        due = stake.funded_at - (stake.funded_at - _EPOCH) % FUNDING_EVERY + FUNDING_EVERY
+        due = position.funded_at - (position.funded_at - _EPOCH) % FUNDING_EVERY + FUNDING_EVERY
         if due > now:
             return False
         while due <= now:
@@ -144,10 +144,12 @@ class PaperPositionTracker:
         account = margins.account(name, symbol)
         if not account.is_liquidated(symbol, margins.prices(name)):
             return False
-        mode = account.stake(symbol).margin_mode
+        mode = account.position(symbol).margin_mode
         doomed = [symbol]
         if mode == "cross":
-            doomed = [s for s, k in account.stakes.items() if k.quantity and k.margin_mode == mode]
+            doomed = [
+                s for s, p in account.positions.items() if p.quantity and p.margin_mode == mode
+            ]
         for each in doomed:
             self._take_over(manager, each)
         mirror(manager, margins)
@@ -159,14 +161,15 @@ class PaperPositionTracker:
         """Close a position without asking: an order and a trade of their own tell of it."""
         margins, name = self._margins, manager.exchange_name
         account = margins.account(name, symbol)
-        stake, cost = account.stake(symbol), account.liquidation_cost(symbol, margins.prices(name))
-        log.warning("the %s position in %s on %s is liquidated", stake.side, symbol, name)
+        position = account.position(symbol)
+        cost = account.liquidation_cost(symbol, margins.prices(name))
+        log.warning("the %s position in %s on %s is liquidated", position.side, symbol, name)
         asked = NewOrder.model_validate(
             {
                 "symbol": symbol,
-                "side": "sell" if stake.quantity > 0 else "buy",
+                "side": "sell" if position.quantity > 0 else "buy",
                 "type": "market",
-                "quantity": abs(stake.quantity),
+                "quantity": abs(position.quantity),
                 "reduce_only": True,
                 "tag": LIQUIDATION,
             }
@@ -196,7 +199,7 @@ def _filled(order: Order, cost: Decimal, asset: str) -> Order:
             "status": "filled",
             "filled": order.quantity,
             "remaining": ZERO,
-            "average_price": price_of(cost, order.quantity),
+            "average_price": average_price(cost, order.quantity),
             "cost": cost,
             "fee": Fee(cost=ZERO, currency=asset),
             "updated_at": utc_now(),

@@ -14,7 +14,7 @@ import octobot_trading.errors as trading_errors
 from octobot_trading.enums import TraderOrderType
 
 from backend.accounting.balances import assets_of
-from backend.accounting.risk import Day, Limits, OrderRisk, RiskLimits
+from backend.accounting.risk import Limits, OrderRisk, RiskLimits, TradingDay
 from backend.bridge.ledger.bot_state import SavedBotState
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.portfolio.portfolio import Portfolios
@@ -66,11 +66,11 @@ class PreTradeRisk:
         """
         if asked.reduce_only:
             return []
-        return self._limits.broken(self._risked(asked, price))
+        return self._limits.broken_limits(self._risked(asked, price))
 
     def broken_by_change(self, asked: NewOrder, price: Decimal) -> list[OrderRefused]:
         """Return each limit that an open order would break with new values; it is counted as is."""
-        return self._limits.broken(replace(self._risked(asked, price), open_orders=0))
+        return self._limits.broken_limits(replace(self._risked(asked, price), open_orders=0))
 
     @contextlib.contextmanager
     def admit(self, asked: NewOrder, price: Decimal, order_id: str) -> Iterator[None]:
@@ -96,7 +96,7 @@ class PreTradeRisk:
             return
         cost = order.origin_quantity * (order.origin_price or order.created_last_price)
         count = 0 if order.order_type in _MARKET else 1
-        broken = self._limits.broken(self._at_risk(order.symbol, cost, count))
+        broken = self._limits.broken_limits(self._at_risk(order.symbol, cost, count))
         if broken:
             raise trading_errors.OrderCreationError(f"risk limit: {broken[0].details}")
 
@@ -115,7 +115,7 @@ class PreTradeRisk:
             return
         if worth.complete:
             series = (worth.account, worth.reference_market)
-            self._limits.note_value(series, worth.total_value, utc_now())
+            self._limits.record_value(series, worth.total_value, utc_now())
             self._keep_day()
         status = self._runner.status
         if self._limits.loss_limit_reached and status.state == "running":
@@ -179,10 +179,10 @@ def limits_from(settings: Settings) -> Limits:
     )
 
 
-def _day_from(memo: Mapping[str, Any]) -> Day:
+def _day_from(memo: Mapping[str, Any]) -> TradingDay:
     account, reference_market = memo["series"]
     lowest = Decimal(memo["lowest_value"])
-    return Day(
+    return TradingDay(
         series=(account, reference_market),
         counted_since=datetime.fromisoformat(memo["counted_since"]),
         opening_value=Decimal(memo["opening_value"]),

@@ -100,31 +100,31 @@ class SandboxFutures(SandboxExchange):
 
     def _position_row(self, account: Account, symbol: str) -> Row:
         margin, prices = account.contracts.margin, marks(self.venue)
-        stake, end = margin.stake(symbol), margin.liquidation_price(symbol, prices)
+        position, end = margin.position(symbol), margin.liquidation_price(symbol, prices)
         opened_ms = self.venue.now_ms()
-        if stake.quantity and stake.opened_at is not None:
-            opened_ms = int(stake.opened_at.timestamp() * 1000)
+        if position.quantity and position.opened_at is not None:
+            opened_ms = int(position.opened_at.timestamp() * 1000)
         row: Row = self.safe_position(
             {
                 "id": symbol,
                 "symbol": symbol,
                 "timestamp": opened_ms,
                 "datetime": self.iso8601(opened_ms),
-                "contracts": str(abs(stake.quantity)),
+                "contracts": str(abs(position.quantity)),
                 "contractSize": "1",
-                "side": stake.side,
-                "notional": str(abs(stake.quantity) * prices[symbol]),
-                "leverage": str(stake.leverage),
+                "side": position.side,
+                "notional": str(abs(position.quantity) * prices[symbol]),
+                "leverage": str(position.leverage),
                 "unrealizedPnl": str(margin.unrealized(symbol, prices)),
-                "realizedPnl": str(stake.realized) if stake.quantity else "0",
-                "collateral": str(stake.margin),
-                "initialMargin": str(stake.margin),
-                "maintenanceMargin": str(stake.maintenance),
+                "realizedPnl": str(position.realized) if position.quantity else "0",
+                "collateral": str(position.margin),
+                "initialMargin": str(position.margin),
+                "maintenanceMargin": str(position.maintenance_margin),
                 "maintenanceMarginPercentage": str(MAINTENANCE_RATE),
-                "entryPrice": str(stake.entry_price),
+                "entryPrice": str(position.entry_price),
                 "markPrice": str(prices[symbol]),
                 "liquidationPrice": None if end is None else str(end),
-                "marginMode": stake.margin_mode,
+                "marginMode": position.margin_mode,
                 "hedged": False,
                 "info": {"symbol": symbol},
             }

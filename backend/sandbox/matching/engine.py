@@ -91,14 +91,14 @@ class MatchingEngine:
             now_ms, listing = self._market.now_ms(), self._listing(order)
             request = replace(request, client_order_id=order.request.client_order_id)
             edited = Order(order.id, request, order.created_ms, now_ms, now_ms)
-            held, hold = order.locked, account.contracts.margin.holds.get(order.id)
+            held, hold = order.locked, account.contracts.margin.order_exposures.get(order.id)
             account.unlock(order, listing)
             try:
                 self._admit(account, edited)
             except Exception:  # raised again: whatever refused it, the order stays as it was
                 account.lock(order, listing, held)
                 if hold is not None:
-                    account.contracts.margin.holds[order.id] = hold
+                    account.contracts.margin.order_exposures[order.id] = hold
                 raise
             account.orders[order.id] = edited
             self._save()
@@ -166,11 +166,11 @@ class MatchingEngine:
 
     def _cancel_reducing(self, account: Account, listing: Listing) -> None:
         """Cancel the orders that may only reduce a position which is gone."""
-        stake, now_ms = account.contracts.margin.stake(listing.symbol), self._market.now_ms()
+        position, now_ms = account.contracts.margin.position(listing.symbol), self._market.now_ms()
         for order in account.open_orders:
             request = order.request
             reduces = request.symbol == listing.symbol and request.reduce_only
-            if reduces and stake.opens(signed(request)) == request.amount:
+            if reduces and position.opening_quantity(signed(request)) == request.amount:
                 account.close(order, listing, "canceled", now_ms)
 
     def _advance(self, account: Account) -> bool:

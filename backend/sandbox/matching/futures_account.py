@@ -13,11 +13,11 @@ from backend.accounting.contract_position import (
     MAX_LEVERAGE,
     ContractPosition,
     MarginMode,
-    position_body,
-    position_from,
-    price_of,
+    average_price,
+    position_from_json,
+    position_to_json,
 )
-from backend.accounting.margin import Hold, MarginAccount, Prices
+from backend.accounting.margin import MarginAccount, OrderExposure, Prices
 from backend.sandbox.market.listings import TAKER_FEE
 from backend.sandbox.market.market import Market
 from backend.sandbox.matching.fills import Match
@@ -41,38 +41,38 @@ class FuturesAccount:
     def hold(self, order: Order, price: Decimal, prices: Prices) -> None:
         """Hold back what an order may open; raises `InsufficientFunds` or `InvalidOrder`."""
         request = order.request
-        quantity, stake = signed(request), self.margin.stake(request.symbol)
-        opened = stake.opens(quantity)
+        quantity, position = signed(request), self.margin.position(request.symbol)
+        opened = position.opening_quantity(quantity)
         if request.reduce_only:
             if opened == request.amount:
                 raise InvalidOrder("a reduce-only order finds no position to reduce")
             return
-        hold = Hold(request.symbol, opened * price, _fee(opened * price))
-        if opened and self.margin.available(prices) < self.margin.needs(hold):
-            raise InsufficientFunds(f"{self.margin.needs(hold)} of margin needed")
-        self.margin.holds[order.id] = hold
+        hold = OrderExposure(request.symbol, opened * price, _fee(opened * price))
+        if opened and self.margin.available(prices) < self.margin.required_margin(hold):
+            raise InsufficientFunds(f"{self.margin.required_margin(hold)} of margin needed")
+        self.margin.order_exposures[order.id] = hold
 
-    def release(self, order: Order) -> Hold | None:
+    def release(self, order: Order) -> OrderExposure | None:
         """Set free what an order holds back, and return it."""
-        return self.margin.holds.pop(order.id, None)
+        return self.margin.order_exposures.pop(order.id, None)
 
     def settle(self, order: Order, match: Match, fill_id: str, prices: Prices) -> None:
         """Execute an order, or end it when it may not open what it would."""
         request = order.request
         self.release(order)
-        quantity, stake = signed(request), self.margin.stake(request.symbol)
+        quantity, position = signed(request), self.margin.position(request.symbol)
         cost = request.amount * match.price
         fee = _fee(cost)
-        steps = stake.filled(quantity, cost, fee, _time(match.time_ms))
+        steps = position.apply_fill(quantity, cost, fee, _time(match.time_ms))
         order.updated_ms = match.time_ms
-        if stake.opens(quantity):
-            after = MarginAccount(self.margin.wallet, self.margin.stakes)
-            after.holds = self.margin.holds
-            after.take(request.symbol, steps)
+        if position.opening_quantity(quantity):
+            after = MarginAccount(self.margin.wallet, self.margin.positions)
+            after.order_exposures = self.margin.order_exposures
+            after.apply(request.symbol, steps)
             if request.reduce_only or after.available(prices) < 0:
                 order.status = "canceled" if request.reduce_only else "rejected"
                 return
-        self.margin.take(request.symbol, steps)
+        self.margin.apply(request.symbol, steps)
         fill = Fill(fill_id, match.time_ms, match.price, request.amount, fee, match.liquidity)
         order.fills.append(fill)
         order.status = "closed"
@@ -84,7 +84,10 @@ class FuturesAccount:
         if not 1 <= leverage <= MAX_LEVERAGE:
             raise BadRequest(f"leverage is from 1 to {MAX_LEVERAGE}")
         changed = self.margin.with_settings(symbol, Decimal(leverage), None)
-        needs_more = changed.margins + changed.held > self.margin.margins + self.margin.held
+        needs_more = (
+            changed.position_margin + changed.order_margin
+            > self.margin.position_margin + self.margin.order_margin
+        )
         if needs_more and changed.available(prices) < 0:
             raise InsufficientFunds("the margin that this leverage takes is not there")
         if changed.is_liquidated(symbol, prices):
@@ -93,8 +96,8 @@ class FuturesAccount:
 
     def set_margin_mode(self, symbol: str, mode: MarginMode) -> None:
         """Change a contract's margin mode while nothing is open in it."""
-        if self.margin.stake(symbol).quantity or any(
-            hold.symbol == symbol for hold in self.margin.holds.values()
+        if self.margin.position(symbol).quantity or any(
+            hold.symbol == symbol for hold in self.margin.order_exposures.values()
         ):
             raise BadRequest("a position or an order is open")
         self.margin = self.margin.with_settings(symbol, None, mode)
@@ -105,63 +108,65 @@ class FuturesAccount:
         """Pay the funding that fell due, and yield what has to be liquidated, and for how much."""
         since_ms, self._seen_ms = self._seen_ms, now_ms
         prices = marks(market)
-        for symbol, stake in list(self.margin.stakes.items()):
-            if stake.quantity:
-                self._fund(market, symbol, stake, now_ms)
-        for symbol, stake in list(self.margin.stakes.items()):
-            if stake.quantity and self._is_crossed(market, symbol, since_ms, now_ms):
-                side: Side = "sell" if stake.quantity > 0 else "buy"
+        for symbol, position in list(self.margin.positions.items()):
+            if position.quantity:
+                self._fund(market, symbol, position, now_ms)
+        for symbol, position in list(self.margin.positions.items()):
+            if position.quantity and self._is_crossed(market, symbol, since_ms, now_ms):
+                side: Side = "sell" if position.quantity > 0 else "buy"
                 cost = self.margin.liquidation_cost(symbol, prices)
-                yield NewOrder(symbol, side, abs(stake.quantity), reduce_only=True), cost
+                yield NewOrder(symbol, side, abs(position.quantity), reduce_only=True), cost
 
     def take_over(self, order: Order, cost: Decimal, fill_id: str, at_ms: int) -> None:
         """Close a position by a liquidation's order."""
         request = order.request
-        stake = self.margin.stake(request.symbol)
-        steps = stake.filled(signed(request), cost, Decimal(0), _time(at_ms))
-        self.margin.take(request.symbol, steps)
-        price = price_of(cost, request.amount)
+        position = self.margin.position(request.symbol)
+        steps = position.apply_fill(signed(request), cost, Decimal(0), _time(at_ms))
+        self.margin.apply(request.symbol, steps)
+        price = average_price(cost, request.amount)
         order.fills.append(Fill(fill_id, at_ms, price, request.amount, Decimal(0), "taker"))
         order.status, order.updated_ms = "closed", at_ms
 
-    def _fund(self, market: Market, symbol: str, stake: ContractPosition, now_ms: int) -> None:
-        funded_at = stake.funded_at or _time(now_ms)
+    def _fund(self, market: Market, symbol: str, position: ContractPosition, now_ms: int) -> None:
+        funded_at = position.funded_at or _time(now_ms)
         due = funded_at - (funded_at - _EPOCH) % FUNDING_EVERY + FUNDING_EVERY
         while due <= _time(now_ms):
             price = market.price(symbol, int(due.timestamp() * 1000))
-            step = self.margin.stake(symbol).funded(price, FUNDING_RATE, due)
-            self.margin.take(symbol, [step])
+            step = self.margin.position(symbol).apply_funding(price, FUNDING_RATE, due)
+            self.margin.apply(symbol, [step])
             due += FUNDING_EVERY
 
     def _is_crossed(self, market: Market, symbol: str, since_ms: int, now_ms: int) -> bool:
         """Tell whether the path came to where a position ends, since it was last looked at."""
-        stake = self.margin.stake(symbol)
+        position = self.margin.position(symbol)
         end = self.margin.liquidation_price(symbol, marks(market))
-        if end is None or stake.opened_at is None:
+        if end is None or position.opened_at is None:
             return False
-        start_ms = max(since_ms, int(stake.opened_at.timestamp() * 1000)) + 1
+        start_ms = max(since_ms, int(position.opened_at.timestamp() * 1000)) + 1
         if start_ms > now_ms:
             return False
         low, high = market.extremes(symbol, start_ms, now_ms + 1)
-        return low <= end if stake.quantity > 0 else high >= end
+        return low <= end if position.quantity > 0 else high >= end
 
     def to_json(self) -> dict[str, Any]:
         """Return the positions as JSON values."""
         holds = {
             key: [hold.symbol, str(hold.cost), str(hold.fee)]
-            for key, hold in self.margin.holds.items()
+            for key, hold in self.margin.order_exposures.items()
         }
-        stakes = {symbol: position_body(stake) for symbol, stake in self.margin.stakes.items()}
+        positions = {
+            symbol: position_to_json(position) for symbol, position in self.margin.positions.items()
+        }
         wallet = str(self.margin.wallet)
-        return {"wallet": wallet, "stakes": stakes, "holds": holds, "seen_ms": self._seen_ms}
+        return {"wallet": wallet, "stakes": positions, "holds": holds, "seen_ms": self._seen_ms}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> FuturesAccount:
         """Read what `to_json` wrote."""
-        stakes = {symbol: position_from(body) for symbol, body in row["stakes"].items()}
-        margin = MarginAccount(Decimal(row["wallet"]), stakes)
-        margin.holds = {
-            key: Hold(symbol, Decimal(cost), Decimal(fee))
+        positions = {symbol: position_from_json(body) for symbol, body in row["stakes"].items()}
+        margin = MarginAccount(Decimal(row["wallet"]), positions)
+        margin.order_exposures = {
+            key: OrderExposure(symbol, Decimal(cost), Decimal(fee))
             for key, (symbol, cost, fee) in row["holds"].items()
         }
         return cls(margin, row["seen_ms"])
