@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from backend.accounting.drawdown import Drawdown
+from backend.accounting.drawdown import MaxDrawdown
 from backend.accounting.fifo import FifoLots, OpeningLot
 from backend.accounting.pnl_report import Market, report
 from backend.schemas.accounting import FeeTotal, Pnl, PnlQuery
@@ -35,7 +35,9 @@ def books_of(executions: Iterable[Trade]) -> dict[tuple[str, str], FifoLots]:
     return books
 
 
-def told(prices: dict[str, Decimal] = PRICES, fall: Drawdown | None = None, **query: object) -> Pnl:
+def told(
+    prices: dict[str, Decimal] = PRICES, fall: MaxDrawdown | None = None, **query: object
+) -> Pnl:
     return report(books_of(EXECUTIONS), Market(prices, "USDT"), PnlQuery(**query), fall)
 
 
@@ -132,7 +134,7 @@ def test_without_executions_there_is_nothing_to_tell() -> None:
 
 
 def test_a_drawdown_is_told_with_its_moments() -> None:
-    drawdown = told(fall=Drawdown(D(30000), at(1), D(20000), at(5))).max_drawdown
+    drawdown = told(fall=MaxDrawdown(D(30000), at(1), D(20000), at(5))).max_drawdown
     assert drawdown.model_dump() == {
         "value": D(10000),
         "ratio": D("0.33333333"),
