@@ -35,14 +35,14 @@ def books_of(executions: Iterable[Trade]) -> dict[tuple[str, str], FifoLots]:
     return books
 
 
-def told(
-    prices: dict[str, Decimal] = PRICES, fall: MaxDrawdown | None = None, **query: object
+def make_report(
+    prices: dict[str, Decimal] = PRICES, drawdown: MaxDrawdown | None = None, **query: object
 ) -> Pnl:
-    return report(books_of(EXECUTIONS), Market(prices, "USDT"), PnlQuery(**query), fall)
+    return report(books_of(EXECUTIONS), Market(prices, "USDT"), PnlQuery(**query), drawdown)
 
 
 def test_totals_are_in_the_reference_market() -> None:
-    pnl = told()
+    pnl = make_report()
     assert pnl.trades == 4
     assert pnl.realized_pnl == D(802) + D("0.1") * 25000
     assert pnl.unrealized_pnl == D("0.599") * 5000
@@ -60,7 +60,7 @@ def test_totals_are_in_the_reference_market() -> None:
 
 
 def test_fees_are_told_by_currency() -> None:
-    assert told().fees_paid == [
+    assert make_report().fees_paid == [
         FeeTotal(currency="BNB", cost=D("0.5"), value=D(300)),
         FeeTotal(currency="BTC", cost=D("0.003"), value=D(72)),
         FeeTotal(currency="USDT", cost=D(20), value=D(20)),
@@ -68,7 +68,7 @@ def test_fees_are_told_by_currency() -> None:
 
 
 def test_each_symbol_is_told_in_its_quote_asset() -> None:
-    bitcoin, ether = told().symbols
+    bitcoin, ether = make_report().symbols
     assert (bitcoin.exchange, bitcoin.symbol, bitcoin.quote) == ("sandbox", "BTC/USDT", "USDT")
     assert (bitcoin.realized_pnl, bitcoin.unrealized_pnl) == (D(802), D(2995))
     assert (bitcoin.quantity, bitcoin.entry_price) == (D("0.599"), D(20000))
@@ -82,13 +82,13 @@ def test_each_symbol_is_told_in_its_quote_asset() -> None:
 
 
 def test_one_symbol_can_be_asked_for() -> None:
-    pnl = told(symbol="ETH-BTC")
+    pnl = make_report(symbol="ETH-BTC")
     assert [row.symbol for row in pnl.symbols] == ["ETH/BTC"]
     assert (pnl.trades, pnl.realized_pnl, pnl.unrealized_pnl) == (2, D(2500), D(0))
 
 
 def test_a_span_counts_its_executions_and_knows_what_they_closed() -> None:
-    pnl = told(since=at(2), until=at(3))
+    pnl = make_report(since=at(2), until=at(3))
     assert (pnl.trades, pnl.realized_pnl, pnl.fees) == (1, D(802), D(22))
     assert (pnl.since, pnl.until) == (at(2), at(3))
     assert pnl.unrealized_pnl is None
@@ -97,13 +97,13 @@ def test_a_span_counts_its_executions_and_knows_what_they_closed() -> None:
 
 
 def test_a_span_without_executions_is_all_zero() -> None:
-    pnl = told(since=at(100))
+    pnl = make_report(since=at(100))
     assert (pnl.trades, pnl.realized_pnl, pnl.fees, pnl.win_rate) == (0, 0, 0, None)
     assert pnl.unrealized_pnl == 2995
 
 
 def test_what_has_no_price_is_left_out_and_named() -> None:
-    pnl = told({"ETH/BTC": D("0.07")})
+    pnl = make_report({"ETH/BTC": D("0.07")})
     assert pnl.unpriced == ["BNB", "BTC", "BTC/USDT"]
     assert pnl.realized_pnl == 802
     assert pnl.unrealized_pnl == 0
@@ -134,7 +134,7 @@ def test_without_executions_there_is_nothing_to_tell() -> None:
 
 
 def test_a_drawdown_is_told_with_its_moments() -> None:
-    drawdown = told(fall=MaxDrawdown(D(30000), at(1), D(20000), at(5))).max_drawdown
+    drawdown = make_report(drawdown=MaxDrawdown(D(30000), at(1), D(20000), at(5))).max_drawdown
     assert drawdown.model_dump() == {
         "value": D(10000),
         "ratio": D("0.33333333"),

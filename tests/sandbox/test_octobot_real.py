@@ -24,7 +24,7 @@ def market():
 
 @pytest.fixture
 def engine(market, tmp_path):
-    engine = MatchingEngine(market, FUNDS, file=tmp_path / "desk.json")
+    engine = MatchingEngine(market, FUNDS, file=tmp_path / "sandbox.json")
     install(market, engine)
     return engine
 

@@ -211,7 +211,7 @@ def test_unknown_keys_and_orders_are_refused(engine):
 
 
 def test_accounts_survive_a_kill_of_the_process(pinned, tmp_path):
-    file = tmp_path / "desk.json"
+    file = tmp_path / "sandbox.json"
     engine = MatchingEngine(pinned, FUNDS, file=file)
     stop = Trigger("stop_loss", Decimal(45_000))
     engine.create(KEY, order("buy", "0.1", client_order_id="a"))
@@ -226,7 +226,7 @@ def test_accounts_survive_a_kill_of_the_process(pinned, tmp_path):
 
 def test_a_reopened_desk_catches_up_with_the_path(clock, tmp_path):
     market = Market(clock=clock)
-    file = tmp_path / "desk.json"
+    file = tmp_path / "sandbox.json"
     limit = (market.price(BTC) * Decimal("0.9995")).quantize(Decimal("0.01"))
     resting = MatchingEngine(market, FUNDS, file=file).create(KEY, order("buy", "0.1", limit))
     clock.now += 86_400

@@ -17,7 +17,7 @@ D = Decimal
 
 @pytest.fixture
 def file(tmp_path):
-    return tmp_path / "desk.json"
+    return tmp_path / "sandbox.json"
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def move(market, clock, price):
 def test_a_position_takes_margin_and_fee_and_pays_its_gain(engine, market, clock):
     entry = trade(engine, "sell", "0.5")
     price = entry.fills[0].price
-    stake = margin(engine).stake(BTC)
-    assert (stake.quantity, stake.cost, stake.margin) == (D("-0.5"), price / 2, price / 20)
+    position = margin(engine).position(BTC)
+    assert (position.quantity, position.cost, position.margin) == (D("-0.5"), price / 2, price / 20)
     assert margin(engine).wallet == 10000 - price / 2000
 
     move(market, clock, "39000")
@@ -54,19 +54,19 @@ def test_a_position_takes_margin_and_fee_and_pays_its_gain(engine, market, clock
 
     gain = (price - leave.fills[0].price) / 2 - (price + leave.fills[0].price) / 2000
     assert margin(engine).wallet == 10000 + gain
-    assert margin(engine).margins == margin(engine).held == 0
+    assert margin(engine).position_margin == margin(engine).order_margin == 0
 
 
 def test_an_order_holds_margin_and_gives_it_back(engine):
     order = trade(engine, "buy", "1", price=D(30000))
-    assert margin(engine).held == 3000 + 30
+    assert margin(engine).order_margin == 3000 + 30
     engine.edit(KEY, order.id, NewOrder(BTC, "buy", D(2), D(30000)))
-    assert margin(engine).held == 6000 + 60
+    assert margin(engine).order_margin == 6000 + 60
     with pytest.raises(InsufficientFunds):
         engine.edit(KEY, order.id, NewOrder(BTC, "buy", D(4), D(30000)))
-    assert margin(engine).held == 6000 + 60
+    assert margin(engine).order_margin == 6000 + 60
     engine.cancel(KEY, order.id)
-    assert margin(engine).held == 0
+    assert margin(engine).order_margin == 0
 
 
 def test_what_only_reduces_never_opens(engine, market, clock):
@@ -82,20 +82,20 @@ def test_what_only_reduces_never_opens(engine, market, clock):
 
     assert engine.order(KEY, resting.id).status == "closed"
     assert engine.order(KEY, other.id).status == "canceled"
-    assert margin(engine).stake(BTC).quantity == 0
+    assert margin(engine).position(BTC).quantity == 0
 
 
 def test_a_position_is_liquidated_when_the_path_comes_to_its_end(engine, market, clock):
     trade(engine, "buy", "0.5")
-    wallet, held = margin(engine).wallet, margin(engine).stake(BTC).margin
+    wallet, held = margin(engine).wallet, margin(engine).position(BTC).margin
     end = margin(engine).liquidation_price(BTC, {})
 
     move(market, clock, end + 10)
-    assert margin(engine).stake(BTC).quantity == D("0.5")
+    assert margin(engine).position(BTC).quantity == D("0.5")
     move(market, clock, end - 10)
     market.pin(BTC, D(40000))
 
-    assert margin(engine).stake(BTC).quantity == 0
+    assert margin(engine).position(BTC).quantity == 0
     assert margin(engine).wallet == wallet - held
     order = list(engine.account(KEY).orders.values())[-1]
     assert (order.request.side, order.request.reduce_only, order.status) == ("sell", True, "closed")
@@ -117,7 +117,7 @@ def test_settings_that_cannot_be_are_refused(engine):
         engine.configure(KEY, BTC, 5, None)
     with pytest.raises(BadRequest):
         engine.configure(KEY, BTC, None, "cross")
-    assert margin(engine).stake(BTC).leverage == 10
+    assert margin(engine).position(BTC).leverage == 10
 
 
 def test_an_account_is_the_same_after_a_restart(engine, market, file):
@@ -127,8 +127,8 @@ def test_an_account_is_the_same_after_a_restart(engine, market, file):
 
     again = margin(MatchingEngine(market, {KEY: {"USDT": D(1)}}, file=file))
 
-    assert (again.wallet, again.holds) == (before.wallet, before.holds)
-    assert again.stake(BTC) == before.stake(BTC)
+    assert (again.wallet, again.order_exposures) == (before.wallet, before.order_exposures)
+    assert again.position(BTC) == before.position(BTC)
 
 
 def test_the_spot_side_of_an_account_is_another_wallet(engine):
