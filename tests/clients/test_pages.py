@@ -53,3 +53,17 @@ def test_every_topic_is_listed_with_its_events() -> None:
     page = (ROOT / "docs" / "streaming.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `(\w+)` \| `\w+", page, re.MULTILINE)
     assert set(listed) == set(get_args(Topic))
+
+
+def test_the_architecture_page_names_every_package_and_only_files_that_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:[a-z_]+/)+[a-z_]*(?:\.py)?)`", page))
+    roots = (ROOT, ROOT / "backend", ROOT / "backend" / "bridge")
+    missing = {
+        name
+        for name in named
+        if not any((root / name).exists() or (root / f"{name}.py").exists() for root in roots)
+    }
+    assert missing == set()
+    packages = {path.parent.name for path in (ROOT / "backend").glob("*/__init__.py")}
+    assert {name for name in packages if f"`backend/{name}`" not in page} == set()
