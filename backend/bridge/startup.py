@@ -22,7 +22,7 @@ from backend.bridge.paper.spot_simulator import make_realistic, restore_balances
 from backend.bridge.portfolio.portfolio import Portfolios, totals_of
 from backend.bridge.positions.tracker import PositionTracker
 from backend.bridge.risk.pre_trade import PreTradeRisk
-from backend.bridge.risk.strategy_gate import gate_trading
+from backend.bridge.risk.strategy_gate import gate_strategy_orders
 from backend.bridge.runtime.runner import BotRunner
 from backend.bridge.status import BootFailed
 from backend.ports.journal import OrderJournal
@@ -56,7 +56,7 @@ async def restore(
     portfolios.begin(baselines)
     await channels.begin(runner.bot)
     for name, manager in runner.exchanges.items():
-        gate_trading(manager, runner, pre_trade)
+        gate_strategy_orders(manager, runner, pre_trade)
         count_failures(manager, runner.counters)
         trigger_at_trades(manager)
         await _wait_for_prices(manager, portfolios)
@@ -74,7 +74,7 @@ async def restore(
             await tracker.begin(manager, state)
         await settle_intents(manager, journal, ledger, in_flight)
         exits = BracketExits(manager, ledger)
-        stops = TriggeredStops(manager, ledger, cancel, is_written_within, runner.keep)
+        stops = TriggeredStops(manager, ledger, cancel, is_written_within, runner.create_task)
         if not manager.is_trader_simulated:
             stops.attend()
             await exits.recall()
@@ -89,9 +89,9 @@ async def restore(
         held.extend((o.to_dict(), name) for o in personal.orders_manager.get_all_orders())
         if not manager.is_trader_simulated:
             doubt_what_is_missing(manager, ledger)
-            runner.keep(keep_settling(manager, ledger, exits, stops, give_up_after_s))
-    runner.keep(channels.keep_up())
-    runner.keep(keep_few_loggers())
+            runner.create_task(keep_settling(manager, ledger, exits, stops, give_up_after_s))
+    runner.create_task(channels.keep_up())
+    runner.create_task(keep_few_loggers())
     ledger.adopt(held)
     tracker.publish()
     portfolios.announce()

@@ -134,7 +134,7 @@ class ExchangeConnections:
         """Ask the exchange for the balances with the stored keys, and keep what it said."""
         row = self._row(exchange)
         keys = _opened(self.sealer, row)
-        outcome = self._host.call_blocking(self._bridge.key_check.ask, exchange, keys)
+        outcome = self._host.call_blocking(self._bridge.key_check.check, exchange, keys)
         found = ConnectionTest(outcome=outcome, tested_at=utc_now())
         self._database.write(
             credentials.note_test, exchange, row.updated_at, outcome, found.tested_at

@@ -1,10 +1,10 @@
-"""The stored keys on their way to the bot: given to each start, compared with what is stored."""
+"""API keys of the bot's exchange accounts: handed to each start, compared with the store."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import octobot_commons.constants as commons_constants
 
@@ -13,17 +13,25 @@ from backend.bridge.status import BootFailed
 from backend.errors import Conflict, CredentialsUnreadable
 from backend.ports.exchange_keys import ExchangeKeys, KeySource
 from backend.sandbox.control import SANDBOX, SANDBOX_KEY
-
-if TYPE_CHECKING:
-    from backend.bridge.runtime.commands import BotCommands
+from backend.schemas.bot import Bot
 
 Keys = Mapping[str, ExchangeKeys | None]
 
 
-class AccountCredentials:
-    """Hands stored keys to each start of the bot and knows whether they are still the same.
+class RestartableBot(Protocol):
+    """A bot that is restarted to use other keys."""
 
-    Nothing is handed out for paper money.
+    def status(self) -> Bot:
+        """Return the bot's state."""
+
+    def restart(self) -> Bot:
+        """Stop the bot and start it again; raises `Conflict` while it is started or stopped."""
+
+
+class AccountCredentials:
+    """Adds stored keys to each start of the bot and tracks whether the store has others by now.
+
+    In paper trading no keys are used.
     """
 
     def __init__(self, source: KeySource, *, real: bool) -> None:
@@ -31,43 +39,43 @@ class AccountCredentials:
         self._real = real
         self._lock = threading.Lock()
         self._exchanges: frozenset[str] = frozenset()
-        self._taken: Keys | None = None
+        self._used: Keys | None = None
 
-    def give(self, configuration: InMemoryKeysConfiguration) -> None:
-        """Put the keys into the configuration of a bot that is about to start.
+    def add_to(self, configuration: InMemoryKeysConfiguration) -> None:
+        """Add the keys to the configuration of a bot that is about to start.
 
         Raises `BootFailed` when they cannot be read, or leave nothing to trade on.
         """
-        self._taken = None
+        self._used = None
         self._exchanges = frozenset(configuration.config[commons_constants.CONFIG_EXCHANGES])
         try:
-            taken = self._present()
+            stored = self._stored()
         except CredentialsUnreadable as error:
             raise BootFailed(f"stored keys cannot be read: {error.details}") from None
-        self._taken = taken
-        if self._real and SANDBOX in self._exchanges and SANDBOX not in taken:
+        self._used = stored
+        if self._real and SANDBOX in self._exchanges and SANDBOX not in stored:
             configuration.hold(SANDBOX, ExchangeKeys(SANDBOX_KEY, SANDBOX_KEY))
-        for exchange, keys in taken.items():
+        for exchange, keys in stored.items():
             configuration.hold(exchange, keys)
-        if taken and all(taken.get(name, ...) is None for name in self._exchanges):
+        if stored and all(stored.get(name, ...) is None for name in self._exchanges):
             raise BootFailed("no exchange has keys that are enabled for real trading")
 
     def is_used(self, exchange: str) -> bool:
-        """Whether the bot was last started with stored keys of an exchange."""
-        return (self._taken or {}).get(exchange) is not None
+        """Return whether the bot was last started with stored keys of an exchange."""
+        return (self._used or {}).get(exchange) is not None
 
     def is_stale(self) -> bool:
-        """Whether the bot was started with other keys than are stored now. Reads the store."""
+        """Return whether the bot was started with other keys than the store has now; reads it."""
         try:
-            return self._taken is not None and self._taken != self._present()
+            return self._used is not None and self._used != self._stored()
         except CredentialsUnreadable:
             return True
 
-    def apply(self, bot: BotCommands) -> bool:
+    def apply(self, bot: RestartableBot) -> bool:
         """Restart the bot if it was started with other keys than are stored now.
 
-        A paused bot stays paused. Returns False when the restart is left to be
-        done, because the bot is being started or stopped by somebody else.
+        A paused bot stays paused. Returns False when the restart remains to be
+        done, because another start or stop of the bot is at work.
         """
         with self._lock:
             state = bot.status().state
@@ -82,10 +90,10 @@ class AccountCredentials:
             return True
 
     def _has_failed(self, state: str) -> bool:
-        return state == "failed" and self._taken is None
+        return state == "failed" and self._used is None
 
-    def _present(self) -> Keys:
-        """Return what is stored for the bot's exchanges."""
+    def _stored(self) -> Keys:
+        """Return the stored keys of the bot's exchanges."""
         if not self._real:
             return {}
         return {name: keys for name, keys in self._source().items() if name in self._exchanges}

@@ -1,4 +1,4 @@
-"""Asks exchanges whether keys open an account, apart from the bot and in bounded time."""
+"""Check of API keys: asks the exchange for the balances, apart from the bot, with a timeout."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ log = logging.getLogger(__name__)
 
 
 class KeyCheck:
-    """What ccxt knows about exchanges, and what these say to keys.
+    """Tests API keys at their exchange and reports the outcome in one word.
 
-    It has a loop and a client of its own: keys are to be tested most when the
-    bot cannot start with them, and reading a large exchange's markets would
+    It uses a loop and a ccxt client of its own: keys are to be tested most when
+    the bot cannot start with them, and reading a large exchange's markets would
     hold the bot's loop.
     """
 
@@ -41,15 +41,15 @@ class KeyCheck:
         self._timeout_s = timeout_s
 
     def knows(self, exchange: str) -> bool:
-        """Whether there is such an exchange."""
+        """Return whether ccxt knows the exchange."""
         return exchange in ccxt.async_support.exchanges
 
     def has_testnet(self, exchange: str) -> bool:
-        """Whether the exchange has a test network."""
+        """Return whether the exchange has a test network."""
         return self.knows(exchange) and "test" in getattr(ccxt, exchange)().urls
 
-    def ask(self, exchange: str, keys: ExchangeKeys) -> Outcome:
-        """Ask for the balances. Blocks; whatever the exchange answers ends as one word."""
+    def check(self, exchange: str, keys: ExchangeKeys) -> Outcome:
+        """Fetch the balances and return the outcome; blocks, and raises nothing."""
         conceal(keys.api_key, keys.api_secret, keys.api_password)
         try:
             asyncio.run(self._fetch_balance(exchange, keys))

@@ -31,7 +31,7 @@ class Trades:
 
     def page(self, query: TradeQuery) -> SerializedResponse:
         """Return one page of trades, newest first; new ones do not shift later pages."""
-        self._runner.require_ready()
+        self._runner.executor.require_ready()
         version = self._ledger.version
         return self._pages.get(version, query, lambda: self._build_page(query))
 
@@ -61,7 +61,7 @@ class Trades:
 
     def get(self, trade_id: str) -> Trade:
         """Return one trade. Raises `TradeNotFound`."""
-        self._runner.require_ready()
+        self._runner.executor.require_ready()
         entry = self._ledger.trades.get(trade_id)
         if entry is not None:
             return entry.item

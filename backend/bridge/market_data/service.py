@@ -45,7 +45,7 @@ class Markets:
 
     def exchanges(self) -> list[Exchange]:
         """Return the exchanges that the bot is connected to."""
-        return self._runner.run(self._exchanges)
+        return self._runner.executor.run(self._exchanges)
 
     def listed_exchanges(self) -> SerializedResponse:
         """Return the same as it leaves the server."""
@@ -55,14 +55,14 @@ class Markets:
         """Return the trading rules of every symbol that the bot follows."""
         return self._read(
             ("markets", exchange),
-            lambda: _MARKETS.dump_json(self._runner.run(self._markets, exchange)),
+            lambda: _MARKETS.dump_json(self._runner.executor.run(self._markets, exchange)),
         )
 
     def tickers(self, query: TickerQuery) -> SerializedResponse:
         """Return the tickers of every symbol that the bot follows, or of one."""
 
         def ask() -> bytes:
-            found = self._runner.run(self._tickers, query)
+            found = self._runner.executor.run(self._tickers, query)
             return _TICKERS.dump_json([_ticker(*row) for row in found])
 
         return self._read(("tickers", query), ask)
@@ -71,7 +71,7 @@ class Markets:
         """Return one ticker."""
 
         def ask() -> bytes:
-            found = self._runner.run(self._ticker_of, symbol, exchange)
+            found = self._runner.executor.run(self._ticker_of, symbol, exchange)
             return _ticker(*found).model_dump_json().encode()
 
         return self._read(("ticker", symbol, exchange), ask)
@@ -80,7 +80,7 @@ class Markets:
         """Return the newest candles, oldest first; the last one is still running."""
 
         def ask() -> bytes:
-            rows = self._runner.run(self._candles, symbol, query)
+            rows = self._runner.executor.run(self._candles, symbol, query)
             return _CANDLES.dump_json(_candles(rows[-query.limit :], query.interval))
 
         return self._read(("candles", symbol, query), ask)
@@ -89,7 +89,7 @@ class Markets:
         """Return the best levels of both sides."""
 
         def ask() -> bytes:
-            exchange, raw = self._runner.run(self._order_book, symbol, query)
+            exchange, raw = self._runner.executor.run(self._order_book, symbol, query)
             book = OrderBook(
                 exchange=exchange,
                 symbol=symbol,
@@ -102,7 +102,7 @@ class Markets:
 
     def _read(self, question: Hashable, ask: Callable[[], bytes]) -> SerializedResponse:
         """Return an answer, made into models and JSON by its caller: the loop has better to do."""
-        self._runner.require_ready()
+        self._runner.executor.require_ready()
         return self._recent.get(question, ask)
 
     # ---- on the bot's loop

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from backend.bridge.ledger.bot_state import SavedBotState
+from backend.bridge.orders.idempotency import IdempotentOrders
 from backend.bridge.orders.service import Orders
 from backend.bridge.runtime.runner import BotRunner
 from backend.errors import JournalDown, OrderStateUnknown
@@ -31,12 +31,12 @@ class DeadManSwitchTimer:
         runner: BotRunner,
         orders: Orders,
         saved_state: SavedBotState,
-        wait_until_durable: Callable[[], None],
+        idempotency: IdempotentOrders,
     ) -> None:
         self._runner = runner
         self._orders = orders
         self._saved_state = saved_state
-        self._wait_until_durable = wait_until_durable
+        self._idempotency = idempotency
         self._timer: asyncio.TimerHandle | None = None
         kept = saved_state.load("dead_man").get("cancels_at")
         self._cancels_at = None if kept is None else datetime.fromisoformat(kept)
@@ -46,9 +46,9 @@ class DeadManSwitchTimer:
 
         Raises `JournalDown` when it is set, but a restart would forget it.
         """
-        switch = self._runner.run(self._set, timeout_s)
+        switch = self._runner.executor.run(self._set, timeout_s)
         try:
-            self._wait_until_durable()
+            self._idempotency.wait_until_durable()
         except OrderStateUnknown:
             raise JournalDown("the switch is set, but a restart would forget it") from None
         return switch
@@ -88,7 +88,7 @@ class DeadManSwitchTimer:
             self._timer = loop.call_later(delay_s, self._fire, self._cancels_at)
 
     def _fire(self, moment: datetime) -> None:
-        self._runner.keep(self._cancel_until_done(moment))
+        self._runner.create_task(self._cancel_until_done(moment))
 
     async def _cancel_until_done(self, moment: datetime) -> None:
         """Cancel what is open now, again and again until it is, or the switch is set anew."""

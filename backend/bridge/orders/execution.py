@@ -64,7 +64,7 @@ class OrderExecution:
     async def _admit(self, asked: NewOrder, order_id: str) -> Order:
         manager = self._runner.exchange(asked.exchange)
         price = await price_of(manager, asked.symbol)
-        with self._pre_trade.admit(asked, price, order_id):
+        with self._pre_trade.check(asked, price, order_id):
             if self._runner.status.state == "paused" and not asked.reduce_only:
                 raise TradingPaused("resume the bot to place orders")
             broken = refusals(manager, asked, price)

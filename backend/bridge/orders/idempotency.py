@@ -66,13 +66,13 @@ class IdempotentOrders:
         journal: OrderJournal,
         outbox: Outbox,
         ledger: Ledger,
-        entrance: LoopExecutor,
+        executor: LoopExecutor,
         host: Host,
     ) -> None:
         self._journal = journal
         self._outbox = outbox
         self._ledger = ledger
-        self._entrance = entrance
+        self._executor = executor
         self._host = host
         self._answered = RecentIntents()
         self._lock = threading.Lock()
@@ -186,9 +186,9 @@ class IdempotentOrders:
 
     def _first(self, intent: Intent, place: Placement) -> Order:
         self._require_journal()
-        room = self._entrance.reserve()
+        slot = self._executor.reserve()
         try:
-            return self._await(OrderSubmission(intent, room, place, self._outbox))
+            return self._await(OrderSubmission(intent, slot, place, self._outbox))
         except KeyTaken as taken:
             return self._answer_again(taken.earlier, intent.fingerprint)
         except JournalUnavailable:
@@ -202,12 +202,12 @@ class IdempotentOrders:
             self._write(self._journal.mark_refused, intent.order_id, _answer(error))
             raise
         finally:
-            room.give_back()
+            slot.release()
 
     def _await(self, errand: OrderSubmission) -> Order:
         """Wait for an order that is on its way; it goes on when that takes too long."""
         errand.begin()
-        timeout_s = self._entrance.timeout_s
+        timeout_s = self._executor.timeout_s
         look_s, deadline = min(_LOOK_S, timeout_s), time.monotonic() + _WAIT_S
         while time.monotonic() < deadline:
             with contextlib.suppress(TimeoutError):

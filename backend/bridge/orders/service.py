@@ -65,7 +65,7 @@ class Orders:
 
     def page(self, query: OrderQuery) -> SerializedResponse:
         """Return one page of orders, newest first; new ones do not shift later pages."""
-        self._runner.require_ready()
+        self._runner.executor.require_ready()
         version = self._ledger.version
         return self._pages.get(version, query, lambda: self._build_page(query))
 
@@ -97,7 +97,7 @@ class Orders:
 
     def get(self, order_id: str) -> Order:
         """Return one order, open or closed. Raises `OrderNotFound`."""
-        self._runner.require_ready()
+        self._runner.executor.require_ready()
         entry = self._ledger.orders.get(order_id)
         if entry is not None:
             return entry.item
@@ -108,7 +108,7 @@ class Orders:
 
     def preview(self, asked: NewOrder) -> OrderPreview:
         """Tell what would become of an order, without placing it."""
-        return self._runner.run(preview_order, self._runner, self._pre_trade, asked)
+        return self._runner.executor.run(preview_order, self._runner, self._pre_trade, asked)
 
     # ---- commands
 
@@ -123,7 +123,7 @@ class Orders:
         Raises the `OrderRefused` that names the broken rule, `InvalidSymbol`,
         `InvalidExchange`, `TradingPaused`, or what the exchange answered.
         """
-        self._runner.require_ready()
+        self._runner.executor.require_ready()
         exchange = asked.exchange or next(iter(self._runner.exchanges), "")
         return self._idempotency.once(
             asked,
@@ -208,7 +208,7 @@ class Orders:
         self, command: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Carry out a command, and answer what a crash will not take back."""
-        outcome = self._runner.run_command(command, *args, **kwargs)
+        outcome = self._runner.executor.run_command(command, *args, **kwargs)
         self._idempotency.wait_until_durable()
         return outcome
 

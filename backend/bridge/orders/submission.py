@@ -37,9 +37,9 @@ class OrderSubmission:
     `sent_at` is when the bot got it, `is_placed` whether it is done but for the journal.
     """
 
-    def __init__(self, intent: Intent, place: Slot[Order], work: Placement, outbox: Outbox) -> None:
+    def __init__(self, intent: Intent, slot: Slot[Order], work: Placement, outbox: Outbox) -> None:
         self._intent = intent
-        self._place = place
+        self._slot = slot
         self._work = work
         self._outbox = outbox
         self.answer: concurrent.futures.Future[Order] = concurrent.futures.Future()
@@ -57,13 +57,13 @@ class OrderSubmission:
             if earlier is not None:
                 raise KeyTaken(earlier)
             self.sent_at = time.monotonic()
-            self._place.enter(self._run())
+            self._slot.submit(self._run())
         except LoopEnded:
             self.answer.set_exception(BotNotReady("the bot was stopped meanwhile"))
         except BaseException as error:  # it is raised where the answer is waited for
             self.answer.set_exception(error)
         else:
-            self._place.future.add_done_callback(self._note_failure)
+            self._slot.future.add_done_callback(self._note_failure)
 
     async def _run(self) -> Order:
         """Do the work, and have the answer follow what the journal now waits to commit.

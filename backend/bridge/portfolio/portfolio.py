@@ -101,10 +101,10 @@ class Portfolios:
 
         Raises `ExchangeUnreachable` or `ExchangeRefused` when one does not tell.
         """
-        return self._runner.run(self._reload)
+        return self._runner.executor.run(self._reload)
 
     def _read(self, name: str) -> SerializedResponse:
-        self._runner.require_ready()
+        self._runner.executor.require_ready()
         self._catch_up()
         prepared = self._models.get(name)
         if prepared is None:
@@ -115,7 +115,7 @@ class Portfolios:
         """Have what is outdated built anew, and wait for that; what is known when it takes long."""
         outdated = self._outdated
         if outdated is not None:
-            self._runner.wait_for(outdated, self.refresh_outdated, _CATCH_UP_S)
+            self._runner.executor.wait_for(outdated, self.refresh_outdated, _CATCH_UP_S)
 
     # ---- on the bot's loop
 

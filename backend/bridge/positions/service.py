@@ -52,7 +52,7 @@ class Positions:
         Made anew for each caller where futures are traded: marks and profits move with every
         price, and what an order has done to a position shows in the next answer.
         """
-        self._runner.require_ready()
+        self._runner.executor.require_ready()
         if any(manager.is_future for manager in list(self._runner.exchanges.values())):
             data = self._found(query)
             return serialize(data, etag_of(data))
@@ -63,14 +63,14 @@ class Positions:
 
     def find(self, query: PositionQuery) -> list[Position]:
         """Return positions, by exchange and symbol; none of exchanges that trade spot."""
-        return self._runner.run(self._find, query)
+        return self._runner.executor.run(self._find, query)
 
     def get(self, symbol: str, exchange: str | None) -> Position:
         """Return one position, or the settings of its contract while none is open.
 
         Raises `SpotExchange` or `InvalidSymbol`.
         """
-        return self._runner.run(self._get, symbol, exchange)
+        return self._runner.executor.run(self._get, symbol, exchange)
 
     def close(
         self,
@@ -87,7 +87,7 @@ class Positions:
         Raises `PositionNotOpen`, `PositionClosing` when somebody else closes it,
         `PositionExceeded`, `SpotExchange`, and what placing an order raises.
         """
-        self._runner.require_ready()
+        self._runner.executor.require_ready()
         exchange = asked.exchange or next(iter(self._runner.exchanges), "")
         return self._idempotency.once_resolved(
             {"close": symbol, **asked.model_dump(mode="json")},
@@ -95,7 +95,7 @@ class Positions:
             user_id,
             idempotency_key,
             self._ledger.account(exchange),
-            lambda: self._runner.run(self._as_order, symbol, asked),
+            lambda: self._runner.executor.run(self._as_order, symbol, asked),
             self._close,
         )
 
@@ -105,7 +105,7 @@ class Positions:
         Raises `LeverageOutOfRange`, `PositionOpen`, `InsufficientFunds`,
         `WouldBeLiquidated`, `SpotExchange`, or what the exchange answers.
         """
-        position = self._runner.run_command(self._change, symbol, change)
+        position = self._runner.executor.run_command(self._change, symbol, change)
         self._idempotency.wait_until_durable()
         return position
 

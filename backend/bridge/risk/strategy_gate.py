@@ -1,4 +1,4 @@
-"""Pause and risk limits for the orders that OctoBot's own strategies place."""
+"""Pause and pre-trade risk checks for the orders that OctoBot's own strategies place."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from backend.bridge.risk.pre_trade import PreTradeRisk
 from backend.bridge.runtime.runner import BotRunner
 
 
-def gate_trading(manager: Any, runner: BotRunner, pre_trade: PreTradeRisk) -> None:
-    """Let strategies create no orders while the bot is paused, nor any that breaks a risk limit.
+def gate_strategy_orders(manager: Any, runner: BotRunner, pre_trade: PreTradeRisk) -> None:
+    """Refuse strategies' orders while the bot is paused, and those that break a risk limit.
 
     Protective orders of a fill still pass.
 
@@ -23,7 +23,7 @@ def gate_trading(manager: Any, runner: BotRunner, pre_trade: PreTradeRisk) -> No
         loaded = kwargs.get("loaded") or (args and args[0])
         if not loaded and order.triggered_by is None:
             pre_trade.check_strategy_order(order)
-            is_free = order.reduce_only or pre_trade.is_entered(order)
+            is_free = order.reduce_only or pre_trade.is_known(order)
             if runner.status.state == "paused" and not is_free:
                 raise trading_errors.OrderCreationError("trading is paused")
         return await create(order, *args, **kwargs)

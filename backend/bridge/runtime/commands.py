@@ -1,15 +1,15 @@
-"""The bot's switch: state, start, stop, restart, pause, resume."""
+"""User commands to the bot as a whole: status, start, stop, restart, pause, resume."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
 from datetime import datetime
 
 import octobot.constants
 
 from backend import __version__
 from backend.bridge.read_models.ttl_cache import TtlCache
+from backend.bridge.runtime.lifecycle import BotLifecycle
 from backend.bridge.runtime.runner import BotRunner
 from backend.bridge.status import Status
 from backend.concurrency.host import Host
@@ -25,21 +25,17 @@ _VERSIONS = Versions(
 
 
 class BotCommands:
-    """Commands to the bot as a whole; each returns the state that it led to."""
+    """Commands of users, each of which returns the state that it led to."""
 
     def __init__(
-        self,
-        runner: BotRunner,
-        settings: Settings,
-        host: Host,
-        wait_until_durable: Callable[[], None],
+        self, runner: BotRunner, settings: Settings, host: Host, lifecycle: BotLifecycle
     ) -> None:
         self._runner = runner
         self._settings = settings
         self._host = host
-        self._wait_until_durable = wait_until_durable
+        self._lifecycle = lifecycle
         self._started_at: datetime | None = None
-        self._recent = TtlCache(fresh_s=1.0)
+        self._cache = TtlCache(fresh_s=1.0)
 
     def status(self) -> Bot:
         """Return the bot's state; works in every state."""
@@ -57,12 +53,12 @@ class BotCommands:
         )
 
     def read(self) -> SerializedResponse:
-        """Return the same, prepared: at most a second old, and new when the state changes."""
+        """Return the same, serialized: at most a second old, and new when the state changes."""
         state = (self._runner.status, self._started_at, tuple(self._runner.exchanges))
-        return self._recent.get(state, lambda: self.status().model_dump_json().encode())
+        return self._cache.get(state, lambda: self.status().model_dump_json().encode())
 
     def readiness(self) -> Readiness:
-        """Tell whether the bot can be used, and what is missing if not."""
+        """Return whether the bot can be used, and what is missing if not."""
         bot = self.status()
         ready = bot.state in ("running", "paused")
         missing = (
@@ -108,20 +104,20 @@ class BotCommands:
         state = self._runner.status.state
         if state == wanted:
             raise Conflict(f"the bot is {state}")
-        self._runner.run(self._switch, paused)
+        self._runner.executor.run(self._pause, paused)
         try:
-            self._wait_until_durable()
+            self._lifecycle.wait_until_durable()
         except OrderStateUnknown:
             raise JournalDown(f"the bot is {wanted}, but a restart would forget it") from None
         return self.status()
 
     # ---- on the bot's loop
 
-    async def _switch(self, paused: bool) -> None:
+    async def _pause(self, paused: bool) -> None:
         self._runner.set_paused(paused)
 
-    def note(self, status: Status) -> None:
-        """Remember when the bot came up."""
+    def note_status(self, status: Status) -> None:
+        """Set or clear the time since which the bot has been ready; from any thread."""
         if status.state in ("running", "paused") and self._started_at is None:
             self._started_at = utc_now()
         elif status.state in ("starting", "stopped", "failed"):

@@ -1,11 +1,10 @@
-"""The way onto the bot's loop: what may cross, for how long it is waited for, and how it fails."""
+"""Executor of coroutines on the bot's loop for callers on other threads, with timeouts."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
 import contextlib
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
@@ -18,23 +17,32 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class LoopExecutor(ABC):
-    """Takes work onto the loop while there is one and the bot runs; from any thread."""
+class LoopExecutor:
+    """Runs coroutines on the bot's loop while there is one and the bot is ready; from any thread.
 
-    def __init__(self, host: Host, timeout_s: float) -> None:
+    `status` returns the bot's state; it decides whether work is accepted.
+    """
+
+    def __init__(self, host: Host, timeout_s: float, status: Callable[[], Status]) -> None:
         self._host = host
+        self._status = status
         self.timeout_s = timeout_s
         self._queue: WorkQueue | None = None
 
     @property
-    @abstractmethod
-    def status(self) -> Status:
-        """The bot's present state."""
-
-    @property
     def waiting(self) -> int:
-        """How many requests wait for the loop, or have it work for them, right now."""
+        """The number of requests whose work is queued or running on the loop."""
         return 0 if self._queue is None else len(self._queue)
+
+    def open(self, loop: asyncio.AbstractEventLoop, capacity: int) -> None:
+        """Accept work for a new loop, at most `capacity` coroutines at once."""
+        self._queue = WorkQueue(loop, capacity)
+
+    def close(self) -> None:
+        """Cancel what waits for a loop that is closed, and accept no more."""
+        if self._queue is not None:
+            self._queue.abandon()
+            self._queue = None
 
     def run(
         self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
@@ -45,7 +53,7 @@ class LoopExecutor(ABC):
         much waits for it, `BotTimeout` when it takes longer than the settings
         allow; the work is then canceled.
         """
-        future = self._run_on_loop(function, *args, **kwargs)
+        future = self._submit(function, *args, **kwargs)
         try:
             return self._host.wait(future, self.timeout_s)
         except TimeoutError:
@@ -62,7 +70,7 @@ class LoopExecutor(ABC):
         When it takes too long it goes on, and `OrderStateUnknown` is raised:
         what became of it shows in the order list.
         """
-        future = self._run_on_loop(function, *args, **kwargs)
+        future = self._submit(function, *args, **kwargs)
         try:
             return self._host.wait(future, self.timeout_s)
         except TimeoutError:
@@ -75,31 +83,34 @@ class LoopExecutor(ABC):
         self._require_queue()
 
     def reserve(self) -> Slot[Any]:
-        """Hold room on the loop for work of this caller that is to be entered later.
+        """Return a slot in the queue for work that the current caller submits later.
 
-        Raises `BotNotReady`, or `BotBusy` when the loop would take no more of it.
+        Raises `BotNotReady`, or `BotBusy` when the queue has no capacity left for it.
         """
         return self._require_queue().reserve(current_caller())
 
     def wait_for(
-        self, change: concurrent.futures.Future[None], callback: Callable[[], None], most_s: float
+        self,
+        change: concurrent.futures.Future[None],
+        callback: Callable[[], None],
+        timeout_s: float,
     ) -> None:
-        """Have the loop, if there is one, bring a change about; wait for that, but not for long."""
+        """Call `callback` on the loop, if there is one, and wait at most so long for `change`."""
         queue = self._queue
         if queue is not None:
-            queue.nudge(callback)
+            queue.call_soon(callback)
             with contextlib.suppress(TimeoutError):
-                self._host.wait(change, most_s)
+                self._host.wait(change, timeout_s)
 
     def _require_queue(self) -> WorkQueue:
-        status, queue = self.status, self._queue
+        status, queue = self._status(), self._queue
         if status.state not in ("running", "paused") or queue is None:
             raise BotNotReady(
                 f"the bot is {status.state}" + (f": {status.reason}" if status.reason else "")
             )
         return queue
 
-    def _run_on_loop(
+    def _submit(
         self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
     ) -> concurrent.futures.Future[T]:
         queue = self._require_queue()

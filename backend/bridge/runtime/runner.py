@@ -1,4 +1,4 @@
-"""The bot's thread: runs an OctoBot on a loop of its own, takes work there, stops it cleanly."""
+"""Runner of the bot: one OctoBot on a thread and loop of its own, started, stopped, retried."""
 
 from __future__ import annotations
 
@@ -7,61 +7,56 @@ import concurrent.futures
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from backend.bridge.counters import Counters
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.factory import create_octobot, shut_down, wait_for_exchanges
-from backend.bridge.octobot.in_memory_keys import InMemoryKeysConfiguration
 from backend.bridge.runtime.lag_monitor import LagMonitor
+from backend.bridge.runtime.lifecycle import BotLifecycle
 from backend.bridge.runtime.loop_executor import LoopExecutor
-from backend.bridge.runtime.work_queue import WorkQueue
 from backend.bridge.status import BootFailed, Status
 from backend.concurrency.host import Host
 from backend.errors import BotNotReady, Conflict, InvalidExchange
 from backend.settings.model import Settings
 
 _STOP_TIMEOUT_S = 10.0
-_LEFT_TIMEOUT_S = 2.0
+_CANCEL_TIMEOUT_S = 2.0
 _RETRY_AFTER_S = (5, 10, 30, 60)
 
 log = logging.getLogger(__name__)
 
 
-class BotRunner(LoopExecutor):
+class BotRunner:
     """Owns the thread, the loop and the OctoBot on it.
 
-    Everything that touches an OctoBot object runs on the loop through `run`;
-    `bot`, `exchanges` and the callbacks given here are used on the loop only.
-    A `pause` holds from one run to the next, until `set_paused` ends it.
+    Everything that touches an OctoBot object runs on the loop through `executor`;
+    `bot` and `exchanges` are used on the loop only. A `pause` holds from one run
+    to the next, until `set_paused` ends it.
     """
 
     def __init__(
         self,
         settings: Settings,
         host: Host,
+        lifecycle: BotLifecycle,
         *,
-        give: Callable[[InMemoryKeysConfiguration], None],
-        on_ready: Callable[[], Coroutine[Any, Any, None]],
-        on_status: Callable[[Status], None],
         pause: Status | None = None,
     ) -> None:
-        super().__init__(host, settings.bot_timeout)
         self._settings = settings
-        self._give = give
-        self._on_ready = on_ready
-        self._on_status = on_status
+        self._lifecycle = lifecycle
         self._status = Status("stopped")
         self._pause = pause
-        self._lifecycle = threading.Lock()
-        self._telling = threading.RLock()
+        self._switching = threading.Lock()
+        self._status_lock = threading.RLock()
         self._closed = False
         self._thread: threading.Thread | None = None
-        self._halt: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._stop_request: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._retry: threading.Timer | None = None
         self._failures = 0
-        self._kept: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.executor = LoopExecutor(host, settings.bot_timeout, lambda: self.status)
         self.lag_monitor = LagMonitor()
         self.counters = Counters()
         self.bot: Any = None
@@ -90,16 +85,16 @@ class BotRunner(LoopExecutor):
             raise InvalidExchange(f"exchange: one of {', '.join(self.exchanges)}")
         return self.exchanges[name]
 
-    def keep(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let work go on for as long as this run of the bot. Loop only."""
+    def create_task(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start a background task that is canceled when this run of the bot ends. Loop only."""
         task = asyncio.get_running_loop().create_task(work)
-        self._kept.add(task)
-        task.add_done_callback(self._kept.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    # ---- lifecycle, from any thread; all but `close` raise Conflict while another is at work
+    # ---- from any thread; all but `close` raise Conflict while another start or stop is at work
 
     def start(self) -> None:
-        """Start the bot's thread; nothing happens when it runs. May wait for a failed one's end."""
+        """Start the bot's thread unless it runs; waits for the end of one that has failed."""
         with self._exclusive():
             self._start()
 
@@ -115,24 +110,24 @@ class BotRunner(LoopExecutor):
             self._start()
 
     def close(self) -> None:
-        """Stop the bot for good, after whoever starts or stops it now."""
+        """Stop the bot for good, after a start or stop that is at work now."""
         self._closed = True
         with self._exclusive(wait_s=-1):
             self._stop()
 
     def set_paused(self, paused: bool, reason: str | None = None) -> None:
-        """Note on the loop that trading is paused or goes on."""
+        """Pause trading or let it go on. Loop only."""
         self._pause = Status("paused", reason) if paused else None
         self._set_status(self._pause or Status("running"))
 
     @contextlib.contextmanager
     def _exclusive(self, wait_s: float = 0.05) -> Iterator[None]:
-        if not self._lifecycle.acquire(timeout=wait_s):
+        if not self._switching.acquire(timeout=wait_s):
             raise Conflict("the bot is being started or stopped already")
         try:
             yield
         finally:
-            self._lifecycle.release()
+            self._switching.release()
 
     def _start(self) -> None:
         self._cancel_retry()
@@ -141,7 +136,7 @@ class BotRunner(LoopExecutor):
         if not self._join():
             return
         self._set_status(Status("starting"))
-        self._halt = concurrent.futures.Future()
+        self._stop_request = concurrent.futures.Future()
         self._thread = threading.Thread(target=self._main, name="octobot", daemon=True)
         self._thread.start()
 
@@ -150,7 +145,7 @@ class BotRunner(LoopExecutor):
         self._cancel_retry()
         if self._is_alive():
             self._set_status(Status("stopping"))
-            self._end(self._halt)
+            _request(self._stop_request)
         if self._join():
             self._cancel_retry()  # of a boot that has failed meanwhile
             self._set_status(Status("stopped"))
@@ -159,7 +154,7 @@ class BotRunner(LoopExecutor):
         return self._thread is not None and self._thread.is_alive()
 
     def _join(self) -> bool:
-        """Wait for the end of the thread, if there is one."""
+        """Wait for the thread to end, if there is one; return whether it has."""
         if self._thread is not None:
             self._thread.join(_STOP_TIMEOUT_S + 5)
             if self._thread.is_alive():
@@ -174,26 +169,21 @@ class BotRunner(LoopExecutor):
             self._retry = None
 
     def _set_status(self, status: Status) -> None:
-        with self._telling:
+        with self._status_lock:
             if status != self._status:
                 self._status = status
-                self._on_status(status)
-
-    @staticmethod
-    def _end(halt: concurrent.futures.Future[None]) -> None:
-        with contextlib.suppress(concurrent.futures.InvalidStateError):  # ended before
-            halt.set_result(None)
+                self._lifecycle.on_status(status)
 
     # ---- on the bot's thread
 
     def _main(self) -> None:
         loop = None
         try:
-            self.bot = create_octobot(self._settings, self._give)
+            self.bot = create_octobot(self._settings, self._lifecycle.add_keys)
             loop = self.bot.task_manager.async_loop
             asyncio.set_event_loop(loop)
-            self._queue = WorkQueue(loop, self._settings.bot_queue)
-            loop.run_until_complete(self._live(self._halt))
+            self.executor.open(loop, self._settings.bot_queue)
+            loop.run_until_complete(self._run(self._stop_request))
         except BaseException as error:
             log.exception("the bot's thread failed")
             starting = self._status.state == "starting"
@@ -202,65 +192,65 @@ class BotRunner(LoopExecutor):
             if loop is not None:
                 self._close_loop(loop)
 
-    async def _live(self, halt: concurrent.futures.Future[None]) -> None:
-        """Boot, run until the halt, take the bot apart."""
-        boot = asyncio.ensure_future(self._boot(halt))
+    async def _run(self, stop_request: concurrent.futures.Future[None]) -> None:
+        """Boot, run until the stop request, shut the bot down."""
+        boot = asyncio.ensure_future(self._boot(stop_request))
         try:
-            await asyncio.wrap_future(halt)
+            await asyncio.wrap_future(stop_request)
         finally:
             self.lag_monitor.stop()
-            self.exchanges = {}  # nothing of ours may look at a bot that is being taken apart
-            for task in (boot, *self._kept):
+            self.exchanges = {}  # nothing of ours may look at a bot that is being shut down
+            for task in (boot, *self._tasks):
                 task.cancel()
-            await asyncio.wait([boot], timeout=_LEFT_TIMEOUT_S)
+            await asyncio.wait([boot], timeout=_CANCEL_TIMEOUT_S)
             try:
                 await asyncio.wait_for(shut_down(self.bot), _STOP_TIMEOUT_S)
             except Exception:  # the thread ends all the same
                 log.exception("the bot did not stop cleanly")
 
-    async def _boot(self, halt: concurrent.futures.Future[None]) -> None:
+    async def _boot(self, stop_request: concurrent.futures.Future[None]) -> None:
         try:
             await self.bot.initialize()
             self.exchanges = await wait_for_exchanges(self.bot)
-            await self._on_ready()
+            await self._lifecycle.restore()
         except BootFailed as failure:
             self._fail(str(failure))
             self._retry_later()
-            self._end(halt)
+            _request(stop_request)
         except Exception as error:  # whatever it is, the API goes on serving
             log.exception("the bot could not boot")
             self._fail(_boot_failure(error))
-            self._end(halt)
+            _request(stop_request)
         else:
             self._failures = 0
             self.lag_monitor.start()
-            self._come_to(self._pause or Status("running"))
+            self._set_outcome(self._pause or Status("running"))
 
     def _fail(self, reason: str) -> None:
-        if self._come_to(Status("failed", reason)):
+        if self._set_outcome(Status("failed", reason)):
             log.error("the bot failed: %s", reason)
 
-    def _come_to(self, status: Status) -> bool:
-        """Note how a boot or a run has ended, unless it is being stopped or has failed before."""
-        with self._telling:
-            is_news = self._status.state not in ("stopping", "failed")
-            if is_news:
+    def _set_outcome(self, status: Status) -> bool:
+        """Set how a boot or a run has ended, unless it is being stopped or has failed before."""
+        with self._status_lock:
+            is_first = self._status.state not in ("stopping", "failed")
+            if is_first:
                 self._set_status(status)
-            return is_news
+            return is_first
 
     def _retry_later(self) -> None:
         delay_s = _RETRY_AFTER_S[min(self._failures, len(_RETRY_AFTER_S) - 1)]
         self._failures += 1
-        self._retry = threading.Timer(delay_s, self._start_again)
+        self._retry = threading.Timer(delay_s, self._retry_start)
         self._retry.daemon = True
         self._retry.start()
 
-    def _start_again(self) -> None:
-        with contextlib.suppress(Conflict):  # someone starts or stops it by hand
+    def _retry_start(self) -> None:
+        with contextlib.suppress(Conflict):  # it is being started or stopped by hand
             self.start()
 
     def _close_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End all that is left on the loop, and whoever waits for it."""
+        """Cancel the tasks left on the loop, close it, and fail the callers that wait for it."""
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()
@@ -272,9 +262,12 @@ class BotRunner(LoopExecutor):
         loop.set_exception_handler(lambda _loop, _context: None)
         loop.close()
         asyncio.set_event_loop(None)
-        if self._queue is not None:
-            self._queue.abandon()
-            self._queue = None
+        self.executor.close()
+
+
+def _request(stop: concurrent.futures.Future[None]) -> None:
+    with contextlib.suppress(concurrent.futures.InvalidStateError):  # requested before
+        stop.set_result(None)
 
 
 def _boot_failure(error: BaseException) -> str:

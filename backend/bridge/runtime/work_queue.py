@@ -1,4 +1,4 @@
-"""Work that other threads hand to a loop: bounded, in turns between callers, never left behind."""
+"""Bounded, per-caller fair queue of coroutines for one asyncio loop, filled from any thread."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class LoopEnded(Exception):
 
 
 class Slot(Generic[T]):
-    """Room for one piece of work of a caller, theirs until `future` is done.
+    """Capacity for one coroutine of a caller, held until `future` is done.
 
-    Whoever holds it and finds that there is nothing to do gives it back.
+    A slot that turns out not to be needed is released.
     """
 
     def __init__(self, queue: WorkQueue, caller: str) -> None:
@@ -32,106 +32,106 @@ class Slot(Generic[T]):
         self.future: concurrent.futures.Future[T] = concurrent.futures.Future()
         self.work: Coroutine[Any, Any, T] | None = None
 
-    def enter(self, work: Coroutine[Any, Any, T]) -> None:
-        """Have work done in its turn; its future is canceled if the loop ends first.
+    def submit(self, work: Coroutine[Any, Any, T]) -> None:
+        """Queue the coroutine; its future is canceled if the loop ends first.
 
         Raises `LoopEnded` when that has happened: then nothing of it was begun.
         """
         self.work = work
-        self._queue.enter(self)
+        self._queue.enqueue(self)
 
-    def give_back(self) -> None:
-        """Let others have the room; does nothing when the work was entered."""
+    def release(self) -> None:
+        """Free the capacity; does nothing once work was submitted."""
         if self.work is None:
             self.future.cancel()
 
     def close(self) -> None:
-        """Drop work that will never begin."""
+        """Close a coroutine that will never start."""
         if self.work is not None:
             self.work.close()
 
 
 class WorkQueue:
-    """The way onto one loop, from any thread.
+    """Starts coroutines of many callers on one loop, in turns between the callers.
 
-    At most `most` pieces of work wait or run. A caller has at most as many as
-    there is room left, so that one caller gets half of it, two get a third each,
-    and there is always room for another one.
+    At most `capacity` of them wait or run. A caller has at most as many as there
+    is capacity left, so that one caller gets half of it, two get a third each,
+    and there is always some left for another one.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, most: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, capacity: int) -> None:
         self._loop = loop
-        self._most = most
+        self._capacity = capacity
         self._lock = threading.Lock()
         self._waiting: dict[str, deque[Slot[Any]]] = {}
         self._held: dict[str, int] = {}
         self._unfinished: dict[concurrent.futures.Future[Any], Slot[Any]] = {}
-        self._is_turning = False
+        self._is_scheduled = False
 
     def __len__(self) -> int:
         return len(self._unfinished)
 
     def reserve(self, caller: str = "") -> Slot[Any]:
-        """Hold room for work that is to be entered later; raises `BotBusy` if there is none."""
-        place: Slot[Any] = Slot(self, caller)
+        """Return a slot for work that is submitted later; raises `BotBusy` if none is left."""
+        slot: Slot[Any] = Slot(self, caller)
         with self._lock:
-            if self._held.get(caller, 0) >= self._most - len(self._unfinished):
+            if self._held.get(caller, 0) >= self._capacity - len(self._unfinished):
                 raise BotBusy("too much waits for the bot already")
             self._held[caller] = self._held.get(caller, 0) + 1
-            self._unfinished[place.future] = place
-        place.future.add_done_callback(partial(self._leave, caller))
-        return place
+            self._unfinished[slot.future] = slot
+        slot.future.add_done_callback(partial(self._forget, caller))
+        return slot
 
     def submit(
         self, work: Coroutine[Any, Any, T], caller: str = ""
     ) -> concurrent.futures.Future[T]:
-        """Have work done in its turn; its future is canceled if the loop ends first.
+        """Queue a coroutine; its future is canceled if the loop ends first.
 
-        Raises `LoopEnded`, or `BotBusy` when there is no room.
+        Raises `LoopEnded`, or `BotBusy` when there is no capacity left.
         """
         try:
-            place: Slot[T] = self.reserve(caller)
+            slot: Slot[T] = self.reserve(caller)
         except BotBusy:
             work.close()
             raise
-        place.enter(work)
-        return place.future
+        slot.submit(work)
+        return slot.future
 
-    def enter(self, place: Slot[Any]) -> None:
-        """Put work in its line; called by its place."""
+    def enqueue(self, slot: Slot[Any]) -> None:
+        """Append a slot to the line of its caller; called by `Slot.submit`."""
         with self._lock:
-            turns = not place.future.cancelled() and self._keep_turning()
-            if turns:
-                self._waiting.setdefault(place.caller, deque()).append(place)
-        if not turns:
-            place.close()
-            place.future.cancel()
+            is_queued = not slot.future.cancelled() and self._schedule()
+            if is_queued:
+                self._waiting.setdefault(slot.caller, deque()).append(slot)
+        if not is_queued:
+            slot.close()
+            slot.future.cancel()
             raise LoopEnded
         if self._loop.is_closed():  # perhaps after `abandon` looked
             self.abandon()
 
-    def nudge(self, callback: Callable[[], None]) -> None:
-        """Have the loop call something short soon, if it has not ended; out of turn, unbounded."""
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call something short on the loop, out of turn and unbounded, unless the loop ended."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(callback)
 
-    def _keep_turning(self) -> bool:
-        """Have the loop take what waits; False when it has ended."""
-        if not self._is_turning:
-            try:
-                self._loop.call_soon_threadsafe(self._turn)
-            except RuntimeError:
-                return False
-            self._is_turning = True
-        return True
-
     def abandon(self) -> None:
         """Cancel what a closed loop will never do."""
-        for place in list(self._unfinished.values()):
-            place.future.cancel()
-            place.close()
+        for slot in list(self._unfinished.values()):
+            slot.future.cancel()
+            slot.close()
 
-    def _leave(self, caller: str, future: concurrent.futures.Future[Any]) -> None:
+    def _schedule(self) -> bool:
+        """Schedule `_start_next` unless it is; return False when the loop has ended."""
+        if not self._is_scheduled:
+            try:
+                self._loop.call_soon_threadsafe(self._start_next)
+            except RuntimeError:
+                return False
+            self._is_scheduled = True
+        return True
+
+    def _forget(self, caller: str, future: concurrent.futures.Future[Any]) -> None:
         with self._lock:
             del self._unfinished[future]
             self._held[caller] -= 1
@@ -140,43 +140,43 @@ class WorkQueue:
 
     # ---- on the loop
 
-    def _turn(self) -> None:
-        """Begin one piece of work, and let the bot go on before the next.
+    def _start_next(self) -> None:
+        """Start one coroutine, and let the loop do other things before the next.
 
-        Orders take many steps: of those begun together each would wait for the
+        Orders take many steps: of those started together each would wait for the
         steps of all, and the bot with them.
         """
         with self._lock:
-            place = self._next()
-            self._is_turning = bool(self._waiting)
-        if self._is_turning:
-            self._loop.call_soon(self._turn)
-        self._begin(place)
+            slot = self._next()
+            self._is_scheduled = bool(self._waiting)
+        if self._is_scheduled:
+            self._loop.call_soon(self._start_next)
+        self._start(slot)
 
     def _next(self) -> Slot[Any]:
-        caller, queue = next(iter(self._waiting.items()))
-        place = queue.popleft()
+        caller, line = next(iter(self._waiting.items()))
+        slot = line.popleft()
         del self._waiting[caller]
-        if queue:
-            self._waiting[caller] = queue  # at the end: the others come first
-        return place
+        if line:
+            self._waiting[caller] = line  # at the end: the others come first
+        return slot
 
-    def _begin(self, place: Slot[Any]) -> None:
-        if place.future.cancelled() or place.work is None:
-            place.close()
+    def _start(self, slot: Slot[Any]) -> None:
+        if slot.future.cancelled() or slot.work is None:
+            slot.close()
             return
-        task = self._loop.create_task(place.work)
-        task.add_done_callback(partial(_pass_on, place.future))
-        place.future.add_done_callback(partial(self._cancel, task))
+        task = self._loop.create_task(slot.work)
+        task.add_done_callback(partial(_copy_outcome, slot.future))
+        slot.future.add_done_callback(partial(self._cancel_task, task))
 
-    def _cancel(self, task: asyncio.Task[Any], future: concurrent.futures.Future[Any]) -> None:
-        """End work whose caller waits no longer."""
+    def _cancel_task(self, task: asyncio.Task[Any], future: concurrent.futures.Future[Any]) -> None:
+        """Cancel the task of a canceled future: its caller waits no longer."""
         if future.cancelled():
             with contextlib.suppress(RuntimeError):  # the loop has ended, and the task with it
                 self._loop.call_soon_threadsafe(task.cancel)
 
 
-def _pass_on(future: concurrent.futures.Future[Any], task: asyncio.Task[Any]) -> None:
+def _copy_outcome(future: concurrent.futures.Future[Any], task: asyncio.Task[Any]) -> None:
     if task.cancelled():
         future.cancel()
         return

@@ -1,4 +1,4 @@
-"""Work that crosses to a loop: bounded, fair, never left behind."""
+"""Coroutines submitted to a loop from other threads: bounded, fair, never left behind."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ WAIT_S = 60
 class Loop:
     """A loop in a thread of its own, which can be held."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, capacity: int) -> None:
         self.loop = asyncio.new_event_loop()
-        self.crossings = WorkQueue(self.loop, most)
+        self.queue = WorkQueue(self.loop, capacity)
         self.passes = threading.Event()
         self.passes.set()
         self.seen: list[str] = []
@@ -35,14 +35,14 @@ class Loop:
         assert held.wait(WAIT_S)
 
     def submit(self, caller: str, name: str = "") -> concurrent.futures.Future[None]:
-        return self.crossings.submit(self.note(name or caller), caller)
+        return self.queue.submit(self.note(name or caller), caller)
 
     async def note(self, name: str) -> None:
         """Do next to nothing."""
         self.seen.append(name)
 
     def submit_endless(self, caller: str) -> concurrent.futures.Future[None]:
-        return self.crossings.submit(self._wait_forever(), caller)
+        return self.queue.submit(self._wait_forever(), caller)
 
     async def _wait_forever(self) -> None:
         try:
@@ -56,17 +56,17 @@ class Loop:
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(WAIT_S)
             self.loop.close()
-            self.crossings.abandon()
+            self.queue.abandon()
 
 
 @pytest.fixture
 def loop() -> Iterator[Loop]:
-    loop = Loop(most=30)
+    loop = Loop(capacity=30)
     yield loop
     loop.end()
 
 
-def test_one_caller_gets_half_of_the_room_and_the_next_a_third(loop: Loop) -> None:
+def test_one_caller_gets_half_of_the_capacity_and_the_next_a_third(loop: Loop) -> None:
     loop.hold()
     for caller, count in (("ann", 15), ("bob", 8)):
         for _ in range(count):
@@ -74,46 +74,46 @@ def test_one_caller_gets_half_of_the_room_and_the_next_a_third(loop: Loop) -> No
         with pytest.raises(BotBusy):
             loop.submit(caller)
     loop.submit("eve")
-    assert len(loop.crossings) == 24
+    assert len(loop.queue) == 24
 
 
-def test_room_comes_back_as_work_is_done(loop: Loop) -> None:
+def test_capacity_is_freed_as_work_is_done(loop: Loop) -> None:
     loop.hold()
     futures = [loop.submit("ann") for _ in range(15)]
     loop.passes.set()
     concurrent.futures.wait(futures, WAIT_S)
-    assert len(loop.crossings) == 0
-    loop.crossings.reserve("ann").give_back()
+    assert len(loop.queue) == 0
+    loop.queue.reserve("ann").release()
 
 
-def test_room_that_is_held_counts_until_it_is_given_back(loop: Loop) -> None:
-    places = [loop.crossings.reserve("ann") for _ in range(15)]
+def test_a_reserved_slot_counts_until_it_is_released(loop: Loop) -> None:
+    slots = [loop.queue.reserve("ann") for _ in range(15)]
     with pytest.raises(BotBusy):
         loop.submit("ann")
-    places.pop().give_back()
+    slots.pop().release()
     loop.submit("ann").result(WAIT_S)
-    for place in places:
-        place.give_back()
-    assert len(loop.crossings) == 0
+    for slot in slots:
+        slot.release()
+    assert len(loop.queue) == 0
 
 
-def test_work_that_is_entered_keeps_its_room_though_it_is_given_back(loop: Loop) -> None:
+def test_releasing_a_slot_with_submitted_work_does_nothing(loop: Loop) -> None:
     loop.hold()
-    place = loop.crossings.reserve("ann")
-    place.enter(loop.note("ann"))
-    place.give_back()
+    slot = loop.queue.reserve("ann")
+    slot.submit(loop.note("ann"))
+    slot.release()
     loop.passes.set()
-    assert place.future.result(WAIT_S) is None
+    assert slot.future.result(WAIT_S) is None
     assert loop.seen == ["ann"]
 
 
-def test_room_on_a_loop_that_has_ended_takes_no_work(loop: Loop) -> None:
-    place = loop.crossings.reserve("ann")
+def test_a_slot_of_a_loop_that_has_ended_takes_no_work(loop: Loop) -> None:
+    slot = loop.queue.reserve("ann")
     loop.end()
     with pytest.raises(LoopEnded):
-        place.enter(loop.note("ann"))
-    assert place.future.cancelled()
-    assert len(loop.crossings) == 0
+        slot.submit(loop.note("ann"))
+    assert slot.future.cancelled()
+    assert len(loop.queue) == 0
 
 
 def test_callers_take_turns(loop: Loop) -> None:
@@ -145,7 +145,7 @@ def test_work_whose_caller_gave_up_is_ended(loop: Loop) -> None:
     assert begun.cancel()
     loop.submit("ann", "later").result(WAIT_S)
     assert loop.seen == ["after", "ended", "later"]
-    assert len(loop.crossings) == 0
+    assert len(loop.queue) == 0
 
 
 def test_work_whose_caller_gave_up_before_is_not_begun(loop: Loop) -> None:
@@ -162,7 +162,7 @@ def test_errors_come_back_to_the_caller(loop: Loop) -> None:
         raise LookupError("no such thing")
 
     with pytest.raises(LookupError, match="no such thing"):
-        loop.crossings.submit(fail()).result(WAIT_S)
+        loop.queue.submit(fail()).result(WAIT_S)
 
 
 @pytest.mark.filterwarnings("ignore:coroutine method")
