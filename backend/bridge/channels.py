@@ -1,4 +1,4 @@
-"""Listens to OctoBot's channels and passes on what they tell, in the order in which it happened."""
+"""Consumers of OctoBot's channels: prices, orders, trades and balances, in order of occurrence."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from octobot_trading.constants import (
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 
 from backend.bridge.ledger.ledger import Ledger
-from backend.bridge.market_data.candles import Signals
+from backend.bridge.market_data.candles import CandleEvents
+from backend.bridge.market_data.evaluators import EvaluatorEvents
+from backend.bridge.market_data.notifications import NotificationEvents
 from backend.bridge.market_data.order_books import OrderBooks
 from backend.bridge.octobot.conversion import last_price
-from backend.bridge.paper.spot_simulator import move_stop, trail
+from backend.bridge.paper.spot_simulator import move_stop, trailing_stops_to_move
 from backend.bridge.portfolio.portfolio import Portfolios
 from backend.bridge.positions.tracker import PositionTracker
 from backend.bridge.read_models.event_data import event_data
@@ -31,7 +33,7 @@ _PRIORITY = ChannelConsumerPriorityLevels.OPTIONAL.value
 
 
 class ChannelConsumers:
-    """Consumes the channels of every exchange; all of it runs on the bot's loop."""
+    """Consumes the channels of every exchange; runs on the bot's loop."""
 
     def __init__(
         self, ledger: Ledger, portfolios: Portfolios, tracker: PositionTracker, sink: EventSink
@@ -41,21 +43,25 @@ class ChannelConsumers:
         self._portfolios = portfolios
         self._sink = sink
         self._managers: dict[str, Any] = {}
-        self._signals = Signals(sink)
+        self._candles = CandleEvents(sink)
+        self._evaluators = EvaluatorEvents(sink)
+        self._notifications = NotificationEvents(sink)
         self._books = OrderBooks(sink)
 
     async def begin(self, bot: Any) -> None:
-        """Start anew with a bot that has booted, and listen to what is no exchange's."""
+        """Start over with a bot that has booted, and consume the channels that no exchange has."""
         self._managers.clear()
         self._books.begin()
-        await self._signals.begin(bot)
+        self._candles.begin()
+        await self._evaluators.begin(bot.evaluator_producer.matrix_id)
+        await self._notifications.begin()
 
-    async def keep_up(self) -> None:
-        """Ask for what OctoBot does not tell by itself, for as long as somebody follows it."""
-        await self._books.keep_up()
+    async def poll(self) -> None:
+        """Fetch what streams follow and OctoBot does not fetch by itself; runs forever."""
+        await self._books.poll()
 
-    async def watch(self, manager: Any) -> None:
-        """Start listening to an exchange; the consumers end with its channels."""
+    async def follow(self, manager: Any) -> None:
+        """Consume the channels of an exchange; the consumers end with its channels."""
         self._managers[manager.exchange_name] = manager
         for name, callback in (
             (MARK_PRICE_CHANNEL, self._on_mark_price),
@@ -65,8 +71,8 @@ class ChannelConsumers:
         ):
             channel = exchange_channel.get_chan(name, manager.id)
             await channel.new_consumer(callback, priority_level=_PRIORITY)
-        await self._signals.watch(manager)
-        await self._books.watch(manager)
+        await self._candles.follow(manager)
+        await self._books.follow(manager)
 
     async def _on_mark_price(
         self, *, exchange: str, symbol: str, mark_price: Decimal, **_: Any
@@ -81,7 +87,7 @@ class ChannelConsumers:
         if manager.is_future and await self._tracker.take_price(manager, symbol, price):
             self._portfolios.refresh()
             self._portfolios.announce()
-        for order, stop in trail(manager, self._ledger, symbol, price):
+        for order, stop in trailing_stops_to_move(manager, self._ledger, symbol, price):
             await move_stop(manager, self._ledger, order, stop)
 
     async def _on_order(self, *, exchange: str, order: dict[str, Any], **_: Any) -> None:
@@ -90,8 +96,8 @@ class ChannelConsumers:
         manager = self._managers[exchange]
         if manager.is_future and order[Col.FILLED.value]:
             self._tracker.note_fill(manager, order[Col.SYMBOL.value])
-        if self._ledger.version != before:  # else whoever did this has refreshed them
-            self._portfolios.outdate()  # whoever reads this order reads what it locked or freed
+        if self._ledger.version != before:  # else the command that did this has refreshed them
+            self._portfolios.outdate()  # a reader of this order reads what it locked or freed
         else:
             self._portfolios.announce()
 

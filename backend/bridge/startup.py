@@ -18,7 +18,8 @@ from backend.bridge.octobot.exchange_errors import count_failures, note_failures
 from backend.bridge.octobot.patches.futures_support import require_linear
 from backend.bridge.octobot.patches.order_loggers import keep_few_loggers
 from backend.bridge.octobot.patches.trigger_prices import trigger_at_trades
-from backend.bridge.paper.spot_simulator import make_realistic, restore_balances, restore_orders
+from backend.bridge.paper.account import restore_balances, restore_orders
+from backend.bridge.paper.spot_simulator import fill_stops_at_market
 from backend.bridge.portfolio.portfolio import Portfolios, totals_of
 from backend.bridge.positions.tracker import PositionTracker
 from backend.bridge.risk.pre_trade import PreTradeRisk
@@ -67,7 +68,7 @@ async def restore(
         state = await asyncio.to_thread(journal.open_account, ledger.account(name), opening)
         baselines[name] = state.baseline
         if manager.is_trader_simulated:
-            make_realistic(manager, ledger)
+            fill_stops_at_market(manager, ledger)
             restore_balances(manager, state.balances)
         if manager.is_future:
             require_linear(manager)
@@ -78,7 +79,7 @@ async def restore(
         if not manager.is_trader_simulated:
             stops.attend()
             await exits.recall()
-        await channels.watch(manager)
+        await channels.follow(manager)
         if manager.is_trader_simulated:
             await restore_orders(manager, ledger)
         else:
@@ -90,7 +91,7 @@ async def restore(
         if not manager.is_trader_simulated:
             doubt_what_is_missing(manager, ledger)
             runner.create_task(keep_settling(manager, ledger, exits, stops, give_up_after_s))
-    runner.create_task(channels.keep_up())
+    runner.create_task(channels.poll())
     runner.create_task(keep_few_loggers())
     ledger.adopt(held)
     tracker.publish()

@@ -22,7 +22,8 @@ LEVELS = 10
 _LEAST_PAUSE_S = 0.25
 _ASK_EVERY_S = 2.0
 _LOOK_EVERY_S = 0.25
-_PRIORITY = ChannelConsumerPriorityLevels.OPTIONAL.value  # see watch.py
+# Any other priority makes OctoBot poll the exchange for our sake.
+_PRIORITY = ChannelConsumerPriorityLevels.OPTIONAL.value
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +44,14 @@ class OrderBooks:
         self._asked.clear()
         self._sink.replace_snapshot("order_book", {})
 
-    async def watch(self, manager: Any) -> None:
-        """Take the books of an exchange as OctoBot gets them for its strategies."""
+    async def follow(self, manager: Any) -> None:
+        """Consume the books of an exchange that OctoBot fetches for its strategies."""
         self._managers[manager.exchange_name] = manager
         channel = exchange_channel.get_chan(ORDER_BOOK_CHANNEL, manager.id)
         await channel.new_consumer(self._on_book, priority_level=_PRIORITY)
 
-    async def keep_up(self) -> None:
-        """Ask for books that are followed and that nobody else has asked for lately."""
+    async def poll(self) -> None:
+        """Fetch the books that streams follow and that were not fetched lately; runs forever."""
         while True:
             await asyncio.gather(
                 *(

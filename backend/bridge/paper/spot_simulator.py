@@ -1,8 +1,7 @@
-"""Makes OctoBot's paper trader behave as an exchange would: triggers, trailing stops, restarts."""
+"""Simulated fills made exact: stops, take profits and trailing stops as an exchange has them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -12,28 +11,26 @@ import octobot_trading.errors as trading_errors
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.order_store import OPEN_STATUSES
 from backend.bridge.octobot.conversion import last_price
-from backend.bridge.orders.brackets import chain_exits, less_fee
 from backend.bridge.orders.execution import drop
 from backend.bridge.orders.factory import build
-from backend.bridge.orders.oco import cancel_if_spent, oco_group_of
-from backend.ports.order_tracking import OrderTracking
+from backend.bridge.orders.oco import cancel_if_spent
 from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 
 _LIMIT_FORMS = frozenset({"stop_limit", "take_profit_limit"})
 
 
-def make_realistic(manager: Any, ledger: Ledger) -> None:
-    """Have each stop and take profit executed at the market's price, and only if funds suffice.
+def fill_stops_at_market(manager: Any, ledger: Ledger) -> None:
+    """Patch the simulator to fill stops and take profits at the market, and only if funds suffice.
 
     OctoBot's simulator locks no funds for them, fills them at their trigger
     price even across a gap, and reports them filled when the funds are gone.
     """
     create = manager.trader.create_order
 
-    async def create_attended(order: Any, *args: Any, **kwargs: Any) -> Any:
+    async def create_patched(order: Any, *args: Any, **kwargs: Any) -> Any:
         if manager.is_future or not order.is_counted_in_available_funds():
-            _attend(order, manager, ledger)
+            _patch_fill(order, manager, ledger)
         try:
             created = await create(order, *args, **kwargs)
         except Exception:  # raised again
@@ -43,53 +40,13 @@ def make_realistic(manager: Any, ledger: Ledger) -> None:
         await cancel_if_spent(manager, order)
         return created
 
-    manager.trader.create_order = create_attended
+    manager.trader.create_order = create_patched
 
 
-def restore_balances(manager: Any, balances: Mapping[str, Decimal]) -> None:
-    """Give the simulated account these totals, all available: open orders lock theirs anew."""
-    portfolio = manager.exchange_personal_data.portfolio_manager
-    portfolio.portfolio.reset()
-    portfolio.set_forced_portfolio_initial_config(dict(balances))
-    portfolio.apply_forced_portfolio()
-
-
-async def restore_orders(manager: Any, ledger: Ledger) -> None:
-    """Place again in the simulator what was open when the last process ended."""
-    mine = [entry.item for entry in reversed(ledger.open_orders)]
-    unplaced = ledger.unplaced_exits(manager.exchange_name)
-    mine += [ledger.update(less_fee(manager, ledger, order)) for order in unplaced]
-    for order in (order for order in mine if order.exchange == manager.exchange_name):
-        tracking = ledger.tracking_of(order.id)
-        if ledger.other_half_ended(order):
-            ended = {"status": "canceled", "updated_at": utc_now()}
-            ledger.update(order.model_copy(update=ended))
-            continue
-        price = last_price(manager, order.symbol) or order.stop_price or order.price
-        if price is None or not await _place_again(manager, ledger, order, price, tracking):
-            ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
-
-
-async def _place_again(
-    manager: Any, ledger: Ledger, order: Order, price: Decimal, tracking: OrderTracking
-) -> bool:
-    as_limit = order.model_copy(update={"type": "limit", "stop_price": None})
-    # a resting order is put back as it was; whether the market has crossed it
-    # meanwhile is for the next price to say
-    instance = build(manager, as_limit if tracking.is_triggered else order, price, resting=True)
-    if tracking.group is not None:
-        instance.add_to_order_group(oco_group_of(manager, ledger, tracking.group))
-    await chain_exits(manager, instance, tracking.exits, ledger)
-    try:
-        created = await manager.trader.create_order(instance, raise_all_creation_error=True)
-    except (trading_errors.OctoBotExchangeError, trading_errors.PortfolioNegativeValueError):
-        drop(manager, instance)
-        return False
-    return created is not None
-
-
-def trail(manager: Any, ledger: Ledger, symbol: str, price: Decimal) -> list[tuple[Order, Decimal]]:
-    """Return the trailing stops of a symbol whose stop price this price moves, and where to."""
+def trailing_stops_to_move(
+    manager: Any, ledger: Ledger, symbol: str, price: Decimal
+) -> list[tuple[Order, Decimal]]:
+    """Return the trailing stops that a new price moves, each with its new stop price."""
     moved = []
     for entry in ledger.open_orders:
         order = entry.item
@@ -107,7 +64,7 @@ def trail(manager: Any, ledger: Ledger, symbol: str, price: Decimal) -> list[tup
 
 
 async def move_stop(manager: Any, ledger: Ledger, order: Order, stop: Decimal) -> None:
-    """Move a trailing stop in the bot, and say so in the ledger."""
+    """Move a trailing stop in the simulator and in the ledger."""
     orders = manager.exchange_personal_data.orders_manager
     if orders.has_order(order.id):
         instance = orders.get_order(order.id)
@@ -116,10 +73,10 @@ async def move_stop(manager: Any, ledger: Ledger, order: Order, stop: Decimal) -
             ledger.update(order.model_copy(update={"stop_price": stop, "updated_at": utc_now()}))
 
 
-def _attend(order: Any, manager: Any, ledger: Ledger) -> None:
+def _patch_fill(order: Any, manager: Any, ledger: Ledger) -> None:
     fill = order.on_fill
 
-    async def fill_as_an_exchange_would(*args: Any, **kwargs: Any) -> None:
+    async def fill_at_market(*args: Any, **kwargs: Any) -> None:
         known = ledger.orders.get(order.order_id)
         if known is not None and known.item.type in _LIMIT_FORMS:
             await _turn_into_limit(order, known.item, manager, ledger)
@@ -135,7 +92,7 @@ def _attend(order: Any, manager: Any, ledger: Ledger) -> None:
             ledger.reject(order.order_id)
             await manager.trader.cancel_order(order)
 
-    order.on_fill = fill_as_an_exchange_would
+    order.on_fill = fill_at_market
 
 
 async def _turn_into_limit(order: Any, known: Order, manager: Any, ledger: Ledger) -> None:
@@ -175,7 +132,7 @@ def _is_covered(order: Any, manager: Any, price: Decimal) -> bool:
 
 
 def _freed(order: Any, what: str) -> Decimal:
-    """Return what the orders lock that this one's fill cancels."""
+    """Return the amount locked by the orders that this one's fill cancels."""
     if order.order_group is None:
         return Decimal(0)
     total = Decimal(0)

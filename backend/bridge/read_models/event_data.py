@@ -1,23 +1,30 @@
-"""How an event is written."""
+"""Serialization of an event's data, the JSON that subscribers of a stream receive."""
 
 from __future__ import annotations
 
+from backend.observability.masking import masked
 from backend.schemas.common import time_text, utc_now
+
+_MAX_TEXT = 2000
 
 
 def event_data(
     exchange: str | None, symbol: str | None, label: str, json: bytes, interval: str | None = None
 ) -> bytes:
-    """Write an event's data line: where, what, when, and the thing under its name."""
-    where = b"null" if exchange is None else b'"%b"' % exchange.encode()
-    what = b"null" if symbol is None else b'"%b"' % symbol.encode()
-    when = time_text(utc_now()).encode()
-    every = b"" if interval is None else b'"interval":"%b",' % interval.encode()
+    """Return an event's JSON: exchange, symbol and time, and `json` under its label."""
+    exchange_json = b"null" if exchange is None else b'"%b"' % exchange.encode()
+    symbol_json = b"null" if symbol is None else b'"%b"' % symbol.encode()
+    interval_json = b"" if interval is None else b'"interval":"%b",' % interval.encode()
     return b'{"exchange":%b,"symbol":%b,"timestamp":"%b",%b"%b":%b}' % (
-        where,
-        what,
-        when,
-        every,
+        exchange_json,
+        symbol_json,
+        time_text(utc_now()).encode(),
+        interval_json,
         label.encode(),
         json,
     )
+
+
+def masked_text(text: object) -> str:
+    """Return a text of OctoBot as events may show it: secrets masked, and not too long."""
+    return masked(str(text))[:_MAX_TEXT]
