@@ -35,13 +35,13 @@ def open_stream(client: ApiClient, served: Served) -> Iterator[Open]:
 @pytest.fixture
 def on_loop(app: Flask) -> Callable[[Callable[[Any], Awaitable[None]]], None]:
     """Let OctoBot do something on its own loop, as its own parts do."""
-    engine = app.extensions["backend"].bridge._engine
+    runner = app.extensions["backend"].bridge._runner
 
     def run(work: Callable[[Any], Awaitable[None]]) -> None:
         async def on_the_loop() -> None:
-            await work(engine)
+            await work(runner)
 
-        engine.run(on_the_loop)
+        runner.executor.run(on_the_loop)
 
     return run
 
@@ -54,8 +54,8 @@ def of(stream: SseClient, wanted: Callable[[dict[str, Any]], bool]) -> Sse:
             return event
 
 
-def manager_of(engine: Any) -> Any:
-    return engine.exchanges["sandbox"]
+def manager_of(runner: Any) -> Any:
+    return runner.exchanges["sandbox"]
 
 
 def test_candles_follow_the_market(open_stream: Open) -> None:
@@ -69,17 +69,17 @@ def test_candles_follow_the_market(open_stream: Open) -> None:
     assert float(candle["low"]) <= float(candle["close"]) <= float(candle["high"])
 
 
-async def close_candle(engine: Any, interval: str, row: list[float]) -> None:
+async def close_candle(runner: Any, interval: str, row: list[float]) -> None:
     import octobot_trading.exchange_channel as exchange_channel
 
-    producer = exchange_channel.get_chan("OHLCV", manager_of(engine).id).get_internal_producer()
+    producer = exchange_channel.get_chan("OHLCV", manager_of(runner).id).get_internal_producer()
     await producer.send("Bitcoin", "BTC/USDT", interval, row)
 
 
-async def run_candle(engine: Any, interval: str, row: list[float]) -> None:
+async def run_candle(runner: Any, interval: str, row: list[float]) -> None:
     import octobot_trading.exchange_channel as exchange_channel
 
-    producer = exchange_channel.get_chan("Kline", manager_of(engine).id).get_internal_producer()
+    producer = exchange_channel.get_chan("Kline", manager_of(runner).id).get_internal_producer()
     await producer.send("Bitcoin", "BTC/USDT", interval, row)
 
 
@@ -89,8 +89,8 @@ def test_a_candle_that_closes_is_told_and_the_running_one_stays_on_show(
     stream = open_stream("topics=candles&intervals=12h")
     stream.take(1)
     begun, ended = 1_767_268_800, 1_767_225_600
-    on_loop(lambda engine: run_candle(engine, "12h", [begun, 2.0, 3.0, 1.0, 2.5, 7.25]))
-    on_loop(lambda engine: close_candle(engine, "12h", [ended, 1.0, 2.0, 0.5, 2.0, 100.0]))
+    on_loop(lambda runner: run_candle(runner, "12h", [begun, 2.0, 3.0, 1.0, 2.5, 7.25]))
+    on_loop(lambda runner: close_candle(runner, "12h", [ended, 1.0, 2.0, 0.5, 2.0, 100.0]))
     running, closed = stream.take(2)
     assert closed.data["candle"] == {
         "time": "2026-01-01T00:00:00.000Z",
@@ -110,7 +110,7 @@ def test_intervals_choose_in_snapshots_and_on_resuming(open_stream: Open, on_loo
     stream = open_stream("topics=candles&intervals=6h,4h")
     stream.take(1)
     for interval in ("6h", "12h", "4h"):
-        on_loop(lambda engine, i=interval: run_candle(engine, i, [1_767_225_600, 1, 1, 1, 1, 1]))
+        on_loop(lambda runner, i=interval: run_candle(runner, i, [1_767_225_600, 1, 1, 1, 1, 1]))
     first, second = stream.take(2)
     assert [event.data["interval"] for event in (first, second)] == ["6h", "4h"]
     again = open_stream("topics=candles&intervals=6h,4h", last_event_id=first.id)
@@ -140,10 +140,10 @@ def test_books_that_nobody_follows_are_not_asked_for(app: Flask, open_stream: Op
     wait_until(lambda: not hub.wants("order_book", "BTC/USDT"))
 
 
-async def evaluate(engine: Any, note: Any, **more: Any) -> None:
+async def evaluate(runner: Any, note: Any, **more: Any) -> None:
     import octobot_evaluators.evaluators.channel as evaluator_channels
 
-    matrix_id = engine.bot.evaluator_producer.matrix_id
+    matrix_id = runner.bot.evaluator_producer.matrix_id
     channel = evaluator_channels.get_chan("Matrix", matrix_id)
     await channel.get_internal_producer().send_eval_note(
         matrix_id=matrix_id,
@@ -174,7 +174,7 @@ def test_what_strategies_evaluate_is_told(
 ) -> None:
     stream = open_stream("topics=evaluators&symbols=BTC-USDT")
     stream.take(1)
-    on_loop(lambda engine: evaluate(engine, note))
+    on_loop(lambda runner: evaluate(runner, note))
     [event] = stream.take(1)
     assert event.name == "evaluator_updated"
     assert (event.data["exchange"], event.data["symbol"]) == ("sandbox", "BTC/USDT")
@@ -190,7 +190,7 @@ def test_what_strategies_evaluate_is_told(
     assert snapshot.data["data"] == [event.data]
 
 
-async def notify(_engine: Any, text: str) -> None:
+async def notify(_runner: Any, text: str) -> None:
     import octobot_services.api as services_api
     from octobot_services.enums import NotificationLevel
 
@@ -206,8 +206,8 @@ def test_notifications_are_told_once_also_after_a_restart_and_without_secrets(
     stream.take(1)
     client.as_admin().post("/bot/restart", expect=202)
     wait_until(lambda: client.as_viewer().get("/bot")["state"] == "running", 60)
-    on_loop(lambda engine: notify(engine, "buy now, password=hunter2"))
-    on_loop(lambda engine: notify(engine, "last"))
+    on_loop(lambda runner: notify(runner, "buy now, password=hunter2"))
+    on_loop(lambda runner: notify(runner, "last"))
     told = []
     while told[-1:] != ["last"]:
         [event] = stream.take(1)
