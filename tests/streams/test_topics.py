@@ -134,10 +134,10 @@ def test_books_that_nobody_follows_are_not_asked_for(app: Flask, open_stream: Op
     hub = app.extensions["backend"].hub
     stream = open_stream("topics=order_book&symbols=BTC-USDT")
     stream.take(1)
-    assert hub.wants("order_book", "BTC/USDT")
-    assert not hub.wants("order_book", "ETH/USDT")
+    assert hub.has_subscribers("order_book", "BTC/USDT")
+    assert not hub.has_subscribers("order_book", "ETH/USDT")
     stream.close()
-    wait_until(lambda: not hub.wants("order_book", "BTC/USDT"))
+    wait_until(lambda: not hub.has_subscribers("order_book", "BTC/USDT"))
 
 
 async def evaluate(runner: Any, note: Any, **more: Any) -> None:
