@@ -69,14 +69,14 @@ def heard(bridge: Bridge) -> dict[str, float]:
         _heard[str(order["id"])] = time.monotonic()
 
     async def listen_on_loop() -> None:
-        for manager in bridge._runner.exchanges.values():
+        for manager in bridge._context.runner.exchanges.values():
             await get_chan("Orders", manager.id).new_consumer(
                 note, priority_level=ChannelConsumerPriorityLevels.OPTIONAL.value
             )
 
     if not _heard:
         _heard[""] = time.monotonic()
-        bridge._runner.executor.run(listen_on_loop)
+        bridge._context.runner.executor.run(listen_on_loop)
     return dict(_heard)
 
 

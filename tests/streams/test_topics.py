@@ -35,7 +35,7 @@ def open_stream(client: ApiClient, served: Served) -> Iterator[Open]:
 @pytest.fixture
 def on_loop(app: Flask) -> Callable[[Callable[[Any], Awaitable[None]]], None]:
     """Let OctoBot do something on its own loop, as its own parts do."""
-    runner = app.extensions["backend"].bridge._runner
+    runner = app.extensions["backend"].bridge._context.runner
 
     def run(work: Callable[[Any], Awaitable[None]]) -> None:
         async def on_the_loop() -> None:

@@ -5,41 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.live.bracket_exits import BracketExits
 from backend.bridge.live.triggered_stops import TriggeredStops
-from backend.bridge.orders.factory import new_order
 from backend.bridge.orders.lookup import UNANSWERED, held_by, settle
-from backend.ports.journal import Intent, OrderJournal
 from backend.schemas.common import utc_now
-from backend.schemas.orders import NewOrder, Order
+from backend.schemas.orders import Order
 
 _EVERY_S = 1.0
 GIVE_UP_AFTER_S = 30.0
 log = logging.getLogger(__name__)
-
-
-async def settle_intents(
-    manager: Any, journal: OrderJournal, ledger: Ledger, in_flight: Collection[str]
-) -> None:
-    """Enter what earlier runs left open as unknown or never placed; send nothing again.
-
-    Intents that are `in_flight` have somebody who will place or withdraw them.
-    """
-    account = ledger.account(manager.exchange_name)
-    for intent in await asyncio.to_thread(journal.open_intents, account):
-        if intent.order_id in in_flight or ledger.orders.get(intent.order_id) is not None:
-            continue
-        order = _as_it_was_asked(intent, manager.exchange_name)
-        if manager.is_trader_simulated:
-            # the simulator's state is ours: what it did not tell us never happened
-            ledger.lose(order)
-        else:
-            ledger.create(order.model_copy(update={"status": "unknown"}))
 
 
 def doubt_what_is_missing(manager: Any, ledger: Ledger) -> None:
@@ -138,9 +116,3 @@ async def _settle(
             )
         else:
             ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
-
-
-def _as_it_was_asked(intent: Intent, exchange: str) -> Order:
-    asked = NewOrder.model_validate(dict(intent.request))
-    order = new_order(asked, intent.order_id, exchange)
-    return order.model_copy(update={"created_at": intent.created_at})

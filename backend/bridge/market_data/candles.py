@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import octobot_trading.exchange_channel as exchange_channel
-from async_channel.enums import ChannelConsumerPriorityLevels
-from octobot_trading.constants import KLINE_CHANNEL, OHLCV_CHANNEL
-
 from backend.bridge.octobot.conversion import ZERO, decimal_or_none, utc
+from backend.bridge.octobot.exchange import Channel, Exchange
 from backend.bridge.read_models.event_data import event_data
 from backend.ports.events import Event, EventSink
 from backend.schemas.markets import Candle
-
-# Any other priority makes OctoBot poll the exchange for our sake.
-_PRIORITY = ChannelConsumerPriorityLevels.OPTIONAL.value
 
 
 class CandleEvents:
@@ -29,13 +23,12 @@ class CandleEvents:
         self._newest.clear()
         self._sink.replace_snapshot("candles", {})
 
-    async def follow(self, manager: Any) -> None:
+    async def follow(self, exchange: Exchange) -> None:
         """Consume the candles of an exchange; the consumers end with its channels."""
-        for name, callback in ((KLINE_CHANNEL, self._on_kline), (OHLCV_CHANNEL, self._on_closed)):
-            channel = exchange_channel.get_chan(name, manager.id)
-            await channel.new_consumer(callback, priority_level=_PRIORITY)
+        await exchange.consume(Channel.CANDLE_UPDATES, self._on_update)
+        await exchange.consume(Channel.CLOSED_CANDLES, self._on_closed)
 
-    async def _on_kline(
+    async def _on_update(
         self, *, exchange: str, symbol: str, time_frame: str, kline: list[float], **_: Any
     ) -> None:
         self._publish(exchange, symbol, time_frame, kline, closed=False)

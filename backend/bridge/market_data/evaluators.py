@@ -11,14 +11,13 @@ import octobot_evaluators.constants as evaluator_constants
 import octobot_evaluators.evaluators.channel as evaluator_channels
 import octobot_evaluators.matrix as matrices
 import orjson
-from async_channel.enums import ChannelConsumerPriorityLevels
 from octobot_commons.enums import TimeFrames
 from octobot_evaluators.enums import EvaluatorMatrixTypes
 
+from backend.bridge.octobot.exchange import OPTIONAL_PRIORITY
 from backend.bridge.read_models.event_data import event_data, masked_text
 from backend.ports.events import Event, EventSink
 
-_PRIORITY = ChannelConsumerPriorityLevels.OPTIONAL.value
 _TYPES = frozenset(kind.value for kind in EvaluatorMatrixTypes)
 _INTERVALS = frozenset(frame.value for frame in TimeFrames)
 
@@ -34,7 +33,7 @@ class EvaluatorEvents:
         matrix = matrices.Matrices.instance().get_matrix(matrix_id).matrix
         self._sink.replace_snapshot("evaluators", dict(_evaluations(matrix.root, ())))
         channel = evaluator_channels.get_chan(evaluator_constants.MATRIX_CHANNEL, matrix_id)
-        await channel.new_consumer(self._on_evaluation, priority_level=_PRIORITY)
+        await channel.new_consumer(self._on_evaluation, priority_level=OPTIONAL_PRIORITY)
 
     async def _on_evaluation(
         self,

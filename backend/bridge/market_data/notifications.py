@@ -8,13 +8,12 @@ import async_channel.channels as channels
 import octobot_services.api as services_api
 import octobot_services.channel as service_channels
 import orjson
-from async_channel.enums import ChannelConsumerPriorityLevels
 from async_channel.util import channel_creator
 
+from backend.bridge.octobot.exchange import OPTIONAL_PRIORITY
 from backend.bridge.read_models.event_data import event_data, masked_text
 from backend.ports.events import Event, EventSink
 
-_PRIORITY = ChannelConsumerPriorityLevels.OPTIONAL.value
 _KEPT = 100
 """So many notifications stay in the topic's snapshot: each takes the key of an old one."""
 
@@ -37,7 +36,7 @@ class NotificationEvents:
             )
             producer = service_channels.NotificationChannelProducer.instance(channel)
             await channel.register_producer(producer)
-        await channel.new_consumer(self._on_notification, priority_level=_PRIORITY)
+        await channel.new_consumer(self._on_notification, priority_level=OPTIONAL_PRIORITY)
         await services_api.process_pending_notifications()
 
     async def _on_notification(self, *, notification: Any, **_: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import octobot_trading.errors as trading_errors
 
+from backend.bridge.context import BotContext
 from backend.bridge.octobot.conversion import ZERO
 from backend.bridge.octobot.exchange_errors import capture_outcome
 from backend.bridge.octobot.order_errors import translate_order_errors
@@ -15,8 +16,6 @@ from backend.bridge.orders.execution import IN_DOUBT, OrderExecution
 from backend.bridge.orders.factory import is_marketable, octobot_price
 from backend.bridge.orders.preview import expected_fee
 from backend.bridge.orders.validation import price_of, refusals
-from backend.bridge.risk.pre_trade import PreTradeRisk
-from backend.bridge.runtime.runner import BotRunner
 from backend.errors import (
     FieldError,
     InsufficientFunds,
@@ -30,20 +29,16 @@ from backend.schemas.orders import NewOrder, Order
 
 
 async def change_order(
-    runner: BotRunner,
-    execution: OrderExecution,
-    pre_trade: PreTradeRisk,
-    order_id: str,
-    change: OrderChange,
+    context: BotContext, execution: OrderExecution, order_id: str, change: OrderChange
 ) -> ChangedOrder:
     """Change an open order on the bot's loop."""
     order = await execution.open_order(order_id)
     if order.status == "unknown":
         raise OrderStateUnknown("what became of the order is not known yet")
-    manager = runner.exchange(order.exchange)
+    manager = context.runner.exchange(order.exchange)
     asked = _as_asked(order, change)
     price = await price_of(manager, order.symbol)
-    broken = [*pre_trade.broken_by_change(asked, price), *refusals(manager, asked, price)]
+    broken = [*context.pre_trade.broken_by_change(asked, price), *refusals(manager, asked, price)]
     if broken:
         raise broken[0]
     _check_taker(asked, price)

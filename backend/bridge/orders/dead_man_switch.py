@@ -6,10 +6,9 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
-from backend.bridge.ledger.bot_state import SavedBotState
+from backend.bridge.context import BotContext
 from backend.bridge.orders.idempotency import IdempotentOrders
 from backend.bridge.orders.service import Orders
-from backend.bridge.runtime.runner import BotRunner
 from backend.errors import JournalDown, OrderStateUnknown
 from backend.schemas.common import time_text, utc_now
 from backend.schemas.order_commands import CancelQuery, DeadManSwitch
@@ -26,19 +25,13 @@ class DeadManSwitchTimer:
     next run, and fires at once, before that run takes orders, if its time has passed.
     """
 
-    def __init__(
-        self,
-        runner: BotRunner,
-        orders: Orders,
-        saved_state: SavedBotState,
-        idempotency: IdempotentOrders,
-    ) -> None:
-        self._runner = runner
+    def __init__(self, context: BotContext, orders: Orders, idempotency: IdempotentOrders) -> None:
+        self._runner = context.runner
+        self._saved_state = context.saved_state
         self._orders = orders
-        self._saved_state = saved_state
         self._idempotency = idempotency
         self._timer: asyncio.TimerHandle | None = None
-        kept = saved_state.load("dead_man").get("cancels_at")
+        kept = self._saved_state.load("dead_man").get("cancels_at")
         self._cancels_at = None if kept is None else datetime.fromisoformat(kept)
 
     def set(self, timeout_s: int) -> DeadManSwitch:

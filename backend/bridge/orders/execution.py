@@ -10,8 +10,8 @@ from typing import Any
 
 import octobot_trading.errors as trading_errors
 
+from backend.bridge.context import BotContext
 from backend.bridge.ledger.history import Entry
-from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.order_store import OPEN_STATUSES
 from backend.bridge.octobot.exchange_errors import capture_outcome
 from backend.bridge.octobot.order_errors import NO_ANSWER, translate_order_errors
@@ -19,9 +19,6 @@ from backend.bridge.orders.brackets import chain_exits, resize_exits, tracking_f
 from backend.bridge.orders.factory import build, exchange_params, exits_of, new_order
 from backend.bridge.orders.lookup import UNANSWERED, settle
 from backend.bridge.orders.validation import price_of, refusals
-from backend.bridge.portfolio.portfolio import Portfolios
-from backend.bridge.risk.pre_trade import PreTradeRisk
-from backend.bridge.runtime.runner import BotRunner
 from backend.errors import (
     BridgeError,
     ExchangeRefused,
@@ -48,13 +45,11 @@ _UNSETTLED = (
 class OrderExecution:
     """Everything here is a coroutine of the bot's loop, and sees OctoBot's objects."""
 
-    def __init__(
-        self, runner: BotRunner, ledger: Ledger, portfolios: Portfolios, pre_trade: PreTradeRisk
-    ) -> None:
-        self._runner = runner
-        self._ledger = ledger
-        self._portfolios = portfolios
-        self._pre_trade = pre_trade
+    def __init__(self, context: BotContext) -> None:
+        self._runner = context.runner
+        self._ledger = context.ledger
+        self._portfolios = context.portfolio
+        self._pre_trade = context.pre_trade
 
     async def place(self, asked: NewOrder, order_id: str) -> Order:
         """Place an order under this id, with its exits, and return it as it stands."""

@@ -15,12 +15,9 @@ from typing import Any
 
 import orjson
 
-from backend.bridge.ledger.ledger import Ledger
-from backend.bridge.ledger.outbox import Outbox
+from backend.bridge.context import BotContext
 from backend.bridge.orders.recent_intents import RecentIntents
 from backend.bridge.orders.submission import KeyTaken, OrderSubmission, Placement
-from backend.bridge.runtime.loop_executor import LoopExecutor
-from backend.concurrency.host import Host
 from backend.errors import (
     ApiError,
     BotBusy,
@@ -31,7 +28,7 @@ from backend.errors import (
     OrderStateUnknown,
     TradingPaused,
 )
-from backend.ports.journal import Intent, JournalUnavailable, OrderJournal
+from backend.ports.journal import Intent, JournalUnavailable
 from backend.schemas.common import utc_now
 from backend.schemas.orders import NewOrder, Order
 
@@ -61,19 +58,12 @@ class IdempotentOrders:
     `in_flight` holds the ids of orders that somebody is placing right now.
     """
 
-    def __init__(
-        self,
-        journal: OrderJournal,
-        outbox: Outbox,
-        ledger: Ledger,
-        executor: LoopExecutor,
-        host: Host,
-    ) -> None:
-        self._journal = journal
-        self._outbox = outbox
-        self._ledger = ledger
-        self._executor = executor
-        self._host = host
+    def __init__(self, context: BotContext) -> None:
+        self._journal = context.journal
+        self._outbox = context.outbox
+        self._ledger = context.ledger
+        self._executor = context.runner.executor
+        self._host = context.host
         self._answered = RecentIntents()
         self._lock = threading.Lock()
         self.in_flight: set[str] = set()

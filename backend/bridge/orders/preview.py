@@ -7,13 +7,12 @@ from typing import Any
 
 from octobot_trading.enums import TraderOrderType
 
+from backend.bridge.context import BotContext
 from backend.bridge.octobot.conversion import ZERO, decimal_or_none
 from backend.bridge.octobot.trading_rules import read_rules
 from backend.bridge.orders.factory import is_marketable
 from backend.bridge.orders.margin_preview import margin_funds
 from backend.bridge.orders.validation import price_of, refusals
-from backend.bridge.risk.pre_trade import PreTradeRisk
-from backend.bridge.runtime.runner import BotRunner
 from backend.errors import InsufficientFunds, OrderRefused
 from backend.schemas.order_commands import FundsAfter, OrderPreview, Refusal
 from backend.schemas.orders import Fee, NewOrder
@@ -21,11 +20,9 @@ from backend.schemas.orders import Fee, NewOrder
 _MARKET_STOPS = frozenset({"stop_loss", "take_profit", "trailing_stop"})
 
 
-async def preview_order(
-    runner: BotRunner, pre_trade: PreTradeRisk, asked: NewOrder
-) -> OrderPreview:
+async def preview_order(context: BotContext, asked: NewOrder) -> OrderPreview:
     """Round, price and check an order against rules, limits and funds; on the bot's loop."""
-    manager = runner.exchange(asked.exchange)
+    manager = context.runner.exchange(asked.exchange)
     price = await price_of(manager, asked.symbol)
     rules = read_rules(manager, asked.symbol)
     quantity = _rounded(asked.quantity, rules.quantity_step, ROUND_DOWN)
@@ -34,7 +31,10 @@ async def preview_order(
     cost = quantity * fill_price
     funds_after = margin_funds if manager.is_future else _funds
     funds = funds_after(manager, asked, quantity, cost, fee)
-    broken: list[OrderRefused] = [*pre_trade.broken(asked, price), *refusals(manager, asked, price)]
+    broken: list[OrderRefused] = [
+        *context.pre_trade.broken(asked, price),
+        *refusals(manager, asked, price),
+    ]
     if any(row.after_filling < ZERO for row in funds):
         broken.append(InsufficientFunds("not enough available for this order"))
     return OrderPreview(

@@ -6,9 +6,9 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
+from backend.bridge.context import BotContext
 from backend.bridge.ledger.history import Entry
 from backend.bridge.ledger.journal_pages import with_older
-from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.order_store import OPEN_STATUSES
 from backend.bridge.orders.amend import change_order
 from backend.bridge.orders.execution import OrderExecution
@@ -16,12 +16,9 @@ from backend.bridge.orders.idempotency import IdempotentOrders
 from backend.bridge.orders.preview import preview_order
 from backend.bridge.read_models.envelopes import serialize_page
 from backend.bridge.read_models.page_cache import PageCache
-from backend.bridge.risk.pre_trade import PreTradeRisk
-from backend.bridge.runtime.runner import BotRunner
-from backend.concurrency.host import Host
 from backend.errors import ApiError, OrderNotFound, OrderNotOpen
 from backend.pagination import decode_cursor, encode_cursor
-from backend.ports.journal import OrderJournal, StoredOrder
+from backend.ports.journal import StoredOrder
 from backend.ports.serialized import SerializedResponse
 from backend.schemas.common import ProblemField
 from backend.schemas.order_commands import (
@@ -43,22 +40,15 @@ class Orders:
     """Orders of every exchange; may be called from any thread."""
 
     def __init__(
-        self,
-        runner: BotRunner,
-        ledger: Ledger,
-        execution: OrderExecution,
-        pre_trade: PreTradeRisk,
-        intents: IdempotentOrders,
-        journal: OrderJournal,
-        host: Host,
+        self, context: BotContext, execution: OrderExecution, idempotency: IdempotentOrders
     ) -> None:
-        self._runner = runner
-        self._ledger = ledger
+        self._context = context
+        self._runner = context.runner
+        self._ledger = context.ledger
+        self._journal = context.journal
+        self._host = context.host
         self._execution = execution
-        self._pre_trade = pre_trade
-        self._idempotency = intents
-        self._journal = journal
-        self._host = host
+        self._idempotency = idempotency
         self._pages = PageCache()
 
     # ---- reads
@@ -108,7 +98,7 @@ class Orders:
 
     def preview(self, asked: NewOrder) -> OrderPreview:
         """Tell what would become of an order, without placing it."""
-        return self._runner.executor.run(preview_order, self._runner, self._pre_trade, asked)
+        return self._runner.executor.run(preview_order, self._context, asked)
 
     # ---- commands
 
@@ -153,9 +143,7 @@ class Orders:
         Raises `OrderNotFound`, `OrderNotOpen`, or the rule that the change breaks:
         the order then stands as it was.
         """
-        return self._durably(
-            change_order, self._runner, self._execution, self._pre_trade, order_id, change
-        )
+        return self._durably(change_order, self._context, self._execution, order_id, change)
 
     def cancel(self, order_id: str) -> Order:
         """Cancel one open order and return it as it ended.

@@ -1,4 +1,4 @@
-"""Simulated fills made exact: stops, take profits and trailing stops as an exchange has them."""
+"""Simulated fills made exact: stops and take profits at the market's price."""
 
 from __future__ import annotations
 
@@ -41,36 +41,6 @@ def fill_stops_at_market(manager: Any, ledger: Ledger) -> None:
         return created
 
     manager.trader.create_order = create_patched
-
-
-def trailing_stops_to_move(
-    manager: Any, ledger: Ledger, symbol: str, price: Decimal
-) -> list[tuple[Order, Decimal]]:
-    """Return the trailing stops that a new price moves, each with its new stop price."""
-    moved = []
-    for entry in ledger.open_orders:
-        order = entry.item
-        if order.type != "trailing_stop" or order.symbol != symbol or order.stop_price is None:
-            continue
-        if order.exchange != manager.exchange_name:
-            continue
-        distance = ledger.tracking_of(order.id).trailing_distance
-        if distance is None:
-            continue
-        stop = price - distance if order.side == "sell" else price + distance
-        if stop > order.stop_price if order.side == "sell" else stop < order.stop_price:
-            moved.append((order, stop))
-    return moved
-
-
-async def move_stop(manager: Any, ledger: Ledger, order: Order, stop: Decimal) -> None:
-    """Move a trailing stop in the simulator and in the ledger."""
-    orders = manager.exchange_personal_data.orders_manager
-    if orders.has_order(order.id):
-        instance = orders.get_order(order.id)
-        if instance.can_be_edited():
-            await manager.trader.edit_order(instance, edited_price=stop, edited_stop_price=stop)
-            ledger.update(order.model_copy(update={"stop_price": stop, "updated_at": utc_now()}))
 
 
 def _patch_fill(order: Any, manager: Any, ledger: Ledger) -> None:

@@ -7,15 +7,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from backend.bridge.ledger.ledger import Ledger
+from backend.bridge.context import BotContext
 from backend.bridge.orders.execution import OrderExecution
 from backend.bridge.orders.idempotency import IdempotentOrders
 from backend.bridge.orders.validation import check_reduces
-from backend.bridge.portfolio.portfolio import Portfolios
 from backend.bridge.positions.tracker import PositionTracker
 from backend.bridge.read_models.envelopes import etag_of, serialize
 from backend.bridge.read_models.ttl_cache import TtlCache
-from backend.bridge.runtime.runner import BotRunner
 from backend.errors import InvalidSymbol, PositionClosing, PositionNotOpen, SpotExchange
 from backend.ports.serialized import SerializedResponse
 from backend.schemas.orders import NewOrder, Order
@@ -30,18 +28,16 @@ class Positions:
 
     def __init__(
         self,
-        runner: BotRunner,
-        ledger: Ledger,
-        portfolios: Portfolios,
+        context: BotContext,
         execution: OrderExecution,
-        intents: IdempotentOrders,
+        idempotency: IdempotentOrders,
         tracker: PositionTracker,
     ) -> None:
-        self._runner = runner
-        self._ledger = ledger
-        self._portfolios = portfolios
+        self._runner = context.runner
+        self._ledger = context.ledger
+        self._portfolios = context.portfolio
         self._execution = execution
-        self._idempotency = intents
+        self._idempotency = idempotency
         self._tracker = tracker
         self._closing: set[tuple[str, str]] = set()
         self._none = TtlCache(_NONE_FOR_S)

@@ -6,20 +6,18 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 import octobot_trading.errors as trading_errors
-from octobot_trading.enums import TraderOrderType
 
 from backend.accounting.balances import assets_of
 from backend.accounting.risk import Limits, OrderRisk, RiskLimits
 from backend.bridge.ledger.ledger import Ledger
+from backend.bridge.octobot.exchange_orders import is_market
+from backend.bridge.octobot.order import OctoBotOrder
 from backend.bridge.portfolio.portfolio import Portfolios
 from backend.errors import OrderRefused
 from backend.schemas.orders import NewOrder
 from backend.settings.model import Settings
-
-_MARKET = (TraderOrderType.BUY_MARKET, TraderOrderType.SELL_MARKET)
 
 
 class PreTradeRisk:
@@ -60,7 +58,7 @@ class PreTradeRisk:
         finally:
             del self._placing[order_id]
 
-    def check_strategy_order(self, order: Any) -> None:
+    def check_strategy_order(self, order: OctoBotOrder) -> None:
         """Raise OctoBot's own error when a strategy's new order breaks a limit.
 
         An order being placed inside `check`, or put back after a restart, passes.
@@ -70,12 +68,12 @@ class PreTradeRisk:
         if order.reduce_only:
             return
         cost = order.origin_quantity * (order.origin_price or order.created_last_price)
-        count = 0 if order.order_type in _MARKET else 1
+        count = 0 if is_market(order) else 1
         broken = self._limits.broken_limits(self._order_risk(order.symbol, cost, count))
         if broken:
             raise trading_errors.OrderCreationError(f"risk limit: {broken[0].details}")
 
-    def is_known(self, order: Any) -> bool:
+    def is_known(self, order: OctoBotOrder) -> bool:
         """Return whether the ledger has the order: it is put back, or protects a fill."""
         return self._ledger.orders.get(order.order_id) is not None
 

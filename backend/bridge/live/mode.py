@@ -1,0 +1,81 @@
+"""Live trading: the exchange keeps the account, and what it does not report is looked up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+from backend.bridge.ledger.ledger import Ledger
+from backend.bridge.ledger.outbox import Outbox
+from backend.bridge.live.bracket_exits import BracketExits
+from backend.bridge.live.reconciliation import doubt_what_is_missing, keep_settling
+from backend.bridge.live.triggered_stops import TriggeredStops
+from backend.bridge.octobot.exchange import Exchange
+from backend.bridge.runtime.runner import BotRunner
+from backend.bridge.status import BootFailed
+from backend.bridge.trading_mode import CancelOrder
+from backend.schemas.orders import Order
+
+_BALANCES_WITHIN_S = 20
+_POLL_S = 0.05
+
+
+class _Supervision(NamedTuple):
+    exits: BracketExits
+    stops: TriggeredStops
+
+
+class LiveMode:
+    """TradingMode of real accounts: an order's outcome is the exchange's to say.
+
+    An order that a working exchange has not known for `give_up_after_s` was never placed.
+    """
+
+    def __init__(
+        self, runner: BotRunner, ledger: Ledger, outbox: Outbox, give_up_after_s: float
+    ) -> None:
+        self._runner = runner
+        self._ledger = ledger
+        self._outbox = outbox
+        self._give_up_after_s = give_up_after_s
+        self._supervised: dict[str, _Supervision] = {}
+
+    async def opening_balances(self, exchange: Exchange) -> Mapping[str, Decimal]:
+        """Return the account's balances; raises `BootFailed` if the exchange does not tell them."""
+        exchange.watch_commands(self._runner.counters)
+        for _ in range(int(_BALANCES_WITHIN_S / _POLL_S)):
+            if exchange.account.is_known:
+                return exchange.account.totals()
+            await asyncio.sleep(_POLL_S)
+        raise BootFailed(f"{exchange.name} does not tell the account's balances")
+
+    def prepare(self, exchange: Exchange, balances: Mapping[str, Decimal]) -> None:
+        """Do nothing: the exchange has the balances."""
+
+    def resolve_intent(self, order: Order) -> None:
+        """Enter an order as unknown: the exchange is asked for it."""
+        self._ledger.create(order.model_copy(update={"status": "unknown"}))
+
+    async def recover(self, exchange: Exchange, cancel: CancelOrder) -> None:
+        """Take over triggered stops and bracket exits, before OctoBot's channels are consumed."""
+        exits = BracketExits(exchange, self._ledger)
+        stops = TriggeredStops(
+            exchange, self._ledger, cancel, self._outbox.flush_within, self._runner.create_task
+        )
+        stops.attend()
+        await exits.recall()
+        self._supervised[exchange.name] = _Supervision(exits, stops)
+
+    async def restore_orders(self, exchange: Exchange) -> None:
+        """Give OctoBot the stops again that it watches itself."""
+        await self._supervised[exchange.name].exits.put_back()
+
+    def supervise(self, exchange: Exchange) -> None:
+        """Look up the orders that are missing or in doubt, for as long as the bot runs."""
+        exits, stops = self._supervised[exchange.name]
+        doubt_what_is_missing(exchange, self._ledger)
+        self._runner.create_task(
+            keep_settling(exchange, self._ledger, exits, stops, self._give_up_after_s)
+        )

@@ -1,0 +1,44 @@
+"""Paper trading: the simulator's account is ours, and the journal restores it at each boot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from backend.bridge.ledger.ledger import Ledger
+from backend.bridge.octobot.exchange import Exchange
+from backend.bridge.paper.account import restore_balances, restore_orders
+from backend.bridge.paper.spot_simulator import fill_stops_at_market
+from backend.bridge.trading_mode import CancelOrder
+from backend.schemas.orders import Order
+
+
+class PaperMode:
+    """TradingMode of simulated accounts, which begin with the balances of the settings."""
+
+    def __init__(self, ledger: Ledger, opening_balances: Mapping[str, Decimal]) -> None:
+        self._ledger = ledger
+        self._opening_balances = opening_balances
+
+    async def opening_balances(self, exchange: Exchange) -> Mapping[str, Decimal]:
+        """Return the balances with which a new account of the exchange begins."""
+        return self._opening_balances
+
+    def prepare(self, exchange: Exchange, balances: Mapping[str, Decimal]) -> None:
+        """Make the simulator's fills exact, and set its balances."""
+        fill_stops_at_market(exchange, self._ledger)
+        restore_balances(exchange, balances)
+
+    def resolve_intent(self, order: Order) -> None:
+        """Enter an order as never placed: what the simulator has not reported never happened."""
+        self._ledger.lose(order)
+
+    async def recover(self, exchange: Exchange, cancel: CancelOrder) -> None:
+        """Do nothing: a simulator goes on with nothing by itself."""
+
+    async def restore_orders(self, exchange: Exchange) -> None:
+        """Place the open orders again in the simulator."""
+        await restore_orders(exchange, self._ledger)
+
+    def supervise(self, exchange: Exchange) -> None:
+        """Do nothing: the simulator reports all that happens to its orders."""

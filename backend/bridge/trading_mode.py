@@ -1,0 +1,43 @@
+"""TradingMode: the differences between paper and live trading, chosen once for a bridge."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+from typing import Protocol
+
+from backend.bridge.octobot.exchange import Exchange
+from backend.schemas.orders import Order
+
+CancelOrder = Callable[[str], Awaitable[Order]]
+
+
+class TradingMode(Protocol):
+    """The steps of a boot that differ, in the order in which a boot takes them.
+
+    All of it runs on the bot's loop.
+    """
+
+    async def opening_balances(self, exchange: Exchange) -> Mapping[str, Decimal]:
+        """Return the balances with which a new account of the exchange begins.
+
+        Raises `BootFailed` when the exchange does not tell them.
+        """
+
+    def prepare(self, exchange: Exchange, balances: Mapping[str, Decimal]) -> None:
+        """Bring the account to the journal's balances, before anything trades."""
+
+    def resolve_intent(self, order: Order) -> None:
+        """Enter an order whose intent an earlier process left open; send nothing again."""
+
+    async def recover(self, exchange: Exchange, cancel: CancelOrder) -> None:
+        """Take up what an earlier process was doing, before OctoBot's channels are consumed.
+
+        `cancel` cancels an open order by its id.
+        """
+
+    async def restore_orders(self, exchange: Exchange) -> None:
+        """Give OctoBot the open orders again that it forgets when it stops."""
+
+    def supervise(self, exchange: Exchange) -> None:
+        """Start what looks after the exchange's orders for as long as the bot runs."""
