@@ -1,4 +1,4 @@
-"""What the bridge did since the start of the process, counted for whoever watches it."""
+"""Counters of orders and exchange errors since the start of the process, for the metrics."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from backend.schemas.orders import NewOrder
 
 
 class Counters:
-    """Counts that only grow. Written on the bot's loop; other threads read copies.
+    """Monotonic counters, written on the bot's loop; other threads read copies.
 
     `placed` is by type and side, `refused` by the error's type, `exchange_errors` by
-    exchange, call and ccxt's name of the error. No text of users is in any of them.
+    exchange, call and ccxt's name of the error. None contains a text of users.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Counters:
 
     @contextlib.contextmanager
     def placing(self, asked: NewOrder) -> Iterator[None]:
-        """Count an order as placed, or as refused when that is raised."""
+        """Count an order as placed, or as refused if a `BridgeError` is raised."""
         try:
             yield
         except BridgeError as error:

@@ -1,4 +1,4 @@
-"""The bot's state as clients see it, and the error of a boot that failed."""
+"""State of the bot as clients see it, and the error of a failed boot."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from backend.schemas.bot import BotState
 
 
 class Status(NamedTuple):
-    """The bot's state and, when something is wrong, why."""
+    """State of the bot, and the reason where it has one."""
 
     state: BotState
     reason: str | None = None
 
 
 class BootFailed(Exception):
-    """The bot did not become ready; the text may be shown to users."""
+    """The bot cannot become ready; the text may be shown to users."""

@@ -57,7 +57,7 @@ class Configuration:
         try:
             return self._shown(self._host.call_blocking(self._patch, patch))
         finally:
-            self._recent.forget()
+            self._recent.clear()
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of the document: OctoBot's own, side by side."""
@@ -70,7 +70,7 @@ class Configuration:
     def note_boot(self) -> None:
         """Remember what the bot is starting with."""
         self._booted_with = self._load()
-        self._recent.forget()
+        self._recent.clear()
 
     def _serialise(self) -> bytes:
         return ConfigDocument(self._shown(self._load())).model_dump_json().encode()

@@ -1,4 +1,4 @@
-"""Envelopes made of JSON that is serialised already."""
+"""Response envelopes around JSON that is serialized already, and their ETags."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backend.schemas.common import time_text, utc_now
 
 
 def serialize(data: bytes, etag: str) -> SerializedResponse:
-    """Wrap one object."""
+    """Return one object in its envelope."""
     taken = time_text(utc_now()).encode()
     return SerializedResponse(b'{"success":true,"data":%b,"timestamp":"%b"}' % (data, taken), etag)
 
@@ -29,5 +29,5 @@ def serialize_page(
 
 
 def etag_of(content: bytes) -> str:
-    """Name a content: the same has the same name, at any time and after a restart."""
+    """Return the ETag of a content: a hash, the same at any time and after a restart."""
     return f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'

@@ -1,4 +1,4 @@
-"""Read models: rebuilt on the bot's loop when something changed, handed out from anywhere."""
+"""Read models: serialized responses, rebuilt on the bot's loop after changes, read anywhere."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ class _Model:
     build: Callable[[], bytes | None]
     interval_s: float
     data: bytes = b""
-    prepared: SerializedResponse | None = None
+    response: SerializedResponse | None = None
     timer: asyncio.TimerHandle | None = field(default=None)
 
 
 class ReadModels:
-    """Named models, each rebuilt at most once per its interval, and at once by `refresh`."""
+    """Named models, each rebuilt at most once in its interval, or at once by `refresh`."""
 
     def __init__(self) -> None:
         self._models: dict[str, _Model] = {}
 
     def define(self, name: str, build: Callable[[], bytes | None], *, interval_s: float) -> None:
-        """Add a model; `build` runs on the loop and may answer None for «not yet»."""
+        """Add a model; `build` runs on the loop and returns None while there is nothing to show."""
         self._models[name] = _Model(build, interval_s)
 
     def get(self, name: str) -> SerializedResponse | None:
-        """Return the newest build, or None before the first."""
-        return self._models[name].prepared
+        """Return the newest response, or None before the first build."""
+        return self._models[name].response
 
     def data(self, name: str) -> bytes:
-        """Return the newest build without its envelope."""
+        """Return the newest content, without its envelope."""
         return self._models[name].data
 
     def mark(self, name: str) -> None:
-        """Note a change; the rebuild follows within the model's interval. Loop only."""
+        """Schedule a rebuild within the model's interval. Loop only."""
         model = self._models[name]
         if model.timer is None:
             loop = asyncio.get_running_loop()
             model.timer = loop.call_later(model.interval_s, self.refresh, name)
 
     def refresh(self, name: str) -> None:
-        """Rebuild now, so that what was just done can be read. Loop only."""
+        """Rebuild now, so that a change just made can be read. Loop only."""
         model = self._models[name]
         if model.timer is not None:
             model.timer.cancel()
@@ -54,10 +54,10 @@ class ReadModels:
         if data is None or data == model.data:
             return
         model.data = data
-        model.prepared = serialize(data, etag_of(data))
+        model.response = serialize(data, etag_of(data))
 
     def clear(self) -> None:
-        """Forget timers of a loop that has ended."""
+        """Drop the timers of a loop that has ended."""
         for model in self._models.values():
             if model.timer is not None:
                 model.timer.cancel()

@@ -1,4 +1,4 @@
-"""Answers that are asked for anew when they have become old, by one caller for all."""
+"""Cache of responses with a time to live; of many callers, one refreshes a stale entry."""
 
 from __future__ import annotations
 
@@ -9,50 +9,50 @@ from dataclasses import dataclass
 from backend.bridge.read_models.envelopes import etag_of, serialize
 from backend.ports.serialized import SerializedResponse
 
-MOST_KEPT = 256
-_MEANWHILE_S = 2.0
+MAX_ENTRIES = 256
+_STALE_FOR_S = 2.0
 
 
 @dataclass(slots=True)
-class _Answer:
+class _Entry:
     data: bytes
-    prepared: SerializedResponse
-    old_at: float
+    response: SerializedResponse
+    expires_at: float
 
 
 class TtlCache:
-    """The last answer to each question; it may be handed out for `fresh_s`.
+    """Caches the last response of each key for `fresh_s`.
 
-    While somebody asks anew, others get the old answer for two seconds more.
-    What stayed the same keeps its ETag and its timestamp.
+    While one caller refreshes an entry, others get the stale one for two seconds
+    more. A response whose content is the same keeps its ETag and its timestamp.
     """
 
     def __init__(self, fresh_s: float) -> None:
         self._fresh_s = fresh_s
-        self._answers: dict[Hashable, _Answer] = {}
+        self._entries: dict[Hashable, _Entry] = {}
 
-    def get(self, question: Hashable, ask: Callable[[], bytes]) -> SerializedResponse:
-        """Return the answer; what `ask` raises ends the old one too."""
-        now, answers = time.monotonic(), self._answers
-        known = answers.get(question)
-        if known is not None:
-            if now < known.old_at:
-                return known.prepared
-            known.old_at = now + _MEANWHILE_S
+    def get(self, key: Hashable, fetch: Callable[[], bytes]) -> SerializedResponse:
+        """Return the response of a key; an error of `fetch` also drops the stale entry."""
+        now, entries = time.monotonic(), self._entries
+        cached = entries.get(key)
+        if cached is not None:
+            if now < cached.expires_at:
+                return cached.response
+            cached.expires_at = now + _STALE_FOR_S
         try:
-            data = ask()
+            data = fetch()
         except BaseException:
-            answers.pop(question, None)
+            entries.pop(key, None)
             raise
-        if known is None or data != known.data:
-            known = _Answer(data, serialize(data, etag_of(data)), now)
-        known.old_at = time.monotonic() + self._fresh_s
-        if len(answers) >= MOST_KEPT:
-            answers.clear()
-        # if it was forgotten meanwhile, this one was asked for too early to be kept
-        answers[question] = known
-        return known.prepared
+        if cached is None or data != cached.data:
+            cached = _Entry(data, serialize(data, etag_of(data)), now)
+        cached.expires_at = time.monotonic() + self._fresh_s
+        if len(entries) >= MAX_ENTRIES:
+            entries.clear()
+        # `clear` replaced the dictionary meanwhile: then this response is too old to be cached
+        entries[key] = cached
+        return cached.response
 
-    def forget(self) -> None:
-        """Have everything asked anew: it has changed."""
-        self._answers = {}
+    def clear(self) -> None:
+        """Drop all entries: what they show has changed."""
+        self._entries = {}

@@ -1,4 +1,4 @@
-"""One process owns a home folder: an advisory lock that the kernel drops with the process."""
+"""Advisory lock on BACKEND_HOME, so that one process at a time uses it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 class HomeLocked(Exception):
-    """Another process runs on this home folder."""
+    """Another process uses this home folder."""
 
 
 class HomeLock:
-    """Holds `home/lock` until `close()` or the end of the process, even by kill -9.
+    """Locks `home/lock` until `close()` or the end of the process, even by kill -9.
 
     Raises `HomeLocked`, with one line for the user, when another process has it.
     """
@@ -33,7 +33,7 @@ class HomeLock:
         self._file.flush()
 
     def close(self) -> None:
-        """Give the lock back; harmless when it was given back before."""
+        """Release the lock; does nothing when it was released before."""
         self._file.close()
 
     def _owner(self) -> str:

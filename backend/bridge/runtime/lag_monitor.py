@@ -1,4 +1,4 @@
-"""How late the bot's loop is: what requests, or the bot itself, keep it from doing in time."""
+"""Monitor of event-loop lag: the delay with which the bot's loop calls what is due."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import asyncio
 import time
 from collections import deque
 
-BEAT_S = 0.02
-IDLE_BEAT_S = 0.25
-BEATS_KEPT = 1500
-_WATCHED_S = 2.0
-_REMEMBERED_S = 5.0
+INTERVAL_S = 0.02
+IDLE_INTERVAL_S = 0.25
+SAMPLES_KEPT = 1500
+_FAST_FOR_S = 2.0
+_WORST_WINDOW_S = 5.0
 
 
 class LagMonitor:
-    """A beat on the loop, measured against when it was due; may be read from any thread.
+    """Measures how late a repeated timer of the loop is called; may be read from any thread.
 
-    Quick while somebody looks, and slow two seconds after the last look: an idle
-    bot is not woken fifty times a second for nobody.
+    The timer is fast while the lag is being read, and slow from two seconds after
+    the last read: an idle bot is not woken fifty times a second for nothing.
     """
 
     def __init__(self) -> None:
@@ -26,14 +26,14 @@ class LagMonitor:
         self._worst_s = (0.0, 0.0)
         self._worst_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._looked_at = 0.0
-        self.lags_s: deque[float] = deque(maxlen=BEATS_KEPT)
-        """How late each of the newest beats was, oldest first: half a minute of quick ones."""
+        self._read_at = 0.0
+        self.lags_s: deque[float] = deque(maxlen=SAMPLES_KEPT)
+        """The newest samples, oldest first: half a minute of them at the fast interval."""
 
     @property
     def lag_s(self) -> float:
-        """How late the loop is now: the last beat, or the next one if that is overdue."""
-        self._looked_at = now = time.monotonic()
+        """The lag now: that of the last call, or of the next one if that is overdue."""
+        self._read_at = now = time.monotonic()
         due = self._due
         return 0.0 if due is None else max(self._late_s, now - due)
 
@@ -43,30 +43,30 @@ class LagMonitor:
         return max(self.lag_s, *self._worst_s)
 
     def start(self) -> None:
-        """Begin to beat. Loop only."""
+        """Start measuring. Loop only."""
         self.stop()
-        self._wait(asyncio.get_running_loop())
+        self._schedule(asyncio.get_running_loop())
 
     def stop(self) -> None:
-        """End: a bot that does not run is not late. Loop only, or when it has ended."""
+        """Stop, and reset the lag to zero. Loop only, or when the loop has ended."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._due = None
         self._late_s, self._worst_s = 0.0, (0.0, 0.0)
 
-    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         now = time.monotonic()
-        pause_s = BEAT_S if now - self._looked_at < _WATCHED_S else IDLE_BEAT_S
-        self._due = now + pause_s
-        self._timer = loop.call_later(pause_s, self._beat, loop)
+        interval_s = INTERVAL_S if now - self._read_at < _FAST_FOR_S else IDLE_INTERVAL_S
+        self._due = now + interval_s
+        self._timer = loop.call_later(interval_s, self._sample, loop)
 
-    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _sample(self, loop: asyncio.AbstractEventLoop) -> None:
         now = time.monotonic()
         self._late_s = max(0.0, now - (self._due or now))
         self.lags_s.append(self._late_s)
-        before, present = self._worst_s
+        previous, current = self._worst_s
         if now >= self._worst_until:
-            before, present = present, 0.0
-            self._worst_until = now + _REMEMBERED_S
-        self._worst_s = (before, max(present, self._late_s))
-        self._wait(loop)
+            previous, current = current, 0.0
+            self._worst_until = now + _WORST_WINDOW_S
+        self._worst_s = (previous, max(current, self._late_s))
+        self._schedule(loop)

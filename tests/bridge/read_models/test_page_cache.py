@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.bridge.read_models.page_cache import MOST_BYTES, PageCache
+from backend.bridge.read_models.page_cache import MAX_BYTES, PageCache
 from backend.ports.serialized import SerializedResponse
 
 
@@ -31,7 +31,7 @@ def test_a_page_built_while_the_list_changes_is_not_taken_for_the_newer_one() ->
 
 def test_pages_are_forgotten_before_they_fill_the_memory() -> None:
     pages = PageCache()
-    large = SerializedResponse(b"x" * (MOST_BYTES // 3), '"large"')
+    large = SerializedResponse(b"x" * (MAX_BYTES // 3), '"large"')
     for number in range(4):
         pages.get(1, number, lambda: large)
     assert pages.get(1, 0, lambda: page("built again")).body == b"built again"

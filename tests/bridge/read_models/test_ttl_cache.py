@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from backend.bridge.read_models.ttl_cache import MOST_KEPT, TtlCache
+from backend.bridge.read_models.ttl_cache import MAX_ENTRIES, TtlCache
 from tests.bridge.live_bridge import content
 
 WAIT_S = 60
@@ -72,7 +72,7 @@ def test_an_answer_that_was_under_way_when_all_was_forgotten_is_not_kept() -> No
     recent = TtlCache(fresh_s=60)
 
     def ask() -> bytes:
-        recent.forget()
+        recent.clear()
         return b"0"
 
     assert content(recent.get("a", ask)) == 0
@@ -81,6 +81,6 @@ def test_an_answer_that_was_under_way_when_all_was_forgotten_is_not_kept() -> No
 
 def test_only_so_many_answers_are_kept() -> None:
     recent = TtlCache(fresh_s=60)
-    for number in range(MOST_KEPT + 1):
+    for number in range(MAX_ENTRIES + 1):
         recent.get(number, lambda: b"0")
     assert content(recent.get(0, lambda: b"1")) == 1
