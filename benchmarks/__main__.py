@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks._held_to import held_to
-from benchmarks._sharing import homes_to_share, server_to_share, write_longest
+from benchmarks._requirements import requirements
+from benchmarks._shared_servers import start_shared_server, write_longest, write_shared_homes
 from benchmarks.harness import RESULTS, render
 
 FOLDER = Path(__file__).parent
@@ -52,12 +52,12 @@ def main(wanted: list[str]) -> int:
 def _run_all(names: list[str]) -> list[str]:
     """Run them; those that share a bot have it to themselves, the rest runs after it has ended."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as bot:
-        shared = homes_to_share(Path(folder))
+        shared = write_shared_homes(Path(folder))
         with ThreadPoolExecutor(1) as writer:  # the bot's boot leaves time for it
             if set(names) & set(SHARE_LONGEST):
                 writer.submit(write_longest, Path(folder))
             if set(names) & set(SHARE_A_BOT):
-                shared |= bot.enter_context(server_to_share())
+                shared |= bot.enter_context(start_shared_server())
         failed = []
         for name in names:
             if name not in SHARE_A_BOT:
@@ -74,7 +74,7 @@ def _run(name: str, shared: dict[str, str]) -> bool:
 
 
 def _judge(names: list[str]) -> None:
-    table = held_to(names)
+    table = requirements(names)
     if table.rows:
         print(f"\n{render(table)}", flush=True)
         text = json.dumps(table.rows, indent=2, ensure_ascii=False)

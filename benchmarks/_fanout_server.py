@@ -1,4 +1,4 @@
-"""The measured side of the fan-out benchmark: a bot's loop that publishes, and a way out.
+"""The server of the fan-out benchmark: a bot's loop that publishes, to a hub or to bare sockets.
 
 Prints its port, then answers each line on stdin with a line of JSON: `memory`,
 or `publish <events per second> <seconds>`.

@@ -1,4 +1,4 @@
-"""Many streams in one process that only wait: for the benchmark of scale.
+"""Client process with many idle streams, for the benchmark of scale.
 
 Run with a port, a count and tokens, which take turns; prints a line when all have their first
 bytes, and, when a line comes, a line of JSON: how many still stand.
@@ -37,7 +37,7 @@ def open_stream(port: int, request: bytes) -> socket.socket:
         time.sleep(1)
 
 
-def stands(sock: socket.socket) -> bool:
+def is_open(sock: socket.socket) -> bool:
     """Tell whether the server has kept the stream open."""
     try:
         while sock.recv(65536):
@@ -56,7 +56,7 @@ def main(port: int, count: int, tokens: list[str]) -> None:
         streams = list(threads.map(lambda _: open_stream(port, next(requests)), range(count)))
     print("connected", flush=True)
     sys.stdin.readline()
-    print(json.dumps({"standing": sum(map(stands, streams))}), flush=True)
+    print(json.dumps({"standing": sum(map(is_open, streams))}), flush=True)
 
 
 if __name__ == "__main__":

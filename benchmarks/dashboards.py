@@ -1,4 +1,4 @@
-"""Fifty dashboards: each polls four resources a second, listens to a stream, buys now and then.
+"""Fifty dashboards: each polls four resources a second, follows a stream and buys at times.
 
     python -m benchmarks.dashboards
 
@@ -15,9 +15,9 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 
-from benchmarks._asking import MARKET, get, post
-from benchmarks._sharing import shared_server
-from benchmarks._watching import lags, quantiles
+from benchmarks._http_load import MARKET, get, post
+from benchmarks._probes import lags, quantiles
+from benchmarks._shared_servers import shared_server
 from benchmarks.harness import Table, main
 from benchmarks.live import LiveServer
 

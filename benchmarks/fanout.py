@@ -1,4 +1,4 @@
-"""Fan-out: how many price events reach how many stream clients, how late, at what cost.
+"""Fan-out of price events to stream clients: delivered events, delay, cost.
 
     python -m benchmarks.fanout            about a minute
     python -m benchmarks.fanout --full     every size, two minutes
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks._calm import calmest
+from benchmarks._host_noise import quietest_run
 from benchmarks.harness import Table, main
 
 FOLDER = Path(__file__).parent
@@ -99,7 +99,7 @@ def measure() -> Iterator[Table]:
     def once(way_out: str, size: Size) -> dict[str, float]:
         if (way_out, size) not in found:
             try:
-                found[way_out, size] = calmest(lambda: run(way_out, size))
+                found[way_out, size] = quietest_run(lambda: run(way_out, size))
             except RuntimeError:  # not at its end in time: a row without figures
                 found[way_out, size] = {}
         return found[way_out, size]

@@ -1,4 +1,4 @@
-"""What the benchmarks share: tables, the JSON beside them, facts about the machine."""
+"""Tables of results, their JSON, and facts about the machine."""
 
 from __future__ import annotations
 

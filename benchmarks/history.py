@@ -1,4 +1,4 @@
-"""What a long history costs: boot, memory, and the reads that must not grow with it.
+"""Cost of a long history: boot time, memory, and reads that must not grow with it.
 
     python -m benchmarks.history
 
@@ -19,9 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks._asking import UNLIMITED, Figures, Loader, get
-from benchmarks._history import PAPER_BALANCE
-from benchmarks._sharing import LONGEST, long_history
+from benchmarks._http_load import UNLIMITED, Figures, Loader, get
+from benchmarks._long_history import PAPER_BALANCE
+from benchmarks._shared_servers import LONGEST, long_history
 from benchmarks.harness import Table, main
 from benchmarks.live import LiveServer, live_server
 

@@ -17,10 +17,10 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from benchmarks._asking import RESTING, Figures, Loader, bare_flask, get
-from benchmarks._server import BARE as BARE_IN_BOT
-from benchmarks._sharing import shared_server
-from benchmarks._watching import cpu_s
+from benchmarks._http_load import RESTING, Figures, Loader, bare_flask, get
+from benchmarks._probes import cpu_s
+from benchmarks._server_process import BARE as BARE_IN_BOT
+from benchmarks._shared_servers import shared_server
 from benchmarks.harness import Table, main
 
 ROUNDS = {1: 4, 16: 2, 64: 10, 256: 2}

@@ -1,4 +1,4 @@
-"""What the bot feels of the API's load: its loop's lag, its fills, and who still gets an answer.
+"""Effect of the API's load on the bot: loop lag, fills, and the health check.
 
     python -m benchmarks.isolation
     python -m benchmarks.isolation --switching    the same for several switch intervals
@@ -12,10 +12,10 @@ import sys
 import time
 from collections.abc import Iterator
 
-from benchmarks._asking import MARKET, RESTING, Figures, Loader, get, post
-from benchmarks._calm import calmest
-from benchmarks._sharing import SETTINGS, shared_server
-from benchmarks._watching import Filler, Pinger, lags, quantiles
+from benchmarks._host_noise import quietest_run
+from benchmarks._http_load import MARKET, RESTING, Figures, Loader, get, post
+from benchmarks._probes import FillProbe, HealthProbe, lags, quantiles
+from benchmarks._shared_servers import SETTINGS, shared_server
 from benchmarks.harness import Table, main
 from benchmarks.live import OPEN_TO_QUESTIONS, LiveServer, live_server
 
@@ -52,18 +52,18 @@ def _table(title: str, server: LiveServer) -> Table:
 
 def _under(server: LiveServer, connections: int, request: bytes) -> Figures:
     """Return what a load does to others."""
-    return calmest(lambda: _measured_under(server, connections, request))
+    return quietest_run(lambda: _measured_under(server, connections, request))
 
 
 def _measured_under(server: LiveServer, connections: int, request: bytes) -> Figures:
     """Measure that for some seconds."""
-    filler = Filler(server)
+    filler = FillProbe(server)
     with Loader() as loader:
         if connections:
             loader.begin(server.port, connections, request, SECONDS)
         time.sleep(BEGUN_S)
         lags(server)
-        pinger = Pinger(server)
+        pinger = HealthProbe(server)
         filler.start()
         time.sleep(SECONDS - BEGUN_S - ENDED_S)
         pings, fills, late = pinger.end(), filler.end(), lags(server)

@@ -1,4 +1,4 @@
-"""The order journal on SQLite: what an order waits for, and what a long history costs readers.
+"""The order journal on SQLite: commit times of orders, and reads of a long history.
 
     python -m benchmarks.journal
 

@@ -26,7 +26,7 @@ READY_WITHIN_S = 180
 STOPPED_WITHIN_S = 60
 PASSWORD = "a password for tests only"
 _CHANCE = random.SystemRandom()
-OPEN_TO_QUESTIONS = (sys.executable, "-m", "benchmarks._server")
+OPEN_TO_QUESTIONS = (sys.executable, "-m", "benchmarks._server_process")
 """Starts the same program with the questions of `_server`."""
 
 

@@ -1,4 +1,4 @@
-"""What it takes to have an order placed or canceled and kept in the journal, over HTTP.
+"""Placing and canceling journalled orders over HTTP.
 
     python -m benchmarks.orders
 
@@ -20,11 +20,11 @@ from itertools import cycle, islice
 
 import httpx
 
-from benchmarks._asking import MARKET, RESTING, Figures, Loader, post
-from benchmarks._asking_one import Connection
-from benchmarks._calm import calmest, in_turns
-from benchmarks._sharing import shared_server
-from benchmarks._watching import quantiles
+from benchmarks._host_noise import in_turns, quietest_run
+from benchmarks._http_connection import Connection
+from benchmarks._http_load import MARKET, RESTING, Figures, Loader, post
+from benchmarks._probes import quantiles
+from benchmarks._shared_servers import shared_server
 from benchmarks.harness import Table, main
 from benchmarks.live import LiveServer
 
@@ -120,7 +120,7 @@ def _twins(server: LiveServer) -> Table:
 def _to_a_socket(server: LiveServer, connection: Connection) -> Table:
     """Time filled orders from OctoBot's channel, over journal and hub, to a client's socket."""
     table = Table("From OctoBot's channel to a client's socket, committed to the journal before")
-    table.add("order_filled", **calmest(lambda: _fills_told(server, connection)))
+    table.add("order_filled", **quietest_run(lambda: _fills_told(server, connection)))
     return table
 
 

@@ -1,4 +1,4 @@
-"""One process at its largest: idle streams, busy connections, a long history, many symbols.
+"""One process at its limits: idle streams, busy connections, a long history, many symbols.
 
     python -m benchmarks.scale
 
@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks._asking import ROOT, UNLIMITED, Figures, get, load
-from benchmarks._history import PAPER_BALANCE
-from benchmarks._sharing import LONGEST, long_history
-from benchmarks._watching import Pinger, lags, quantiles
+from benchmarks._http_load import ROOT, UNLIMITED, Figures, get, load
+from benchmarks._long_history import PAPER_BALANCE
+from benchmarks._probes import HealthProbe, lags, quantiles
+from benchmarks._shared_servers import LONGEST, long_history
 from benchmarks.harness import Table, main
 from benchmarks.live import OPEN_TO_QUESTIONS, LiveServer, live_server
 
@@ -81,14 +81,14 @@ def _streams(server: LiveServer) -> subprocess.Popen[str]:
 
 def _quiet(server: LiveServer) -> Figures:
     lags(server)
-    pinger = Pinger(server)
+    pinger = HealthProbe(server)
     time.sleep(SECONDS)
     return {"rss_mb": server.rss_mb(), **lags(server), **quantiles(pinger.end(), "healthz_")}
 
 
 def _busy(server: LiveServer, token: str) -> Figures:
     lags(server)
-    pinger = Pinger(server)
+    pinger = HealthProbe(server)
     loaded = load(server.port, BUSY, get("/api/v1/portfolio", token), SECONDS)
     return {
         "requests_per_s": loaded["requests_per_s"],

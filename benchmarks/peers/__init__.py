@@ -1,1 +1,1 @@
-"""What users would pick instead, measured beside ours; `python -m benchmarks.peers`."""
+"""Other trading backends, measured beside this one; `python -m benchmarks.peers`."""

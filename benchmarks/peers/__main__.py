@@ -1,4 +1,4 @@
-"""freqtrade from PyPI beside ours: the same questions, the same load, one run.
+"""freqtrade from PyPI beside this backend: the same requests, the same load, one run.
 
     python -m benchmarks.peers
 
@@ -19,8 +19,8 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks._asking import RESTING, UNLIMITED, Figures, get, load
-from benchmarks._history import PAPER_BALANCE, write_history
+from benchmarks._http_load import RESTING, UNLIMITED, Figures, get, load
+from benchmarks._long_history import PAPER_BALANCE, write_history
 from benchmarks.harness import Table, main
 from benchmarks.live import free_port, live_server
 

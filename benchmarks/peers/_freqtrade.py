@@ -1,4 +1,4 @@
-"""Starts freqtrade without a network: its exchange answers from here, its trades are made up.
+"""Starts freqtrade without a network, with a local exchange and generated trades.
 
 Runs in freqtrade's own environment, with a folder, a port, and numbers of open and closed trades.
 """

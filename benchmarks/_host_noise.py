@@ -1,4 +1,4 @@
-"""What the host of a virtual machine takes from a measurement, and another try without it.
+"""Processor time that a virtual machine's host takes, and repeated measurements without it.
 
 Processor time that the host gives to others makes every latency worse, the 99th
 percentiles most of all, and says nothing about what is measured.
@@ -13,8 +13,8 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks._asking import Figures
-from benchmarks._watching import quantiles
+from benchmarks._http_load import Figures
+from benchmarks._probes import quantiles
 
 CALM_PERCENT = 3.0
 TRIES = 4
@@ -28,7 +28,7 @@ _IDLE, _WAITING, _STOLEN, _ALL = 3, 4, 7, 8
 _again_s = 0.0
 
 
-def calmest(measure: Callable[[], Figures]) -> Figures:
+def quietest_run(measure: Callable[[], Figures]) -> Figures:
     """Measure, again if the host took much meanwhile, and return what it took least from.
 
     Nothing is measured again any more once that has taken `MOST_AGAIN_S`.

@@ -1,4 +1,4 @@
-"""What the benchmarks watch while a load runs: an address, fills, the bot's loop, the processor."""
+"""Probes that run beside a load: health checks, fills, the bot's loop lag, processor time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks._asking import MARKET, Figures
+from benchmarks._http_load import MARKET, Figures
 from benchmarks.harness import percentile
 from benchmarks.live import LiveServer
 
@@ -19,7 +19,7 @@ _PATIENCE_S = 2.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
-class Pinger:
+class HealthProbe:
     """Asks one address in a trickle, in a thread, until told to end."""
 
     def __init__(self, server: LiveServer, path: str = "/healthz") -> None:
@@ -43,7 +43,7 @@ class Pinger:
                 self._taken_ms.append((time.perf_counter() - started) * 1000)
 
 
-class Filler:
+class FillProbe:
     """Buys now and then, and notes when a stream tells that the order has filled."""
 
     def __init__(self, server: LiveServer, every_s: float = 0.05) -> None:

@@ -1,4 +1,4 @@
-"""How the benchmarks ask over HTTP: exact requests, loads in a process of their own, baselines."""
+"""HTTP requests of the benchmarks: exact bytes, loads in a process of their own, baselines."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Loader:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks._load"],
+            [sys.executable, "-m", "benchmarks._load_process"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -106,7 +106,9 @@ def bare_flask() -> Iterator[tuple[int, int]]:
     """Serve the bare view; yields its port and its process id."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks._hello", str(port)], cwd=ROOT, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "benchmarks._bare_flask", str(port)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
     )
     try:
         _wait_for(port)

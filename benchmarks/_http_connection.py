@@ -1,4 +1,4 @@
-"""One connection that waits for each answer, and a client that costs next to nothing."""
+"""One keep-alive connection that waits for each response, by a client of minimal cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 import time
 from contextlib import suppress
 
-from benchmarks._asking import RESTING
+from benchmarks._http_load import RESTING
 from benchmarks.live import LiveServer
 
 LENGTH = re.compile(rb"\r\nContent-Length: (\d+)\r\n", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""What the benchmarks of one run share: a running bot, and homes with a long history."""
+"""A running server and homes with a long history, shared by the benchmarks of one run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks._asking import UNLIMITED
-from benchmarks._history import PAPER_BALANCE, write_history
+from benchmarks._http_load import UNLIMITED
+from benchmarks._long_history import PAPER_BALANCE, write_history
 from benchmarks.live import OPEN_TO_QUESTIONS, LiveServer, live_server
 
 SETTINGS = {"paper_balance": PAPER_BALANCE, "stream_heartbeat": 2, **UNLIMITED}
@@ -19,13 +19,13 @@ _SERVER, _HOMES = "BENCH_SERVER", "BENCH_HOMES"
 
 
 @contextlib.contextmanager
-def server_to_share() -> Iterator[dict[str, str]]:
+def start_shared_server() -> Iterator[dict[str, str]]:
     """Run a bot; yields what a script's environment must hold to use it."""
     with live_server(command=OPEN_TO_QUESTIONS, **SETTINGS) as server:
         yield {_SERVER: json.dumps([server.url, server.pid, str(server.home)])}
 
 
-def homes_to_share(folder: Path) -> dict[str, str]:
+def write_shared_homes(folder: Path) -> dict[str, str]:
     """Return what a script's environment must hold to find its homes here, or leave them here."""
     return {_HOMES: str(folder)}
 

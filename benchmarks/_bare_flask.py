@@ -1,4 +1,4 @@
-"""The baseline of requests: a bare Flask view on the server that the backend uses."""
+"""Baseline of the requests: a bare Flask view on the backend's own server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Homes whose journal holds a long history, written without having traded it."""
+"""Homes with a long history in the journal, written directly to the database."""
 
 from __future__ import annotations
 

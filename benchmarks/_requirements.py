@@ -1,4 +1,4 @@
-"""What the backend is held to, beside what the present run measured."""
+"""Required figures, beside those that the present run measured."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from benchmarks.harness import RESULTS, Cell, Table
 
 
-class Demand(NamedTuple):
+class Requirement(NamedTuple):
     """One figure and its bound: a benchmark, a row of it, a column."""
 
     what: str
@@ -32,36 +32,38 @@ class Demand(NamedTuple):
         return {"wanted": self.wanted(), "here": f"{here} {self.unit}".strip(), "met": met}
 
 
-def _reads() -> Iterator[Demand]:
+def _reads() -> Iterator[Requirement]:
     for path in ("portfolio", "orders"):
         name, row = f"`GET /{path}`", f"GET /api/v1/{path}"
-        yield Demand(
+        yield Requirement(
             f"{name} beside a bare view, 64 connections", "http", row, "ratio", 0.6, "", True
         )
-        yield Demand(f"{name}: what is added to a bare view", "http", row, "added", 0.4, "of one")
-        yield Demand(f"{name}, 1 connection, median", "http", row, "p50_ms_at_1", 1, "ms")
-        yield Demand(f"{name}, failed at 1 to 256 connections", "http", row, "failed", 0)
+        yield Requirement(
+            f"{name}: what is added to a bare view", "http", row, "added", 0.4, "of one"
+        )
+        yield Requirement(f"{name}, 1 connection, median", "http", row, "p50_ms_at_1", 1, "ms")
+        yield Requirement(f"{name}, failed at 1 to 256 connections", "http", row, "failed", 0)
         for count in ("10,000", "100,000"):
             what = f"{name} with {count} trades, beside 10"
-            yield Demand(what, "history", count, f"{path}_ratio", 1.1, "times")
+            yield Requirement(what, "history", count, f"{path}_ratio", 1.1, "times")
 
 
-def _streams() -> Iterator[Demand]:
+def _streams() -> Iterator[Requirement]:
     for row, p99_ms in (("1,000 x 100", 40), ("1,000 x 1,000", 100), ("5,000 x 100", 100)):
         name = f"streams, {row} events/s"
-        yield Demand(f"{name}, delivered", "fanout", row, "delivered_percent", 100, "%", True)
-        yield Demand(f"{name}, missing or out of order", "fanout", row, "broken", 0)
-        yield Demand(f"{name}, 99th percentile", "fanout", row, "p99_ms", p99_ms, "ms")
-    yield Demand("memory per stream", "fanout", "1,000 x 100", "kb_per_client", 25, "KB")
+        yield Requirement(f"{name}, delivered", "fanout", row, "delivered_percent", 100, "%", True)
+        yield Requirement(f"{name}, missing or out of order", "fanout", row, "broken", 0)
+        yield Requirement(f"{name}, 99th percentile", "fanout", row, "p99_ms", p99_ms, "ms")
+    yield Requirement("memory per stream", "fanout", "1,000 x 100", "kb_per_client", 25, "KB")
     what = "1,000 x 100 while 100 do not read, 99th percentile"
-    yield Demand(what, "fanout", "1,000 x 100, 100 stalled", "p99_ms", 40, "ms")
-    yield Demand("idle streams that stand", "scale", "both", "standing", 5_000, "", True)
+    yield Requirement(what, "fanout", "1,000 x 100, 100 stalled", "p99_ms", 40, "ms")
+    yield Requirement("idle streams that stand", "scale", "both", "standing", 5_000, "", True)
 
 
-def _bot() -> Iterator[Demand]:
+def _bot() -> Iterator[Requirement]:
     for path in ("portfolio", "orders"):
         name, row = f"256 x GET /{path}", f"256 x GET /{path}"
-        yield Demand(
+        yield Requirement(
             f"the bot's loop under {name}, 99th percentile",
             "isolation",
             row,
@@ -70,26 +72,30 @@ def _bot() -> Iterator[Demand]:
             "ms",
         )
         what = f"`/healthz` under {name}, 99th percentile"
-        yield Demand(what, "isolation", row, "healthz_p99_ms", 100, "ms")
+        yield Requirement(what, "isolation", row, "healthz_p99_ms", 100, "ms")
 
 
 DEMANDS = (
     *_reads(),
-    Demand("`POST /orders`, limit, median", "orders", "POST /orders, limit", "p50_ms", 3, "ms"),
-    Demand(
+    Requirement(
+        "`POST /orders`, limit, median", "orders", "POST /orders, limit", "p50_ms", 3, "ms"
+    ),
+    Requirement(
         "orders placed by 50 identical posts at once",
         "orders",
         "50 x POST /orders, limit",
         "placed",
         1,
     ),
-    Demand("channel to a client's socket, median", "orders", "order_filled", "p50_ms", 2, "ms"),
+    Requirement(
+        "channel to a client's socket, median", "orders", "order_filled", "p50_ms", 2, "ms"
+    ),
     *_streams(),
     *_bot(),
 )
 
 
-def held_to(benchmarks: Iterable[str]) -> Table:
+def requirements(benchmarks: Iterable[str]) -> Table:
     """Return the table of those demands that these benchmarks have measured."""
     found = {name: _figures(name) for name in benchmarks}
     table = Table("What it is held to")

@@ -1,4 +1,4 @@
-"""The backend as `octobot-backend run` starts it, with a view into it for the benchmarks.
+"""The backend as `octobot-backend run` starts it, with routes that let benchmarks look inside.
 
 `/bench/lags` tells how late the bot's loop was since the question before,
 `/bench/place` how long an order takes without HTTP, `/bench/heard` when OctoBot's
@@ -22,7 +22,7 @@ from backend.schemas.orders import NewOrder
 from backend.server.server import Server, listen, raise_open_files_limit, serve_until_signal
 from backend.settings.loading import load_settings
 from backend.start import running_app
-from benchmarks._hello import app as hello
+from benchmarks._bare_flask import app as hello
 from benchmarks.harness import percentile
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def place(bridge: Bridge) -> list[float]:
 _heard: dict[str, float] = {}
 
 
-def heard(bridge: Bridge) -> dict[str, float]:
+def delivery_times(bridge: Bridge) -> dict[str, float]:
     """Return the monotonic moment at which the channel told of each order; listen from now on."""
     from async_channel.enums import ChannelConsumerPriorityLevels
     from octobot_trading.exchange_channel import get_chan
@@ -83,11 +83,11 @@ def heard(bridge: Bridge) -> dict[str, float]:
 QUESTIONS: dict[str, Callable[[Bridge], dict[str, float] | list[float]]] = {
     "/bench/lags": lags,
     "/bench/place": place,
-    "/bench/heard": heard,
+    "/bench/heard": delivery_times,
 }
 
 
-def with_questions(application: WSGIApplication, bridge: Bridge) -> WSGIApplication:
+def with_benchmark_routes(application: WSGIApplication, bridge: Bridge) -> WSGIApplication:
     """Wrap the application so that the benchmarks' questions are answered too."""
 
     def asked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -116,7 +116,7 @@ def main() -> None:
         running_app(settings, GeventHost()) as app,
     ):
         bridge = app.extensions["backend"].bridge
-        serve_until_signal(Server(listener, with_questions(app, bridge)))
+        serve_until_signal(Server(listener, with_benchmark_routes(app, bridge)))
     os._exit(0)
 
 

@@ -1,6 +1,6 @@
-"""A load: connections that each wait for their answer and ask again.
+"""Load process: connections that each wait for their response and send the next request.
 
-    python -m benchmarks._load
+    python -m benchmarks._load_process
 
 Obeys lines of JSON on standard input (`port`, `connections`, `seconds`, `request`) and answers
 each with one. Connections stay open from one line to the next, and every request is answered
