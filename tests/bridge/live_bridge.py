@@ -22,6 +22,7 @@ from backend.schemas.trades import TradeQuery
 from backend.settings.model import Settings
 from backend.store import Database
 from backend.store.journal import Journal
+from tests.bridge.order_steps import steps_outside_the_table
 from tests.waiting import at_once as at_once
 from tests.waiting import wait_until
 
@@ -137,8 +138,9 @@ class Live:
         return self.ready()
 
     def shut(self) -> None:
-        """Stop the bot, and what runs beside it."""
+        """Stop the bot, and what runs beside it; no order took a step that the table lacks."""
         self.bridge.close()
+        assert steps_outside_the_table(self.sink.events) == []
 
     def ready(self) -> Live:
         """Wait until the bot runs, or is paused as it was before."""

@@ -14,6 +14,7 @@ from operator import attrgetter
 from backend.accounting.balances import balance_changes
 from backend.bridge.ledger.booking import PositionBook
 from backend.bridge.ledger.history import Entry, History
+from backend.bridge.ledger.order_state import OPEN_STATUSES
 from backend.bridge.ledger.outbox import Commit, Outbox
 from backend.bridge.ledger.rows import Row, SettledIntent
 from backend.bridge.octobot.conversion import ZERO
@@ -27,7 +28,12 @@ from backend.schemas.trades import Trade
 KEPT = 20_000
 _PLACE = attrgetter("place")
 _TRADES_SHOWN = 100
-OPEN_STATUSES = frozenset({"open", "partially_filled", "unknown"})
+_EVENT_NAMES = {
+    "filled": "order_filled",
+    "canceled": "order_canceled",
+    "expired": "order_canceled",
+    "rejected": "order_canceled",
+}
 
 
 class OrderStore:
@@ -92,7 +98,7 @@ class OrderStore:
         self._outbox.replace_snapshot("orders", items)
 
     def put_order(
-        self, order: Order, event: str, *, new: bool = False, trade: Trade | None = None
+        self, order: Order, *, new: bool = False, trade: Trade | None = None
     ) -> Entry[Order]:
         """Append an order or replace its state, together with the trade that filled it."""
         json = order.model_dump_json().encode()
@@ -102,7 +108,8 @@ class OrderStore:
         self._publish_open()
         item = json if order.status in OPEN_STATUSES else None
         data = event_data(order.exchange, order.symbol, "order", json)
-        published = Event("orders", event, order.id, order.symbol, data, item)
+        name = "order_created" if new else _EVENT_NAMES.get(order.status, "order_updated")
+        published = Event("orders", name, order.id, order.symbol, data, item)
         rows: list[Row] = [
             StoredOrder(entry.place, self.account(order.exchange), order, tracking, json)
         ]

@@ -8,8 +8,9 @@ from typing import Any
 
 import octobot_trading.errors as trading_errors
 
+from backend.bridge.ledger.bracket_state import has_sibling_ended
 from backend.bridge.ledger.ledger import Ledger
-from backend.bridge.ledger.order_store import OPEN_STATUSES
+from backend.bridge.ledger.order_state import OPEN_STATUSES
 from backend.bridge.octobot.conversion import last_price
 from backend.bridge.octobot.exchange_errors import capture_outcome
 from backend.bridge.orders.brackets import chain_exits, less_fee
@@ -45,7 +46,7 @@ class BracketExits:
                 continue
             if raw is not None:
                 tracking = OrderTracking(group=order.parent_order_id, exchange_id=str(raw["id"]))
-                self._ledger.create(order.model_copy(update={"status": "unknown"}), tracking)
+                self._ledger.create(order, tracking, "outcome_unknown")
 
     async def put_back(self) -> None:
         """Give OctoBot again the stops that it watched itself, unless they have triggered since."""
@@ -96,7 +97,7 @@ class BracketExits:
         for entry in self._ledger.open_orders:
             if self._ledger.tracking_of(entry.item.id).sending is not None:
                 continue  # it has ended the other half itself
-            if self._ledger.other_half_ended(entry.item):
+            if has_sibling_ended(entry.item, self._ledger.orders):
                 self._left.add(entry.item.id)
                 instance = self._instance_of(entry.item)
                 # or else its own end may be about to be told
@@ -119,8 +120,7 @@ class BracketExits:
         if price is None:
             return
         order = less_fee(manager, ledger, order)
-        unknown = order.model_copy(update={"status": "unknown"})
-        ledger.create(unknown, OrderTracking(group=order.parent_order_id))
+        ledger.create(order, OrderTracking(group=order.parent_order_id), "outcome_unknown")
         if not was_sent:
             instance = build(manager, order, price)
             instance.add_to_order_group(oco_group_of(manager, ledger, order.parent_order_id or ""))
@@ -138,10 +138,10 @@ class BracketExits:
                 created = None
         if created is not None:
             self._ledger.bind(order.id, str(created.exchange_order_id))
-            self._ledger.update(order)
+            self._ledger.update(order, "accepted")
             self._ledger.record_order(created.to_dict(), manager.exchange_name)
         elif not failures.is_ambiguous:
-            self._ledger.refuse_exit(order.id)
+            self._ledger.reject_exit(order.id)
 
     async def _cancel(self, instance: Any) -> None:
         try:

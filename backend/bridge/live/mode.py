@@ -56,7 +56,7 @@ class LiveMode:
 
     def resolve_intent(self, order: Order) -> None:
         """Enter an order as unknown: the exchange is asked for it."""
-        self._ledger.create(order.model_copy(update={"status": "unknown"}))
+        self._ledger.create(order, event="outcome_unknown")
 
     async def recover(self, exchange: Exchange, cancel: CancelOrder) -> None:
         """Take over triggered stops and bracket exits, before OctoBot's channels are consumed."""

@@ -12,7 +12,6 @@ from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.live.bracket_exits import BracketExits
 from backend.bridge.live.triggered_stops import TriggeredStops
 from backend.bridge.orders.lookup import UNANSWERED, held_by, settle
-from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 
 _EVERY_S = 1.0
@@ -31,7 +30,7 @@ def doubt_what_is_missing(manager: Any, ledger: Ledger) -> None:
         if ledger.is_unsent(order.id):
             continue
         if str(exchange_id) not in held:
-            ledger.doubt(order.id)
+            ledger.apply_event(order.id, "outcome_unknown")
 
 
 async def keep_settling(
@@ -72,7 +71,7 @@ async def _settle_all(
             settled = ledger.orders.get(order.id)
             if settled is not None:
                 await exits.attach(settled.item)
-            ledger.claim([(held.to_dict(), name) for held in orders.get_all_orders()])
+            ledger.retry_unmatched([(held.to_dict(), name) for held in orders.get_all_orders()])
 
 
 def _mirror_changed(manager: Any, ledger: Ledger) -> None:
@@ -110,9 +109,6 @@ async def _settle(
         del missing_since[order.id]
         tracking = ledger.tracking_of(order.id)
         if tracking.sending is not None:  # a stop that has triggered must get out: it is sent again
-            ledger.update(
-                order.model_copy(update={"status": "open", "updated_at": utc_now()}),
-                replace(tracking, sending="due"),
-            )
+            ledger.apply_event(order.id, "requeued", replace(tracking, sending="due"))
         else:
-            ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
+            ledger.apply_event(order.id, "refused")

@@ -13,8 +13,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from backend.bridge.ledger.bracket_state import siblings_of
 from backend.bridge.ledger.ledger import Ledger
-from backend.bridge.ledger.order_store import OPEN_STATUSES
+from backend.bridge.ledger.order_state import OPEN_STATUSES
 from backend.bridge.octobot.conversion import last_price
 from backend.bridge.octobot.exchange_errors import CommandOutcome, capture_outcome
 from backend.bridge.octobot.patches.stop_restore import is_ours
@@ -23,7 +24,6 @@ from backend.bridge.orders.execution import drop
 from backend.bridge.orders.factory import build, exchange_params
 from backend.errors import ApiError, ExchangeRateLimited, OrderStateUnknown
 from backend.ports.order_tracking import OrderTracking, Sending
-from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 
 _WRITTEN_WITHIN_S = 2
@@ -64,7 +64,7 @@ class TriggeredStops:
         """
         for order, tracking in self._triggered():
             if tracking.sending == "begun" and not tracking.exchange_id:
-                self._ledger.doubt(order.id)
+                self._ledger.apply_event(order.id, "outcome_unknown")
         create = self._manager.trader.create_order
 
         async def create_attended(order: Any, *args: Any, **kwargs: Any) -> Any:
@@ -109,7 +109,7 @@ class TriggeredStops:
             except Exception:  # what is due is tried again, of what was begun the exchange is asked
                 log.exception("stop %s is not sent", order_id)
                 if not self._ledger.is_unsent(order_id):
-                    self._ledger.doubt(order_id)
+                    self._ledger.apply_event(order_id, "outcome_unknown")
             finally:
                 self._at_work.discard(order_id)
 
@@ -139,11 +139,10 @@ class TriggeredStops:
         order = entry.item
         if not await self._has_other_half_ended(order):
             return
-        sold = sum((other.filled for other in self._other_halves(order)), Decimal(0))
+        sold = sum((other.filled for other in siblings_of(order, self._ledger.orders)), Decimal(0))
         quantity = order.quantity - sold
         if quantity <= 0:
-            ended = {"status": "canceled", "updated_at": utc_now()}
-            self._ledger.update(order.model_copy(update=ended))
+            self._ledger.apply_event(order.id, "withdrawn")
             return
         instance = await self._build(order, quantity)
         if instance is None or not self._ledger.is_unsent(order_id):
@@ -154,12 +153,8 @@ class TriggeredStops:
 
     def _note(self, order_id: str, sending: Sending) -> None:
         """Enter how far an order is that has triggered; OctoBot's own id of it means nothing."""
-        entry = self._ledger.orders.get(order_id)
-        if entry is not None:
-            tracking = replace(
-                self._ledger.tracking_of(order_id), sending=sending, exchange_id=None
-            )
-            self._ledger.update(entry.item.model_copy(update={"updated_at": utc_now()}), tracking)
+        tracking = replace(self._ledger.tracking_of(order_id), sending=sending, exchange_id=None)
+        self._ledger.apply_event(order_id, "triggered", tracking)
 
     async def _written(self, order_id: str) -> None:
         if not await self._is_written_within(_WRITTEN_WITHIN_S):
@@ -167,23 +162,16 @@ class TriggeredStops:
 
     async def _has_other_half_ended(self, order: Order) -> bool:
         """Cancel the other exit, which holds what this one sells; tell whether it has ended."""
-        for other in self._other_halves(order):
+        for other in siblings_of(order, self._ledger.orders):
             if other.status not in OPEN_STATUSES:
                 continue
             try:
                 await self._cancel(other.id)
             except ApiError as error:  # it is tried again soon, unless it has ended before
                 log.warning("stop %s does not cancel its other half: %s", order.id, error.type)
-        return all(other.status not in OPEN_STATUSES for other in self._other_halves(order))
-
-    def _other_halves(self, order: Order) -> list[Order]:
-        if order.parent_order_id is None:
-            return []
-        return [
-            entry.item
-            for entry in self._ledger.orders.newest_first()
-            if entry.item.parent_order_id == order.parent_order_id and entry.item.id != order.id
-        ]
+        return all(
+            other.status not in OPEN_STATUSES for other in siblings_of(order, self._ledger.orders)
+        )
 
     async def _build(self, order: Order, quantity: Decimal) -> Any:
         """Build what the exchange does know, or return None while there is no price at all."""
@@ -212,7 +200,7 @@ class TriggeredStops:
             self._note_failure(order, failures)
         else:
             self._ledger.bind(order.id, str(created.exchange_order_id))
-            self._ledger.update(order, self._ledger.tracking_of(order.id))
+            self._ledger.update(order, "accepted", self._ledger.tracking_of(order.id))
             self._ledger.record_order(created.to_dict(), manager.exchange_name)
 
     def _note_failure(self, order: Order, failures: CommandOutcome) -> None:
@@ -223,8 +211,8 @@ class TriggeredStops:
         """
         error = failures.as_error()
         if error is None or isinstance(error, OrderStateUnknown):
-            self._ledger.doubt(order.id)
+            self._ledger.apply_event(order.id, "outcome_unknown")
         elif isinstance(error, ExchangeRateLimited):
             self._note(order.id, "due")
         else:
-            self._ledger.refuse_exit(order.id)
+            self._ledger.reject_exit(order.id)

@@ -12,7 +12,7 @@ import octobot_trading.errors as trading_errors
 
 from backend.bridge.context import BotContext
 from backend.bridge.ledger.history import Entry
-from backend.bridge.ledger.order_store import OPEN_STATUSES
+from backend.bridge.ledger.order_state import OPEN_STATUSES
 from backend.bridge.octobot.exchange_errors import capture_outcome
 from backend.bridge.octobot.order_errors import NO_ANSWER, translate_order_errors
 from backend.bridge.orders.brackets import chain_exits, resize_exits, tracking_for
@@ -84,8 +84,8 @@ class OrderExecution:
         """Cancel an open order and return it as it ended."""
         order = await self.open_order(order_id)
         if self._ledger.is_unsent(order_id):
-            withdrawn = {"status": "canceled", "updated_at": utc_now()}
-            return self._ledger.update(order.model_copy(update=withdrawn))
+            self._ledger.apply_event(order_id, "withdrawn")
+            return self.known(order_id).item
         manager, refusal = self._runner.exchange(order.exchange), None
         instance = self.instance_of(order)
         if instance is not None:
@@ -94,7 +94,7 @@ class OrderExecution:
             self._ledger.record_order(instance.to_dict(), manager.exchange_name)
             self._portfolios.outdate()
             if isinstance(refusal, IN_DOUBT):
-                self._ledger.doubt(order_id)
+                self._ledger.apply_event(order_id, "outcome_unknown")
         ended = await self.settled(order_id)
         if refusal is None:
             ended = await self._ended(order_id)
@@ -116,7 +116,7 @@ class OrderExecution:
 
     async def look_again(self, order_id: str) -> None:
         """Ask the exchange how an order stands that may be another than the ledger's."""
-        self._ledger.doubt(order_id)
+        self._ledger.apply_event(order_id, "outcome_unknown")
         await self.settled(order_id)
 
     async def settled(self, order_id: str) -> Order:
@@ -165,6 +165,7 @@ class OrderExecution:
                     "updated_at": utc_now(),
                 }
             ),
+            "amended",
             resize_exits(self._ledger, tracking, asked.quantity, instance),
         )
 
@@ -195,10 +196,8 @@ class OrderExecution:
             created = await self._create(manager, instance, order)
         except OrderStateUnknown:
             exchange_id = self._ledger.tracking_of(order.id).exchange_id
-            self._ledger.create(
-                order.model_copy(update={"status": "unknown"}),
-                replace(tracking, exchange_id=exchange_id),
-            )
+            tracking = replace(tracking, exchange_id=exchange_id)
+            self._ledger.create(order, tracking, "outcome_unknown")
             raise
         except BridgeError:
             drop(manager, instance)

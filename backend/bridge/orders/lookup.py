@@ -9,7 +9,7 @@ import ccxt
 import octobot_trading.errors as trading_errors
 
 from backend.bridge.ledger.ledger import Ledger
-from backend.bridge.ledger.order_store import OPEN_STATUSES
+from backend.bridge.ledger.order_state import FOUND, OPEN_STATUSES
 from backend.bridge.octobot.conversion import decimal_or_none, fee_from_dict
 from backend.bridge.orders.brackets import resize_exits
 from backend.schemas.common import utc_now
@@ -61,9 +61,10 @@ async def settle(manager: Any, ledger: Ledger, order: Order) -> bool:
     instance = held_by(manager, exchange_id)
     if instance is not None:
         tracking = ledger.tracking_of(order.id)
-        ledger.update(found, resize_exits(ledger, tracking, found.quantity, instance))
+        exits = resize_exits(ledger, tracking, found.quantity, instance)
+        ledger.update(found, FOUND[found.status], exits)
     elif found.status not in OPEN_STATUSES:
-        ledger.update(found)
+        ledger.update(found, FOUND[found.status])
     # or else it was open a moment ago and has ended since: it is asked for again
     return True
 

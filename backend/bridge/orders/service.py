@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 from backend.bridge.context import BotContext
 from backend.bridge.ledger.history import Entry
 from backend.bridge.ledger.journal_pages import with_older
-from backend.bridge.ledger.order_store import OPEN_STATUSES
+from backend.bridge.ledger.order_state import OPEN_STATUSES
 from backend.bridge.orders.amend import change_order
 from backend.bridge.orders.execution import OrderExecution
 from backend.bridge.orders.idempotency import IdempotentOrders

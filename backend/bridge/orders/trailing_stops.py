@@ -19,7 +19,7 @@ async def move_trailing_stops(
         if held is not None and held.can_be_edited():
             await exchange.orders.amend(held, price=stop_price, stop_price=stop_price)
             moved = {"stop_price": stop_price, "updated_at": utc_now()}
-            ledger.update(order.model_copy(update=moved))
+            ledger.update(order.model_copy(update=moved), "amended")
 
 
 def _moved_by(

@@ -8,6 +8,7 @@ from typing import Any
 
 import octobot_trading.errors as trading_errors
 
+from backend.bridge.ledger.bracket_state import has_sibling_ended
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.octobot.conversion import last_price
 from backend.bridge.orders.brackets import chain_exits, less_fee
@@ -15,7 +16,6 @@ from backend.bridge.orders.execution import drop
 from backend.bridge.orders.factory import build
 from backend.bridge.orders.oco import oco_group_of
 from backend.ports.order_tracking import OrderTracking
-from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 
 
@@ -30,17 +30,16 @@ def restore_balances(manager: Any, balances: Mapping[str, Decimal]) -> None:
 async def restore_orders(manager: Any, ledger: Ledger) -> None:
     """Place the ledger's open orders again in the simulator, which forgets them at each stop."""
     mine = [entry.item for entry in reversed(ledger.open_orders)]
-    unplaced = ledger.unplaced_exits(manager.exchange_name)
-    mine += [ledger.update(less_fee(manager, ledger, order)) for order in unplaced]
+    unplaced = ledger.create_missing_exits(manager.exchange_name)
+    mine += [ledger.update(less_fee(manager, ledger, order), "amended") for order in unplaced]
     for order in (order for order in mine if order.exchange == manager.exchange_name):
         tracking = ledger.tracking_of(order.id)
-        if ledger.other_half_ended(order):
-            ended = {"status": "canceled", "updated_at": utc_now()}
-            ledger.update(order.model_copy(update=ended))
+        if has_sibling_ended(order, ledger.orders):
+            ledger.apply_event(order.id, "withdrawn")
             continue
         price = last_price(manager, order.symbol) or order.stop_price or order.price
         if price is None or not await _place_again(manager, ledger, order, price, tracking):
-            ledger.update(order.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
+            ledger.apply_event(order.id, "refused")
 
 
 async def _place_again(

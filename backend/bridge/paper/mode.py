@@ -31,7 +31,7 @@ class PaperMode:
 
     def resolve_intent(self, order: Order) -> None:
         """Enter an order as never placed: what the simulator has not reported never happened."""
-        self._ledger.lose(order)
+        self._ledger.create_lost(order)
 
     async def recover(self, exchange: Exchange, cancel: CancelOrder) -> None:
         """Do nothing: a simulator goes on with nothing by itself."""

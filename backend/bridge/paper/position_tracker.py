@@ -177,7 +177,7 @@ class PaperPositionTracker:
         order = new_order(asked, str(uuid.uuid4()), name)
         self._ledger.create(order)
         filled = _filled(order, cost, assets_of(symbol)[1])
-        self._ledger.update(filled, trade=_trade_of(filled))
+        self._ledger.update(filled, "reported_filled", trade=_trade_of(filled))
 
 
 async def _cancel_reducing(manager: Any, symbol: str) -> None:

@@ -9,12 +9,10 @@ from typing import Any
 import octobot_trading.errors as trading_errors
 
 from backend.bridge.ledger.ledger import Ledger
-from backend.bridge.ledger.order_store import OPEN_STATUSES
 from backend.bridge.octobot.conversion import last_price
 from backend.bridge.orders.execution import drop
 from backend.bridge.orders.factory import build
 from backend.bridge.orders.oco import cancel_if_spent
-from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 
 _LIMIT_FORMS = frozenset({"stop_limit", "take_profit_limit"})
@@ -35,7 +33,7 @@ def fill_stops_at_market(manager: Any, ledger: Ledger) -> None:
             created = await create(order, *args, **kwargs)
         except Exception:  # raised again
             if order.triggered_by is not None:
-                ledger.refuse_exit(order.order_id)
+                ledger.reject_exit(order.order_id)
             raise
         await cancel_if_spent(manager, order)
         return created
@@ -59,7 +57,7 @@ def _patch_fill(order: Any, manager: Any, ledger: Ledger) -> None:
             order.origin_price = price  # OctoBot takes the funds at this one
             await fill(*args, **kwargs)
         else:
-            ledger.reject(order.order_id)
+            ledger.expect_rejection(order.order_id)
             await manager.trader.cancel_order(order)
 
     order.on_fill = fill_at_market
@@ -75,14 +73,12 @@ async def _turn_into_limit(order: Any, known: Order, manager: Any, ledger: Ledge
     if group is not None:
         limit.add_to_order_group(group)
     tracking = replace(ledger.tracking_of(known.id), is_triggered=True)
-    ledger.update(known.model_copy(update={"updated_at": utc_now()}), tracking)
+    ledger.apply_event(known.id, "triggered", tracking)
     try:
         await manager.trader.create_order(limit, raise_all_creation_error=True)
     except (trading_errors.OctoBotExchangeError, trading_errors.PortfolioNegativeValueError):
         drop(manager, limit)
-        entry = ledger.orders.get(known.id)
-        if entry is not None and entry.item.status in OPEN_STATUSES:
-            ledger.update(known.model_copy(update={"status": "rejected", "updated_at": utc_now()}))
+        ledger.apply_event(known.id, "refused")
 
 
 def _is_covered(order: Any, manager: Any, price: Decimal) -> bool:

@@ -1,0 +1,72 @@
+"""Trades as OctoBot reports them, matched to the orders that they fill."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
+
+from backend.bridge.ledger.order_ids import OrderIds
+from backend.bridge.ledger.order_state import OPEN_STATUSES
+from backend.bridge.ledger.order_store import OrderStore
+from backend.bridge.octobot.conversion import is_execution, trade_from_dict, trade_id
+
+
+class TradeMatcher:
+    """Holds each trade back until the order that it fills has ended, then stores it.
+
+    One of an unknown exchange order waits while the outcome of an order of ours is unknown:
+    it may belong to that.
+    """
+
+    def __init__(self, store: OrderStore, ids: OrderIds) -> None:
+        self._store = store
+        self._ids = ids
+        self._held: dict[str, list[tuple[dict[str, Any], str]]] = {}
+        self._unmatched: list[tuple[dict[str, Any], str, bool]] = []
+        self._untraded: set[str] = set()
+
+    @property
+    def awaits_trades(self) -> bool:
+        """Whether an order has filled whose trade is still to come."""
+        return bool(self._untraded)
+
+    def expect_trade(self, order_id: str) -> None:
+        """Note that an order has filled before its trade is known."""
+        self._untraded.add(order_id)
+
+    def may_be_ours(self, raw: dict[str, Any]) -> bool:
+        """Return whether an order or trade may belong to an order whose outcome is unknown."""
+        return not self._ids.knows(raw) and any(
+            entry.item.status == "unknown" and entry.item.symbol == raw[Col.SYMBOL.value]
+            for entry in self._store.open_orders
+        )
+
+    def record(self, raw: dict[str, Any], exchange: str, *, old: bool = False) -> None:
+        """Store a trade, unless it is known, or hold it back."""
+        if not is_execution(raw) or self._store.trades.get(trade_id(raw)) is not None:
+            return
+        order_id = self._ids.of_trade(raw)
+        order = self._store.orders.get(order_id)
+        if order is None and self.may_be_ours(raw):
+            self._unmatched.append((raw, exchange, old))
+            return
+        if order is not None and order.item.status in OPEN_STATUSES:
+            self._held.setdefault(order_id, []).append((raw, exchange))
+            return
+        self._untraded.discard(order_id)
+        if order is not None and self._store.traded(order_id) >= order.item.filled:
+            return  # it came before, under the id that OctoBot had for it then
+        client_id = order.item.client_order_id if order else None
+        self._store.put_trade(trade_from_dict(raw, exchange, order_id, client_id), old=old)
+
+    def release(self, order_id: str) -> None:
+        """Store the trades of an order that has ended."""
+        for raw, exchange in self._held.pop(order_id, []):
+            self.record(raw, exchange)
+
+    def retry_unmatched(self) -> None:
+        """Match again the trades that waited for an order's outcome."""
+        unmatched, self._unmatched = self._unmatched, []
+        for raw, exchange, old in unmatched:
+            self.record(raw, exchange, old=old)
