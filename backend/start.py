@@ -42,13 +42,13 @@ def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
             settings.stream_buffer,
             host,
             journal=journal,
-            kept_for=timedelta(days=settings.stream_retention),
-            pace=Intervals(heartbeat_s=settings.stream_heartbeat),
-            most=settings.stream_clients,
-            most_per_user=settings.stream_clients_per_user,
+            retention=timedelta(days=settings.stream_retention),
+            intervals=Intervals(heartbeat_s=settings.stream_heartbeat),
+            max_streams=settings.stream_clients,
+            max_streams_per_user=settings.stream_clients_per_user,
         )
         stack.callback(hub.close)
-        logs.tell(LogTopic(hub).take)
+        logs.tell(LogTopic(hub).publish_line)
         keys = stored_keys(settings, database)
         bridge = stack.enter_context(
             closing(

@@ -123,7 +123,7 @@ def stream_application(hub: Hub, *, iterate: bool) -> WSGIApplication:
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> object:
         holder = StreamOwner("user", time.time() + 3600, lambda: True)
-        body = hub.open(Selection(("prices",)), holder)
+        body = hub.open_stream(Selection(("prices",)), holder)
         start_response("200 OK", [("Content-Type", "text/event-stream")])
         if not iterate and hand_over_socket(environ, body.take_over):
             return ()
@@ -138,7 +138,7 @@ def serve(way_out: str) -> None:
         bare = BareSockets()
         port, publish = bare.port, bare.publish
     else:
-        hub = Hub(10_000, GeventHost(), most=100_000, most_per_user=100_000)
+        hub = Hub(10_000, GeventHost(), max_streams=100_000, max_streams_per_user=100_000)
         listener = listen("127.0.0.1", 0)
         Server(listener, stream_application(hub, iterate=way_out == "iterated")).start()
         port, publish = listener.getsockname()[1], hub.publish

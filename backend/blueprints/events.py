@@ -30,7 +30,7 @@ def list_events(query: EventQuery) -> Page[PastEvent]:
     some of what followed is no longer kept: fetch the lists and begin anew. Each topic takes the
     read scope of its resource as well.
     """
-    return services().hub.past(query.after or query.cursor, _topics(query), query.limit)
+    return services().hub.past_events(query.after or query.cursor, _topics(query), query.limit)
 
 
 def _topics(query: EventQuery) -> tuple[Topic, ...]:

@@ -23,7 +23,7 @@ from backend.schemas.common import Envelope, Problem
 from backend.schemas.streams import DEFAULT_TOPICS, StreamQuery, StreamTicket, TopicStreamQuery
 from backend.schemas.topics import Topic
 from backend.services import services
-from backend.streams import TICKET_S, Selection, Tickets
+from backend.streams import TICKET_LIFETIME_S, Selection, Tickets
 
 streams = Blueprint("streams", __name__, url_prefix="/stream")
 
@@ -48,7 +48,7 @@ def ticket_holder() -> Principal | None:
 def create_ticket() -> tuple[Envelope[StreamTicket], int]:
     """Create a ticket: it opens one stream, within half a minute, without Authorization header."""
     ticket = tickets().issue(current_principal())
-    return Envelope(data=StreamTicket(ticket=ticket, expires_in=TICKET_S)), 201
+    return Envelope(data=StreamTicket(ticket=ticket, expires_in=TICKET_LIFETIME_S)), 201
 
 
 @streams.get("")
@@ -98,7 +98,7 @@ def _stream(
     topics, symbols = require_topics(topics, principal), require_symbols(query.chosen_symbols())
     selection = Selection(topics, symbols, intervals=intervals)
     last_event_id = request.headers.get("Last-Event-ID") or query.after
-    body = services().hub.open(selection, holder(principal), last_event_id)
+    body = services().hub.open_stream(selection, holder(principal), last_event_id)
     if hand_over_socket(request.environ, body.take_over):
         return Response(headers=_HEADERS)
     return Response(body, headers=_HEADERS, direct_passthrough=True)

@@ -1,15 +1,20 @@
-"""Events to clients: sequence, replay, fan-out. Knows no views and no bot."""
+"""Event streams: ids and replay, fan-out to subscribers, SSE and WebSocket encodings.
 
-from backend.streams.event_log import Selection
+Independent of views and of the bot: events arrive through `ports.EventSink`, which the
+Hub implements. Order of the parts, as an event passes them: hub (the streams' thread),
+dispatcher, event_log and topic_state, subscriber_groups, encodings, writers.
+"""
+
 from backend.streams.hub import Hub
 from backend.streams.intervals import Intervals
 from backend.streams.log_topic import LogTopic
 from backend.streams.response_body import StreamBody
+from backend.streams.selection import Selection
 from backend.streams.subscriber import StreamOwner
-from backend.streams.tickets import TICKET_S, Tickets
+from backend.streams.tickets import TICKET_LIFETIME_S, Tickets
 
 __all__ = [
-    "TICKET_S",
+    "TICKET_LIFETIME_S",
     "Hub",
     "Intervals",
     "LogTopic",

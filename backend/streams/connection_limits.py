@@ -1,4 +1,4 @@
-"""How many streams there may be, in all and of one user."""
+"""Limits on concurrent streams: per server and per user."""
 
 from __future__ import annotations
 
@@ -11,55 +11,56 @@ RETRY_S = 5
 
 
 class StreamSlot:
-    """One stream's share of the bounds, held until it is given back."""
+    """One stream's share of the limits, held until it is released."""
 
-    def __init__(self, seats: StreamLimits, user_id: str) -> None:
-        self._seats: StreamLimits | None = seats
+    def __init__(self, limits: StreamLimits, user_id: str) -> None:
+        self._limits: StreamLimits | None = limits
         self._user_id = user_id
 
-    def give_back(self) -> None:
-        """Make room for another stream; the second call does nothing."""
-        seats, self._seats = self._seats, None
-        if seats is not None:
-            seats.give_back(self._user_id)
+    def release(self) -> None:
+        """Free the slot; further calls do nothing."""
+        limits, self._limits = self._limits, None
+        if limits is not None:
+            limits.release(self._user_id)
 
     def __del__(self) -> None:
-        # an answer that never reached the server (HEAD, an error in a later hook) is only dropped
-        self.give_back()
+        # a response that never reached the server (HEAD, an error in a later hook) is only dropped
+        self.release()
 
 
 class StreamLimits:
-    """The bounds and what is taken of them; thread-safe."""
+    """Thread-safe counter of open streams, bounded per server and per user."""
 
-    def __init__(self, most: int, most_per_user: int) -> None:
-        self._most = most
-        self._most_per_user = most_per_user
-        self._lock = threading.RLock()  # a Seat may be collected while its thread is in here
-        self._taken: Counter[str] = Counter()
+    def __init__(self, max_streams: int, max_per_user: int) -> None:
+        self._max_streams = max_streams
+        self._max_per_user = max_per_user
+        # reentrant: the collector may run StreamSlot.__del__ in the thread that holds the lock
+        self._lock = threading.RLock()
+        self._per_user: Counter[str] = Counter()
         self._total = 0
 
     @property
-    def taken(self) -> int:
-        """How many streams there are in all."""
+    def in_use(self) -> int:
+        """Number of slots that are taken."""
         return self._total
 
-    def take(self, user_id: str) -> StreamSlot:
-        """Take one; raises `TooManyStreams` at the user's bound, `StreamsFull` at the server's."""
+    def acquire(self, user_id: str) -> StreamSlot:
+        """Take a slot; raises `TooManyStreams` (limit of the user) or `StreamsFull` (of all)."""
         with self._lock:
-            if self._taken[user_id] >= self._most_per_user:
+            if self._per_user[user_id] >= self._max_per_user:
                 raise TooManyStreams(
-                    f"a user may have {self._most_per_user} streams open", retry_after_s=RETRY_S
+                    f"a user may have {self._max_per_user} streams open", retry_after_s=RETRY_S
                 )
-            if self._total >= self._most:
+            if self._total >= self._max_streams:
                 raise StreamsFull("no more streams can be opened now", retry_after_s=RETRY_S)
-            self._taken[user_id] += 1
+            self._per_user[user_id] += 1
             self._total += 1
         return StreamSlot(self, user_id)
 
-    def give_back(self, user_id: str) -> None:
-        """Count one stream of the user less."""
+    def release(self, user_id: str) -> None:
+        """Free one slot of a user."""
         with self._lock:
             self._total -= 1
-            self._taken[user_id] -= 1
-            if not self._taken[user_id]:
-                del self._taken[user_id]
+            self._per_user[user_id] -= 1
+            if not self._per_user[user_id]:
+                del self._per_user[user_id]

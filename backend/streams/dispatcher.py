@@ -1,8 +1,8 @@
-"""Who gets what and when: each event to its groups, each client from its place in the log.
+"""Dispatcher: routes events to groups of subscribers, and lets lagging subscribers catch up.
 
-A wave sends all current clients of a group the same bytes. Whoever cannot take
-them lags: it goes on alone from its place in the log as its outlet has room,
-until nothing is left and it is current again. Used by whoever has the hub's turn.
+A broadcast sends all current subscribers of a group the same bytes. A subscriber that does
+not take them all lags: it continues from its own position in the log as its writer has
+room, until nothing is left and it is current again. Used under the hub's lock.
 """
 
 from __future__ import annotations
@@ -12,271 +12,276 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
 
 import structlog
 
 from backend.ports.events import Event
 from backend.schemas.topics import Topic
 from backend.streams.encodings import Encoding
-from backend.streams.event_log import Change, Entry, EventLog, Items, Reload
+from backend.streams.event_log import EventEntry, EventLog, LogEntry, SnapshotEntry
+from backend.streams.intervals import Intervals
 from backend.streams.journal_reader import JournalPage
-from backend.streams.replay import LookUp, Replay
+from backend.streams.replay import Replay, RequestPage
+from backend.streams.selection import Items
 from backend.streams.socket_send import send_to_all
 from backend.streams.sse import HEARTBEAT, OPENING, EndReason, end_frame, event_frame
 from backend.streams.subscriber import SelectionChange, Subscriber
 from backend.streams.subscriber_groups import SubscriberGroup, SubscriberGroups
 from backend.streams.topic_state import TopicState
 
-if TYPE_CHECKING:
-    from backend.streams.intervals import Intervals
-
-MOST_WORDS_BYTES = 256 * 1024
-AT_ONCE = 200  # sends after which other threads may have their turn: about 1 ms
+MAX_CONTROL_BYTES = 256 * 1024
+SENDS_PER_BATCH = 200  # after which other threads may run: about 1 ms
 
 _log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
-    """All streams and what they are sent."""
+    """All subscribers, and the sending of events, heartbeats and control frames to them."""
 
     def __init__(
         self,
         log: EventLog,
         selector: selectors.BaseSelector,
-        pace: Intervals,
-        look_up: LookUp | None = None,
+        intervals: Intervals,
+        request_page: RequestPage | None = None,
     ) -> None:
-        """Deliver from a log; what it no longer holds comes from where `look_up` has it read."""
+        """Send from a log; `request_page` reads from the journal what the log no longer holds."""
         self._log = log
         self._selector = selector
-        self._pace = pace
-        self._fold = TopicState()
-        self._replay = Replay(log, self._fold, look_up)
+        self._intervals = intervals
+        self._state = TopicState()
+        self._replay = Replay(log, self._state, request_page)
         self._groups = SubscriberGroups()
         self._lagging: set[Subscriber] = set()
         self.published: Counter[str] = Counter()
 
-    def take(self, event: Event, number: int | None = None) -> None:
-        """Give an event its place; the next wave carries it."""
+    def append(self, event: Event, journal_number: int | None = None) -> None:
+        """Append an event to the log; the next broadcast sends it."""
         self.published[event.name] += 1
-        event_id = self._log.next_id(number)
+        event_id = self._log.next_id(journal_number)
         frame = event_frame(event_id, event.name, event.data)
-        self._fold.apply(event)
-        self._note(Change(event_id, event.topic, event.key, event.symbol, frame))
+        self._state.apply(event)
+        self._append(EventEntry(event_id, event.topic, event.key, event.symbol, frame))
 
-    def reload(self, topic: Topic, items: Items) -> None:
-        """Replace a topic; the next wave carries its snapshot."""
-        kept = self._fold.replace(topic, items)
-        self._note(Reload(self._log.next_id(), topic, kept))
+    def replace_snapshot(self, topic: Topic, items: Items) -> None:
+        """Replace a topic's items; the next broadcast sends the snapshot."""
+        kept = self._state.replace(topic, items)
+        self._append(SnapshotEntry(self._log.next_id(), topic, kept))
 
-    def _note(self, entry: Entry) -> None:
+    def _append(self, entry: LogEntry) -> None:
         self._log.append(entry)
         self._groups.route(entry)
 
-    def send_wave(self, take_more: Callable[[], None] | None = None) -> None:
-        """Send what was noted since the last wave.
+    def broadcast(self, append_new: Callable[[], None] | None = None) -> None:
+        """Send every group its pending entries.
 
-        `take_more` may note more after each group, for those whose turn is still to
-        come; for the others it is pending until the next wave.
+        `append_new` may append more entries after each group: groups whose turn is
+        still to come send them at once, the others with the next broadcast.
         """
-        for group in self._groups.take_touched():
+        for group in self._groups.take_pending():
             self._send_pending(group)
-            if take_more is not None:
-                take_more()
+            if append_new is not None:
+                append_new()
 
     def _send_pending(self, group: SubscriberGroup) -> None:
         if not group.pending:
             return
-        wave = group.take_wave()
-        for client, taken in self._send_to_all(tuple(group.current), wave.data):
-            self._start_lagging(client, *wave.split(taken))
+        batch = group.take_batch()
+        for subscriber, taken in self._send_to_all(tuple(group.current), batch.data):
+            self._mark_lagging(subscriber, *batch.split(taken))
 
-    def attach(self, client: Subscriber) -> None:
-        """Begin a stream: from the client's place if it can be resumed, else with snapshots."""
-        self._groups.join(client)
-        client.is_open = True
+    def attach(self, subscriber: Subscriber) -> None:
+        """Begin a stream: resumed after the subscriber's last id if possible, else snapshots."""
+        self._groups.add(subscriber)
+        subscriber.is_open = True
         try:
-            client.writer.open(self._selector, client)
+            subscriber.writer.open(self._selector, subscriber)
         except OSError:
-            self.drop(client)
+            self.disconnect(subscriber)
             return
-        self._start_lagging(client, self._log.head.sequence, client.selection.form.dress(OPENING))
-        self._replay.begin(client, client.place)
-        self.catch_up(client)
+        opening = subscriber.selection.encoding.encode(OPENING)
+        self._mark_lagging(subscriber, self._log.head.sequence, opening)
+        self._replay.start(subscriber, subscriber.resume_after)
+        self.catch_up(subscriber)
 
-    def tell(self, client: Subscriber, words: bytes) -> None:
-        """Send a socket's client an answer between two events; who reads none is given up."""
-        if not client.is_open or client.ended_at is not None:
+    def send_control(self, subscriber: Subscriber, frames: bytes) -> None:
+        """Send control frames between two events; disconnects a client that reads none of them."""
+        if not subscriber.is_open or subscriber.closing_since is not None:
             return
-        client.words += words
-        if len(client.words) > MOST_WORDS_BYTES:
-            self.drop(client)
+        subscriber.control_frames += frames
+        if len(subscriber.control_frames) > MAX_CONTROL_BYTES:
+            self.disconnect(subscriber)
         else:
-            self._wake(client)
+            self._resume_sending(subscriber)
 
-    def choose(self, client: Subscriber, wish: SelectionChange, words: bytes) -> None:
-        """Change what a socket carries, once its client has been sent all there is."""
-        client.wishes.append(wish)
-        self.tell(client, words)
+    def change_selection(
+        self, subscriber: Subscriber, change: SelectionChange, reply: bytes
+    ) -> None:
+        """Send `reply`, and change the selection once everything before has been sent."""
+        subscriber.selection_changes.append(change)
+        self.send_control(subscriber, reply)
 
-    def dismiss(self, client: Subscriber, last_words: bytes) -> None:
-        """End a client's connection after these words."""
-        if client.is_open and client.ended_at is None:
-            client.last_words, client.ended_at = last_words, time.monotonic()
-            client.recall = None
-            self._wake(client)
+    def close_after(self, subscriber: Subscriber, closing_frames: bytes) -> None:
+        """Send closing frames, then disconnect."""
+        if subscriber.is_open and subscriber.closing_since is None:
+            subscriber.closing_frames = closing_frames
+            subscriber.closing_since = time.monotonic()
+            subscriber.journal_replay = None
+            self._resume_sending(subscriber)
 
-    def _wake(self, client: Subscriber) -> None:
-        self._send_pending(client.group)  # a current client is at the head only after it
-        if client.is_open and client not in self._lagging:
-            self._start_lagging(client, self._log.head.sequence, b"")
-        self.catch_up(client)
+    def _resume_sending(self, subscriber: Subscriber) -> None:
+        # a current subscriber is at the head only once its group has nothing pending
+        self._send_pending(self._groups.group_of(subscriber))
+        if subscriber.is_open and subscriber not in self._lagging:
+            self._mark_lagging(subscriber, self._log.head.sequence, b"")
+        self.catch_up(subscriber)
 
-    def catch_up(self, client: Subscriber) -> None:
-        """Send a client that lags as much as it takes."""
+    def catch_up(self, subscriber: Subscriber) -> None:
+        """Send a lagging subscriber as much as its writer takes."""
         try:
-            while self._may_send(client) and self._send_rest(client):
-                self._find_more(client)
+            while self._can_send(subscriber) and self._send_unsent(subscriber):
+                self._queue_next(subscriber)
         except OSError:
-            self.drop(client)
+            self.disconnect(subscriber)
 
-    def take_page(self, client: Subscriber, answer: Future[JournalPage]) -> None:
-        """Go on with a client that waits for a page of the journal."""
-        recall = client.recall
-        if recall is None or not client.is_open:
+    def receive_page(self, subscriber: Subscriber, page: Future[JournalPage]) -> None:
+        """Continue a subscriber that waits for a page of the journal."""
+        if subscriber.journal_replay is None or not subscriber.is_open:
             return
         try:
-            self._replay.take(client, answer.result)
+            self._replay.receive_page(subscriber, page.result)
         except Exception:
             _log.exception("the journal could not be read for a stream, which ends")
-            self.drop(client)
+            self.disconnect(subscriber)
             return
-        client.took_at = time.monotonic()
-        client.writer.ask_for_room(True)
-        self.catch_up(client)
+        subscriber.last_write_at = time.monotonic()
+        subscriber.writer.notify_when_writable(True)
+        self.catch_up(subscriber)
 
     def end_all(self, reason: EndReason) -> None:
         """End every stream."""
-        for client in self._groups.clients():
-            self.end(client, reason)
+        for subscriber in self._groups.subscribers():
+            self.end(subscriber, reason)
 
-    def wants(self, topic: Topic, symbol: str) -> bool:
-        """Tell whether anybody follows the topic for this symbol; any thread may ask."""
-        return self._groups.want(topic, symbol)
+    def has_subscribers(self, topic: Topic, symbol: str) -> bool:
+        """Return whether any stream carries a topic and symbol; callable from any thread."""
+        return self._groups.has_subscribers(topic, symbol)
 
-    def clients(self) -> list[Subscriber]:
-        """Return everyone who has a stream."""
-        return self._groups.clients()
+    def subscribers(self) -> list[Subscriber]:
+        """Return all subscribers."""
+        return self._groups.subscribers()
 
     def lagging(self) -> list[Subscriber]:
-        """Return everyone who has not been sent all there is."""
+        """Return the subscribers that have not been sent everything."""
         return list(self._lagging)
 
-    def drop_all(self) -> None:
-        """Forget everyone without a word."""
-        for client in self._groups.clients():
-            self.drop(client)
+    def disconnect_all(self) -> None:
+        """Disconnect every subscriber without a last event."""
+        for subscriber in self._groups.subscribers():
+            self.disconnect(subscriber)
 
-    def drop(self, client: Subscriber) -> None:
-        """Forget a client and free all that it holds; the second call does nothing."""
-        if not client.is_open:
+    def disconnect(self, subscriber: Subscriber) -> None:
+        """Close a connection and free its resources; further calls do nothing."""
+        if not subscriber.is_open:
             return
-        client.is_open = False
-        self._groups.leave(client)
-        client.rest = b""
-        self._lagging.discard(client)
-        client.writer.close()
-        client.seat.give_back()
+        subscriber.is_open = False
+        self._groups.remove(subscriber)
+        subscriber.unsent = b""
+        self._lagging.discard(subscriber)
+        subscriber.writer.close()
+        subscriber.slot.release()
 
-    def send_heartbeats(self, form: Encoding) -> None:
-        """Let those who have been sent all there is see that the connection lives."""
-        self.send_wave()  # the next event then follows the beat for all
-        beat = form.dress(HEARTBEAT)
+    def send_heartbeats(self, encoding: Encoding) -> None:
+        """Send current subscribers of an encoding a heartbeat."""
+        self.broadcast()  # the next event then follows the heartbeat for all
+        heartbeat = encoding.encode(HEARTBEAT)
         current = [
-            client
-            for client in self._groups.clients()
-            if client.selection.form is form and client not in self._lagging
+            subscriber
+            for subscriber in self._groups.subscribers()
+            if subscriber.selection.encoding is encoding and subscriber not in self._lagging
         ]
-        for client, taken in self._send_to_all(current, beat):
-            self._start_lagging(client, self._log.head.sequence, beat[taken:])
+        for subscriber, taken in self._send_to_all(current, heartbeat):
+            self._mark_lagging(subscriber, self._log.head.sequence, heartbeat[taken:])
 
-    def end(self, client: Subscriber, reason: EndReason) -> None:
-        """End a stream with a last event that says why."""
-        self.dismiss(client, client.selection.form.dress(end_frame(reason)))
+    def end(self, subscriber: Subscriber, reason: EndReason) -> None:
+        """End a stream with a last event that gives the reason."""
+        self.close_after(subscriber, subscriber.selection.encoding.encode(end_frame(reason)))
 
     def _send_to_all(
-        self, clients: Sequence[Subscriber], data: bytes
+        self, subscribers: Sequence[Subscriber], data: bytes
     ) -> Iterator[tuple[Subscriber, int]]:
-        """Send all the same; yield who took less, and how much of it. The gone are dropped."""
-        for first in range(0, len(clients), AT_ONCE):
-            some = clients[first : first + AT_ONCE]
-            descriptors = [client.writer.descriptor for client in some]
-            for client, taken in zip(some, send_to_all(descriptors, data), strict=True):
+        """Send all the same; yield those that took less, with how much. Disconnects the gone."""
+        for first in range(0, len(subscribers), SENDS_PER_BATCH):
+            batch = subscribers[first : first + SENDS_PER_BATCH]
+            descriptors = [subscriber.writer.descriptor for subscriber in batch]
+            for subscriber, taken in zip(batch, send_to_all(descriptors, data), strict=True):
                 if taken == len(data):
                     continue
-                now_taken = self._write(client, data) if taken < 0 else taken
+                now_taken = self._write(subscriber, data) if taken < 0 else taken
                 if now_taken is not None and now_taken < len(data):
-                    yield client, now_taken
+                    yield subscriber, now_taken
 
-    def _write(self, client: Subscriber, data: bytes) -> int | None:
-        """Return how much the client took; None when it is gone, and then dropped."""
+    def _write(self, subscriber: Subscriber, data: bytes) -> int | None:
+        """Return how much the client took, None if it is gone and was disconnected."""
         try:
-            return client.writer.write(data)
+            return subscriber.writer.write(data)
         except OSError:
-            self.drop(client)
+            self.disconnect(subscriber)
             return None
 
-    def _start_lagging(self, client: Subscriber, sequence: int, rest: bytes) -> None:
-        client.sequence, client.rest = sequence, rest
-        client.behind_since = client.took_at = time.monotonic()
-        self._groups.mark_lagging(client)
-        self._lagging.add(client)
-        client.writer.ask_for_room(True)
+    def _mark_lagging(self, subscriber: Subscriber, sequence: int, unsent: bytes) -> None:
+        subscriber.sequence, subscriber.unsent = sequence, unsent
+        subscriber.lagging_since = subscriber.last_write_at = time.monotonic()
+        self._groups.mark_lagging(subscriber)
+        self._lagging.add(subscriber)
+        subscriber.writer.notify_when_writable(True)
 
-    def _stop_lagging(self, client: Subscriber) -> None:
-        self._send_pending(client.group)  # to the others: this one has found it in the log
-        client.writer.ask_for_room(False)
-        self._lagging.discard(client)
-        self._groups.mark_current(client)
+    def _mark_current(self, subscriber: Subscriber) -> None:
+        # to the others: this subscriber has read the pending entries from the log
+        self._send_pending(self._groups.group_of(subscriber))
+        subscriber.writer.notify_when_writable(False)
+        self._lagging.discard(subscriber)
+        self._groups.mark_current(subscriber)
 
-    def _send_rest(self, client: Subscriber) -> bool:
-        """Send what the client's outlet refused before; True when nothing of it is left."""
-        if client.rest:
-            sent = client.writer.write(client.rest)
+    def _send_unsent(self, subscriber: Subscriber) -> bool:
+        """Send what the writer did not take before; return whether all of it is sent."""
+        if subscriber.unsent:
+            sent = subscriber.writer.write(subscriber.unsent)
             if sent:
-                client.took_at = time.monotonic()
-            client.rest = client.rest[sent:]
-        return not client.rest
+                subscriber.last_write_at = time.monotonic()
+            subscriber.unsent = subscriber.unsent[sent:]
+        return not subscriber.unsent
 
-    def _find_more(self, client: Subscriber) -> None:
-        """Compose what comes next; who has had everything is current again or, ended, goes."""
-        if client.words:
-            client.rest, client.words = client.words, b""
-        elif client.last_words:
-            client.rest, client.last_words = client.last_words, b""
-        elif client.ended_at is not None:
-            self.drop(client)
-        elif client.recall is not None:
-            self._replay.ask(client, client.recall)
-        elif client.sequence != self._log.head.sequence:
-            slow = time.monotonic() - client.behind_since > self._pace.slow_s
-            self._replay.go_on(client, conflate=slow)
-        elif client.wishes:
-            self._grant(client, client.wishes.pop(0))
+    def _queue_next(self, subscriber: Subscriber) -> None:
+        """Queue what comes next; with nothing left, mark as current or, if closing, disconnect."""
+        if subscriber.control_frames:
+            subscriber.unsent, subscriber.control_frames = subscriber.control_frames, b""
+        elif subscriber.closing_frames:
+            subscriber.unsent, subscriber.closing_frames = subscriber.closing_frames, b""
+        elif subscriber.closing_since is not None:
+            self.disconnect(subscriber)
+        elif subscriber.journal_replay is not None:
+            self._replay.continue_from_journal(subscriber, subscriber.journal_replay)
+        elif subscriber.sequence != self._log.head.sequence:
+            lag_s = time.monotonic() - subscriber.lagging_since
+            conflate = lag_s > self._intervals.conflate_after_s
+            self._replay.continue_from_log(subscriber, conflate=conflate)
+        elif subscriber.selection_changes:
+            self._apply_selection(subscriber, subscriber.selection_changes.pop(0))
         else:
-            self._stop_lagging(client)
+            self._mark_current(subscriber)
 
-    def _may_send(self, client: Subscriber) -> bool:
-        return client in self._lagging and not (client.recall and client.recall.is_waiting)
+    def _can_send(self, subscriber: Subscriber) -> bool:
+        replay = subscriber.journal_replay
+        return subscriber in self._lagging and not (replay and replay.is_waiting)
 
-    def _grant(self, client: Subscriber, wish: SelectionChange) -> None:
-        """Change what a client gets: from a place on, or with snapshots of what is new to it."""
-        before = client.selection
-        self._groups.leave(client)
-        client.selection = wish.selection
-        self._groups.join(client)
-        if wish.place is not None:
-            self._replay.begin(client, wish.place)
+    def _apply_selection(self, subscriber: Subscriber, change: SelectionChange) -> None:
+        """Change a selection: resumed after an id, or with snapshots of the added topics."""
+        previous = subscriber.selection
+        self._groups.remove(subscriber)
+        subscriber.selection = change.selection
+        self._groups.add(subscriber)
+        if change.resume_after is not None:
+            self._replay.start(subscriber, change.resume_after)
         else:
-            client.rest = self._replay.spell_new(client, before)
+            subscriber.unsent = self._replay.encode_added(subscriber, previous)

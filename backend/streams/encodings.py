@@ -1,4 +1,4 @@
-"""How events are spelled on a connection: as server-sent events, or as messages of a WebSocket."""
+"""Wire encodings of event frames: server-sent events as they are, or WebSocket messages."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ _GOING_AWAY, _POLICY_VIOLATION = 1001, 1008
 
 
 class Encoding(Protocol):
-    """Turns events, which are spelled as server-sent events first, into what is sent."""
+    """Converts event frames, which are composed as server-sent events, to wire bytes."""
 
-    def dress(self, frames: bytes) -> bytes:
-        """Spell whole frames."""
+    def encode(self, frames: bytes) -> bytes:
+        """Encode whole frames."""
 
 
 class _ServerSentEvents:
-    def dress(self, frames: bytes) -> bytes:
-        """Return them as they are."""
+    def encode(self, frames: bytes) -> bytes:
+        """Return the frames unchanged."""
         return frames
 
 
 class _WebSocket:
-    def dress(self, frames: bytes) -> bytes:
-        """Spell each event as a JSON text message, a heartbeat as a ping."""
+    def encode(self, frames: bytes) -> bytes:
+        """Encode each event as a JSON text message, a heartbeat as a ping."""
         return b"".join(_message(frame) for frame in frames.split(b"\n\n"))
 
 
@@ -34,17 +34,17 @@ WEBSOCKET: Encoding = _WebSocket()
 
 
 def text_message(text: bytes) -> bytes:
-    """Frame a text message of a server, which is not masked (RFC 6455, 5.2)."""
+    """Build a server's text message, which is not masked (RFC 6455, 5.2)."""
     return _frame(_TEXT, text)
 
 
 def pong_message(payload: bytes) -> bytes:
-    """Frame the answer to a ping."""
+    """Build the reply to a ping."""
     return _frame(_PONG, payload)
 
 
 def close_message(code: int, reason: str = "") -> bytes:
-    """Frame the end of a WebSocket."""
+    """Build a close frame."""
     return _frame(_CLOSE, struct.pack("!H", code) + reason.encode()[:123])
 
 
@@ -54,13 +54,13 @@ def _message(frame: bytes) -> bytes:
     fields = dict(line.split(b": ", 1) for line in frame.split(b"\n") if b": " in line)
     if b"event" not in fields:
         return b""
-    place = b'"id":"%b",' % fields[b"id"] if b"id" in fields else b""
+    event_id = b'"id":"%b",' % fields[b"id"] if b"id" in fields else b""
     name, data = fields[b"event"], fields[b"data"]
-    message = text_message(b'{"event":"%b",%b"data":%b}' % (name, place, data))
-    return message + _farewell(data) if name == b"end" else message
+    message = text_message(b'{"event":"%b",%b"data":%b}' % (name, event_id, data))
+    return message + _close_after_end(data) if name == b"end" else message
 
 
-def _farewell(data: bytes) -> bytes:
+def _close_after_end(data: bytes) -> bytes:
     code = _GOING_AWAY if b'"server_stopping"' in data else _POLICY_VIOLATION
     return close_message(code)
 

@@ -1,4 +1,4 @@
-"""What streams do by the clock: heartbeats, looks at tokens, an end for who takes nothing."""
+"""Periodic work on streams: heartbeats, access checks, disconnecting stalled subscribers."""
 
 from __future__ import annotations
 
@@ -10,36 +10,43 @@ from backend.streams.intervals import Intervals
 
 
 class Housekeeping:
-    """Keeps the time of all streams. Used by whoever has the hub's turn."""
+    """Timers of all streams, polled by the hub's thread under the hub's lock."""
 
-    def __init__(self, delivery: Dispatcher, pace: Intervals) -> None:
-        self._delivery = delivery
-        self._pace = pace
+    def __init__(self, dispatcher: Dispatcher, intervals: Intervals) -> None:
+        self._dispatcher = dispatcher
+        self._intervals = intervals
         now = time.monotonic()
-        self._next_beats = {form: now + self._pause_s(form) for form in (SSE, WEBSOCKET)}
-        self._next_check = now + pace.check_s
+        self._next_heartbeats = {
+            encoding: now + self._heartbeat_s(encoding) for encoding in (SSE, WEBSOCKET)
+        }
+        self._next_access_check = now + intervals.access_check_s
 
-    def keep_time(self) -> None:
-        """Do what is due."""
+    def run_due(self) -> None:
+        """Do the work that is due."""
         now = time.monotonic()
-        for client in self._delivery.lagging():
-            ended = client.ended_at is not None
-            patience_s = self._pace.farewell_s if ended else self._pace.stalled_s
-            if now - (client.ended_at or client.took_at) > patience_s:
-                self._delivery.drop(client)
-        if now >= self._next_check:
-            self._next_check = now + self._pace.check_s
+        self._disconnect_stalled(now)
+        if now >= self._next_access_check:
+            self._next_access_check = now + self._intervals.access_check_s
             self._check_access()
-        for form, due in self._next_beats.items():
+        for encoding, due in self._next_heartbeats.items():
             if now >= due:
-                self._next_beats[form] = now + self._pause_s(form)
-                self._delivery.send_heartbeats(form)
+                self._next_heartbeats[encoding] = now + self._heartbeat_s(encoding)
+                self._dispatcher.send_heartbeats(encoding)
+
+    def _disconnect_stalled(self, now: float) -> None:
+        for subscriber in self._dispatcher.lagging():
+            is_closing = subscriber.closing_since is not None
+            timeout_s = (
+                self._intervals.close_timeout_s if is_closing else self._intervals.stall_timeout_s
+            )
+            if now - (subscriber.closing_since or subscriber.last_write_at) > timeout_s:
+                self._dispatcher.disconnect(subscriber)
 
     def _check_access(self) -> None:
-        for client in self._delivery.clients():
-            reason = client.holder.lost_access()
+        for subscriber in self._dispatcher.subscribers():
+            reason = subscriber.owner.end_reason()
             if reason is not None:
-                self._delivery.end(client, reason)
+                self._dispatcher.end(subscriber, reason)
 
-    def _pause_s(self, form: Encoding) -> float:
-        return self._pace.ping_s if form is WEBSOCKET else self._pace.heartbeat_s
+    def _heartbeat_s(self, encoding: Encoding) -> float:
+        return self._intervals.ping_s if encoding is WEBSOCKET else self._intervals.heartbeat_s

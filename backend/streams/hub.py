@@ -1,4 +1,4 @@
-"""The hub: one thread that takes the bot's events and brings them to every stream."""
+"""Hub: the thread that takes the bot's events and writes them to every stream."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
@@ -23,33 +22,36 @@ from backend.ports.journal import EventJournal, JournalUnavailable
 from backend.schemas.common import Page
 from backend.schemas.past_events import PastEvent
 from backend.schemas.topics import Topic
-from backend.streams import journal_reader as archive
 from backend.streams.connection_limits import StreamLimits
 from backend.streams.dispatcher import Dispatcher
-from backend.streams.event_log import EventLog, Selection
+from backend.streams.event_log import EventLog
 from backend.streams.housekeeping import Housekeeping
 from backend.streams.intervals import Intervals
+from backend.streams.journal_reader import JournalPage, JournalQuery, JournalReader
 from backend.streams.past_events import past_events
 from backend.streams.response_body import StreamBody
+from backend.streams.selection import Selection
 from backend.streams.sse import parse_event_id
-from backend.streams.subscriber import SelectionChange, StreamOwner, Subscriber
-from backend.streams.writers import SharedSocketWriter, StreamWriter
+from backend.streams.subscriber import SelectionChange, StreamOwner, Subscriber, SubscriberFactory
+from backend.streams.waker import Waker
+from backend.streams.writers import SharedSocketWriter
 
-FEW_STREAMS = 32
-_HERE_EVERY_S = 0.0005  # what comes faster, after a few, waits for the hub's thread
-MOST_STREAMS = 10_000
-MOST_STREAMS_PER_USER = 100
+MAX_STREAMS = 10_000
+MAX_STREAMS_PER_USER = 100
+RETENTION = timedelta(days=30)
+_MAX_DIRECT_STREAMS = 32
+_DIRECT_INTERVAL_S = 0.0005  # what comes faster, after a few, waits for the hub's thread
 _TICK_S = 0.5
-_STOP_S = 1.0
-KEPT_FOR = timedelta(days=30)
+_STOP_TIMEOUT_S = 1.0
 _log = structlog.get_logger(__name__)
 
 
 class Hub:
-    """Events in, streams out.
+    """Thread-safe entry to the streams: `EventSink` of the bot, subscriptions of views.
 
-    Whoever calls from outside appends to a queue and nudges the hub's thread. All else
-    belongs to who has the turn: it, or who publishes an order and sends it to a few.
+    Calls from other threads are queued and wake the hub's thread. Everything else runs
+    under the lock: on that thread, or on one that publishes a journalled event and
+    sends it directly while there are few streams.
     """
 
     def __init__(
@@ -58,102 +60,114 @@ class Hub:
         host: Host,
         *,
         journal: EventJournal | None = None,
-        kept_for: timedelta = KEPT_FOR,
-        pace: Intervals | None = None,
-        most: int = MOST_STREAMS,
-        most_per_user: int = MOST_STREAMS_PER_USER,
+        retention: timedelta = RETENTION,
+        intervals: Intervals | None = None,
+        max_streams: int = MAX_STREAMS,
+        max_streams_per_user: int = MAX_STREAMS_PER_USER,
     ) -> None:
         self._host = host
-        self._pace = pace or Intervals()
-        self._seats = StreamLimits(most, most_per_user)
+        self._intervals = intervals or Intervals()
+        self._limits = StreamLimits(max_streams, max_streams_per_user)
         self._selector = selectors.DefaultSelector()
         start = f"{time.time_ns() // 1_000_000:x}"  # names this start in every event's id
-        self._journal = journal
         number = 0 if journal is None else journal.last_event_sequence()
-        self._archive = None if journal is None else archive.JournalReader(journal, kept_for)
-        look_up = None if journal is None else self._look_up
-        self._delivery = Dispatcher(
-            EventLog(start, capacity, number), self._selector, self._pace, look_up
-        )
-        self._upkeep = Housekeeping(self._delivery, self._pace)
+        log = EventLog(start, capacity, number)
+        self._journal = journal
+        self._journal_reader = None if journal is None else JournalReader(journal, retention)
+        request_page = None if journal is None else self._request_page
+        self._dispatcher = Dispatcher(log, self._selector, self._intervals, request_page)
+        self._housekeeping = Housekeeping(self._dispatcher, self._intervals)
         self._events: deque[Callable[[], None]] = deque()
         self._requests: deque[Callable[[], None]] = deque()
         self._next_tick = time.monotonic() + _TICK_S
-        self._next_here = 0.0
-        self._turn = threading.RLock()
-        self._nudged = self._closing = self._closed = False
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
-        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._next_direct_send = 0.0
+        self._lock = threading.RLock()
+        self._closing = self._closed = False
+        self._waker = Waker(self._selector)
         self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
         self._thread.start()
 
     def publish(self, event: Event, journal_number: int | None = None) -> None:
-        """Append one event, `journal_number` being its number in the journal; returns at once.
+        """Append an event; returns at once.
 
-        With a number it does not come from the bot's thread, and may be sent by this one.
+        One with its number in the journal does not come from the bot's thread, and may
+        be sent by the calling thread.
         """
-        self._post_event(
-            partial(self._delivery.take, event, journal_number), journal_number is not None
-        )
+        append = partial(self._dispatcher.append, event, journal_number)
+        self._post_event(append, may_send=journal_number is not None)
 
     def has_subscribers(self, topic: Topic, symbol: str) -> bool:
-        """Tell whether anybody follows the topic for this symbol."""
-        return self._delivery.wants(topic, symbol)
+        """Return whether any stream carries the topic and symbol."""
+        return self._dispatcher.has_subscribers(topic, symbol)
 
     def replace_snapshot(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
         """Replace a topic's snapshot, and send it to the streams that carry the topic."""
-        self._post_event(partial(self._delivery.reload, topic, dict(items)))
+        self._post_event(partial(self._dispatcher.replace_snapshot, topic, dict(items)))
 
-    def open(
-        self, selection: Selection, holder: StreamOwner, last_event_id: str | None = None
+    def open_stream(
+        self, selection: Selection, owner: StreamOwner, last_event_id: str | None = None
     ) -> StreamBody:
-        """Grant a stream; it goes on after `last_event_id`, or else begins with snapshots.
+        """Reserve a stream, resumed after `last_event_id` or beginning with snapshots.
 
-        Raises `MalformedRequest` for an id that cannot be ours, `TooManyStreams` and
-        `StreamsFull` at the bounds.
+        Raises `MalformedRequest` for an id that is not ours, `TooManyStreams` and
+        `StreamsFull` at the limits.
         """
-        return StreamBody(self, self.seat(selection, holder, last_event_id), self._pace.stalled_s)
+        new_subscriber = self.reserve(selection, owner, last_event_id)
+        return StreamBody(self, new_subscriber, self._intervals.stall_timeout_s)
 
-    def seat(
-        self, selection: Selection, holder: StreamOwner, last_event_id: str | None = None
-    ) -> Callable[[StreamWriter], Subscriber]:
-        """Grant the same to who has a way out of their own; raises what `open` raises."""
-        place = parse_event_id(last_event_id) if last_event_id else None
-        seat = self._seats.take(holder.user_id)
-        return partial(Subscriber, selection=selection, holder=holder, seat=seat, place=place)
+    def reserve(
+        self, selection: Selection, owner: StreamOwner, last_event_id: str | None = None
+    ) -> SubscriberFactory:
+        """Reserve a stream for a writer of the caller's; raises what `open_stream` raises."""
+        after = parse_event_id(last_event_id) if last_event_id else None
+        slot = self._limits.acquire(owner.user_id)
+        return partial(Subscriber, selection=selection, owner=owner, slot=slot, resume_after=after)
 
-    def share(self, sock: socket.socket) -> SharedSocketWriter:
-        """Return a way out on a socket that the caller goes on reading; raises OSError."""
-        return SharedSocketWriter(sock.dup(), self._pace.stalled_s)
+    def shared_writer(self, sock: socket.socket) -> SharedSocketWriter:
+        """Return a writer for a socket that the caller keeps reading; raises OSError."""
+        return SharedSocketWriter(sock.dup(), self._intervals.stall_timeout_s)
 
-    def tell(self, client: Subscriber, words: bytes) -> None:
-        """Send a socket's client an answer, between two events."""
-        self._post(partial(self._delivery.tell, client, words))
+    def attach(self, subscriber: Subscriber) -> None:
+        """Begin a subscriber's stream."""
+        self._post(partial(self._dispatcher.attach, subscriber))
+        if self._closed:
+            subscriber.writer.close()
 
-    def choose(
-        self, client: Subscriber, selection: Selection, last_event_id: str | None, words: bytes
+    def catch_up(self, subscriber: Subscriber) -> None:
+        """Continue a stream whose writer has room again."""
+        self._post(partial(self._dispatcher.catch_up, subscriber))
+
+    def detach(self, subscriber: Subscriber) -> None:
+        """End a stream without a last event."""
+        self._post(partial(self._dispatcher.disconnect, subscriber))
+
+    def send_control(self, subscriber: Subscriber, frames: bytes) -> None:
+        """Send control frames on a WebSocket, between two events."""
+        self._post(partial(self._dispatcher.send_control, subscriber, frames))
+
+    def change_selection(
+        self, subscriber: Subscriber, selection: Selection, last_event_id: str | None, reply: bytes
     ) -> None:
-        """Change what a socket carries, saying `words` first.
+        """Send `reply` on a WebSocket, then change what it carries.
 
-        What is new begins with snapshots, or goes on after an id.
-
-        Raises `MalformedRequest` for an id that cannot be ours.
+        Added topics begin with snapshots, or the stream resumes after an id. Raises
+        `MalformedRequest` for an id that is not ours.
         """
-        place = parse_event_id(last_event_id) if last_event_id else None
-        wish = SelectionChange(selection, place)
-        self._post(partial(self._delivery.choose, client, wish, words))
+        after = parse_event_id(last_event_id) if last_event_id else None
+        change = SelectionChange(selection, after)
+        self._post(partial(self._dispatcher.change_selection, subscriber, change, reply))
 
-    def renew(self, client: Subscriber, holder: StreamOwner) -> None:
-        """Let a client stay for as long as another token of the same user allows."""
-        client.holder = holder
+    def renew_access(self, subscriber: Subscriber, owner: StreamOwner) -> None:
+        """Extend a stream's life to that of another token of the same user."""
+        subscriber.owner = owner
 
-    def dismiss(self, client: Subscriber, last_words: bytes) -> None:
-        """End a socket after these words."""
-        self._post(partial(self._delivery.dismiss, client, last_words))
+    def close_after(self, subscriber: Subscriber, closing_frames: bytes) -> None:
+        """Send closing frames on a WebSocket, then disconnect."""
+        self._post(partial(self._dispatcher.close_after, subscriber, closing_frames))
 
-    def past(self, after: str | None, topics: Sequence[Topic], limit: int) -> Page[PastEvent]:
+    def past_events(
+        self, after: str | None, topics: Sequence[Topic], limit: int
+    ) -> Page[PastEvent]:
         """Return journalled events that followed an id, oldest first.
 
         Raises `MalformedRequest`, `EventsGone`, `StoreUnavailable`.
@@ -167,137 +181,116 @@ class Hub:
 
     @property
     def open_streams(self) -> int:
-        """How many streams there are."""
-        return self._seats.taken
+        """Number of streams."""
+        return self._limits.in_use
 
     @property
     def lagging_streams(self) -> int:
-        """How many of them are behind."""
-        return len(self._delivery.lagging())
+        """Number of streams that are behind."""
+        return len(self._dispatcher.lagging())
 
     @property
     def published(self) -> Mapping[str, int]:
-        """How many events of each name there were since the start; grows meanwhile."""
-        return self._delivery.published
+        """Live counter of events since the start, by event name."""
+        return self._dispatcher.published
 
     def new_signal(self) -> Signal:
-        """Create what a request that iterates its stream waits for."""
+        """Create the signal on which a request that iterates its stream waits."""
         return self._host.new_signal()
 
-    def attach(self, client: Subscriber) -> None:
-        """Begin a stream that was granted."""
-        self._post(partial(self._delivery.attach, client))
-        if self._closed:
-            client.writer.close()
-
-    def catch_up(self, client: Subscriber) -> None:
-        """Go on with a stream whose outlet has room again."""
-        self._post(partial(self._delivery.catch_up, client))
-
-    def detach(self, client: Subscriber) -> None:
-        """End a stream without a word."""
-        self._post(partial(self._delivery.drop, client))
-
     def close(self) -> None:
-        """End every stream, saying why, and stop; returns within about a second."""
+        """End every stream with a reason, and stop; returns within about a second."""
         self._closing = True
-        self._wake()
+        self._waker.wake()
         self._host.call_blocking(self._thread.join)  # TLS connections need the host meanwhile
-        if self._archive is not None:
-            self._archive.close()
+        if self._journal_reader is not None:
+            self._journal_reader.close()
 
-    def _look_up(self, client: Subscriber, question: archive.JournalQuery) -> None:
-        def tell(page: Future[archive.JournalPage]) -> None:
-            self._post(partial(self._delivery.take_page, client, page))
+    def _request_page(self, subscriber: Subscriber, query: JournalQuery) -> None:
+        def receive(page: Future[JournalPage]) -> None:
+            self._post(partial(self._dispatcher.receive_page, subscriber, page))
 
-        if self._archive is not None:
-            self._archive.ask(question, tell)
+        if self._journal_reader is not None:
+            self._journal_reader.request_page(query, receive)
 
-    def _post_event(self, call: Callable[[], None], may_send: bool = False) -> None:
-        """Queue an event; while nobody has a stream, the next tick is soon enough."""
+    def _post_event(self, append: Callable[[], None], may_send: bool = False) -> None:
+        """Queue an event; without any stream, the next tick is soon enough."""
         if not self._closed:
-            self._events.append(call)
-            if self._seats.taken and not (may_send and self._send_here()):
-                self._wake()
+            self._events.append(append)
+            if self._limits.in_use and not (may_send and self._send_directly()):
+                self._waker.wake()
 
-    def _send_here(self) -> bool:
+    def _send_directly(self) -> bool:
         # to wake the hub's thread takes a millisecond while others compete for the interpreter
-        latest = time.monotonic() + 4 * _HERE_EVERY_S
-        is_busy = self._seats.taken > FEW_STREAMS or self._next_here > latest
-        if is_busy or not self._turn.acquire(blocking=False):
+        latest = time.monotonic() + 4 * _DIRECT_INTERVAL_S
+        is_busy = self._limits.in_use > _MAX_DIRECT_STREAMS or self._next_direct_send > latest
+        if is_busy or not self._lock.acquire(blocking=False):
             return False
         try:
-            self._try_to(self._send_events)
-            self._next_here = max(self._next_here, time.monotonic()) + _HERE_EVERY_S
+            self._run_guarded(self._send_events)
+            earliest = max(self._next_direct_send, time.monotonic())
+            self._next_direct_send = earliest + _DIRECT_INTERVAL_S
         finally:
-            self._turn.release()
+            self._lock.release()
         return True
 
-    def _post(self, call: Callable[[], None]) -> None:
+    def _post(self, request: Callable[[], None]) -> None:
         if not self._closed:
-            self._requests.append(call)
-            self._wake()
-
-    def _wake(self) -> None:
-        if not self._nudged:
-            self._nudged = True
-            with suppress(OSError):  # closed
-                self._wake_writer.send(b".")
+            self._requests.append(request)
+            self._waker.wake()
 
     def _run(self) -> None:
         run_anywhere()  # to write to thousands of sockets is the system's work
         while not self._closing:
-            self._try_to(self._take_turn)
-        with self._turn:
-            self._delivery.end_all("server_stopping")
-        stop_at = time.monotonic() + _STOP_S
-        while self._delivery.clients() and time.monotonic() < stop_at:
-            self._try_to(self._take_turn)
+            self._run_guarded(self._run_once)
+        with self._lock:
+            self._dispatcher.end_all("server_stopping")
+        stop_at = time.monotonic() + _STOP_TIMEOUT_S
+        while self._dispatcher.subscribers() and time.monotonic() < stop_at:
+            self._run_guarded(self._run_once)
         self._closed = True
-        with self._turn:
+        with self._lock:
             _call_first(len(self._requests), self._requests)
-            self._delivery.drop_all()
+            self._dispatcher.disconnect_all()
             self._selector.close()
-        self._wake_reader.close()
-        self._wake_writer.close()
+        self._waker.close()
 
-    def _try_to(self, work: Callable[[], None]) -> None:
+    def _run_guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
         except Exception:
-            # who was sent what is no longer certain: clients come back and resume exactly
-            _log.exception("streams failed and start over")
-            with self._turn:
-                self._delivery.drop_all()
+            # what each subscriber was sent is no longer certain: clients reconnect and resume
+            _log.exception("streams failed: all subscribers are disconnected")
+            with self._lock:
+                self._dispatcher.disconnect_all()
 
-    def _take_turn(self) -> None:
+    def _run_once(self) -> None:
         ready = self._selector.select(_TICK_S)
-        with self._turn:
-            self._work(ready)
+        with self._lock:
+            self._handle(ready)
 
-    def _work(self, ready: Sequence[tuple[selectors.SelectorKey, int]]) -> None:
+    def _handle(self, ready: Sequence[tuple[selectors.SelectorKey, int]]) -> None:
         for key, mask in ready:
             if key.data is None:
-                self._wake_reader.recv(16)
-                self._nudged = False
+                self._waker.reset()
             elif mask & selectors.EVENT_READ:
-                self._delivery.drop(key.data)  # all that a stream's client can say is good-bye
+                self._dispatcher.disconnect(key.data)  # a stream's client sends nothing but its end
             else:
-                self._delivery.catch_up(key.data)
+                self._dispatcher.catch_up(key.data)
         requests = len(self._requests)  # each sees what was published before it was made
         self._send_events()
         _call_first(requests, self._requests)
         if time.monotonic() >= self._next_tick:
-            self._upkeep.keep_time()
+            self._housekeeping.run_due()
             self._next_tick = time.monotonic() + _TICK_S
-            if self._archive is not None:
-                self._archive.forget_old()
+            if self._journal_reader is not None:
+                self._journal_reader.delete_expired()
 
     def _send_events(self) -> None:
-        self._take_events()
-        self._delivery.send_wave(self._take_events)
+        self._append_events()
+        self._dispatcher.broadcast(self._append_events)
 
-    def _take_events(self) -> None:
+    def _append_events(self) -> None:
         _call_first(len(self._events), self._events)
 
 

@@ -1,4 +1,4 @@
-"""The journal as streams see it: read a page at a time, off the hub's thread; the old forgotten."""
+"""JournalReader: pages of journalled events, read on threads of their own for the hub."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from backend.errors import EventsGone
 from backend.ports.journal import EventJournal, JournalUnavailable, StoredEvent
 from backend.schemas.common import utc_now
 from backend.schemas.topics import Topic
-from backend.streams.event_log import Selection
+from backend.streams.selection import Selection
 from backend.streams.sse import EventId, event_frame
 
-PAGE = 500
-_FORGET_EVERY_S = 3600.0
+PAGE_SIZE = 500
+_CLEANUP_INTERVAL_S = 3600.0
 _log = structlog.get_logger(__name__)
 
 
 class JournalQuery(NamedTuple):
-    """Which events a client is to be told: of these topics, after a number, up to another."""
+    """Range of journalled events: of these topics, with numbers in (after, until]."""
 
     topics: tuple[Topic, ...]
     after: int
@@ -33,80 +33,82 @@ class JournalQuery(NamedTuple):
 
 
 class JournalPage(NamedTuple):
-    """Some of the events asked for, spelled; all up to `reached` are among them."""
+    """Encoded events (symbol and frame) of a query, complete up to number `reached`."""
 
     frames: Sequence[tuple[str | None, bytes]]
     reached: int
 
-    def spell(self, selection: Selection) -> bytes:
-        """Return those that a selection takes."""
-        return b"".join(frame for symbol, frame in self.frames if selection.takes_symbol(symbol))
+    def frames_for(self, selection: Selection) -> bytes:
+        """Return the frames that pass a selection, joined."""
+        return b"".join(frame for symbol, frame in self.frames if selection.includes_symbol(symbol))
 
 
 class JournalReader:
-    """Reads for the hub, which must not wait, and forgets what is older than `kept_for`."""
+    """Reads pages for the hub, which must not block, and deletes events past their retention."""
 
-    def __init__(self, journal: EventJournal, kept_for: timedelta) -> None:
+    def __init__(self, journal: EventJournal, retention: timedelta) -> None:
         self._journal = journal
-        self._kept_for = kept_for
-        self._next_forgetting = time.monotonic()
+        self._retention = retention
+        self._next_cleanup = time.monotonic()
         self._lock = threading.Lock()
-        self._asked: dict[JournalQuery, Future[JournalPage]] = {}
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="archive")
+        self._pending: dict[JournalQuery, Future[JournalPage]] = {}
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="journal-reader")
 
-    def ask(self, question: JournalQuery, tell: Callable[[Future[JournalPage]], None]) -> None:
-        """Look for events and `tell` from another thread; equal questions are answered at once.
+    def request_page(
+        self, query: JournalQuery, callback: Callable[[Future[JournalPage]], None]
+    ) -> None:
+        """Read a page and call back on another thread; equal pending queries share one read.
 
-        The page is an error instead: `EventsGone`, or `JournalUnavailable`.
+        The future fails with `EventsGone` or `JournalUnavailable`.
         """
         with self._lock:
-            page = self._asked.get(question)
+            page = self._pending.get(query)
             if page is None:
-                page = self._asked[question] = self._threads.submit(self._read, question)
-        page.add_done_callback(tell)
+                page = self._pending[query] = self._threads.submit(self._read, query)
+        page.add_done_callback(callback)
 
-    def forget_old(self) -> None:
-        """Have the journal forget what is too old, soon, if an hour has passed since it did."""
-        if time.monotonic() < self._next_forgetting:
+    def delete_expired(self) -> None:
+        """Schedule the deletion of events past their retention, once an hour at most."""
+        if time.monotonic() < self._next_cleanup:
             return
-        self._next_forgetting = time.monotonic() + _FORGET_EVERY_S
+        self._next_cleanup = time.monotonic() + _CLEANUP_INTERVAL_S
         with suppress(RuntimeError):  # closed
-            self._threads.submit(self._forget)
+            self._threads.submit(self._delete_expired)
 
     def close(self) -> None:
-        """Finish what is under way."""
+        """Finish running reads and cancel the queued ones."""
         self._threads.shutdown(cancel_futures=True)
 
-    def _read(self, question: JournalQuery) -> JournalPage:
+    def _read(self, query: JournalQuery) -> JournalPage:
         try:
-            found = events_after(self._journal, question.after, question.topics, PAGE)
+            found = events_after(self._journal, query.after, query.topics, PAGE_SIZE)
         finally:
             with self._lock:
-                del self._asked[question]
-        wanted = [stored for stored in found if stored.sequence <= question.until]
-        is_all = len(found) < PAGE or found[-1].sequence >= question.until
+                del self._pending[query]
+        wanted = [stored for stored in found if stored.sequence <= query.until]
+        is_last = len(found) < PAGE_SIZE or found[-1].sequence >= query.until
         return JournalPage(
-            [(stored.event.symbol, _spell(stored)) for stored in wanted],
-            question.until if is_all else wanted[-1].sequence,
+            [(stored.event.symbol, _frame(stored)) for stored in wanted],
+            query.until if is_last else wanted[-1].sequence,
         )
 
-    def _forget(self) -> None:
+    def _delete_expired(self) -> None:
         try:
-            self._journal.delete_events_before(utc_now() - self._kept_for)
+            self._journal.delete_events_before(utc_now() - self._retention)
         except JournalUnavailable:
-            _log.warning("old events could not be forgotten")
+            _log.warning("expired events could not be deleted from the journal")
 
 
 def events_after(
     journal: EventJournal, number: int, topics: Sequence[Topic], limit: int
 ) -> Sequence[StoredEvent]:
-    """Return journalled events that follow a number; raises `EventsGone` if some are forgotten."""
+    """Return the journalled events after a number; raises `EventsGone` if some were deleted."""
     found = journal.events_after(number, topics, limit)
-    if journal.oldest_event_sequence() > number + 1:  # asked last: they may go meanwhile
+    if journal.oldest_event_sequence() > number + 1:  # checked last: they may be deleted meanwhile
         raise EventsGone("the events after this id are no longer kept: begin with fresh lists")
     return found
 
 
-def _spell(stored: StoredEvent) -> bytes:
+def _frame(stored: StoredEvent) -> bytes:
     event = stored.event
-    return event_frame(EventId.in_journal(stored.sequence), event.name, event.data)
+    return event_frame(EventId.of_journal(stored.sequence), event.name, event.data)

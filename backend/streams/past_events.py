@@ -1,4 +1,4 @@
-"""Pages of journalled events, with the ids that the streams use."""
+"""Pages of journalled events for GET /events, under the ids that the streams use."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from backend.streams.sse import EventId, parse_event_id
 def past_events(
     journal: EventJournal, after: str | None, topics: Sequence[Topic], limit: int
 ) -> Page[PastEvent]:
-    """Return what followed an id, oldest first; waits for the database.
+    """Return the events that followed an id, oldest first; blocks on the database.
 
-    Raises `EventsGone` when some of it is no longer kept, or the id was never given out.
+    Raises `EventsGone` when some of them were deleted, or the id was never issued.
     """
-    found = events_after(journal, _number(journal, after), topics, limit + 1)
-    shown, more = found[:limit], found[limit:]
-    cursor = str(EventId.in_journal(shown[-1].sequence)) if more else None
+    found = events_after(journal, _journal_number(journal, after), topics, limit + 1)
+    page, more = found[:limit], found[limit:]
+    cursor = str(EventId.of_journal(page[-1].sequence)) if more else None
     return Page(
-        data=[_shown(stored) for stored in shown],
+        data=[_past_event(stored) for stored in page],
         pagination=Pagination(limit=limit, next_cursor=cursor),
     )
 
 
-def _number(journal: EventJournal, after: str | None) -> int:
+def _journal_number(journal: EventJournal, after: str | None) -> int:
     if after is None:
         return max(0, journal.oldest_event_sequence() - 1)
-    number = parse_event_id(after).number
+    number = parse_event_id(after).journal_number
     if number > journal.last_event_sequence():
         raise EventsGone("no event of this server had this id")
     return number
 
 
-def _shown(stored: StoredEvent) -> PastEvent:
+def _past_event(stored: StoredEvent) -> PastEvent:
     event = stored.event
     return PastEvent.model_construct(
-        id=str(EventId.in_journal(stored.sequence)),
+        id=str(EventId.of_journal(stored.sequence)),
         topic=event.topic,
         event=event.name,
         data=orjson.loads(event.data),

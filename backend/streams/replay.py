@@ -1,6 +1,6 @@
-"""What a client is sent from its place on: from the log, else from the journal, else anew.
+"""Replay for subscribers that are not current: from the log, else the journal, else snapshots.
 
-The journal is read a page at a time, at the pace at which the client takes the pages.
+The journal is read page by page, at the pace at which the subscriber takes the pages.
 """
 
 from __future__ import annotations
@@ -10,85 +10,94 @@ from dataclasses import replace
 
 from backend.errors import EventsGone
 from backend.schemas.topics import JOURNALLED
-from backend.streams.event_log import EventLog, Selection
+from backend.streams.event_log import EventLog
 from backend.streams.journal_reader import JournalPage, JournalQuery
+from backend.streams.selection import Selection
 from backend.streams.sse import EventId, reset_frame
 from backend.streams.subscriber import JournalReplay, Subscriber
 from backend.streams.topic_state import TopicState
 
-LookUp = Callable[[Subscriber, JournalQuery], None]
+RequestPage = Callable[[Subscriber, JournalQuery], None]
 
 
 class Replay:
-    """Composes what those who are not current are sent next. Used by whoever has the hub's turn."""
+    """Fills `unsent` of lagging subscribers with what follows. Used under the hub's lock."""
 
-    def __init__(self, log: EventLog, fold: TopicState, look_up: LookUp | None) -> None:
-        """What the log no longer holds comes from where `look_up` has it read."""
+    def __init__(self, log: EventLog, state: TopicState, request_page: RequestPage | None) -> None:
+        """Replay from a log; `request_page` reads the journal, None if there is none."""
         self._log = log
-        self._fold = fold
-        self._look_up = look_up
+        self._state = state
+        self._request_page = request_page
 
-    def begin(self, client: Subscriber, place: EventId | None) -> None:
-        """Set a client on its place; without one it begins with snapshots."""
-        client.sequence = self._log.head.sequence
-        if place is None:
-            client.rest += self._spell_state(client)
-        elif self._log.holds(place, client.selection):
-            client.sequence = place.sequence
+    def start(self, subscriber: Subscriber, after: EventId | None) -> None:
+        """Resume after an id, or begin with snapshots if it is None."""
+        subscriber.sequence = self._log.head.sequence
+        if after is None:
+            subscriber.unsent += self._encode_snapshots(subscriber)
+        elif self._log.can_resume(after, subscriber.selection):
+            subscriber.sequence = after.sequence
         else:
-            self._recall(client, place)
+            self._start_journal_replay(subscriber, after)
 
-    def go_on(self, client: Subscriber, *, conflate: bool) -> None:
-        """Compose what follows a client's place in the log."""
-        place = self._log.head._replace(sequence=client.sequence)
-        if self._log.holds(place, client.selection):
-            client.rest, client.sequence = self._log.chunk(
-                client.sequence, client.selection, conflate=conflate
+    def continue_from_log(self, subscriber: Subscriber, *, conflate: bool) -> None:
+        """Queue the next chunk of the log after the subscriber's sequence."""
+        after = self._log.head._replace(sequence=subscriber.sequence)
+        if self._log.can_resume(after, subscriber.selection):
+            subscriber.unsent, subscriber.sequence = self._log.encode_after(
+                subscriber.sequence, subscriber.selection, conflate=conflate
             )
         else:
-            self._recall(client, place)
+            self._start_journal_replay(subscriber, after)
 
-    def ask(self, client: Subscriber, recall: JournalReplay) -> None:
-        """Have the journal read on; at its end, spell the topics that it does not hold."""
-        head, selection = self._log.head, client.selection
-        if recall.number == head.number:
+    def continue_from_journal(self, subscriber: Subscriber, progress: JournalReplay) -> None:
+        """Request the next page of the journal; at its end queue snapshots of the other topics."""
+        head, selection = self._log.head, subscriber.selection
+        if progress.journal_number == head.journal_number:
             others = tuple(topic for topic in selection.topics if topic not in JOURNALLED)
             rest = replace(selection, topics=others)
-            client.rest = rest.form.dress(self._fold.snapshots(head, rest))
-            client.recall, client.sequence = None, head.sequence
-        elif self._look_up is not None:
-            recall.is_waiting = True
-            client.writer.ask_for_room(False)
+            subscriber.unsent = rest.encoding.encode(self._state.snapshot_frames(head, rest))
+            subscriber.journal_replay, subscriber.sequence = None, head.sequence
+        elif self._request_page is not None:
+            progress.is_waiting = True
+            subscriber.writer.notify_when_writable(False)
             topics = tuple(topic for topic in selection.topics if topic in JOURNALLED)
-            self._look_up(client, JournalQuery(topics, recall.number, head.number))
+            query = JournalQuery(topics, progress.journal_number, head.journal_number)
+            self._request_page(subscriber, query)
 
-    def take(self, client: Subscriber, page: Callable[[], JournalPage]) -> None:
-        """Go on with a page of the journal; raises what `page` raises unless that is a gap."""
+    def receive_page(self, subscriber: Subscriber, result: Callable[[], JournalPage]) -> None:
+        """Queue a page of the journal, or a reset if `result` raises `EventsGone`."""
         try:
-            found = page()
+            page = result()
         except EventsGone:
-            self._reset(client)
+            self._reset(subscriber)
         else:
-            client.rest = client.selection.form.dress(found.spell(client.selection))
-            client.recall = JournalReplay(found.reached)
+            selection = subscriber.selection
+            subscriber.unsent = selection.encoding.encode(page.frames_for(selection))
+            subscriber.journal_replay = JournalReplay(page.reached)
 
-    def spell_new(self, client: Subscriber, before: Selection) -> bytes:
-        """Spell what of a client's selection it was not told of by another one."""
-        new = client.selection.beyond(before)
-        return new.form.dress(self._fold.snapshots(self._log.head, new))
+    def encode_added(self, subscriber: Subscriber, previous: Selection) -> bytes:
+        """Encode snapshots of the topics that a subscriber's selection has in addition."""
+        added = subscriber.selection.added_to(previous)
+        return added.encoding.encode(self._state.snapshot_frames(self._log.head, added))
 
-    def _recall(self, client: Subscriber, place: EventId) -> None:
-        """Let a client whose place the log has lost go on in the journal if that can know."""
-        has_journalled = not JOURNALLED.isdisjoint(client.selection.topics)
-        if self._look_up is not None and has_journalled and self._log.may_be_recalled(place):
-            client.recall = JournalReplay(place.number)
+    def _start_journal_replay(self, subscriber: Subscriber, after: EventId) -> None:
+        """Continue from the journal if it can hold all that is missing, else reset."""
+        has_journalled = not JOURNALLED.isdisjoint(subscriber.selection.topics)
+        if (
+            self._request_page is not None
+            and has_journalled
+            and self._log.can_replay_from_journal(after)
+        ):
+            subscriber.journal_replay = JournalReplay(after.journal_number)
         else:
-            self._reset(client)
+            self._reset(subscriber)
 
-    def _reset(self, client: Subscriber) -> None:
-        client.rest += client.selection.form.dress(reset_frame()) + self._spell_state(client)
-        client.recall, client.sequence = None, self._log.head.sequence
+    def _reset(self, subscriber: Subscriber) -> None:
+        reset = subscriber.selection.encoding.encode(reset_frame())
+        subscriber.unsent += reset + self._encode_snapshots(subscriber)
+        subscriber.journal_replay, subscriber.sequence = None, self._log.head.sequence
 
-    def _spell_state(self, client: Subscriber) -> bytes:
-        """Spell all topics of a client as they stand at the head."""
-        return client.selection.form.dress(self._fold.snapshots(self._log.head, client.selection))
+    def _encode_snapshots(self, subscriber: Subscriber) -> bytes:
+        """Encode snapshots of all of a subscriber's topics, as of the head."""
+        selection = subscriber.selection
+        return selection.encoding.encode(self._state.snapshot_frames(self._log.head, selection))

@@ -1,4 +1,4 @@
-"""How a stream is spelled: server-sent events, their ids, and the comment that keeps it open."""
+"""Server-sent events: event ids, and the frames of events, snapshots, resets and heartbeats."""
 
 from __future__ import annotations
 
@@ -15,49 +15,51 @@ EndReason = Literal["token_expired", "access_revoked", "server_stopping"]
 OPENING = b"retry: 2000\n\n"
 HEARTBEAT = b":\n\n"
 
-_SINGLE: frozenset[Topic] = frozenset({"portfolio", "bot"})
+_SINGLE_ITEM: frozenset[Topic] = frozenset({"portfolio", "bot"})
 _ID = re.compile(r"([0-9a-f]{1,16})-(\d{1,31})")
-_LIVE_BITS = 40
+_UNJOURNALLED_BITS = 40
 _JOURNAL = "0"
 
 
 class EventId(NamedTuple):
-    """A place in the events; what `id:` and `Last-Event-ID` hold.
+    """Id of an event, as `id:` and `Last-Event-ID` carry it.
 
-    In a start of the server the sequence counts all events, and its upper bits are the
-    journal's number of the last journalled one: that says after a restart what has been
-    missed. The start named 0 is the journal itself, and the sequence the number.
+    Within a start of the server the sequence counts all events, and its upper bits are the
+    journal number of the last journalled event, so that a restart can tell what was
+    missed. The start "0" stands for the journal itself; its sequence is the journal number.
     """
 
     start: str
     sequence: int
 
     @classmethod
-    def in_journal(cls, number: int) -> EventId:
-        """Name a place that holds for journalled events only."""
-        return cls(_JOURNAL, number)
+    def of_journal(cls, journal_number: int) -> EventId:
+        """Return the id of a journalled event that is independent of the server's start."""
+        return cls(_JOURNAL, journal_number)
 
     @property
-    def number(self) -> int:
-        """The journal's number of the last journalled event up to here."""
-        return self.sequence if self.start == _JOURNAL else self.sequence >> _LIVE_BITS
+    def journal_number(self) -> int:
+        """Journal number of the last journalled event up to this id."""
+        return self.sequence if self.start == _JOURNAL else self.sequence >> _UNJOURNALLED_BITS
 
-    def following(self, number: int | None = None) -> EventId:
-        """Name the next place: of an event with this number in the journal, or of another."""
-        after = self.sequence + 1
-        return EventId(self.start, after if number is None else max(after, first_place(number)))
+    def successor(self, journal_number: int | None = None) -> EventId:
+        """Return the next id: of the journalled event with this number, or of any other event."""
+        sequence = self.sequence + 1
+        if journal_number is not None:
+            sequence = max(sequence, journalled_sequence(journal_number))
+        return EventId(self.start, sequence)
 
     def __str__(self) -> str:
         return f"{self.start}-{self.sequence}"
 
 
-def first_place(number: int) -> int:
+def journalled_sequence(journal_number: int) -> int:
     """Return the sequence of the journalled event with this number."""
-    return number << _LIVE_BITS
+    return journal_number << _UNJOURNALLED_BITS
 
 
 def parse_event_id(text: str) -> EventId:
-    """Read an id; raises `MalformedRequest` when no server of ours can have given it out."""
+    """Parse an id; raises `MalformedRequest` for a text that is no id of this server."""
     found = _ID.fullmatch(text)
     if found is None:
         raise MalformedRequest("Last-Event-ID: an id that a stream of this server gave out")
@@ -65,25 +67,25 @@ def parse_event_id(text: str) -> EventId:
 
 
 def event_frame(event_id: EventId | None, name: str, data: bytes) -> bytes:
-    """Spell one event; without an id, the client's place stays where it was."""
-    place = b"" if event_id is None else b"id: %b\n" % str(event_id).encode()
-    return b"%bevent: %b\ndata: %b\n\n" % (place, name.encode(), data)
+    """Build an event's frame; without an id, the client's last id stays as it was."""
+    id_line = b"" if event_id is None else b"id: %b\n" % str(event_id).encode()
+    return b"%bevent: %b\ndata: %b\n\n" % (id_line, name.encode(), data)
 
 
 def snapshot_frame(event_id: EventId | None, topic: Topic, items: Iterable[bytes]) -> bytes:
-    """Spell a topic as it stands: a list of its items, or for portfolio and bot the one object."""
-    data = next(iter(items), b"null") if topic in _SINGLE else b"[%b]" % b",".join(items)
+    """Build a topic's snapshot: a list of its items, or the one object of portfolio and bot."""
+    data = next(iter(items), b"null") if topic in _SINGLE_ITEM else b"[%b]" % b",".join(items)
     body = b'{"topic":"%b","timestamp":"%b","data":%b}' % (topic.encode(), _now(), data)
     return event_frame(event_id, "snapshot", body)
 
 
 def reset_frame() -> bytes:
-    """Spell the event that tells a client to forget what it knows: fresh snapshots follow."""
+    """Build the event after which a client drops its state: fresh snapshots follow."""
     return event_frame(None, "reset", b'{"timestamp":"%b"}' % _now())
 
 
 def end_frame(reason: EndReason) -> bytes:
-    """Spell a stream's last event."""
+    """Build a stream's last event."""
     data = b'{"reason":"%b","timestamp":"%b"}' % (reason.encode(), _now())
     return event_frame(None, "end", data)
 

@@ -1,35 +1,32 @@
-"""One stream as the hub sees it: whose it is, what it carries, how far it has got, its way out."""
+"""Subscriber: one stream's owner, selection, writer and position in the event log."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from backend.streams.connection_limits import StreamSlot
-from backend.streams.event_log import Selection
+from backend.streams.selection import Selection
 from backend.streams.sse import EndReason, EventId
 from backend.streams.writers import StreamWriter
-
-if TYPE_CHECKING:
-    from backend.streams.subscriber_groups import SubscriberGroup
 
 
 @dataclass(frozen=True, slots=True)
 class StreamOwner:
-    """Whoever opened a stream, and for how long they may keep it.
+    """User who opened a stream, and how long they have access to it.
 
     `expires_at` is in seconds since 1970. `is_active` is called every few
-    seconds by the hub's thread and must not wait for anything.
+    seconds by the hub's thread and must not block.
     """
 
     user_id: str
     expires_at: float
     is_active: Callable[[], bool]
 
-    def lost_access(self) -> EndReason | None:
-        """Say why the stream must end, or None while it may go on."""
+    def end_reason(self) -> EndReason | None:
+        """Return why the stream must end, or None while the owner has access."""
         if self.expires_at <= time.time():
             return "token_expired"
         return None if self.is_active() else "access_revoked"
@@ -37,44 +34,42 @@ class StreamOwner:
 
 @dataclass(slots=True)
 class JournalReplay:
-    """How far a client has been told the journal, and whether it waits for the next page."""
+    """Progress of a replay from the journal: the last number sent, and whether a page is due."""
 
-    number: int
+    journal_number: int
     is_waiting: bool = False
 
 
 class SelectionChange(NamedTuple):
-    """What a socket's client wants to be sent from now on, or from a place on."""
+    """New selection of a WebSocket, optionally resumed after an id."""
 
     selection: Selection
-    place: EventId | None = None
+    resume_after: EventId | None = None
 
 
 class Subscriber:
-    """A stream and its place in the events.
+    """One stream and its progress.
 
-    A current client has no place of its own: it has been sent all but what is pending
-    for its group. One that lags is still to get `rest`, which its outlet did not take,
-    and what follows: in the journal while there is a `recall`, from `sequence` on when
-    there is none.
+    A current subscriber has been sent everything but its group's pending entries. A
+    lagging one has yet to be sent `unsent`, which its writer did not take, and then the
+    entries after `sequence`, or the journal's while there is a `journal_replay`.
     """
 
     __slots__ = (
-        "behind_since",
-        "ended_at",
-        "group",
-        "holder",
+        "closing_frames",
+        "closing_since",
+        "control_frames",
         "is_open",
-        "last_words",
-        "place",
-        "recall",
-        "rest",
-        "seat",
+        "journal_replay",
+        "lagging_since",
+        "last_write_at",
+        "owner",
+        "resume_after",
         "selection",
+        "selection_changes",
         "sequence",
-        "took_at",
-        "wishes",
-        "words",
+        "slot",
+        "unsent",
         "writer",
     )
 
@@ -82,25 +77,26 @@ class Subscriber:
         self,
         writer: StreamWriter,
         selection: Selection,
-        holder: StreamOwner,
-        seat: StreamSlot,
-        place: EventId | None,
+        owner: StreamOwner,
+        slot: StreamSlot,
+        resume_after: EventId | None,
     ) -> None:
-        self.group: SubscriberGroup  # from its beginning on
         self.writer = writer
         self.selection = selection
-        self.holder = holder
-        self.seat = seat
-        self.place = place
+        self.owner = owner
+        self.slot = slot
+        self.resume_after = resume_after
         self.is_open = False
-        self.recall: JournalReplay | None = None
+        self.journal_replay: JournalReplay | None = None
         self.sequence = 0
-        self.rest = b""
-        self.behind_since = 0.0
-        self.took_at = 0.0
-        self.ended_at: float | None = None
-        self.last_words = b""
-        self.words = b""  # answers to what a socket's client said
-        self.wishes: list[
-            SelectionChange
-        ] = []  # in their order, each granted when nothing is left to send
+        self.unsent = b""
+        self.lagging_since = 0.0
+        self.last_write_at = 0.0
+        self.closing_since: float | None = None
+        self.closing_frames = b""
+        self.control_frames = b""  # replies to a WebSocket's requests, sent between two events
+        # in their order, each applied once everything before it has been sent
+        self.selection_changes: list[SelectionChange] = []
+
+
+SubscriberFactory = Callable[[StreamWriter], Subscriber]

@@ -1,55 +1,52 @@
-"""Clients that asked for the same thing, so that work is done once for all of them.
+"""Groups of subscribers with equal selections: an event is encoded once for each group.
 
-An event finds its groups through an index of topics and symbols: neither
-clients nor groups that do not want it are looked at. Of many who asked for the
-same, each so many are a group of their own, and have their wave one after the
-other with what is there by then.
+An index of topics and symbols finds an event's groups, so that subscribers and groups
+without interest in it cost nothing. A group has a bounded size: many subscribers of one
+selection form several groups, whose batches are sent one after the other.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import chain
-from typing import TYPE_CHECKING
 
 from backend.schemas.topics import Topic
-from backend.streams.event_log import Entry, Selection
+from backend.streams.event_log import LogEntry
+from backend.streams.selection import Selection
+from backend.streams.subscriber import Subscriber
 
-if TYPE_CHECKING:
-    from backend.streams.subscriber import Subscriber
+MAX_GROUP_SIZE = 200  # the last subscriber of a group waits for all others: about 1 ms
 
-MOST_IN_GROUP = 200  # who comes last in a group waits for the others: about 1 ms
-
-_EVERY = "*every*"
-_ANY_SYMBOL = "*any*"
+_ALL_GROUPS = "*every*"
+_ALL_SYMBOLS = "*any*"
 
 
-class Wave:
-    """What all current clients of a group are sent at once."""
+class EncodedBatch:
+    """A group's pending entries, encoded once for all its current subscribers."""
 
-    def __init__(self, entries: list[Entry], selection: Selection) -> None:
+    def __init__(self, entries: list[LogEntry], selection: Selection) -> None:
         self._entries = entries
-        self._frames = [selection.form.dress(entry.spell(selection)) for entry in entries]
+        encode = selection.encoding.encode
+        self._frames = [encode(entry.frame_for(selection)) for entry in entries]
         self.data = b"".join(self._frames)
 
     def split(self, sent: int) -> tuple[int, bytes]:
-        """Say how far a client has got that took only so many bytes.
+        """Return the progress of a subscriber that took only the first `sent` bytes.
 
-        Returns the sequence of the last event that it has begun to take, and
-        what is missing of that event.
+        That is the sequence of the last event of which it took any byte, and the
+        missing part of that event.
         """
-        sequence, rest = self._entries[0].id.sequence - 1, b""
+        sequence, unsent = self._entries[0].id.sequence - 1, b""
         for entry, frame in zip(self._entries, self._frames, strict=True):
             if sent <= 0:
                 break
-            sequence, rest = entry.id.sequence, frame[sent:]
+            sequence, unsent = entry.id.sequence, frame[sent:]
             sent -= len(frame)
-        return sequence, rest
+        return sequence, unsent
 
 
 class SubscriberGroup:
-    """Clients of one selection; `current` are those who have been sent all but what is pending."""
+    """Subscribers of one selection; the `current` ones lack only the `pending` entries."""
 
     __slots__ = ("current", "members", "pending", "selection")
 
@@ -57,94 +54,98 @@ class SubscriberGroup:
         self.selection = selection
         self.members: set[Subscriber] = set()
         self.current: set[Subscriber] = set()
-        self.pending: list[Entry] = []
+        self.pending: list[LogEntry] = []
 
-    def take_wave(self) -> Wave:
-        """Spell what came in since the last time."""
+    def take_batch(self) -> EncodedBatch:
+        """Remove and encode the pending entries."""
         entries, self.pending = self.pending, []
-        return Wave(entries, self.selection)
+        return EncodedBatch(entries, self.selection)
 
-    def places(self) -> Iterator[tuple[Topic, str]]:
-        """Yield where the index has to hold this group."""
+    def index_keys(self) -> Iterator[tuple[Topic, str]]:
+        """Yield the keys under which the index holds this group."""
         for topic in self.selection.topics:
-            yield topic, _EVERY
+            yield topic, _ALL_GROUPS
             if self.selection.symbols is None:
-                yield topic, _ANY_SYMBOL
+                yield topic, _ALL_SYMBOLS
             else:
                 for symbol in self.selection.symbols:
                     yield topic, symbol
 
 
 class SubscriberGroups:
-    """All groups, and which of them an event goes to."""
+    """All groups, their members, and the index that routes entries to them."""
 
     def __init__(self) -> None:
         self._groups: defaultdict[Selection, list[SubscriberGroup]] = defaultdict(list)
+        self._group_of: dict[Subscriber, SubscriberGroup] = {}
         self._index: defaultdict[tuple[Topic, str], dict[SubscriberGroup, None]] = defaultdict(dict)
-        self._touched: dict[SubscriberGroup, None] = {}
+        self._with_pending: dict[SubscriberGroup, None] = {}
 
-    def join(self, client: Subscriber) -> None:
-        """Put a client in a group of its selection, as one who lags."""
-        groups = self._groups[client.selection]
-        group = next((group for group in groups if len(group.members) < MOST_IN_GROUP), None)
+    def add(self, subscriber: Subscriber) -> None:
+        """Add a subscriber to a group of its selection, as lagging."""
+        groups = self._groups[subscriber.selection]
+        group = next((group for group in groups if len(group.members) < MAX_GROUP_SIZE), None)
         if group is None:
-            group = SubscriberGroup(client.selection)
+            group = SubscriberGroup(subscriber.selection)
             groups.append(group)
-            for place in group.places():
-                self._index[place][group] = None
-        group.members.add(client)
-        client.group = group
+            for key in group.index_keys():
+                self._index[key][group] = None
+        group.members.add(subscriber)
+        self._group_of[subscriber] = group
 
-    def leave(self, client: Subscriber) -> None:
-        """Take a client out; a group goes with its last one."""
-        group = client.group
-        group.members.discard(client)
-        group.current.discard(client)
+    def remove(self, subscriber: Subscriber) -> None:
+        """Remove a subscriber, and its group if it is empty then."""
+        group = self._group_of.pop(subscriber)
+        group.members.discard(subscriber)
+        group.current.discard(subscriber)
         if not group.members:
-            self._forget(group)
+            self._remove_group(group)
 
-    def _forget(self, group: SubscriberGroup) -> None:
+    def _remove_group(self, group: SubscriberGroup) -> None:
         self._groups[group.selection].remove(group)
         if not self._groups[group.selection]:
             del self._groups[group.selection]
-        for place in group.places():
-            del self._index[place][group]
-            if not self._index[place]:
-                del self._index[place]
+        for key in group.index_keys():
+            del self._index[key][group]
+            if not self._index[key]:
+                del self._index[key]
 
-    def mark_current(self, client: Subscriber) -> None:
-        """Count a client among those who have been sent all there is."""
-        client.group.current.add(client)
+    def group_of(self, subscriber: Subscriber) -> SubscriberGroup:
+        """Return the group of a subscriber; raises KeyError for one that is not in any."""
+        return self._group_of[subscriber]
 
-    def mark_lagging(self, client: Subscriber) -> None:
-        """Count a client among those who have not."""
-        client.group.current.discard(client)
+    def mark_current(self, subscriber: Subscriber) -> None:
+        """Mark a subscriber as current."""
+        self._group_of[subscriber].current.add(subscriber)
 
-    def route(self, entry: Entry) -> None:
-        """Note an entry for the groups that take it."""
+    def mark_lagging(self, subscriber: Subscriber) -> None:
+        """Mark a subscriber as lagging."""
+        self._group_of[subscriber].current.discard(subscriber)
+
+    def route(self, entry: LogEntry) -> None:
+        """Append an entry to the pending ones of each group whose selection it passes."""
         if entry.symbol is None:
-            self._note(entry, (entry.topic, _EVERY))
+            self._append(entry, (entry.topic, _ALL_GROUPS))
         else:
-            self._note(entry, (entry.topic, _ANY_SYMBOL))
-            self._note(entry, (entry.topic, entry.symbol))
+            self._append(entry, (entry.topic, _ALL_SYMBOLS))
+            self._append(entry, (entry.topic, entry.symbol))
 
-    def _note(self, entry: Entry, place: tuple[Topic, str]) -> None:
-        for group in self._index.get(place, ()):
-            if entry.is_for(group.selection):
+    def _append(self, entry: LogEntry, key: tuple[Topic, str]) -> None:
+        for group in self._index.get(key, ()):
+            if entry.matches(group.selection):
                 group.pending.append(entry)
-                self._touched[group] = None
+                self._with_pending[group] = None
 
-    def take_touched(self) -> list[SubscriberGroup]:
-        """Return the groups for which something was noted since the last time."""
-        touched = list(self._touched)
-        self._touched.clear()
-        return touched
+    def take_pending(self) -> list[SubscriberGroup]:
+        """Return the groups to which entries were routed since the last call."""
+        groups = list(self._with_pending)
+        self._with_pending.clear()
+        return groups
 
-    def want(self, topic: Topic, symbol: str) -> bool:
-        """Tell whether any group takes a topic for a symbol; may be asked from any thread."""
-        return (topic, _ANY_SYMBOL) in self._index or (topic, symbol) in self._index
+    def has_subscribers(self, topic: Topic, symbol: str) -> bool:
+        """Return whether any group carries a topic and symbol; callable from any thread."""
+        return (topic, _ALL_SYMBOLS) in self._index or (topic, symbol) in self._index
 
-    def clients(self) -> list[Subscriber]:
-        """Return every client."""
-        groups = chain.from_iterable(self._groups.values())
-        return [client for group in groups for client in group.members]
+    def subscribers(self) -> list[Subscriber]:
+        """Return all subscribers."""
+        return list(self._group_of)

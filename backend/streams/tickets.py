@@ -1,4 +1,4 @@
-"""Tickets: single-use passes for clients that cannot set headers, good for half a minute."""
+"""Tickets: single-use credentials for clients that cannot set headers, valid for 30 seconds."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from backend.errors import InvalidToken, StreamsFull
 
 T = TypeVar("T")
 
-TICKET_S = 30
-MOST_TICKETS = 10_000
+TICKET_LIFETIME_S = 30
+MAX_TICKETS = 10_000
 
 
 class Tickets(Generic[T]):
-    """Unspent tickets and whose they are; in memory, by hash, so that none can be read back."""
+    """Unspent tickets and their owners, in memory, by hash, so that none can be read back."""
 
     def __init__(
-        self, most: int = MOST_TICKETS, clock: Callable[[], float] = time.monotonic
+        self, max_unspent: int = MAX_TICKETS, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._most = most
+        self._max_unspent = max_unspent
         self._clock = clock
         self._lock = threading.Lock()
-        self._unspent: dict[bytes, tuple[float, T]] = {}  # in the order of their end
+        self._unspent: dict[bytes, tuple[float, T]] = {}  # in the order of their expiry
 
     def issue(self, owner: T) -> str:
         """Create a ticket; raises `StreamsFull` while too many are unspent."""
         ticket = secrets.token_urlsafe(32)
         with self._lock:
-            self._drop_expired()
-            if len(self._unspent) >= self._most:
-                raise StreamsFull("too many tickets are unspent", retry_after_s=TICKET_S)
-            self._unspent[_hash(ticket)] = (self._clock() + TICKET_S, owner)
+            self._delete_expired()
+            if len(self._unspent) >= self._max_unspent:
+                raise StreamsFull("too many tickets are unspent", retry_after_s=TICKET_LIFETIME_S)
+            self._unspent[_hash(ticket)] = (self._clock() + TICKET_LIFETIME_S, owner)
         return ticket
 
     def redeem(self, ticket: str) -> T:
@@ -44,13 +44,13 @@ class Tickets(Generic[T]):
         Raises `InvalidToken` when it was spent, has expired or was never issued.
         """
         with self._lock:
-            self._drop_expired()
+            self._delete_expired()
             found = self._unspent.pop(_hash(ticket), None)
         if found is None:
             raise InvalidToken("the ticket was spent, has expired or was never issued")
         return found[1]
 
-    def _drop_expired(self) -> None:
+    def _delete_expired(self) -> None:
         now = self._clock()
         while self._unspent:
             key = next(iter(self._unspent))

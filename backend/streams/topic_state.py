@@ -1,4 +1,4 @@
-"""Each topic as it stands: the fold of its events, from which snapshots are made."""
+"""TopicState: each topic's present items, folded from its events, from which snapshots are made."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import get_args
 
 from backend.ports.events import Event
 from backend.schemas.topics import Topic
-from backend.streams.event_log import Items, Selection, chosen
+from backend.streams.selection import Items, Selection, select_items
 from backend.streams.sse import EventId, snapshot_frame
 
-MOST_SHOWN = 100
-_ENDLESS: frozenset[Topic] = frozenset({"trades", "notifications", "logs"})
+MAX_RECENT_ITEMS = 100
+_UNBOUNDED: frozenset[Topic] = frozenset({"trades", "notifications", "logs"})
 
 
 class TopicState:
-    """The state after all events so far. Of what never ends, such as trades, the newest hundred."""
+    """Items of each topic after all events so far; of unbounded topics only the newest 100."""
 
     def __init__(self) -> None:
         self._topics: dict[Topic, dict[str, tuple[str | None, bytes]]] = {
@@ -22,33 +22,35 @@ class TopicState:
         }
 
     def apply(self, event: Event) -> None:
-        """Take one event in."""
+        """Fold one event in."""
         items = self._topics[event.topic]
         if event.item is None:
             items.pop(event.key, None)
             return
-        if event.topic in _ENDLESS:
-            items.pop(event.key, None)  # the newest stands last
+        if event.topic in _UNBOUNDED:
+            items.pop(event.key, None)  # the newest item comes last
         items[event.key] = (event.symbol, event.item)
-        if event.topic in _ENDLESS and len(items) > MOST_SHOWN:
+        if event.topic in _UNBOUNDED and len(items) > MAX_RECENT_ITEMS:
             del items[next(iter(items))]
 
     def replace(self, topic: Topic, items: Items) -> Items:
-        """Replace a topic's state and return what it now is."""
+        """Replace a topic's items and return a copy of those that are kept."""
         newest = list(items.items())
-        self._topics[topic] = dict(newest[-MOST_SHOWN:] if topic in _ENDLESS else newest)
+        self._topics[topic] = dict(newest[-MAX_RECENT_ITEMS:] if topic in _UNBOUNDED else newest)
         return dict(self._topics[topic])
 
-    def snapshots(self, at: EventId, selection: Selection) -> bytes:
-        """Spell a snapshot of each topic of a selection, in one piece.
+    def snapshot_frames(self, event_id: EventId, selection: Selection) -> bytes:
+        """Build a snapshot of each topic of a selection, joined.
 
-        Only the last bears the id: who loses the connection before it arrives has
-        no place yet that leaves out the others.
+        Only the last one bears the id: a client that loses the connection in between
+        has no id yet that would skip the remaining snapshots.
         """
         last = selection.topics[-1] if selection.topics else None
         return b"".join(
             snapshot_frame(
-                at if topic == last else None, topic, chosen(topic, self._topics[topic], selection)
+                event_id if topic == last else None,
+                topic,
+                select_items(topic, self._topics[topic], selection),
             )
             for topic in selection.topics
         )

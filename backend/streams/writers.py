@@ -1,4 +1,4 @@
-"""The two ways out: a socket that the hub writes itself, and a pipe that a request iterates."""
+"""Stream writers: sockets that the hub writes itself, and a pipe that a WSGI request iterates."""
 
 from __future__ import annotations
 
@@ -19,92 +19,92 @@ _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class StreamWriter(Protocol):
-    """Where a client's bytes go. The hub's thread calls it; nothing here waits.
+    """Non-blocking output of one subscriber, called by the hub's thread.
 
-    `descriptor` is that of the socket to which whole events may be sent past
-    `write`, and -1 where there is none.
+    `descriptor` is that of the socket, to which whole batches may be sent without
+    `write`; -1 where there is none.
     """
 
     descriptor: c_int
 
     def open(self, selector: selectors.BaseSelector, owner: object) -> None:
-        """Start; what happens to a socket is then reported by the selector with `owner`."""
+        """Begin; socket events are then reported by the selector with `owner` as their data."""
 
     def write(self, data: bytes) -> int:
-        """Take as much as there is room for; raises OSError when the client is gone."""
+        """Write and return how much was taken; raises OSError if the client is gone."""
 
-    def ask_for_room(self, wanted: bool) -> None:
-        """Report, or report no longer, that there is room."""
+    def notify_when_writable(self, enabled: bool) -> None:
+        """Start or stop reporting that there is room."""
 
     def close(self) -> None:
-        """End after what was taken."""
+        """Close; what was taken is still delivered."""
 
 
 class SocketWriter:
-    """A client's own socket, taken over from the server.
+    """Client's connection, handed over by the server.
 
     Its send buffer is small, so that a slow client gets new prices and not a
-    megabyte of old ones. A client that vanished without a word is given up by
-    the kernel when it has acknowledged nothing for `vanished_s`.
+    megabyte of old ones. The kernel drops the connection of a client that has
+    acknowledged nothing for `user_timeout_s` (TCP_USER_TIMEOUT).
     """
 
-    def __init__(self, sock: socket.socket, vanished_s: float) -> None:
+    def __init__(self, sock: socket.socket, user_timeout_s: float) -> None:
         self._socket = sock
         self._selector: selectors.BaseSelector | None = None
         self._owner: object = None
         self.descriptor = c_int(sock.fileno())
         sock.setblocking(False)
         if sock.family == socket.AF_UNIX:
-            return  # one end of a pair: whoever has the other one has the client
+            return  # one end of a pair: the TLS relay at the other end sets the options
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(vanished_s * 1000))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(user_timeout_s * 1000))
 
     def open(self, selector: selectors.BaseSelector, owner: object) -> None:
-        """Watch for the client's end."""
+        """Watch for the client's disconnect."""
         selector.register(self._socket, _READ, owner)
         self._selector, self._owner = selector, owner
 
     def write(self, data: bytes) -> int:
-        """Send what the kernel takes."""
+        """Send and return what the kernel took."""
         return send(self._socket, data)
 
-    def ask_for_room(self, wanted: bool) -> None:
-        """Watch, or no longer watch, for the socket to become writable."""
+    def notify_when_writable(self, enabled: bool) -> None:
+        """Start or stop watching for the socket to become writable."""
         if self._selector is not None:
-            events = _READ | _WRITE if wanted else _READ
+            events = _READ | _WRITE if enabled else _READ
             self._selector.modify(self._socket, events, self._owner)
 
     def close(self) -> None:
-        """Give the descriptor back; the kernel still delivers what it has taken."""
+        """Close the descriptor; the kernel still delivers what it has taken."""
         if self._selector is not None:
             self._selector.unregister(self._socket)
             self._selector = None
-        self.descriptor.value = -1  # another connection may have the number next
+        self.descriptor.value = -1  # another connection may get the number next
         self._socket.close()
 
 
 class SharedSocketWriter(SocketWriter):
-    """A descriptor of its own for a WebSocket that somebody else reads; it only writes."""
+    """Duplicated descriptor of a WebSocket that is read elsewhere; it only writes."""
 
     is_closed = False
 
     def open(self, selector: selectors.BaseSelector, owner: object) -> None:
-        """Watch for nothing: the reader notices the client's end."""
-        self._watched, self._owner = selector, owner
+        """Store the selector; the reader notices the client's disconnect."""
+        self._available, self._owner = selector, owner
 
-    def ask_for_room(self, wanted: bool) -> None:
-        """Watch, or no longer watch, for the socket to become writable."""
-        if wanted and self._selector is None:
-            self._selector = self._watched
+    def notify_when_writable(self, enabled: bool) -> None:
+        """Start or stop watching for the socket to become writable."""
+        if enabled and self._selector is None:
+            self._selector = self._available
             self._selector.register(self._socket, _WRITE, self._owner)
-        elif not wanted and self._selector is not None:
+        elif not enabled and self._selector is not None:
             self._selector.unregister(self._socket)
             self._selector = None
 
     def close(self) -> None:
-        """Send nothing more; the reader takes the client's last words and closes."""
+        """Shut down writing; the reader drains and closes the connection."""
         self.is_closed = True
         with suppress(OSError):  # the client is gone
             self._socket.shutdown(socket.SHUT_WR)
@@ -112,12 +112,12 @@ class SharedSocketWriter(SocketWriter):
 
 
 class PipeWriter:
-    """A bounded pipe between the hub's thread and the request that iterates it."""
+    """Bounded byte pipe from the hub's thread to the request that iterates it."""
 
-    def __init__(self, signal: Signal, report_room: Callable[[], None]) -> None:
+    def __init__(self, signal: Signal, on_writable: Callable[[], None]) -> None:
         self.descriptor = c_int(-1)
         self._signal = signal
-        self._report_room = report_room
+        self._on_writable = on_writable
         self._lock = threading.Lock()  # held for a few instructions, so the hub greenlet may wait
         self._chunks: list[bytes] = []
         self._size = 0
@@ -125,10 +125,10 @@ class PipeWriter:
         self._closed = False
 
     def open(self, selector: selectors.BaseSelector, owner: object) -> None:
-        """Need nothing from the selector."""
+        """Do nothing: a pipe needs no selector."""
 
     def write(self, data: bytes) -> int:
-        """Take what there is room for in `PIPE_BYTES`."""
+        """Take up to `PIPE_BYTES` minus what is queued."""
         with self._lock:
             taken = data[: PIPE_BYTES - self._size]
             self._chunks.append(taken)
@@ -137,17 +137,17 @@ class PipeWriter:
         self._signal.set()
         return len(taken)
 
-    def ask_for_room(self, wanted: bool) -> None:
-        """Do nothing: a pipe that refused something reports by itself when it was emptied."""
+    def notify_when_writable(self, enabled: bool) -> None:
+        """Do nothing: a pipe that refused data reports by itself once it is emptied."""
 
     def close(self) -> None:
-        """Let the iteration end."""
+        """End the iteration."""
         with self._lock:
             self._closed = True
         self._signal.set()
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield all that waits in one piece, again and again; waits on the host in between."""
+        """Yield what is queued, joined, until the pipe is closed; waits on the host in between."""
         while True:
             data, closed = self._take()
             if data:
@@ -165,5 +165,5 @@ class PipeWriter:
             self._size, self._refused = 0, False
             closed = self._closed
         if refused:
-            self._report_room()
+            self._on_writable()
         return data, closed

@@ -27,11 +27,11 @@ class ConnectionLimits:
 
     def admit(self) -> StreamSlot:
         """Count one socket; raises `StreamsFull`."""
-        return self._all.take(_STRANGER)
+        return self._all.acquire(_STRANGER)
 
     def admit_stranger(self) -> StreamSlot:
         """Count one socket whose client is not known yet; raises `StreamsFull`."""
-        return self._strangers.take(_STRANGER)
+        return self._strangers.acquire(_STRANGER)
 
     def close(self) -> None:
         """Take no more requests: the bot is about to stop."""

@@ -86,11 +86,11 @@ class Session:
         self._client: Subscriber | None = None
         self._work = Pool(MOST_IN_WORK)
         with contextlib.ExitStack() as places:
-            places.callback(sockets.admit().give_back)
+            places.callback(sockets.admit().release)
             self._known = contextlib.ExitStack()  # closes as soon as the client is known
             self._new_client = None
             if principal is None:
-                self._known.callback(sockets.admit_stranger().give_back)
+                self._known.callback(sockets.admit_stranger().release)
             else:
                 self._new_client = self._seat(principal)
             self._places = places.pop_all()
@@ -98,7 +98,7 @@ class Session:
     def take_over(self, sock: socket.socket) -> None:
         """Begin on a connection whose handshake has been answered."""
         try:
-            self._outlet: SharedSocketWriter = self._hub.share(sock)
+            self._outlet: SharedSocketWriter = self._hub.shared_writer(sock)
         except OSError:  # gone already
             sock.close()
             self._leave()
@@ -141,7 +141,7 @@ class Session:
         elif frame is None:
             self._hub.detach(self._client)
         else:
-            self._hub.dismiss(self._client, frame)
+            self._hub.close_after(self._client, frame)
         self._wire.drain()
         self._wire.close()
         self._leave()
@@ -152,7 +152,7 @@ class Session:
 
     def _say(self, frame: bytes) -> None:
         if self._client is not None:
-            self._hub.tell(self._client, frame)
+            self._hub.send_control(self._client, frame)
             return
         try:
             self._wire.send(frame)
@@ -215,7 +215,7 @@ class Session:
             raise Forbidden("the socket is another user's")
         else:
             require_topics(self._selection.topics, principal)
-            self._hub.renew(self._client, holder(principal))
+            self._hub.renew_access(self._client, holder(principal))
             self._say(head.succeed(self._shown()))
         self._principal = principal
 
@@ -234,7 +234,7 @@ class Session:
         topics = require_topics(query.chosen_topics() or (), principal)
         symbols = require_symbols(query.chosen_symbols())
         self._selection = Selection(topics, symbols, WEBSOCKET, query.chosen_intervals())
-        return self._hub.seat(self._selection, holder(principal), query.after)
+        return self._hub.reserve(self._selection, holder(principal), query.after)
 
     def _enter(self, new_client: Callable[[StreamWriter], Subscriber]) -> None:
         self._client = new_client(self._outlet)
@@ -266,7 +266,7 @@ class Session:
     def _choose(self, head: Head, selection: Selection, after: str | None) -> None:
         assert self._client is not None  # noqa: S101 - who is not known yet does not get here
         answer = head.succeed(_shown(selection))
-        self._hub.choose(self._client, selection, after, answer)
+        self._hub.change_selection(self._client, selection, after, answer)
         self._selection = selection
 
     def _counted(self) -> Principal:

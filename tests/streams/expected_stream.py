@@ -52,7 +52,7 @@ class History:
             topic: {
                 key: value
                 for key, (symbol, value) in self.state.get(topic, {}).items()
-                if selection.takes_symbol(symbol)
+                if selection.includes_symbol(symbol)
             }
             for topic in selection.topics
         }
@@ -62,7 +62,7 @@ class History:
         return max(
             number
             for number, entry in enumerate(self.entries, 1)
-            if selection.takes(entry.topic, entry.symbol)
+            if selection.includes(entry.topic, entry.symbol)
         )
 
     def wanted(self, after: int, before: int, selection: Selection) -> list[Told]:
@@ -70,7 +70,7 @@ class History:
         return [
             entry
             for number, entry in enumerate(self.entries[after : before - 1], after + 1)
-            if selection.takes(entry.topic, entry.symbol) and not self._is_superseded(number)
+            if selection.includes(entry.topic, entry.symbol) and not self._is_superseded(number)
         ]
 
     def _is_superseded(self, number: int) -> bool:

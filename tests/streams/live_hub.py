@@ -130,7 +130,7 @@ class Live:
             user, time.time() + float(query.get("life", 3600)), lambda: user not in self.revoked
         )
         try:
-            body = self.hub.open(selection, holder, environ.get("HTTP_LAST_EVENT_ID"))
+            body = self.hub.open_stream(selection, holder, environ.get("HTTP_LAST_EVENT_ID"))
         except ApiError as error:
             start_response(f"{error.status} No", [("Content-Type", "text/plain")])
             return [error.type.encode()]

@@ -95,7 +95,7 @@ class Outlet:
         self.received += taken
         return len(taken)
 
-    def ask_for_room(self, wanted: bool) -> None:
+    def notify_when_writable(self, enabled: bool) -> None:
         """Need nothing: the world says when there is room."""
 
     def close(self) -> None:
@@ -112,13 +112,13 @@ class Connection:
             self.writer,
             follower.selection,
             StreamOwner("somebody", float("inf"), lambda: True),
-            seats.take("somebody"),
+            seats.acquire("somebody"),
             parse_event_id(follower.last_id) if follower.last_id else None,
         )
 
 
 class StillWorld(World):
-    """A delivery, and outlets that take few bytes at a time.
+    """A dispatcher, and outlets that take few bytes at a time.
 
     Events are noted for the groups before they are sent, and all else may happen in
     between, as it may while other groups have their turn.
@@ -136,25 +136,26 @@ class StillWorld(World):
         self._starts += 1
         self.history = History()
         log = EventLog(f"{self._starts:x}", capacity)
-        self._delivery = Dispatcher(log, selectors.SelectSelector(), Intervals(slow_s=slow_s))
+        intervals = Intervals(conflate_after_s=slow_s)
+        self._dispatcher = Dispatcher(log, selectors.SelectSelector(), intervals)
 
     def wave(self) -> None:
-        self._delivery.send_wave()
+        self._dispatcher.broadcast()
 
     def beat(self) -> None:
-        self._delivery.send_heartbeats(SSE)
+        self._dispatcher.send_heartbeats(SSE)
 
     def end(self, who: int) -> None:
         """End a follower's stream with what it has room for."""
         if who in self._connections:
-            self._delivery.end(self._connections[who].client, "server_stopping")
+            self._dispatcher.end(self._connections[who].client, "server_stopping")
             self.read(who, 0)
             self.lose(who)
 
     def open(self, who: int) -> None:
         if who not in self._connections:
             connection = self._connections[who] = Connection(self.followers[who], self._seats)
-            self._delivery.attach(connection.client)
+            self._dispatcher.attach(connection.client)
 
     def stall(self, who: int, room: int) -> None:
         """Let a follower read all there is, and from then on only so many bytes."""
@@ -165,7 +166,7 @@ class StillWorld(World):
     def lose(self, who: int) -> None:
         connection = self._connections.pop(who, None)
         if connection is not None:
-            self._delivery.drop(connection.client)
+            self._dispatcher.disconnect(connection.client)
 
     def read(self, who: int, count: int) -> None:
         """Let a follower take so many bytes, and compare with the history."""
@@ -173,7 +174,7 @@ class StillWorld(World):
         if connection is None:
             return
         connection.writer.room += count
-        self._delivery.catch_up(connection.client)
+        self._dispatcher.catch_up(connection.client)
         received, connection.writer.received = connection.writer.received, b""
         for event in connection.parser.feed(received):
             self.followers[who].take(event, self.history)
@@ -187,10 +188,10 @@ class StillWorld(World):
             follower.judge(self.history)
 
     def _take(self, event: Event) -> None:
-        self._delivery.take(event)
+        self._dispatcher.append(event)
 
     def _reload(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
-        self._delivery.reload(topic, items)
+        self._dispatcher.replace_snapshot(topic, items)
 
 
 class LiveWorld(World):
@@ -207,7 +208,7 @@ class LiveWorld(World):
         self.close()
         self.history = History()
         self._old_ids = [follower.last_id for follower in self.followers]
-        self._live = Live(capacity=capacity, pace=Intervals(slow_s=slow_s))
+        self._live = Live(capacity=capacity, intervals=Intervals(conflate_after_s=slow_s))
 
     def close(self) -> None:
         for who in list(self._clients):

@@ -14,7 +14,7 @@ from tests.streams.stream_client import wait_until
 
 
 def test_a_user_has_a_bound(start_live: StartLive) -> None:
-    live = start_live(most_per_user=2)
+    live = start_live(max_streams_per_user=2)
     first, second = live.open("topics=bot&user=a"), live.open("topics=bot&user=a")
     assert (first.status, second.status) == (200, 200)
     third = live.open("topics=bot&user=a")
@@ -24,7 +24,7 @@ def test_a_user_has_a_bound(start_live: StartLive) -> None:
 
 
 def test_the_server_has_a_bound(start_live: StartLive) -> None:
-    live = start_live(most=2)
+    live = start_live(max_streams=2)
     assert [live.open(f"topics=bot&user={number}").status for number in range(2)] == [200, 200]
     refused = live.open("topics=bot&user=2")
     assert (refused.status, refused.body()) == (503, b"streams_full")
@@ -32,7 +32,7 @@ def test_the_server_has_a_bound(start_live: StartLive) -> None:
 
 @pytest.mark.parametrize("way_out", ["handed over", "greenlets", "threads"])
 def test_who_leaves_makes_room(start_live: StartLive, way_out: WayOut) -> None:
-    live = start_live(way_out, most=1, pace=Intervals(heartbeat_s=0.1))
+    live = start_live(way_out, max_streams=1, intervals=Intervals(heartbeat_s=0.1))
     client = live.open("topics=bot")
     client.take(1)
     client.close()
@@ -40,7 +40,7 @@ def test_who_leaves_makes_room(start_live: StartLive, way_out: WayOut) -> None:
 
 
 def test_a_connection_that_breaks_makes_room(start_live: StartLive) -> None:
-    live = start_live(most=1)
+    live = start_live(max_streams=1)
     client = live.open("topics=bot")
     client.take(1)
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -49,12 +49,12 @@ def test_a_connection_that_breaks_makes_room(start_live: StartLive) -> None:
 
 
 def test_who_only_asks_for_the_head_takes_no_room(start_live: StartLive) -> None:
-    live = start_live(most=1)
+    live = start_live(max_streams=1)
     assert live.open("topics=bot", method="HEAD").status == 200
     wait_until(lambda: live.open("topics=bot").status == 200)
 
 
 def test_a_refused_stream_takes_no_room(start_live: StartLive) -> None:
-    live = start_live(most=1)
+    live = start_live(max_streams=1)
     assert live.open("topics=bot", last_event_id="nonsense").status == 400
     assert live.open("topics=bot").status == 200

@@ -42,7 +42,7 @@ def test_revoked_access_ends_the_users_streams_and_no_other(any_live: Live) -> N
 
 
 def test_nothing_is_sent_after_access_was_lost(start_live: StartLive) -> None:
-    live = start_live(pace=Intervals(check_s=0.1))
+    live = start_live(intervals=Intervals(access_check_s=0.1))
     client = live.open("topics=orders&user=gone")
     client.take(1)
     live.revoked.add("gone")
@@ -53,7 +53,7 @@ def test_nothing_is_sent_after_access_was_lost(start_live: StartLive) -> None:
 
 
 def test_a_client_that_reads_nothing_loses_its_stream_as_well(start_live: StartLive) -> None:
-    live = start_live(most_per_user=1)
+    live = start_live(max_streams_per_user=1)
     client = live.open("topics=orders&user=gone", receive_buffer=4096)
     client.take(1)
     for number in range(1000):

@@ -151,7 +151,7 @@ class Follower:
         if event.name == "reset":
             self.state, self.number = {}, None
         elif event.id is not None:
-            number = parse_event_id(event.id).number
+            number = parse_event_id(event.id).journal_number
             topic = event.name.removesuffix("_told")
             is_new = topic in JOURNALLED
             if self.number is not None:
@@ -264,7 +264,7 @@ lives = st.lists(st.tuples(st.lists(step, max_size=12), rare), min_size=1, max_s
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    house = House(Path(tmp_path_factory.mktemp("house")), most_per_user=1000)
+    house = House(Path(tmp_path_factory.mktemp("house")), max_streams_per_user=1000)
     yield house
     house.close()
 

@@ -43,24 +43,24 @@ class Breaking(Outlet):
 
 
 class Stage:
-    """A delivery with room for one client."""
+    """A dispatcher with room for one client."""
 
     def __init__(self, **pace: float) -> None:
         self.seats = StreamLimits(1, 1)
-        self.delivery = Dispatcher(
+        self.dispatcher = Dispatcher(
             EventLog("a", 100), selectors.SelectSelector(), Intervals(**pace)
         )
-        self.upkeep = Housekeeping(self.delivery, Intervals(**pace))
+        self.housekeeping = Housekeeping(self.dispatcher, Intervals(**pace))
         self.writer = Breaking()
         self.writer.room = 10**6
 
     def attach(self) -> Subscriber:
-        client = Subscriber(self.writer, ORDERS, HOLDER, self.seats.take("somebody"), None)
-        self.delivery.attach(client)
+        client = Subscriber(self.writer, ORDERS, HOLDER, self.seats.acquire("somebody"), None)
+        self.dispatcher.attach(client)
         return client
 
     def is_empty(self) -> bool:
-        return not self.delivery.clients() and self.seats.take("somebody") is not None
+        return not self.dispatcher.subscribers() and self.seats.acquire("somebody") is not None
 
 
 @pytest.mark.parametrize("moment", ["open", "write"])
@@ -75,8 +75,8 @@ def test_a_connection_that_breaks_in_a_wave_is_forgotten() -> None:
     stage = Stage()
     stage.attach()
     stage.writer.breaks_at = "write"
-    stage.delivery.take(make_event("orders", "a", 1))
-    stage.delivery.send_wave()
+    stage.dispatcher.append(make_event("orders", "a", 1))
+    stage.dispatcher.broadcast()
     assert stage.is_empty()
 
 
@@ -84,7 +84,7 @@ def test_a_connection_that_breaks_at_a_heartbeat_is_forgotten() -> None:
     stage = Stage(heartbeat_s=0)
     stage.attach()
     stage.writer.breaks_at = "write"
-    stage.upkeep.keep_time()
+    stage.housekeeping.run_due()
     assert stage.is_empty()
 
 
@@ -92,11 +92,11 @@ def test_half_a_heartbeat_is_completed_before_the_next_event() -> None:
     stage = Stage(heartbeat_s=0)
     client = stage.attach()
     stage.writer.received, stage.writer.room = b"", 1
-    stage.upkeep.keep_time()
-    stage.delivery.take(make_event("orders", "a", 1))
-    stage.delivery.send_wave()
+    stage.housekeeping.run_due()
+    stage.dispatcher.append(make_event("orders", "a", 1))
+    stage.dispatcher.broadcast()
     stage.writer.room = 10**6
-    stage.delivery.catch_up(client)
+    stage.dispatcher.catch_up(client)
     parser = Parser()
     [event] = parser.feed(stage.writer.received)
     assert (parser.heartbeats, event.data["value"]) == (1, 1)
@@ -105,8 +105,8 @@ def test_half_a_heartbeat_is_completed_before_the_next_event() -> None:
 def test_leaving_twice_frees_one_seat() -> None:
     stage = Stage()
     client = stage.attach()
-    stage.delivery.drop(client)
-    stage.delivery.drop(client)
+    stage.dispatcher.disconnect(client)
+    stage.dispatcher.disconnect(client)
     assert stage.is_empty()
 
 
@@ -157,11 +157,11 @@ def test_a_defect_of_the_hub_costs_the_connection_but_no_event(
     assert client.rest() == []
     [event] = live.open("topics=orders", last_event_id=client.last_id).take(1)
     assert event.data == {"key": "c", "value": 2}
-    assert "streams failed and start over" in capsys.readouterr().out
+    assert "streams failed: all subscribers are disconnected" in capsys.readouterr().out
 
 
 def test_a_socket_that_is_gone_before_its_stream_begins_frees_its_seat(live: Live) -> None:
-    body = live.hub.open(ORDERS, HOLDER)
+    body = live.hub.open_stream(ORDERS, HOLDER)
     gone = socket.socket()
     gone.close()
     body.take_over(gone)
@@ -169,7 +169,7 @@ def test_a_socket_that_is_gone_before_its_stream_begins_frees_its_seat(live: Liv
 
 
 def test_a_stream_that_begins_after_the_end_is_closed(live: Live) -> None:
-    body = live.hub.open(ORDERS, HOLDER)
+    body = live.hub.open_stream(ORDERS, HOLDER)
     live.hub.close()
     ours, theirs = socket.create_server(("127.0.0.1", 0)), socket.socket()
     with ours, theirs:

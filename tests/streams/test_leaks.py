@@ -67,7 +67,8 @@ def is_socket(descriptor: str) -> bool:
 def test_a_crowd_leaves_nothing_behind(
     start_live: StartLive, way_out: WayOut, leave: Callable[[SseClient], None]
 ) -> None:
-    live = start_live(way_out, most_per_user=10 * CROWD, pace=Intervals(heartbeat_s=0.1))
+    often = Intervals(heartbeat_s=0.1)
+    live = start_live(way_out, max_streams_per_user=10 * CROWD, intervals=often)
     resident = live.open("topics=orders")
     resident.take(1)
     before = held()
@@ -80,7 +81,7 @@ def test_a_crowd_leaves_nothing_behind(
 
 
 def test_streams_that_stall_are_freed_when_they_end(start_live: StartLive) -> None:
-    live = start_live(capacity=100, most_per_user=10 * CROWD)
+    live = start_live(capacity=100, max_streams_per_user=10 * CROWD)
     before = held()
     crowd = [SseClient(live.port, "/?topics=orders", receive_buffer=4096) for _ in range(50)]
     for client in crowd:

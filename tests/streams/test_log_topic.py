@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from backend.ports.events import Event
 from backend.schemas.topics import Topic
 from backend.streams import LogTopic
-from backend.streams.log_topic import MOST_PER_SECOND
+from backend.streams.log_topic import MAX_LINES_PER_SECOND
 from tests.streams.live_hub import Live
 
 
@@ -33,25 +33,25 @@ def test_a_flood_of_lines_is_cut_and_counted() -> None:
     lines = LogTopic(listener)
     count = 0
     while not any(b"were left out" in event.data for event in listener.events):
-        lines.take("noisy", "info", "again")
+        lines.publish_line("noisy", "info", "again")
         count += 1
     shown = [json.loads(event.data)["log"]["text"] for event in listener.events]
     [notice] = [text for text in shown if "were left out" in text]
     assert int(notice.split()[0]) + shown.count("again") == count
-    assert shown.index(notice) >= MOST_PER_SECOND
+    assert shown.index(notice) >= MAX_LINES_PER_SECOND
 
 
 def test_a_long_line_is_cut() -> None:
     listener = Listener()
-    LogTopic(listener).take("noisy", "info", "é" * 10_000)
+    LogTopic(listener).publish_line("noisy", "info", "é" * 10_000)
     assert json.loads(listener.events[0].data)["log"]["text"] == "é" * 2000
 
 
 def test_the_newest_lines_are_on_show_in_order(live: Live) -> None:
     lines = LogTopic(live.hub)
-    for number in range(MOST_PER_SECOND):
-        lines.take("quiet", "info", str(number))
+    for number in range(MAX_LINES_PER_SECOND):
+        lines.publish_line("quiet", "info", str(number))
     [snapshot] = live.open("topics=logs").take(1)
     shown = [int(line["log"]["text"]) for line in snapshot.data["data"]]
     assert shown == sorted(shown)
-    assert shown[-1] == MOST_PER_SECOND - 1
+    assert shown[-1] == MAX_LINES_PER_SECOND - 1

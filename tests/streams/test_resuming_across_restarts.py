@@ -12,7 +12,7 @@ import pytest
 from backend.errors import EventsGone, MalformedRequest, StoreUnavailable
 from backend.schemas.common import utc_now
 from backend.streams import Intervals
-from backend.streams.journal_reader import PAGE
+from backend.streams.journal_reader import PAGE_SIZE
 from tests.streams.journalled_hub import House
 from tests.streams.live_hub import Live
 from tests.streams.stream_client import Sse, SseClient, wait_until
@@ -135,7 +135,7 @@ def test_symbols_choose_from_the_journal_too(house: House) -> None:
 
 @pytest.mark.parametrize("way_out", ["handed over", "greenlets", "threads"])
 def test_more_than_a_page_is_told_in_full(start_house: StartHouse, way_out: str) -> None:
-    count = 2 * PAGE + 10
+    count = 2 * PAGE_SIZE + 10
     house = start_house(way_out=way_out)
     last = follow(house, "topics=orders,trades", 2)
     for number in range(count):
@@ -260,7 +260,7 @@ def test_a_client_that_reads_nothing_of_its_replay_is_cut_off(start_house: Start
     for number in range(1500):
         house.publish("orders", "a", number, pad=4000)
     house.settle()
-    house.restart(most=1, pace=Intervals(stalled_s=0.5))
+    house.restart(max_streams=1, intervals=Intervals(stall_timeout_s=0.5))
     client = house.open("topics=orders", last_event_id=last, receive_buffer=4096)
     client.take(1)
     wait_until(lambda: house.open("topics=orders").status == 200)
@@ -272,7 +272,7 @@ def test_old_events_are_forgotten_at_the_start(start_house: StartHouse) -> None:
     for number in range(3):
         house.publish("orders", "a", number)
     house.settle()
-    house.restart(kept_for=timedelta(0))
+    house.restart(retention=timedelta(0))
     wait_until(lambda: len(house.journal.events_after(0, ["orders"], 10)) == 1)
 
 
@@ -281,13 +281,13 @@ def test_past_events_come_in_pages(house: House) -> None:
         house.publish("trades" if number == 2 else "orders", "a", number)
     house.settle()
     hub = house.live.hub
-    first = hub.past(None, ("orders", "trades"), 2)
-    second = hub.past(first.pagination.next_cursor, ("orders", "trades"), 3)
+    first = hub.past_events(None, ("orders", "trades"), 2)
+    second = hub.past_events(first.pagination.next_cursor, ("orders", "trades"), 3)
     shown = [*first.data, *second.data]
     assert [event.data["value"] for event in shown] == [0, 1, 2, 3, 4]
     assert [event.topic for event in shown] == ["orders", "orders", "trades", "orders", "orders"]
     assert second.pagination.next_cursor is None
-    assert hub.past(shown[-1].id, ("orders",), 10).data == []
+    assert hub.past_events(shown[-1].id, ("orders",), 10).data == []
 
 
 def test_past_events_follow_an_id_of_a_stream(house: House) -> None:
@@ -295,7 +295,7 @@ def test_past_events_follow_an_id_of_a_stream(house: House) -> None:
     last = follow(house, "topics=orders")
     house.publish("orders", "a", 1)
     house.restart()
-    [event] = house.live.hub.past(last, ("orders",), 10).data
+    [event] = house.live.hub.past_events(last, ("orders",), 10).data
     assert (event.event, event.data) == ("orders_changed", {"key": "a", "value": 1})
 
 
@@ -307,15 +307,15 @@ def test_past_events_that_are_gone_are_not_passed_over(house: House) -> None:
     hub = house.live.hub
     for gone in ("0-1", "0-99", f"abc-{2**90}"):
         with pytest.raises(EventsGone):
-            hub.past(gone, ("orders",), 10)
-    assert [event.data["value"] for event in hub.past(None, ("orders",), 10).data] == [2]
+            hub.past_events(gone, ("orders",), 10)
+    assert [event.data["value"] for event in hub.past_events(None, ("orders",), 10).data] == [2]
     with pytest.raises(MalformedRequest):
-        hub.past("nonsense", ("orders",), 10)
+        hub.past_events("nonsense", ("orders",), 10)
 
 
 def test_past_events_need_a_journal_that_can_be_read(house: House, live: Live) -> None:
     rename(house, "journal_events", "elsewhere")
     for hub in (house.live.hub, live.hub):
         with pytest.raises(StoreUnavailable):
-            hub.past(None, ("orders",), 10)
+            hub.past_events(None, ("orders",), 10)
     rename(house, "elsewhere", "journal_events")

@@ -40,7 +40,7 @@ def test_a_slow_client_gets_every_order_but_only_newest_prices(
     start_live: StartLive, way_out: WayOut
 ) -> None:
     rounds = MORE_THAN_ANY_BUFFERS // PAD // len(SYMBOLS)
-    live = start_live(way_out, capacity=100_000, pace=Intervals(slow_s=0.05))
+    live = start_live(way_out, capacity=100_000, intervals=Intervals(conflate_after_s=0.05))
     client = stall(live, "topics=prices,orders")
     flood(live, rounds)
     wait_until(lambda: live.hub.published["price_update"] == rounds * len(SYMBOLS))
@@ -59,7 +59,7 @@ def test_a_slow_client_gets_every_order_but_only_newest_prices(
 
 
 def test_a_client_that_pauses_briefly_misses_no_price(start_live: StartLive) -> None:
-    live = start_live(capacity=100_000, pace=Intervals(slow_s=60))
+    live = start_live(capacity=100_000, intervals=Intervals(conflate_after_s=60))
     client = stall(live, "topics=prices")
     flood(live, 400)
     events = client.take(1200)
@@ -102,7 +102,7 @@ def test_a_stalled_client_keeps_nobody_waiting(start_live: StartLive) -> None:
 
 
 def test_who_takes_nothing_for_long_is_cut_off(start_live: StartLive) -> None:
-    live = start_live(most=1, pace=Intervals(stalled_s=0.5))
+    live = start_live(max_streams=1, intervals=Intervals(stall_timeout_s=0.5))
     client = stall(live, "topics=prices")
     flood(live, MORE_THAN_BUFFERS // PAD // len(SYMBOLS))
     wait_until(lambda: live.open("topics=prices").status == 200)
@@ -128,7 +128,7 @@ def test_a_client_that_talks_is_shown_the_door(live: Live) -> None:
 
 
 def test_an_idle_stream_is_kept_open_by_heartbeats(start_live: StartLive) -> None:
-    live = start_live(pace=Intervals(heartbeat_s=0.1))
+    live = start_live(intervals=Intervals(heartbeat_s=0.1))
     client = live.open("topics=bot")
     client.take(1)
     wait_until(lambda: not client.poll(1024) and client.heartbeats >= 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backend.errors import InvalidToken, StreamsFull
-from backend.streams import TICKET_S, Tickets
+from backend.streams import TICKET_LIFETIME_S, Tickets
 
 
 class Clock:
@@ -23,7 +23,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def tickets(clock: Clock) -> Tickets[str]:
-    return Tickets(most=3, clock=clock)
+    return Tickets(max_unspent=3, clock=clock)
 
 
 def test_a_ticket_gives_its_owner_once(tickets: Tickets[str]) -> None:
@@ -36,7 +36,7 @@ def test_a_ticket_gives_its_owner_once(tickets: Tickets[str]) -> None:
 
 def test_a_ticket_lasts_half_a_minute(tickets: Tickets[str], clock: Clock) -> None:
     in_time, too_late = tickets.issue("anna"), tickets.issue("ben")
-    clock.now += TICKET_S - 0.01
+    clock.now += TICKET_LIFETIME_S - 0.01
     assert tickets.redeem(in_time) == "anna"
     clock.now += 0.01
     with pytest.raises(InvalidToken):
@@ -48,8 +48,8 @@ def test_unspent_tickets_have_a_bound(tickets: Tickets[str], clock: Clock) -> No
         tickets.issue(owner)
     with pytest.raises(StreamsFull) as refused:
         tickets.issue("dora")
-    clock.now += TICKET_S
-    assert refused.value.retry_after_s == TICKET_S
+    clock.now += TICKET_LIFETIME_S
+    assert refused.value.retry_after_s == TICKET_LIFETIME_S
     assert tickets.redeem(tickets.issue("dora")) == "dora"
 
 

@@ -43,7 +43,7 @@ steps = st.lists(
 
 
 class Talk:
-    """A delivery, one socket with little room, and what its client has made of what it heard."""
+    """A dispatcher, one socket with little room, and what its client has made of what it heard."""
 
     def __init__(self, capacity: int, slow_s: float) -> None:
         self.state: dict[str, dict[str, int]] = {}
@@ -54,17 +54,17 @@ class Talk:
         self._outlet = Outlet()
         self._protocol = Connection(CLIENT)
         self._text = ""
-        self._delivery = Dispatcher(
-            EventLog("a", capacity), selectors.SelectSelector(), Intervals(slow_s=slow_s)
+        self._dispatcher = Dispatcher(
+            EventLog("a", capacity), selectors.SelectSelector(), Intervals(conflate_after_s=slow_s)
         )
         holder = StreamOwner("somebody", float("inf"), lambda: True)
-        seat = StreamLimits(1, 1).take("somebody")
+        seat = StreamLimits(1, 1).acquire("somebody")
         self._client = Subscriber(self._outlet, self.chosen, holder, seat, None)
-        self._delivery.attach(self._client)
+        self._dispatcher.attach(self._client)
 
     def publish(self, topic: Topic, symbol: str, number: int, value: int) -> None:
         key = f"{symbol} {number}"
-        self._delivery.take(make_event(topic, key, value, symbol=symbol))
+        self._dispatcher.append(make_event(topic, key, value, symbol=symbol))
         self.truth[topic][key] = (symbol, value)
 
     def choose(self, chosen: tuple[Topic, ...], symbols: frozenset[str] | None) -> None:
@@ -73,19 +73,19 @@ class Talk:
         self._asked += 1
         words = text_message(b'{"answer":%d}' % self._asked)
         self.answers.append(self._asked)
-        self._delivery.choose(self._client, SelectionChange(self.chosen), words)
+        self._dispatcher.change_selection(self._client, SelectionChange(self.chosen), words)
 
     def wave(self) -> None:
-        self._delivery.send_wave()
+        self._dispatcher.broadcast()
 
     def beat(self) -> None:
         self.wave()
-        self._delivery.send_heartbeats(WEBSOCKET)
+        self._dispatcher.send_heartbeats(WEBSOCKET)
 
     def read(self, count: int) -> None:
         self.wave()
         self._outlet.room += count
-        self._delivery.catch_up(self._client)
+        self._dispatcher.catch_up(self._client)
         received, self._outlet.received = self._outlet.received, b""
         self._protocol.receive_data(received)
         for event in self._protocol.events():
@@ -120,7 +120,7 @@ class Talk:
             assert self.state[topic] == {
                 key: value
                 for key, (symbol, value) in self.truth[topic].items()
-                if self.chosen.takes_symbol(symbol)
+                if self.chosen.includes_symbol(symbol)
             }
 
 
