@@ -1,4 +1,4 @@
-"""Cursors: opaque places in a list, valid only for the list that gave them out."""
+"""Cursor pagination: opaque cursors, valid only for the list that issued them, and pages."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from backend.errors import InvalidCursor
 from backend.schemas.common import Model, Page, PageQuery, Pagination
 
 
-def encode_cursor(kind: str, place: int) -> str:
-    """Name a place in the list `kind`."""
-    return _encode(kind, place)
+def encode_cursor(kind: str, position: int) -> str:
+    """Return the cursor of a position in the list `kind`."""
+    return _encode(kind, position)
 
 
 def decode_cursor(kind: str, cursor: str | None) -> int | None:
-    """Return the place that `encode_cursor` was given; None for the start of the list.
+    """Return the position that `encode_cursor` was given; None for the start of the list.
 
     Raises `InvalidCursor` when it was not made for this list.
     """
     match _decode(kind, cursor):
         case None:
             return None
-        case int(place) if type(place) is int and 0 <= place < 2**63:
-            return place
+        case int(position) if type(position) is int and 0 <= position < 2**63:
+            return position
     raise InvalidCursor(f"cursor: not one of the {kind} list")
 
 
-def encode_text_cursor(kind: str, place: str) -> str:
-    """Name the place behind an entry that is known by a text."""
-    return _encode(kind, place)
+def encode_text_cursor(kind: str, position: str) -> str:
+    """Return the cursor of the position after an entry that is identified by a text."""
+    return _encode(kind, position)
 
 
 def decode_text_cursor(kind: str, cursor: str | None) -> str | None:
@@ -45,17 +45,17 @@ def decode_text_cursor(kind: str, cursor: str | None) -> str | None:
     match _decode(kind, cursor):
         case None:
             return None
-        case str(place) if "\x00" not in place:  # PostgreSQL takes no NUL
-            return place
+        case str(position) if "\x00" not in position:  # PostgreSQL takes no NUL
+            return position
     raise InvalidCursor(f"cursor: not one of the {kind} list")
 
 
-def _encode(kind: str, place: int | str) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([kind, place])).decode().rstrip("=")
+def _encode(kind: str, position: int | str) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([kind, position])).decode().rstrip("=")
 
 
 def _decode(kind: str, cursor: str | None) -> object:
-    """Return the place that a cursor of this list names."""
+    """Return the position in a cursor of this list."""
     if cursor is None:
         return None
     try:
@@ -64,12 +64,19 @@ def _decode(kind: str, cursor: str | None) -> object:
     except (UnicodeEncodeError, binascii.Error, orjson.JSONDecodeError):
         raise InvalidCursor("cursor: not one of ours") from None
     match found:
-        case [str(of), int() | str() as place] if of == kind:
-            return place
+        case [str(of), int() | str() as position] if of == kind:
+            return position
     raise InvalidCursor(f"cursor: not one of the {kind} list")
 
 
-class _Placed(Protocol):
+class RowCursor(NamedTuple):
+    """Position in a list sorted by time of creation and id, which together are unique."""
+
+    created_at: datetime
+    id: str
+
+
+class _ListedRow(Protocol):
     @property
     def id(self) -> str: ...
     @property
@@ -77,45 +84,36 @@ class _Placed(Protocol):
 
 
 M = TypeVar("M", bound=Model)
+R = TypeVar("R", bound=_ListedRow)
 
 
-R = TypeVar("R", bound=_Placed)
-
-
-def place(kind: str, cursor: str | None) -> Place | None:
-    """Return where the page that a cursor names begins; raises `InvalidCursor`."""
+def decode_row_cursor(kind: str, cursor: str | None) -> RowCursor | None:
+    """Return the row after which the page of a cursor begins; raises `InvalidCursor`."""
     text = decode_text_cursor(kind, cursor)
     if text is None:
         return None
     at, _, row_id = text.partition(" ")
-    created_at = _moment(at)
+    created_at = _parse_time(at)
     if created_at is None:
         raise InvalidCursor(f"cursor: not one of the {kind} list")
-    return Place(created_at, row_id)
+    return RowCursor(created_at, row_id)
 
 
-def page(kind: str, rows: Sequence[R], query: PageQuery, show: Callable[[R], M]) -> Page[M]:
-    """Make a page of rows, of which one more was read than the page holds."""
-    listed, more = rows[: query.limit], rows[query.limit :]
+def make_page(kind: str, rows: Sequence[R], query: PageQuery, view: Callable[[R], M]) -> Page[M]:
+    """Return a page of rows, newest first, of which one more than `limit` was read."""
+    listed, following = rows[: query.limit], rows[query.limit :]
     cursor = None
-    if more:
+    if following:
         cursor = encode_text_cursor(kind, f"{listed[-1].created_at.isoformat()} {listed[-1].id}")
     return Page(
-        data=[show(row) for row in listed],
+        data=[view(row) for row in listed],
         pagination=Pagination(limit=query.limit, next_cursor=cursor),
     )
 
 
-def _moment(text: str) -> datetime | None:
+def _parse_time(text: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         return None
     return None if found.tzinfo is None else found
-
-
-class Place(NamedTuple):
-    """When something was made, and its id: no two stand in one place."""
-
-    created_at: datetime
-    id: str

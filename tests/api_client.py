@@ -114,8 +114,8 @@ def running_backend(home: Path, **settings: object) -> Iterator[Flask]:
 def add_users(app: Flask) -> None:
     """Create a user of each role, named after it; the first admin stands already."""
     identity: Identity = app.extensions["backend"].identity
-    identity.accounts.create("viewer", PASSWORD, "viewer")
-    identity.accounts.create("trader", PASSWORD, "trader")
+    identity.users.create("viewer", PASSWORD, "viewer")
+    identity.users.create("trader", PASSWORD, "trader")
 
 
 def wait_until_ready(app: Flask) -> None:

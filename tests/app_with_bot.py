@@ -46,7 +46,7 @@ class Office:
         identity = self.app.extensions["backend"].identity
         for role in ("viewer", "trader"):
             with suppress(Conflict):  # known from an earlier start
-                identity.accounts.create(role, PASSWORD, role)
+                identity.users.create(role, PASSWORD, role)
         self.admin, self.trader, self.viewer = (
             Caller(self.app, name) for name in ("admin", "trader", "viewer")
         )

@@ -86,7 +86,7 @@ def logout(json: Logout) -> Envelope[SessionEnd]:
 @api.validate(resp=Response(HTTP_200=Envelope[User], HTTP_401=Problem), tags=["auth"])
 def get_me() -> Envelope[User]:
     """Show the caller's own account, with the scopes of the token or API key."""
-    return Envelope(data=services().identity.me(current_principal()))
+    return Envelope(data=services().identity.current_user(current_principal()))
 
 
 @auth.put("/password")
@@ -137,7 +137,7 @@ def list_sessions(query: PageQuery) -> Page[OpenSession]:
 @api.validate(resp=Response(HTTP_200=Envelope[SessionEnd], HTTP_404=Problem), tags=["auth"])
 def end_session(session_id: str) -> Envelope[SessionEnd]:
     """End one of the caller's sessions, wherever it is."""
-    services().identity.sessions.end(current_principal().user_id, session_id)
+    services().identity.sessions.revoke(current_principal().user_id, session_id)
     return Envelope(data=SessionEnd(ended="session"))
 
 

@@ -35,7 +35,7 @@ def ask_to_register(json: CodeWish) -> tuple[Envelope[CodeSent], int]:
 
     The answer is the same whether there is an account with the address or not.
     """
-    services().identity.mailed_codes.ask("register", json.email)
+    services().identity.email_codes.send("register", json.email)
     return Envelope(data=_SENT), 202
 
 
@@ -52,7 +52,7 @@ def register(json: Registration) -> tuple[Envelope[User], int]:
 
     A code works for ten minutes and takes five wrong tries.
     """
-    return Envelope(data=services().identity.mailed_codes.register(json)), 201
+    return Envelope(data=services().identity.email_codes.register(json)), 201
 
 
 @mailed_codes.post("/password-reset")
@@ -64,7 +64,7 @@ def ask_to_reset_password(json: CodeWish) -> tuple[Envelope[CodeSent], int]:
 
     The answer is the same whether there is an account with the address or not.
     """
-    services().identity.mailed_codes.ask("reset", json.email)
+    services().identity.email_codes.send("reset", json.email)
     return Envelope(data=_SENT), 202
 
 
@@ -77,5 +77,5 @@ def reset_password(json: PasswordReset) -> Envelope[PasswordWasReset]:
 
     A code works for ten minutes and takes five wrong tries. A second factor stays in force.
     """
-    services().identity.mailed_codes.reset(json)
+    services().identity.email_codes.reset(json)
     return Envelope(data=PasswordWasReset())

@@ -23,7 +23,7 @@ second_factor = Blueprint("second_factor", __name__, url_prefix="/auth/second-fa
 def begin_second_factor() -> Envelope[Enrolment]:
     """Begin to set up a second factor: put the secret into an app, then confirm with its code."""
     principal = current_principal()
-    begun = services().identity.second_factors.begin(principal.user_id, principal.username)
+    begun = services().identity.second_factors.enroll(principal.user_id, principal.username)
     return Envelope(data=begun)
 
 

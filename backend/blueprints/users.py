@@ -22,7 +22,7 @@ users = Blueprint("users", __name__, url_prefix="/users")
 @api.validate(resp=Response(HTTP_200=Page[User], HTTP_403=Problem), tags=["users"])
 def list_users(query: PageQuery) -> Page[User]:
     """List all users in the order of their names."""
-    return services().identity.accounts.page(query)
+    return services().identity.users.page(query)
 
 
 @users.post("")
@@ -35,7 +35,7 @@ def create_user(json: NewUser) -> tuple[Envelope[User], int, dict[str, str]]:
 
     Unless said otherwise they have to replace the password before they can do anything else.
     """
-    user = services().identity.accounts.create(
+    user = services().identity.users.create(
         json.username,
         json.password,
         json.role,
@@ -51,7 +51,7 @@ def create_user(json: NewUser) -> tuple[Envelope[User], int, dict[str, str]]:
 @api.validate(resp=Response(HTTP_200=Envelope[User], HTTP_404=Problem), tags=["users"])
 def get_user(user_id: str) -> Envelope[User]:
     """Show a user."""
-    return Envelope(data=services().identity.accounts.get(user_id))
+    return Envelope(data=services().identity.users.get(user_id))
 
 
 @users.patch("/<user_id>")
@@ -67,7 +67,7 @@ def change_user(user_id: str, json: UserChange) -> Envelope[User]:
     The last admin who may log in stays one. A new role takes force at once: tokens of the old
     one have to be refreshed.
     """
-    return Envelope(data=services().identity.accounts.change(user_id, json))
+    return Envelope(data=services().identity.users.change(user_id, json))
 
 
 @users.delete("/<user_id>")
@@ -79,7 +79,7 @@ def change_user(user_id: str, json: UserChange) -> Envelope[User]:
 )
 def remove_user(user_id: str) -> Envelope[Removal]:
     """Delete a user with their sessions and keys; what they did stays in the audit."""
-    services().identity.accounts.remove(user_id)
+    services().identity.users.remove(user_id)
     return Envelope(data=Removal(id=user_id))
 
 
@@ -110,7 +110,7 @@ def list_users_sessions(user_id: str, query: PageQuery) -> Page[OpenSession]:
 @api.validate(resp=Response(HTTP_200=Envelope[SessionEnd], HTTP_404=Problem), tags=["users"])
 def end_users_sessions(user_id: str) -> Envelope[SessionEnd]:
     """End all sessions of a user, and their streams; they may log in again, and keys go on."""
-    services().identity.sessions.end_all(user_id)
+    services().identity.sessions.revoke_all(user_id)
     return Envelope(data=SessionEnd(ended="everything"))
 
 
@@ -121,5 +121,5 @@ def end_users_sessions(user_id: str) -> Envelope[SessionEnd]:
 @api.validate(resp=Response(HTTP_200=Envelope[SessionEnd], HTTP_404=Problem), tags=["users"])
 def end_users_session(user_id: str, session_id: str) -> Envelope[SessionEnd]:
     """End one session of a user, and its streams."""
-    services().identity.sessions.end(user_id, session_id)
+    services().identity.sessions.revoke(user_id, session_id)
     return Envelope(data=SessionEnd(ended="session"))

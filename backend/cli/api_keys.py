@@ -36,7 +36,7 @@ def create(
         first = error.errors(include_input=False, include_url=False)[0]
         raise Refusal(f"{first['loc'][0]}: {first['msg']}") from None
     with opened_identity("api-key create", f"{username} {name}") as identity:
-        owner = identity.accounts.named(username)
+        owner = identity.users.find_by_username(username)
         made = identity.api_keys.create(owner.id, owner.role, new)
     click.echo(f"key, shown only now: {made.key}")
 
@@ -46,7 +46,7 @@ def create(
 def list_keys(username: str) -> None:
     """List a user's keys, the newest first."""
     with opened_identity() as identity:
-        owner = identity.accounts.named(username)
+        owner = identity.users.find_by_username(username)
         page = identity.api_keys.page(owner.id, PageQuery(limit=MAX_PAGE, cursor=None))
     for key in page.data:
         click.echo(_line(key))
@@ -58,7 +58,7 @@ def list_keys(username: str) -> None:
 def revoke(username: str, prefix: str) -> None:
     """Revoke the user's key that begins with PREFIX, as the list shows it."""
     with opened_identity("api-key revoke", f"{username} {prefix}") as identity:
-        owner = identity.accounts.named(username)
+        owner = identity.users.find_by_username(username)
         page = identity.api_keys.page(owner.id, PageQuery(limit=MAX_PAGE, cursor=None))
         found = [key.id for key in page.data if key.prefix == prefix]
         if not found:

@@ -24,7 +24,7 @@ from backend.store.encryption import Cipher
 class LocalIdentity(NamedTuple):
     """What a command may do to users."""
 
-    accounts: Users
+    users: Users
     api_keys: ApiKeys
     second_factors: SecondFactors
 
@@ -33,12 +33,12 @@ class LocalIdentity(NamedTuple):
 def opened_identity(action: str | None = None, whom: str = "") -> Iterator[LocalIdentity]:
     """Open the database's users; what `action` does to one leaves its trace in the audit."""
     with opened_database() as database, closing(Passwords(ThreadHost())) as passwords:
-        watch, outcome = StoreSync(database), "ok"
+        store_sync, outcome = StoreSync(database), "ok"
         try:
             yield LocalIdentity(
-                Users(database, passwords, watch),
-                ApiKeys(database, watch),
-                SecondFactors(database, watch, Cipher(settings())),
+                Users(database, passwords, store_sync),
+                ApiKeys(database, store_sync),
+                SecondFactors(database, store_sync, Cipher(settings())),
             )
         except ApiError as error:
             outcome = error.type

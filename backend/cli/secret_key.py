@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from backend.cli.common import Refusal, settings
-from backend.identity.signing_keys import rotate_kept_key
+from backend.identity.signing_keys import rotate_stored_key
 from backend.settings.model import SettingsError
 
 
@@ -18,7 +18,7 @@ def secret_key() -> None:
 def rotate() -> None:
     """Make a fresh key, in force from the next start; tokens of the present one stay good."""
     try:
-        rotate_kept_key(settings())
+        rotate_stored_key(settings())
     except SettingsError as error:
         raise Refusal(str(error)) from None
     click.echo("the next start signs with a fresh key")

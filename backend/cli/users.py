@@ -40,7 +40,7 @@ def create(username: str, role: str, email: str | None, password_stdin: bool) ->
     _check_email(email)
     password = _read_password() if password_stdin else secrets.token_urlsafe(16)
     with opened_identity("user create", username) as identity:
-        created = identity.accounts.create(
+        created = identity.users.create(
             username,
             password,
             role,  # type: ignore[arg-type]  # click checks it
@@ -58,7 +58,7 @@ def list_users() -> None:
     query = PageQuery(limit=MAX_PAGE, cursor=None)
     with opened_identity() as identity:
         while True:
-            page = identity.accounts.page(query)
+            page = identity.users.page(query)
             for found in page.data:
                 click.echo(_line(found))
             if page.pagination.next_cursor is None:
@@ -71,7 +71,7 @@ def list_users() -> None:
 def show(username: str) -> None:
     """Show a user."""
     with opened_identity() as identity:
-        found = identity.accounts.named(username)
+        found = identity.users.find_by_username(username)
     for name, value in found.model_dump(mode="json").items():
         click.echo(f"{name}: {_shown(value)}")
 
@@ -118,7 +118,7 @@ def reset_password(username: str, password_stdin: bool) -> None:
 def remove_second_factor(username: str) -> None:
     """Let a user log in by password alone, when app and recovery codes are lost."""
     with opened_identity("user remove-second-factor", username) as identity:
-        identity.second_factors.remove(identity.accounts.named(username).id)
+        identity.second_factors.remove(identity.users.find_by_username(username).id)
     click.echo(f"{username} logs in by password alone")
 
 
@@ -128,13 +128,13 @@ def remove_second_factor(username: str) -> None:
 def delete(username: str) -> None:
     """Delete a user."""
     with opened_identity("user delete", username) as identity:
-        identity.accounts.remove(identity.accounts.named(username).id)
+        identity.users.remove(identity.users.find_by_username(username).id)
     click.echo(f"deleted {username}")
 
 
 def _change(action: str, username: str, change: UserChange) -> None:
     with opened_identity(f"user {action}", username) as identity:
-        identity.accounts.change(identity.accounts.named(username).id, change)
+        identity.users.change(identity.users.find_by_username(username).id, change)
 
 
 def _check_email(email: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Who is calling and what they may do: passwords, tokens, roles."""
+"""Authentication and authorization: users, passwords, tokens, API keys, roles."""
 
 from backend.identity.principal import Principal
 from backend.identity.service import Identity

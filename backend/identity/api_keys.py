@@ -1,4 +1,4 @@
-"""API keys: made for scripts and apps, shown once, checked in memory."""
+"""API keys: created for scripts and apps, shown once, verified in memory."""
 
 from __future__ import annotations
 
@@ -8,80 +8,80 @@ import secrets
 from backend.errors import Conflict, FieldError, NotFound, ValidationFailed
 from backend.identity.roles import SCOPES
 from backend.identity.store_sync import StoreSync
-from backend.pagination import page, place
+from backend.pagination import decode_row_cursor, make_page
 from backend.schemas.api_keys import ApiKey, CreatedApiKey, NewApiKey
 from backend.schemas.auth import Role
 from backend.schemas.common import Page, PageQuery, utc_now
 from backend.store import Database, api_keys, models
 
-MOST_PER_USER = 100
-LONGEST_KEY = 100
+MAX_KEYS_PER_USER = 100
+MAX_KEY_LENGTH = 100
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
-_KIND = "api_keys"
+_LIST = "api_keys"
 
 
 class ApiKeys:
-    """The API keys of users. All methods may be called from any thread."""
+    """Creates, lists and revokes API keys. All methods may be called from any thread."""
 
-    def __init__(self, database: Database, watch: StoreSync) -> None:
+    def __init__(self, database: Database, store_sync: StoreSync) -> None:
         self._database = database
-        self._watch = watch
+        self._sync = store_sync
 
-    def create(self, user_id: str, role: Role, wanted: NewApiKey) -> CreatedApiKey:
-        """Make a key for a user and return it; it cannot be seen again.
+    def create(self, user_id: str, role: Role, new_key: NewApiKey) -> CreatedApiKey:
+        """Create a key for a user and return it; it is not shown again.
 
         Raises `ValidationFailed` for scopes that the owner's role lacks or an
         expiry in the past, and `Conflict` when the owner has too many.
         """
-        _check(role, wanted)
+        _check_scopes_and_expiry(role, new_key)
         prefix = "obk_" + "".join(secrets.choice(_LETTERS) for _ in range(8))
         key = f"{prefix}_{secrets.token_urlsafe(32)}"
-        kept = self._watch.change(
+        stored = self._sync.change(
             api_keys.add,
             api_keys.NewApiKey(
                 user_id=user_id,
-                name=wanted.name,
+                name=new_key.name,
                 prefix=prefix,
-                digest=digest(key),
-                scopes=" ".join(sorted(set(wanted.scopes))),
-                networks=" ".join(wanted.networks),
+                digest=hash_api_key(key),
+                scopes=" ".join(sorted(set(new_key.scopes))),
+                networks=" ".join(new_key.networks),
                 created_at=utc_now(),
-                expires_at=wanted.expires_at,
+                expires_at=new_key.expires_at,
             ),
-            MOST_PER_USER,
+            MAX_KEYS_PER_USER,
         )
-        if kept is None:
-            raise Conflict(f"a user has at most {MOST_PER_USER} API keys")
-        return CreatedApiKey(key=key, **_shown(kept).model_dump())
+        if stored is None:
+            raise Conflict(f"a user has at most {MAX_KEYS_PER_USER} API keys")
+        return CreatedApiKey(key=key, **_api_key_view(stored).model_dump())
 
     def page(self, user_id: str, query: PageQuery) -> Page[ApiKey]:
-        """List a user's keys, the newest first."""
-        before = place(_KIND, query.cursor)
-        self._watch.write_uses()
+        """Return a page of a user's keys, newest first."""
+        before = decode_row_cursor(_LIST, query.cursor)
+        self._sync.write_last_used()
         rows = self._database.read(api_keys.of_user, user_id, query.limit + 1, before)
-        return page(_KIND, rows, query, _shown)
+        return make_page(_LIST, rows, query, _api_key_view)
 
     def revoke(self, user_id: str, key_id: str) -> None:
-        """Make a user's key useless, at once; raises `NotFound` for another's."""
-        if not self._watch.change(api_keys.remove, key_id, user_id):
+        """Revoke a user's key at once; raises `NotFound` for another user's."""
+        if not self._sync.change(api_keys.remove, key_id, user_id):
             raise NotFound("no such API key")
 
 
-def digest(key: str) -> str:
-    """Return the SHA-256 under which a key is kept: it is too random to be guessed from it."""
+def hash_api_key(key: str) -> str:
+    """Return the SHA-256 under which a key is stored; it is too random to be inverted."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _check(role: Role, wanted: NewApiKey) -> None:
-    lacking = sorted(set(wanted.scopes) - SCOPES[role])
-    if lacking:
-        message = f"the role {role} lacks {', '.join(lacking)}"
+def _check_scopes_and_expiry(role: Role, new_key: NewApiKey) -> None:
+    missing = sorted(set(new_key.scopes) - SCOPES[role])
+    if missing:
+        message = f"the role {role} lacks {', '.join(missing)}"
         raise ValidationFailed(fields=[FieldError("scopes", message)])
-    if wanted.expires_at is not None and wanted.expires_at <= utc_now():
+    if new_key.expires_at is not None and new_key.expires_at <= utc_now():
         raise ValidationFailed(fields=[FieldError("expires_at", "must be in the future")])
 
 
-def _shown(key: models.ApiKey) -> ApiKey:
+def _api_key_view(key: models.ApiKey) -> ApiKey:
     return ApiKey(
         id=key.id,
         name=key.name,

@@ -1,4 +1,4 @@
-"""When and from where sessions and keys were used: noted in memory, written now and then."""
+"""The last use of sessions and API keys: recorded in memory, written in batches."""
 
 from __future__ import annotations
 
@@ -8,35 +8,34 @@ from time import time
 from sqlalchemy.orm import Session
 
 from backend.identity.principal import Principal
-from backend.store import api_keys
-from backend.store import refresh_tokens as families
+from backend.store import api_keys, refresh_tokens
 
 
 class LastUsed:
-    """The last use of each session and API key since it was last written."""
+    """Buffer of each session's and API key's last use since the last write."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[float, str, bool]] = {}
+        self._uses: dict[str, tuple[float, str, bool]] = {}
 
-    def note(self, principal: Principal, address: str) -> None:
-        """Note a use; part of each request, so it is next to nothing."""
-        self._seen[principal.session_id] = (time(), address, principal.by_key)
+    def record(self, principal: Principal, address: str) -> None:
+        """Record a use; part of every request, so it costs next to nothing."""
+        self._uses[principal.session_id] = (time(), address, principal.is_api_key)
 
     def write(self, session: Session) -> None:
-        """Write what was noted; noted anew when the transaction fails after all."""
-        seen, self._seen = self._seen, {}
+        """Write the recorded uses; they are kept for the next write when this one fails."""
+        uses, self._uses = self._uses, {}
         try:
-            for used_id, (at, address, by_key) in list(seen.items()):
-                note = api_keys.note_use if by_key else families.note_use
-                note(session, used_id, _moment(at), address)
+            for used_id, (at, address, is_api_key) in list(uses.items()):
+                record = api_keys.note_use if is_api_key else refresh_tokens.note_use
+                record(session, used_id, _utc(at), address)
             session.flush()
         except BaseException:
-            self._seen = seen | self._seen
+            self._uses = uses | self._uses
             raise
 
     def __len__(self) -> int:
-        return len(self._seen)
+        return len(self._uses)
 
 
-def _moment(seconds: float) -> datetime:
+def _utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, timezone.utc)

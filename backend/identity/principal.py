@@ -1,4 +1,4 @@
-"""Who is calling: what a valid access token says, as plain data."""
+"""The authenticated caller of a request, as plain data."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from backend.schemas.auth import Role
 class Principal:
     """The bearer of a valid access token or API key.
 
-    `session_id` names the login that a token stems from, or the key. `proved_at`
-    is when they last showed their password or second factor for this token.
+    `session_id` is the session of the login, or the key's id. `authenticated_at` is
+    when their password or second factor was verified for this token.
     """
 
     user_id: str
@@ -23,15 +23,15 @@ class Principal:
     token_id: str
     session_id: str
     expires_at: datetime
-    proved_at: datetime | None = None
+    authenticated_at: datetime | None = None
     key_prefix: str | None = None
 
     @property
-    def by_key(self) -> bool:
-        """Whether an API key vouches for them, and no login."""
+    def is_api_key(self) -> bool:
+        """Whether they authenticated by an API key rather than by a login."""
         return self.key_prefix is not None
 
     @property
     def actor(self) -> str:
-        """Who acts, by name, and by which key if it is one."""
+        """The name that the audit records: the username, and the prefix of an API key."""
         return self.username if self.key_prefix is None else f"{self.username} {self.key_prefix}"

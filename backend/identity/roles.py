@@ -1,4 +1,4 @@
-"""Who may do what: scopes, and the roles that are sets of them."""
+"""Roles and the scopes that each of them grants."""
 
 from __future__ import annotations
 

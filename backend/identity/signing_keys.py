@@ -1,4 +1,4 @@
-"""The keys that sign access tokens: given by settings, or made once and kept."""
+"""Keys that sign access tokens: from the settings, or generated and stored in BACKEND_HOME."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _FILE = "secret.key"
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A secret, and the public name by which a token's `kid` header refers to it."""
+    """A secret and its id, which a token's `kid` header names."""
 
     id: str
     secret: str = field(repr=False)
 
 
 def signing_keys(settings: Settings) -> tuple[SigningKey, ...]:
-    """Return the keys that tokens may be signed with; the first one signs new tokens.
+    """Return the keys that verify tokens; the first one signs new tokens.
 
-    They are BACKEND_SECRET_KEY and BACKEND_PREVIOUS_SECRET_KEYS, or those kept
-    in BACKEND_HOME, made at the first start. Raises `SettingsError` when the
-    kept ones cannot be used.
+    They are BACKEND_SECRET_KEY and BACKEND_PREVIOUS_SECRET_KEYS, or those stored
+    in BACKEND_HOME, generated at the first start. Raises `SettingsError` when the
+    stored ones cannot be used.
     """
     if settings.secret_key is None:
-        found = _kept_secrets(settings.home / _FILE)
+        found = _stored_secrets(settings.home / _FILE)
     else:
         found = [settings.secret_key.get_secret_value()]
     if settings.previous_secret_keys is not None:
@@ -37,11 +37,11 @@ def signing_keys(settings: Settings) -> tuple[SigningKey, ...]:
     return tuple(SigningKey(_id(secret.strip()), secret.strip()) for secret in found)
 
 
-def rotate_kept_key(settings: Settings) -> None:
-    """Put a fresh key before the one kept in BACKEND_HOME, for the next start.
+def rotate_stored_key(settings: Settings) -> None:
+    """Put a fresh key before the one stored in BACKEND_HOME, for the next start.
 
-    The one that signed until now stays, so that nobody is logged out; the one
-    before that goes. Raises `SettingsError` where the key is not kept there.
+    The present one stays for verification, so that nobody is logged out; the one
+    before it is dropped. Raises `SettingsError` where the key is not stored there.
     """
     if settings.secret_key is not None:
         raise SettingsError(
@@ -49,20 +49,20 @@ def rotate_kept_key(settings: Settings) -> None:
             "BACKEND_PREVIOUS_SECRET_KEYS for as long as tokens live"
         )
     path = settings.home / _FILE
-    secrets_kept = [_made_up(), *_kept_secrets(path)[:1]]
-    draft = _draft(path, "\n".join(secrets_kept))
-    draft.replace(path)
+    secrets_kept = [_new_secret(), *_stored_secrets(path)[:1]]
+    temporary = _write_temporary(path, "\n".join(secrets_kept))
+    temporary.replace(path)
 
 
 def _id(secret: str) -> str:
     return hashlib.sha256(b"kid:" + secret.encode()).hexdigest()[:16]
 
 
-def _made_up() -> str:
+def _new_secret() -> str:
     return secrets.token_urlsafe(48)
 
 
-def _kept_secrets(path: Path) -> list[str]:
+def _stored_secrets(path: Path) -> list[str]:
     try:
         if not path.exists():
             _create(path)
@@ -76,22 +76,22 @@ def _kept_secrets(path: Path) -> list[str]:
 
 
 def _create(path: Path) -> None:
-    """Let the whole file appear at once; of two who try, the second takes the first one's."""
-    draft = _draft(path, _made_up())
+    """Create the file atomically; the second of two concurrent callers leaves the first one's."""
+    temporary = _write_temporary(path, _new_secret())
     try:
-        os.link(draft, path)
+        os.link(temporary, path)
     except FileExistsError:
         return
     finally:
-        draft.unlink()
+        temporary.unlink()
 
 
-def _draft(path: Path, content: str) -> Path:
+def _write_temporary(path: Path, content: str) -> Path:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(content + "\n")
         file.flush()
         os.fsync(file.fileno())
-    return draft
+    return temporary

@@ -1,4 +1,4 @@
-"""Keeps what is in memory true to the store: own changes at once, others' within seconds."""
+"""Keeps `TokenStatus` in step with the store: own changes at once, others' within a second."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from sqlalchemy.orm import Session
 from backend.errors import StoreUnavailable
 from backend.identity.last_used import LastUsed
 from backend.identity.token_status import TokenStatus
-from backend.store import Database
-from backend.store import identity_version as changes
+from backend.store import Database, identity_version
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,48 +24,48 @@ _log = structlog.get_logger(__name__)
 
 
 class StoreSync:
-    """The way that changes of users, sessions and keys take to the store and into memory.
+    """Writes changes of users, sessions and API keys through to the store and reloads them.
 
-    Each is counted in the store. A thread looks at that one number, and so
-    learns of what the command `octobot-backend user` did in another process.
+    Each change increments a version in the store. A thread polls that one number,
+    and so sees what `octobot-backend user` changed in another process.
     """
 
     def __init__(self, database: Database) -> None:
-        self.standing = TokenStatus()
-        self.uses = LastUsed()
+        self.token_status = TokenStatus()
+        self.last_used = LastUsed()
         self._database = database
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="identity", daemon=True)
 
     def start(self) -> None:
-        """Take over what is in the store, and follow it from here on."""
-        self._database.read(self.standing.load)
+        """Load the store's state and start polling for changes."""
+        self._database.read(self.token_status.load)
         self._thread.start()
 
     def change(
         self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run `work(session, ...)` in a transaction; it is in force when this returns."""
+        """Run `work(session, ...)` in a transaction; its change is in force when this returns."""
 
         def counted(session: Session) -> T:
             result = work(session, *args, **kwargs)
-            changes.note(session)
+            identity_version.note(session)
             return result
 
         result = self._database.write(counted)
         try:
-            self._database.read(self.standing.load)
-        except StoreUnavailable:  # it is done all the same, and the thread will see it
+            self._database.read(self.token_status.load)
+        except StoreUnavailable:  # it is committed all the same, and the thread will see it
             _log.warning("a change of users or keys takes force later: the database is away")
         return result
 
-    def write_uses(self) -> None:
-        """Write when sessions and keys were last used."""
-        if len(self.uses):
-            self._database.write(self.uses.write)
+    def write_last_used(self) -> None:
+        """Write the recorded last uses of sessions and keys."""
+        if len(self.last_used):
+            self._database.write(self.last_used.write)
 
     def close(self, timeout_s: float = 10.0) -> None:
-        """Write what was noted last and end the thread."""
+        """Write what was recorded last and stop the thread."""
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
@@ -77,18 +76,18 @@ class StoreSync:
         while not closing:
             closing = self._closing.wait(POLL_S)
             try:
-                self._follow()
+                self._reload_if_changed()
                 if closing or time.monotonic() >= write_at:
-                    self.write_uses()
+                    self.write_last_used()
                     write_at = time.monotonic() + WRITE_S
                 was_away = False
             except StoreUnavailable:
-                if not was_away:  # said once, not every second
+                if not was_away:  # logged once, not every second
                     _log.warning("changes of users and keys wait: the database is away")
                 was_away = True
             except Exception as error:  # without this thread no revocation would be noticed
                 _log.error("changes of users and keys wait", exc_info=error)
 
-    def _follow(self) -> None:
-        if self._database.read(changes.number) != self.standing.number:
-            self._database.read(self.standing.load)
+    def _reload_if_changed(self) -> None:
+        if self._database.read(identity_version.number) != self.token_status.version:
+            self._database.read(self.token_status.load)

@@ -1,4 +1,4 @@
-"""Access tokens: signed, short-lived, read without a database. Refresh tokens: random."""
+"""Access tokens (signed JWTs, short-lived, verified without a database) and refresh tokens."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from backend.store.models import new_id
 ISSUER = "octobot-backend"
 AUDIENCE = "octobot-backend-api"
 ALGORITHM = "HS256"
-LONGEST_TOKEN = 2048
-TOKENS_REMEMBERED = 1024
+MAX_TOKEN_LENGTH = 2048
+CACHED_TOKENS = 1024
 
 _CLAIMS = ["iss", "aud", "exp", "iat", "jti", "sub", "sid", "role", "scope"]
 
 
 class _Claims(BaseModel):
-    """What a token of ours says, beyond what PyJWT checks itself."""
+    """The claims of an access token, beyond those that PyJWT checks itself."""
 
     model_config = ConfigDict(strict=True)
 
@@ -44,23 +44,23 @@ class _Claims(BaseModel):
 
 
 class AccessTokens:
-    """Issues access tokens and reads them back."""
+    """Issues and verifies access tokens."""
 
-    def __init__(self, keys: Sequence[SigningKey], life_s: int) -> None:
-        self.life_s = life_s
+    def __init__(self, keys: Sequence[SigningKey], lifetime_s: int) -> None:
+        self.lifetime_s = lifetime_s
         self._key = keys[0]
         self._secrets = {key.id: key.secret for key in keys}
-        # signature and claims of a token never change, its expiry is looked at each time
-        self._remembered = functools.lru_cache(TOKENS_REMEMBERED)(self._decode)
+        # signature and claims of a token never change; its expiry is checked each time
+        self._cached_decode = functools.lru_cache(CACHED_TOKENS)(self._decode)
 
-    def issue(self, user: User, session_id: str, *, proved: bool) -> str:
-        """Sign a token for a user's session; `proved` when they just showed who they are."""
+    def issue(self, user: User, session_id: str, *, fresh: bool) -> str:
+        """Sign a token for a user's session; `fresh` when they have just authenticated."""
         issued_at = int(utc_now().timestamp())
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "iat": issued_at,
-            "exp": issued_at + self.life_s,
+            "exp": issued_at + self.lifetime_s,
             "jti": new_id(),
             "sub": user.id,
             "sid": session_id,
@@ -68,18 +68,18 @@ class AccessTokens:
             "role": user.role,
             "scope": " ".join(user.scopes),
         }
-        if proved:
+        if fresh:
             claims["auth_time"] = issued_at
         return jwt.encode(claims, self._key.secret, ALGORITHM, headers={"kid": self._key.id})
 
-    def read(self, token: str) -> Principal:
-        """Return who bears a token, whatever was revoked since.
+    def verify(self, token: str) -> Principal:
+        """Return the bearer of a token; revocation is not checked.
 
         Raises `TokenExpired` or `InvalidToken`.
         """
-        if len(token) > LONGEST_TOKEN or not token.isascii():
+        if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
             raise InvalidToken
-        principal = self._remembered(token)
+        principal = self._cached_decode(token)
         if principal.expires_at <= utc_now():
             raise TokenExpired
         return principal
@@ -113,7 +113,7 @@ def _principal(claims: _Claims) -> Principal:
         token_id=claims.jti,
         session_id=claims.sid,
         expires_at=datetime.fromtimestamp(claims.exp, timezone.utc),
-        proved_at=None
+        authenticated_at=None
         if claims.auth_time is None
         else datetime.fromtimestamp(claims.auth_time, timezone.utc),
     )
@@ -124,6 +124,6 @@ def new_refresh_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def digest(refresh_token: str) -> str:
-    """Return the SHA-256 under which a refresh token is kept."""
+def hash_refresh_token(refresh_token: str) -> str:
+    """Return the SHA-256 under which a refresh token is stored."""
     return hashlib.sha256(refresh_token.encode("utf-8", "surrogatepass")).hexdigest()

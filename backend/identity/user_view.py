@@ -1,4 +1,4 @@
-"""Rows of the store as clients see them."""
+"""Stored users as the API returns them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from backend.store import models
 
 
 def user_view(user: models.User) -> User:
-    """Show a user, without what is nobody's business."""
+    """Return a stored user without password hash and other internals."""
     return User(
         id=user.id,
         username=user.username,

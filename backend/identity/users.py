@@ -1,4 +1,4 @@
-"""Users as admins see and change them, over HTTP or with the command."""
+"""Administration of users, for the API and the command line."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from backend.pagination import decode_text_cursor, encode_text_cursor
 from backend.schemas.auth import Role, User
 from backend.schemas.common import Page, PageQuery, Pagination, utc_now
 from backend.schemas.users import UserChange
-from backend.store import Database, models, users
-from backend.store import user_changes as accounts
+from backend.store import Database, models, user_changes, users
+from backend.store.user_changes import Change
 from backend.store.users import NewUser
 
 USERNAME = re.compile(r"[a-z0-9_.@-]{1,64}")
 
 
 class Users:
-    """The users of one backend. All methods may be called from any thread."""
+    """Creates, lists, changes and deletes users. All methods may be called from any thread."""
 
-    def __init__(self, database: Database, passwords: Passwords, watch: StoreSync) -> None:
+    def __init__(self, database: Database, passwords: Passwords, store_sync: StoreSync) -> None:
         self._database = database
         self._passwords = passwords
-        self._watch = watch
+        self._sync = store_sync
 
     def create(
         self,
@@ -46,12 +46,12 @@ class Users:
         hashed = self._passwords.hash(password)
         new = NewUser(name, hashed, role, utc_now(), email, must_change_password)
         try:
-            return user_view(self._watch.change(users.add, new))
+            return user_view(self._sync.change(users.add, new))
         except IntegrityError:
             raise Conflict("the username or the email is taken") from None
 
     def page(self, query: PageQuery) -> Page[User]:
-        """List users in the order of their names."""
+        """Return a page of users, sorted by name."""
         after = decode_text_cursor("users", query.cursor)
         rows = self._database.read(users.by_name, query.limit + 1, after)
         listed, more = rows[: query.limit], rows[query.limit :]
@@ -63,39 +63,39 @@ class Users:
 
     def get(self, user_id: str) -> User:
         """Return the user of this id; raises `NotFound`."""
-        return _found(self._database.read(users.get, user_id))
+        return _view(self._database.read(users.get, user_id))
 
-    def named(self, username: str) -> User:
+    def find_by_username(self, username: str) -> User:
         """Return the user of this name; raises `NotFound`."""
-        return _found(self._database.read(users.find, username.lower()))
+        return _view(self._database.read(users.find, username.lower()))
 
-    def change(self, user_id: str, wanted: UserChange) -> User:
+    def change(self, user_id: str, update: UserChange) -> User:
         """Change a user.
 
-        A password that somebody else chose has to be replaced at the next login,
-        unless `wanted` says otherwise. Raises `NotFound`, `LastAdmin`, and
-        `Conflict` when the address is taken.
+        A password set this way has to be changed at the next login, unless `update`
+        says otherwise. Raises `NotFound`, `LastAdmin`, and `Conflict` when the address
+        is taken.
         """
-        hashed, must_change = None, wanted.must_change_password
-        if wanted.password is not None:
-            hashed = self._passwords.hash(wanted.password)
+        hashed, must_change = None, update.must_change_password
+        if update.password is not None:
+            hashed = self._passwords.hash(update.password)
             must_change = True if must_change is None else must_change
-        change = accounts.Change(wanted.role, wanted.disabled, must_change, hashed, wanted.email)
+        change = Change(update.role, update.disabled, must_change, hashed, update.email)
         try:
-            return _found(self._watch.change(accounts.change, user_id, change, utc_now()))
+            return _view(self._sync.change(user_changes.change, user_id, change, utc_now()))
         except IntegrityError:
             raise Conflict("the email is taken") from None
 
     def remove(self, user_id: str) -> None:
-        """Delete a user; their tokens and keys are of no use from then on.
+        """Delete a user; their tokens and keys are revoked.
 
         Raises `NotFound` and `LastAdmin`.
         """
-        if not self._watch.change(accounts.remove, user_id):
+        if not self._sync.change(user_changes.remove, user_id):
             raise NotFound("no such user")
 
 
-def _found(user: models.User | None) -> User:
+def _view(user: models.User | None) -> User:
     if user is None:
         raise NotFound("no such user")
     return user_view(user)

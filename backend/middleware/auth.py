@@ -131,7 +131,7 @@ def vouched(environ: WSGIEnvironment) -> Principal | None:
 
 def signed_in(tokens: Tokens) -> Tokens:
     """Take the owner of new tokens for the caller of this request from here on."""
-    _remember(services().identity.principal(tokens.access_token), request.environ)
+    _remember(services().identity.verify_access_token(tokens.access_token), request.environ)
     return tokens
 
 
@@ -185,14 +185,14 @@ def _authorize() -> None:
             return
         raise
     _remember(principal, incoming.environ)
-    if principal.by_key and not rule.keys_too:
+    if principal.is_api_key and not rule.keys_too:
         raise SessionRequired("an API key cannot do this; log in")
     check_access(principal, rule.scope, confined_too=rule.confined_too)
 
 
 def check_access(principal: Principal, scope: Scope | None, *, confined_too: bool = False) -> None:
     """Raise `PasswordChangeRequired` or `Forbidden` for who may not do this."""
-    if not confined_too and services().identity.is_confined(principal):
+    if not confined_too and services().identity.must_change_password(principal):
         raise PasswordChangeRequired("set a password of your own with PUT /auth/password")
     if scope is not None and scope not in principal.scopes:
         raise Forbidden(f"this takes the scope {scope}")
@@ -226,12 +226,12 @@ def _authenticate(rule: AccessRule, incoming: Request) -> Principal:
 
 def _identified(identity: Identity, header: str | None, key: str | None, address: str) -> Principal:
     if header is None:
-        principal = identity.key_holder(key or "", address)
+        principal = identity.verify_api_key(key or "", address)
     elif key is None:
-        principal = identity.principal(_bearer_token(header))
+        principal = identity.verify_access_token(_bearer_token(header))
     else:
         raise MalformedRequest("send an access token or an API key, not both")
-    identity.note_use(principal, address)
+    identity.record_use(principal, address)
     return principal
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from backend.pagination import Place
+from backend.pagination import RowCursor
 from backend.store import users
 from backend.store.models import ApiKey, User
 
@@ -53,7 +53,7 @@ def usable(session: Session, now: datetime) -> list[tuple[ApiKey, User]]:
 
 
 def of_user(
-    session: Session, user_id: str, limit: int, before: Place | None = None
+    session: Session, user_id: str, limit: int, before: RowCursor | None = None
 ) -> Sequence[ApiKey]:
     """Return a user's keys, the newest first, those behind `before`."""
     query = (

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import delete, exists, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from backend.pagination import Place
+from backend.pagination import RowCursor
 from backend.store import users
 from backend.store.models import RefreshFamily, RefreshToken, User
 
@@ -88,7 +88,7 @@ def of_token(session: Session, digest: str, user_id: str) -> str | None:
 
 
 def open_of_user(
-    session: Session, user_id: str, now: datetime, limit: int, before: Place | None = None
+    session: Session, user_id: str, now: datetime, limit: int, before: RowCursor | None = None
 ) -> list[OpenFamily]:
     """Return a user's families that can go on, the newest first, those behind `before`."""
     query = (

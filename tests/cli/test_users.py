@@ -59,7 +59,7 @@ def test_a_user_is_created_with_a_password_to_replace(run: Run, identity: Identi
     tokens = identity.login("alice", password, *NOWHERE)
     assert (tokens.user.role, tokens.user.email) == ("trader", "alice@example.org")
     assert tokens.user.must_change_password is True
-    assert identity.is_confined(identity.principal(tokens.access_token)) is True
+    assert identity.must_change_password(identity.verify_access_token(tokens.access_token)) is True
 
 
 def test_a_given_password_is_kept(run: Run, identity: Identity) -> None:
@@ -113,8 +113,8 @@ def test_a_short_password_is_refused(run: Run, identity: Identity) -> None:
 
 
 def test_a_lost_second_factor_is_removed(run: Run, identity: Identity) -> None:
-    user = identity.accounts.named("trader")
-    seed = identity.second_factors.begin(user.id, user.username).secret
+    user = identity.users.find_by_username("trader")
+    seed = identity.second_factors.enroll(user.id, user.username).secret
     identity.second_factors.confirm(user.id, pyotp.TOTP(seed).now())
     with pytest.raises(SecondFactorRequired):
         identity.login("trader", PASSWORD, *NOWHERE)
@@ -124,9 +124,9 @@ def test_a_lost_second_factor_is_removed(run: Run, identity: Identity) -> None:
 
 def test_deleting_asks_first(run: Run, identity: Identity) -> None:
     assert run("delete", "trader", stdin="n\n").exit_code == 1
-    assert identity.accounts.named("trader").role == "trader"
+    assert identity.users.find_by_username("trader").role == "trader"
     assert run("delete", "trader", stdin="y\n").exit_code == 0
-    assert is_refused(lambda: identity.accounts.named("trader"))
+    assert is_refused(lambda: identity.users.find_by_username("trader"))
 
 
 @pytest.mark.parametrize(
@@ -142,11 +142,11 @@ def test_a_running_server_notices(
     run: Run, identity: Identity, arguments: list[str], stdin: str | None
 ) -> None:
     tokens = identity.login("trader", PASSWORD, *NOWHERE)
-    principal = identity.principal(tokens.access_token)
+    principal = identity.verify_access_token(tokens.access_token)
     assert run(*arguments, stdin=stdin).exit_code == 0
     eventually(lambda: not identity.is_active(principal))
     with pytest.raises(InvalidToken):
-        identity.principal(tokens.access_token)
+        identity.verify_access_token(tokens.access_token)
 
 
 def test_a_running_server_lets_in_who_was_enabled_again(run: Run, identity: Identity) -> None:
@@ -155,7 +155,7 @@ def test_a_running_server_lets_in_who_was_enabled_again(run: Run, identity: Iden
         identity.login("trader", PASSWORD, *NOWHERE)
     run("enable", "trader")
     tokens = identity.login("trader", PASSWORD, *NOWHERE)
-    assert identity.principal(tokens.access_token).username == "trader"
+    assert identity.verify_access_token(tokens.access_token).username == "trader"
 
 
 def test_a_key_is_made_listed_and_revoked_while_a_server_runs(run: Run, identity: Identity) -> None:
@@ -166,8 +166,8 @@ def test_a_key_is_made_listed_and_revoked_while_a_server_runs(run: Run, identity
     )
     assert made.exit_code == 0, made.output
     key = re.search(r"key, shown only now: (obk_\S+)", made.output)[1]
-    eventually(lambda: not is_refused(lambda: identity.key_holder(key, "127.0.0.1")))
-    principal = identity.key_holder(key, "127.0.0.1")
+    eventually(lambda: not is_refused(lambda: identity.verify_api_key(key, "127.0.0.1")))
+    principal = identity.verify_api_key(key, "127.0.0.1")
     assert (principal.username, principal.scopes) == ("trader", {"orders:read", "orders:write"})
     (line,) = run("list", "trader", group="api-key").stdout.splitlines()
     prefix, name, scopes, *_times = line.split("\t")

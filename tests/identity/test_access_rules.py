@@ -152,7 +152,7 @@ def test_another_way_in_is_asked_only_without_a_header(
     client: FlaskClient, identity: Identity, passes: dict[str, Principal]
 ) -> None:
     viewer = identity.login("viewer", PASSWORD, *NOWHERE)
-    passes["ticket"] = identity.principal(viewer.access_token)
+    passes["ticket"] = identity.verify_access_token(viewer.access_token)
     wrong = client.get("/stream", headers={"Authorization": "Bearer nonsense"})
     assert (wrong.status_code, "ticket" in passes) == (401, True)
     assert client.get("/stream").text == "viewer"
@@ -163,8 +163,8 @@ def test_another_way_in_ends_with_the_users_tokens(
     client: FlaskClient, identity: Identity, passes: dict[str, Principal]
 ) -> None:
     viewer = identity.login("viewer", PASSWORD, *NOWHERE)
-    passes["ticket"] = principal = identity.principal(viewer.access_token)
-    identity.accounts.change(principal.user_id, UserChange(disabled=True))
+    passes["ticket"] = principal = identity.verify_access_token(viewer.access_token)
+    identity.users.change(principal.user_id, UserChange(disabled=True))
     answer = client.get("/stream")
     assert (answer.status_code, answer.json["type"]) == (401, "invalid_token")
 
@@ -173,7 +173,7 @@ def test_another_way_in_does_not_widen_scopes(
     client: FlaskClient, app: Flask, identity: Identity
 ) -> None:
     viewer = identity.login("viewer", PASSWORD, *NOWHERE)
-    principal = identity.principal(viewer.access_token)
+    principal = identity.verify_access_token(viewer.access_token)
 
     @app.get("/private")
     @requires("audit:read", credentials=lambda: principal)

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from backend.errors import InvalidApiKey
 from backend.identity import Identity
-from backend.identity.api_keys import MOST_PER_USER
+from backend.identity.api_keys import MAX_KEYS_PER_USER
 from backend.middleware.audit import Audit
 from backend.middleware.auth import requires
 from backend.observability.masking import masked
@@ -157,7 +157,7 @@ def test_a_revoked_key_is_of_no_use_at_once(
     client: FlaskClient, identity: Identity, tokens: Tokens, start_identity: StartIdentity
 ) -> None:
     made, other = created(client, tokens), created(client, tokens)
-    principal = identity.key_holder(made["key"], "127.0.0.1")
+    principal = identity.verify_api_key(made["key"], "127.0.0.1")
     assert identity.is_active(principal) is True
     path = f"/auth/api-keys/{made['id']}"
     revoked = client.delete(path, headers=bearer(tokens.access_token))
@@ -169,8 +169,8 @@ def test_a_revoked_key_is_of_no_use_at_once(
     assert client.delete(path, headers=bearer(tokens.access_token)).status_code == 404
     restarted = start_identity()
     with pytest.raises(InvalidApiKey):
-        restarted.key_holder(made["key"], "127.0.0.1")
-    assert restarted.key_holder(other["key"], "127.0.0.1").username == "trader"
+        restarted.verify_api_key(made["key"], "127.0.0.1")
+    assert restarted.verify_api_key(other["key"], "127.0.0.1").username == "trader"
 
 
 def test_nobody_sees_or_revokes_anothers_key(
@@ -187,7 +187,7 @@ def test_nobody_sees_or_revokes_anothers_key(
 def test_a_key_expires(client: FlaskClient, identity: Identity, tokens: Tokens) -> None:
     soon = datetime.now(timezone.utc) + timedelta(hours=1)
     key = created(client, tokens, expires_at=soon.isoformat())["key"]
-    principal = identity.key_holder(key, "127.0.0.1")
+    principal = identity.verify_api_key(key, "127.0.0.1")
     assert client.get("/orders", headers=by(key)).status_code == 200
     with time_machine.travel(time.time() + 3601):
         answer = client.get("/orders", headers=by(key))
@@ -226,17 +226,17 @@ def test_a_key_shrinks_and_ends_with_its_owner(
     key = created(client, tokens, scopes=["orders:read", "orders:write"])["key"]
     user_id = tokens.user.id
     assert client.post("/orders", headers=by(key)).status_code == 200
-    identity.accounts.change(user_id, UserChange(role="viewer"))
+    identity.users.change(user_id, UserChange(role="viewer"))
     assert client.post("/orders", headers=by(key)).status_code == 403
     assert client.get("/orders", headers=by(key)).status_code == 200
-    identity.accounts.change(user_id, UserChange(must_change_password=True))
+    identity.users.change(user_id, UserChange(must_change_password=True))
     confined = client.get("/orders", headers=by(key))
     assert (confined.status_code, confined.json["type"]) == (403, "password_change_required")
-    identity.accounts.change(user_id, UserChange(must_change_password=False, disabled=True))
+    identity.users.change(user_id, UserChange(must_change_password=False, disabled=True))
     assert client.get("/orders", headers=by(key)).status_code == 401
-    identity.accounts.change(user_id, UserChange(disabled=False))
+    identity.users.change(user_id, UserChange(disabled=False))
     assert client.get("/orders", headers=by(key)).status_code == 200
-    identity.accounts.remove(user_id)
+    identity.users.remove(user_id)
     assert client.get("/orders", headers=by(key)).status_code == 401
 
 
@@ -244,9 +244,9 @@ def test_a_key_outlives_logout_and_password_change(
     client: FlaskClient, identity: Identity, tokens: Tokens
 ) -> None:
     key = created(client, tokens)["key"]
-    principal = identity.principal(tokens.access_token)
+    principal = identity.verify_access_token(tokens.access_token)
     fresh = identity.change_password(principal, PASSWORD, "a horse of another colour", *NOWHERE)
-    identity.logout(identity.principal(fresh.access_token), None, everywhere=True)
+    identity.logout(identity.verify_access_token(fresh.access_token), None, everywhere=True)
     assert client.get("/orders", headers=by(key)).status_code == 200
 
 
@@ -293,7 +293,7 @@ def test_a_user_has_only_so_many_keys(
     client: FlaskClient, identity: Identity, tokens: Tokens
 ) -> None:
     wanted = NewApiKey.model_validate(READING)
-    for _ in range(MOST_PER_USER):
+    for _ in range(MAX_KEYS_PER_USER):
         identity.api_keys.create(tokens.user.id, "trader", wanted)
     answer = client.post("/auth/api-keys", json=READING, headers=bearer(tokens.access_token))
     assert (answer.status_code, answer.json["type"]) == (409, "conflict")

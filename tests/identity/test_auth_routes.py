@@ -149,7 +149,7 @@ def test_broken_json_and_forms_are_refused(client: FlaskClient) -> None:
 def test_a_disabled_user_is_locked_out_of_every_route(
     client: FlaskClient, identity: Identity, tokens: Tokens
 ) -> None:
-    identity.accounts.change(tokens.user.id, UserChange(disabled=True))
+    identity.users.change(tokens.user.id, UserChange(disabled=True))
     headers = bearer(tokens.access_token)
     answers = [
         client.get("/auth/me", headers=headers),

@@ -63,8 +63,8 @@ def settings(tmp_path: Path, mail: MailServer) -> Settings:
 
 @pytest.fixture
 def trader_id(identity: Identity) -> str:
-    user = identity.accounts.named("trader")
-    return identity.accounts.change(user.id, UserChange(email=EMAIL)).id
+    user = identity.users.find_by_username("trader")
+    return identity.users.change(user.id, UserChange(email=EMAIL)).id
 
 
 def ask(client: FlaskClient, path: str, email: str = EMAIL) -> dict:
@@ -140,8 +140,8 @@ def test_a_code_works_once(client: FlaskClient, mail: MailServer, trader_id: str
 def test_a_code_is_for_its_address_and_purpose_only(
     client: FlaskClient, identity: Identity, mail: MailServer, trader_id: str
 ) -> None:
-    viewer = identity.accounts.named("viewer")
-    identity.accounts.change(viewer.id, UserChange(email="viewer@example.org"))
+    viewer = identity.users.find_by_username("viewer")
+    identity.users.change(viewer.id, UserChange(email="viewer@example.org"))
     ask(client, "password-reset")
     code = code_in(mail.wait_for(1)[0])
     assert outcome(reset(client, code, email="viewer@example.org")) == (400, "invalid_code")
@@ -245,7 +245,7 @@ def test_only_owners_of_an_account_get_a_code_to_reset(
     client: FlaskClient, identity: Identity, mail: MailServer, trader_id: str
 ) -> None:
     ask(client, "password-reset", "nobody@example.org")
-    identity.accounts.change(trader_id, UserChange(disabled=True))
+    identity.users.change(trader_id, UserChange(disabled=True))
     ask(client, "password-reset")
     flushed(identity, mail, client)
     assert [sent["To"] for sent in mail.mails if "flush" not in sent["To"]] == []
@@ -270,7 +270,7 @@ def test_a_taken_name_leaves_the_code_good(client: FlaskClient, mail: MailServer
 def test_a_reset_leaves_the_second_factor_in_force(
     client: FlaskClient, identity: Identity, mail: MailServer, trader_id: str
 ) -> None:
-    seed = identity.second_factors.begin(trader_id, "trader").secret
+    seed = identity.second_factors.enroll(trader_id, "trader").secret
     identity.second_factors.confirm(trader_id, pyotp.TOTP(seed).now())
     ask(client, "password-reset")
     assert reset(client, code_in(mail.wait_for(1)[0])).status_code == 200

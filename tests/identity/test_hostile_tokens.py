@@ -59,14 +59,14 @@ def forge(settings: Settings, tokens: Tokens) -> Forge:
 
 def refused(identity: Identity, token: str) -> str:
     with pytest.raises(InvalidToken) as caught:
-        identity.principal(token)
+        identity.verify_access_token(token)
     return caught.value.type
 
 
 def test_the_forge_makes_valid_tokens_when_nothing_is_changed(
     identity: Identity, forge: Forge
 ) -> None:
-    assert identity.principal(forge()).username == "trader"
+    assert identity.verify_access_token(forge()).username == "trader"
 
 
 @pytest.mark.parametrize(
@@ -106,12 +106,12 @@ def test_no_claim_may_be_missing(identity: Identity, forge: Forge, claim: str) -
 
 def test_a_scope_that_the_role_lacks_is_not_granted(identity: Identity, forge: Forge) -> None:
     greedy = forge(scope=" ".join(sorted(ALL_SCOPES)))
-    assert "orders:write" in identity.principal(greedy).scopes
-    assert identity.principal(greedy).scopes.isdisjoint({"config:write", "users:write"})
+    assert "orders:write" in identity.verify_access_token(greedy).scopes
+    assert identity.verify_access_token(greedy).scopes.isdisjoint({"config:write", "users:write"})
 
 
 def test_a_narrower_scope_stays_narrow(identity: Identity, forge: Forge) -> None:
-    assert identity.principal(forge(scope="orders:read")).scopes == {"orders:read"}
+    assert identity.verify_access_token(forge(scope="orders:read")).scopes == {"orders:read"}
 
 
 def test_another_key_is_refused(identity: Identity, forge: Forge) -> None:
@@ -223,14 +223,14 @@ def test_a_token_with_one_character_changed_is_refused(position: int, character:
 def test_an_expired_token_says_so_however_often_it_was_read(
     identity: Identity, tokens: Tokens
 ) -> None:
-    principal = identity.principal(tokens.access_token)
+    principal = identity.verify_access_token(tokens.access_token)
     with time_machine.travel(time.time() + tokens.expires_in - 2):
-        assert identity.principal(tokens.access_token) == principal
+        assert identity.verify_access_token(tokens.access_token) == principal
         assert identity.is_active(principal) is True
     with time_machine.travel(time.time() + tokens.expires_in + 1):
         for _ in range(2):
             with pytest.raises(TokenExpired):
-                identity.principal(tokens.access_token)
+                identity.verify_access_token(tokens.access_token)
         assert identity.is_active(principal) is False
 
 
@@ -239,7 +239,7 @@ def test_an_expired_token_is_refused_without_ever_having_been_read(
 ) -> None:
     now = int(time.time())
     with pytest.raises(TokenExpired):
-        identity.principal(forge(iat=now - 100, exp=now))
+        identity.verify_access_token(forge(iat=now - 100, exp=now))
 
 
 def test_a_token_of_another_server_is_refused(identity: Identity, tokens: Tokens) -> None:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from backend.cli.main import main
 from backend.errors import InvalidToken
-from backend.identity.signing_keys import rotate_kept_key, signing_keys
+from backend.identity.signing_keys import rotate_stored_key, signing_keys
 from backend.settings.loading import load_settings
 from backend.settings.model import SettingsError
 from tests.databases import make_settings
@@ -28,42 +28,42 @@ def test_tokens_of_the_previous_key_stay_good_and_new_ones_bear_the_new_key(
     start_identity: StartIdentity,
 ) -> None:
     before = start_identity()
-    before.accounts.create("trader", PASSWORD, "trader")
+    before.users.create("trader", PASSWORD, "trader")
     old = before.login("trader", PASSWORD, *NOWHERE)
     after = start_identity(
         secret_key=SecretStr(NEW), previous_secret_keys=SecretStr(f"{'x' * 32}, {SECRET}")
     )
-    assert after.principal(old.access_token).username == "trader"
+    assert after.verify_access_token(old.access_token).username == "trader"
     new = after.refresh(old.refresh_token, *NOWHERE)
     assert kid(new.access_token) != kid(old.access_token)
-    assert after.principal(new.access_token).username == "trader"
+    assert after.verify_access_token(new.access_token).username == "trader"
     with pytest.raises(InvalidToken):
-        before.principal(new.access_token)
+        before.verify_access_token(new.access_token)
 
 
 def test_a_key_that_is_gone_opens_nothing_but_sessions_go_on(
     start_identity: StartIdentity,
 ) -> None:
     before = start_identity()
-    before.accounts.create("trader", PASSWORD, "trader")
+    before.users.create("trader", PASSWORD, "trader")
     old = before.login("trader", PASSWORD, *NOWHERE)
     after = start_identity(secret_key=SecretStr(NEW))
     with pytest.raises(InvalidToken):
-        after.principal(old.access_token)
+        after.verify_access_token(old.access_token)
     new = after.refresh(old.refresh_token, *NOWHERE)
-    assert after.principal(new.access_token).username == "trader"
+    assert after.verify_access_token(new.access_token).username == "trader"
 
 
 def test_a_key_does_not_vouch_for_tokens_under_the_name_of_another(
     start_identity: StartIdentity,
 ) -> None:
     identity = start_identity(previous_secret_keys=SecretStr(NEW))
-    identity.accounts.create("trader", PASSWORD, "trader")
+    identity.users.create("trader", PASSWORD, "trader")
     token = identity.login("trader", PASSWORD, *NOWHERE).access_token
     claims = jwt.decode(token, options={"verify_signature": False})
     forged = jwt.encode(claims, NEW, "HS256", headers={"kid": kid(token)})
     with pytest.raises(InvalidToken):
-        identity.principal(forged)
+        identity.verify_access_token(forged)
 
 
 def test_the_kept_key_is_rotated_by_the_command(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_the_kept_key_is_rotated_by_the_command(tmp_path: Path) -> None:
     assert (kept, second == first) == (first, False)
     assert (tmp_path / "secret.key").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["secret.key"]
-    rotate_kept_key(settings)
+    rotate_stored_key(settings)
     assert [key.id for key in signing_keys(settings)][1:] == [second.id]
     assert first.secret not in rotated.output + second.secret
 

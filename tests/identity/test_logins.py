@@ -21,13 +21,13 @@ from tests.identity_app import NOWHERE, PASSWORD, StartIdentity
 
 def test_a_login_gives_tokens_of_the_users_role(identity: Identity, settings: Settings) -> None:
     tokens = identity.login("viewer", PASSWORD, *NOWHERE)
-    principal = identity.principal(tokens.access_token)
+    principal = identity.verify_access_token(tokens.access_token)
     assert (principal.username, principal.role) == ("viewer", "viewer")
     assert principal.user_id == tokens.user.id
     assert principal.scopes == SCOPES["viewer"]
     assert tokens.user.scopes == sorted(SCOPES["viewer"])
     assert (tokens.token_type, tokens.expires_in) == ("Bearer", settings.token_expiry)
-    assert identity.me(principal) == tokens.user
+    assert identity.current_user(principal) == tokens.user
 
 
 def test_roles_grow_from_viewer_to_admin() -> None:
@@ -90,7 +90,7 @@ def test_unknown_names_take_as_much_work_as_wrong_passwords(identity: Identity) 
 
 def test_a_disabled_user_is_refused_like_a_wrong_password(identity: Identity) -> None:
     user_id = identity.login("trader", PASSWORD, *NOWHERE).user.id
-    identity.accounts.change(user_id, UserChange(disabled=True))
+    identity.users.change(user_id, UserChange(disabled=True))
     with pytest.raises(InvalidCredentials) as refused:
         identity.login("trader", PASSWORD, *NOWHERE)
     assert refused.value.details is None
@@ -188,19 +188,19 @@ def test_where_there_is_a_user_no_admin_is_made(identity: Identity, settings: Se
 
 def test_a_name_can_be_taken_once_whatever_its_case(identity: Identity) -> None:
     with pytest.raises(Conflict):
-        identity.accounts.create("Trader", PASSWORD, "admin")
+        identity.users.create("Trader", PASSWORD, "admin")
     assert identity.login("trader", PASSWORD, *NOWHERE).user.role == "trader"
 
 
 @pytest.mark.parametrize("username", ["", "two words", "a/b", "ünïcode", "x" * 65, "nul\x00"])
 def test_names_that_could_confuse_are_refused(identity: Identity, username: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
-        identity.accounts.create(username, PASSWORD, "viewer")
+        identity.users.create(username, PASSWORD, "viewer")
     assert [field.field for field in refused.value.fields] == ["username"]
 
 
 def test_there_is_nobody_to_disable_or_delete_under_an_unknown_id(identity: Identity) -> None:
     with pytest.raises(NotFound):
-        identity.accounts.change("nobody", UserChange(disabled=True))
+        identity.users.change("nobody", UserChange(disabled=True))
     with pytest.raises(NotFound):
-        identity.accounts.remove("nobody")
+        identity.users.remove("nobody")

@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies
 from backend.concurrency.gevent_host import GeventHost
 from backend.concurrency.host import ThreadHost
 from backend.errors import RateLimited
-from backend.identity.passwords import MOST_WAITING, Passwords
+from backend.identity.passwords import MAX_WAITING, Passwords
 
 PASSWORD = "correct horse battery staple"
 
@@ -78,13 +78,13 @@ def test_any_text_is_a_password(passwords: Passwords, text: str) -> None:
 
 def test_a_hash_of_other_parameters_is_outdated(passwords: Passwords) -> None:
     weaker = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD)
-    assert passwords.is_outdated(weaker) is True
-    assert passwords.is_outdated(passwords.hash(PASSWORD)) is False
+    assert passwords.needs_rehash(weaker) is True
+    assert passwords.needs_rehash(passwords.hash(PASSWORD)) is False
 
 
 def test_a_flood_is_refused_and_leaves_nothing_behind() -> None:
     passwords = Passwords(ThreadHost())
-    flood = 2 * MOST_WAITING
+    flood = 2 * MAX_WAITING
     barrier = threading.Barrier(flood)
     full = threading.Event()
     answers: list[bool | int | None] = []
@@ -105,7 +105,7 @@ def test_a_flood_is_refused_and_leaves_nothing_behind() -> None:
         thread.join()
     hashing = {thread.name for thread in threading.enumerate() if "passwords" in thread.name}
     assert answers.count(1) > 0
-    assert answers.count(False) >= MOST_WAITING
+    assert answers.count(False) >= MAX_WAITING
     assert len(hashing) <= 2
     assert passwords.verify(passwords.hash(PASSWORD), PASSWORD) is True
     passwords.close()

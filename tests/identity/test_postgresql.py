@@ -47,7 +47,7 @@ def test_a_session_lives_and_ends_across_starts(
     identity: Identity, start_identity: StartIdentity
 ) -> None:
     tokens = identity.login("trader", PASSWORD, *NOWHERE)
-    principal = identity.principal(tokens.access_token)
+    principal = identity.verify_access_token(tokens.access_token)
     assert identity.logout(principal, tokens.refresh_token) == "session"
     restarted = start_identity()
     assert restarted.is_active(principal) is False
@@ -57,14 +57,14 @@ def test_a_session_lives_and_ends_across_starts(
 
 def test_names_are_taken_once(identity: Identity) -> None:
     with pytest.raises(Conflict):
-        identity.accounts.create("TRADER", PASSWORD, "viewer")
+        identity.users.create("TRADER", PASSWORD, "viewer")
 
 
 def test_refreshing_changing_and_disabling_at_once_ends_with_no_live_session(
     identity: Identity, database: Database
 ) -> None:
     sessions = [identity.login("trader", PASSWORD, *NOWHERE) for _ in range(6)]
-    principal = identity.principal(sessions[0].access_token)
+    principal = identity.verify_access_token(sessions[0].access_token)
     barrier = threading.Barrier(len(sessions) + 1)
     outcomes: list[str] = []
     renewed: list[str] = []
@@ -78,7 +78,7 @@ def test_refreshing_changing_and_disabling_at_once_ends_with_no_live_session(
 
     def disable() -> None:
         barrier.wait()
-        identity.accounts.change(principal.user_id, UserChange(disabled=True))
+        identity.users.change(principal.user_id, UserChange(disabled=True))
 
     threads = [threading.Thread(target=refresh, args=[item.refresh_token]) for item in sessions]
     threads.append(threading.Thread(target=disable))
@@ -89,15 +89,15 @@ def test_refreshing_changing_and_disabling_at_once_ends_with_no_live_session(
     assert len(renewed) + outcomes.count("invalid_token") == len(sessions)
     for access_token in renewed + [item.access_token for item in sessions]:
         with pytest.raises(InvalidToken):
-            identity.principal(access_token)
+            identity.verify_access_token(access_token)
     restarted = Identity(make_settings(Path("unused"), secret_key=SECRET), database, ThreadHost())
     assert restarted.is_active(principal) is False
     restarted.close()
 
 
 def test_of_the_last_two_admins_who_leave_at_once_one_stays(identity: Identity) -> None:
-    identity.accounts.create("second", PASSWORD, "admin")
-    ids = [identity.accounts.named(name).id for name in ("admin", "second")]
+    identity.users.create("second", PASSWORD, "admin")
+    ids = [identity.users.find_by_username(name).id for name in ("admin", "second")]
     barrier = threading.Barrier(2)
     outcomes: list[str] = []
 
@@ -105,9 +105,9 @@ def test_of_the_last_two_admins_who_leave_at_once_one_stays(identity: Identity) 
         barrier.wait()
         try:
             if how:
-                identity.accounts.remove(user_id)
+                identity.users.remove(user_id)
             else:
-                identity.accounts.change(user_id, UserChange(role="viewer"))
+                identity.users.change(user_id, UserChange(role="viewer"))
         except LastAdmin as error:
             outcomes.append(error.type)
         else:
@@ -129,8 +129,8 @@ def test_sessions_and_keys_are_listed_in_pages_and_ended(
         identity.api_keys.create(
             tokens.user.id, "trader", NewApiKey(name=f"key {number}", scopes=["orders:read"])
         )
-    principal = identity.principal(tokens.access_token)
-    identity.note_use(principal, "203.0.113.9")
+    principal = identity.verify_access_token(tokens.access_token)
+    identity.record_use(principal, "203.0.113.9")
     user_id = principal.user_id
     first = identity.sessions.page(user_id, principal, PageQuery(limit=2))
     cursor = first.pagination.next_cursor
@@ -139,7 +139,7 @@ def test_sessions_and_keys_are_listed_in_pages_and_ended(
     assert first.data[0].address == "203.0.113.9"
     keys = identity.api_keys.page(user_id, PageQuery(limit=2))
     assert [key.name for key in keys.data] == ["key 2", "key 1"]
-    identity.sessions.end(user_id, rest.data[0].id)
+    identity.sessions.revoke(user_id, rest.data[0].id)
     identity.api_keys.revoke(user_id, keys.data[0].id)
     restarted = start_identity()
     assert len(restarted.sessions.page(user_id, principal, PageQuery()).data) == 2
@@ -147,15 +147,15 @@ def test_sessions_and_keys_are_listed_in_pages_and_ended(
 
 
 def test_a_code_of_the_second_factor_works_once_whoever_races(identity: Identity) -> None:
-    user = identity.accounts.named("trader")
-    app = pyotp.TOTP(identity.second_factors.begin(user.id, user.username).secret)
+    user = identity.users.find_by_username("trader")
+    app = pyotp.TOTP(identity.second_factors.enroll(user.id, user.username).secret)
     codes = identity.second_factors.confirm(user.id, app.now()).recovery_codes
     barrier = threading.Barrier(4)
     outcomes: list[bool] = []
 
     def send() -> None:
         barrier.wait()
-        outcomes.append(identity.second_factors.fits(user.id, codes[0]))
+        outcomes.append(identity.second_factors.verify(user.id, codes[0]))
 
     threads = [threading.Thread(target=send) for _ in range(4)]
     for thread in threads:

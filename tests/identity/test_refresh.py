@@ -28,8 +28,8 @@ from tests.identity_app import NOWHERE, PASSWORD, StartIdentity
 
 def test_a_refresh_gives_new_tokens_of_the_same_session(identity: Identity, tokens: Tokens) -> None:
     renewed = identity.refresh(tokens.refresh_token, *NOWHERE)
-    before = identity.principal(tokens.access_token)
-    after = identity.principal(renewed.access_token)
+    before = identity.verify_access_token(tokens.access_token)
+    after = identity.verify_access_token(renewed.access_token)
     assert renewed.refresh_token != tokens.refresh_token
     assert after.token_id != before.token_id
     assert (after.session_id, after.user_id) == (before.session_id, before.user_id)
@@ -45,10 +45,10 @@ def test_a_spent_token_ends_the_session_for_both_holders(
     assert caught.value.username == "trader"
     for access_token in (tokens.access_token, renewed.access_token):
         with pytest.raises(InvalidToken):
-            identity.principal(access_token)
+            identity.verify_access_token(access_token)
     with pytest.raises(InvalidToken):
         identity.refresh(renewed.refresh_token, *NOWHERE)
-    assert identity.principal(other.access_token).username == "trader"
+    assert identity.verify_access_token(other.access_token).username == "trader"
     assert identity.refresh(other.refresh_token, *NOWHERE).user.username == "trader"
 
 
@@ -65,7 +65,7 @@ def test_an_access_token_is_no_refresh_token_and_the_other_way_round(
     with pytest.raises(InvalidToken):
         identity.refresh(tokens.access_token, *NOWHERE)
     with pytest.raises(InvalidToken):
-        identity.principal(tokens.refresh_token)
+        identity.verify_access_token(tokens.refresh_token)
 
 
 def test_an_expired_token_is_refused_and_a_refresh_prolongs(
@@ -106,7 +106,7 @@ def test_of_two_who_race_one_wins_and_the_session_ends(
     assert len(won) == 1
     assert outcomes == ["token_reused"]
     with pytest.raises(InvalidToken):
-        identity.principal(won[0].access_token)
+        identity.verify_access_token(won[0].access_token)
     with pytest.raises(InvalidToken):
         identity.refresh(won[0].refresh_token, *NOWHERE)
 
@@ -134,7 +134,7 @@ def test_a_server_that_starts_anew_still_knows_spent_and_revoked_tokens(
 ) -> None:
     renewed = identity.refresh(tokens.refresh_token, *NOWHERE)
     restarted = start_identity()
-    assert restarted.principal(renewed.access_token).username == "trader"
+    assert restarted.verify_access_token(renewed.access_token).username == "trader"
     with pytest.raises(TokenReused):
         restarted.refresh(tokens.refresh_token, *NOWHERE)
     again = start_identity()
@@ -154,7 +154,7 @@ class Sessions(RuleBasedStateMachine):
         self.database = Database(self.settings, ThreadHost())
         self.database.upgrade()
         self.identity = Identity(self.settings, self.database, ThreadHost())
-        self.identity.accounts.create("trader", PASSWORD, "trader")
+        self.identity.users.create("trader", PASSWORD, "trader")
         self.chains: list[list[Tokens]] = []
         self.over: set[int] = set()
 
@@ -206,7 +206,7 @@ class Sessions(RuleBasedStateMachine):
 
     def is_accepted(self, tokens: Tokens) -> bool:
         try:
-            return self.identity.principal(tokens.access_token).username == "trader"
+            return self.identity.verify_access_token(tokens.access_token).username == "trader"
         except InvalidToken:
             return False
 

@@ -21,12 +21,12 @@ NEW_PASSWORD = "a horse of another colour"
 
 @pytest.fixture
 def principal(identity: Identity, tokens: Tokens) -> Principal:
-    return identity.principal(tokens.access_token)
+    return identity.verify_access_token(tokens.access_token)
 
 
 def assert_dead(identity: Identity, tokens: Tokens, principal: Principal) -> None:
     with pytest.raises(InvalidToken):
-        identity.principal(tokens.access_token)
+        identity.verify_access_token(tokens.access_token)
     assert identity.is_active(principal) is False
 
 
@@ -36,7 +36,7 @@ def test_a_logout_ends_the_access_token_alone(
     assert identity.logout(principal, None) == "token"
     assert_dead(identity, tokens, principal)
     renewed = identity.refresh(tokens.refresh_token, *NOWHERE)
-    assert identity.is_active(identity.principal(renewed.access_token)) is True
+    assert identity.is_active(identity.verify_access_token(renewed.access_token)) is True
 
 
 def test_a_logout_with_the_refresh_token_ends_the_session(
@@ -46,7 +46,7 @@ def test_a_logout_with_the_refresh_token_ends_the_session(
     assert identity.logout(principal, renewed.refresh_token) == "session"
     assert_dead(identity, tokens, principal)
     with pytest.raises(InvalidToken):
-        identity.principal(renewed.access_token)
+        identity.verify_access_token(renewed.access_token)
     with pytest.raises(InvalidToken):
         identity.refresh(renewed.refresh_token, *NOWHERE)
 
@@ -56,7 +56,7 @@ def test_nobody_can_end_anothers_session(
 ) -> None:
     other = identity.login("viewer", PASSWORD, *NOWHERE)
     assert identity.logout(principal, other.refresh_token) == "token"
-    assert identity.principal(other.access_token).username == "viewer"
+    assert identity.verify_access_token(other.access_token).username == "viewer"
     assert identity.refresh(other.refresh_token, *NOWHERE).user.username == "viewer"
 
 
@@ -68,7 +68,7 @@ def test_logging_out_twice_is_once(identity: Identity, principal: Principal) -> 
 def test_a_disabled_user_has_no_tokens_and_no_sessions(
     identity: Identity, tokens: Tokens, principal: Principal
 ) -> None:
-    identity.accounts.change(principal.user_id, UserChange(disabled=True))
+    identity.users.change(principal.user_id, UserChange(disabled=True))
     assert_dead(identity, tokens, principal)
     with pytest.raises(InvalidToken):
         identity.refresh(tokens.refresh_token, *NOWHERE)
@@ -77,10 +77,10 @@ def test_a_disabled_user_has_no_tokens_and_no_sessions(
 def test_a_deleted_user_has_no_tokens_and_no_sessions(
     identity: Identity, tokens: Tokens, principal: Principal
 ) -> None:
-    identity.accounts.remove(principal.user_id)
+    identity.users.remove(principal.user_id)
     assert_dead(identity, tokens, principal)
     with pytest.raises(InvalidToken):
-        identity.me(principal)
+        identity.current_user(principal)
     with pytest.raises(InvalidToken):
         identity.refresh(tokens.refresh_token, *NOWHERE)
     with pytest.raises(InvalidCredentials):
@@ -90,8 +90,8 @@ def test_a_deleted_user_has_no_tokens_and_no_sessions(
 def test_a_name_given_anew_does_not_inherit_tokens(
     identity: Identity, tokens: Tokens, principal: Principal
 ) -> None:
-    identity.accounts.remove(principal.user_id)
-    identity.accounts.create("trader", PASSWORD, "trader")
+    identity.users.remove(principal.user_id)
+    identity.users.create("trader", PASSWORD, "trader")
     assert_dead(identity, tokens, principal)
 
 
@@ -102,10 +102,10 @@ def test_a_new_password_ends_all_sessions_but_the_one_it_opens(
     fresh = identity.change_password(principal, PASSWORD, NEW_PASSWORD, *NOWHERE)
     for old in (tokens, other):
         with pytest.raises(InvalidToken):
-            identity.principal(old.access_token)
+            identity.verify_access_token(old.access_token)
         with pytest.raises(InvalidToken):
             identity.refresh(old.refresh_token, *NOWHERE)
-    assert identity.principal(fresh.access_token).username == "trader"
+    assert identity.verify_access_token(fresh.access_token).username == "trader"
     assert identity.refresh(fresh.refresh_token, *NOWHERE).user.username == "trader"
     with pytest.raises(InvalidCredentials):
         identity.login("trader", PASSWORD, *NOWHERE)
@@ -122,7 +122,7 @@ def test_a_refused_password_change_changes_nothing(
     with pytest.raises(ValidationFailed) as refused:
         identity.change_password(principal, current, new, *NOWHERE)
     assert [item.field for item in refused.value.fields] == [field]
-    assert identity.principal(tokens.access_token) == principal
+    assert identity.verify_access_token(tokens.access_token) == principal
     assert identity.login("trader", PASSWORD, *NOWHERE).user.username == "trader"
 
 
@@ -174,7 +174,7 @@ def test_no_session_opened_with_the_old_password_outlives_the_change(
     assert len(opened) >= 3
     for tokens in opened:
         with pytest.raises(InvalidToken):
-            identity.principal(tokens.access_token)
+            identity.verify_access_token(tokens.access_token)
 
 
 @pytest.mark.parametrize("how", ["logout", "session", "disable", "delete", "password"])
@@ -188,15 +188,15 @@ def test_what_was_ended_stays_ended_when_the_server_starts_anew(
     endings = {
         "logout": lambda: identity.logout(principal, None),
         "session": lambda: identity.logout(principal, tokens.refresh_token),
-        "disable": lambda: identity.accounts.change(principal.user_id, UserChange(disabled=True)),
-        "delete": lambda: identity.accounts.remove(principal.user_id),
+        "disable": lambda: identity.users.change(principal.user_id, UserChange(disabled=True)),
+        "delete": lambda: identity.users.remove(principal.user_id),
         "password": lambda: identity.change_password(principal, PASSWORD, NEW_PASSWORD, *NOWHERE),
     }
     bystander = identity.login("viewer", PASSWORD, *NOWHERE)
     endings[how]()
     restarted = start_identity()
     assert_dead(restarted, tokens, principal)
-    assert restarted.principal(bystander.access_token).username == "viewer"
+    assert restarted.verify_access_token(bystander.access_token).username == "viewer"
 
 
 def test_a_revoked_token_is_remembered_for_as_long_as_it_could_live(
@@ -204,11 +204,11 @@ def test_a_revoked_token_is_remembered_for_as_long_as_it_could_live(
 ) -> None:
     day = 86_400
     identity = start_identity(token_expiry=day, refresh_expiry=1)
-    identity.accounts.create("bob", PASSWORD, "viewer")
+    identity.users.create("bob", PASSWORD, "viewer")
     tokens = identity.login("bob", PASSWORD, *NOWHERE)
-    principal = identity.principal(tokens.access_token)
+    principal = identity.verify_access_token(tokens.access_token)
     with time_machine.travel(time.time() + 5, tick=False):
-        identity.accounts.change(principal.user_id, UserChange(disabled=True))
+        identity.users.change(principal.user_id, UserChange(disabled=True))
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE users SET disabled_at = NULL"))
     with time_machine.travel(time.time() + day - 10, tick=False):
@@ -243,4 +243,4 @@ def test_a_role_that_changed_ends_tokens_of_the_old_one(
     restarted = start_identity()
     assert_dead(restarted, tokens, principal)
     renewed = restarted.refresh(tokens.refresh_token, *NOWHERE)
-    assert restarted.principal(renewed.access_token).role == "viewer"
+    assert restarted.verify_access_token(renewed.access_token).role == "viewer"

@@ -230,7 +230,7 @@ def test_stepping_up_takes_the_code_where_there_is_one(
     by_password = client.post("/auth/step-up", json={"password": PASSWORD}, headers=headers)
     assert (by_password.status_code, by_password.json["fields"][0]["field"]) == (400, "code")
     fresh = client.post("/auth/step-up", json={"code": enrolled.code()}, headers=headers)
-    principal = identity.principal(fresh.json["data"]["access_token"])
+    principal = identity.verify_access_token(fresh.json["data"]["access_token"])
     assert identity.has_stepped_up(principal) is True
 
 
@@ -243,7 +243,7 @@ def test_a_changed_password_does_not_stand_in_for_the_code(
         json={"current_password": PASSWORD, "new_password": "a horse of another colour"},
         headers=bearer(tokens["access_token"]),
     ).json["data"]
-    assert identity.has_stepped_up(identity.principal(changed["access_token"])) is False
+    assert identity.has_stepped_up(identity.verify_access_token(changed["access_token"])) is False
 
 
 def test_it_is_removed_by_its_owner_after_a_step_up(

@@ -9,7 +9,7 @@ import time_machine
 from flask.testing import FlaskClient
 
 from backend.identity import Identity
-from backend.identity.sessions import device
+from backend.identity.sessions import device_name
 from backend.schemas.auth import Tokens
 from backend.schemas.common import PageQuery
 from tests.identity_app import PASSWORD, StartIdentity, bearer
@@ -38,7 +38,7 @@ EDGE = (
     ],
 )
 def test_a_device_is_named_as_its_owner_knows_it(user_agent: str, shown: str) -> None:
-    assert device(user_agent) == shown
+    assert device_name(user_agent) == shown
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_the_last_use_survives_a_restart(
     identity.close()
     restarted = start_identity()
     page = restarted.sessions.page(
-        phone.user.id, restarted.principal(phone.access_token), PageQuery()
+        phone.user.id, restarted.verify_access_token(phone.access_token), PageQuery()
     )
     assert [session.address for session in page.data] == ["192.0.2.77"]
 
@@ -180,7 +180,7 @@ def test_logging_out_everywhere_ends_all_and_stays_so(
         assert client.get("/auth/me", headers=headers).status_code == 401
         refreshed = client.post("/auth/refresh", json={"refresh_token": tokens.refresh_token})
         assert refreshed.status_code == 401
-    assert restarted.principal(bystander.access_token).username == "viewer"
+    assert restarted.verify_access_token(bystander.access_token).username == "viewer"
 
 
 def test_a_session_that_ran_out_is_not_listed(
@@ -250,7 +250,7 @@ def test_a_session_is_ended_under_its_own_user_only(
 ) -> None:
     headers = admin_of(identity)
     (session,) = client.get(f"/users/{phone.user.id}/sessions", headers=headers).json["data"]
-    viewer = identity.accounts.named("viewer").id
+    viewer = identity.users.find_by_username("viewer").id
     answer = client.delete(f"/users/{viewer}/sessions/{session['id']}", headers=headers)
     assert (answer.status_code, answer.json["type"]) == (404, "not_found")
     assert client.get("/auth/me", headers=bearer(phone.access_token)).status_code == 200

@@ -63,7 +63,8 @@ def test_the_password_renews_it_in_the_same_session(
         assert put_keys(client, fresh["access_token"]) == (200, "put")
         assert put_keys(client, tokens.access_token) == (403, "step_up_required")
         principals = [
-            identity.principal(token) for token in (tokens.access_token, fresh["access_token"])
+            identity.verify_access_token(token)
+            for token in (tokens.access_token, fresh["access_token"])
         ]
         assert len({principal.session_id for principal in principals}) == 1
 
@@ -87,5 +88,5 @@ def test_the_stepped_up_token_ends_with_its_session(
     fresh = client.post(
         "/auth/step-up", json={"password": PASSWORD}, headers=bearer(tokens.access_token)
     ).json["data"]["access_token"]
-    identity.logout(identity.principal(tokens.access_token), tokens.refresh_token)
+    identity.logout(identity.verify_access_token(tokens.access_token), tokens.refresh_token)
     assert put_keys(client, fresh) == (401, "invalid_token")

@@ -24,7 +24,7 @@ def admin(identity: Identity) -> dict[str, str]:
 
 
 def id_of(identity: Identity, username: str) -> str:
-    return identity.accounts.named(username).id
+    return identity.users.find_by_username(username).id
 
 
 def log_in(client: FlaskClient, username: str, password: str) -> Any:
@@ -167,18 +167,18 @@ def test_the_last_admin_stays(
 def test_an_admin_may_go_while_another_who_may_log_in_stays(
     client: FlaskClient, identity: Identity, admin: dict[str, str]
 ) -> None:
-    second = identity.accounts.create("second", PASSWORD, "admin")
-    identity.accounts.change(second.id, UserChange(disabled=True))
+    second = identity.users.create("second", PASSWORD, "admin")
+    identity.users.change(second.id, UserChange(disabled=True))
     path = f"/users/{id_of(identity, 'admin')}"
     assert client.delete(path, headers=admin).json["type"] == "last_admin"
-    identity.accounts.change(second.id, UserChange(disabled=False))
+    identity.users.change(second.id, UserChange(disabled=False))
     assert client.delete(path, headers=admin).status_code == 200
 
 
 def test_of_the_last_two_admins_who_leave_at_once_one_stays(
     identity: Identity, database: Database
 ) -> None:
-    identity.accounts.create("second", PASSWORD, "admin")
+    identity.users.create("second", PASSWORD, "admin")
     ids = [id_of(identity, name) for name in ("admin", "second")]
     barrier = threading.Barrier(2)
     refused: list[str] = []
@@ -186,7 +186,7 @@ def test_of_the_last_two_admins_who_leave_at_once_one_stays(
     def leave(user_id: str) -> None:
         barrier.wait()
         try:
-            identity.accounts.change(user_id, UserChange(role="viewer"))
+            identity.users.change(user_id, UserChange(role="viewer"))
         except LastAdmin:
             refused.append(user_id)
 
@@ -264,4 +264,4 @@ def test_only_admins_see_and_change_users(
         client.delete(path, headers=headers),
     ]
     assert [answer.status_code for answer in answers] == [403] * 5
-    assert identity.accounts.named(username).role == username
+    assert identity.users.find_by_username(username).role == username

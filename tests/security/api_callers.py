@@ -39,9 +39,9 @@ def log_in(app: Flask, username: str) -> Tokens:
 def disabled_user(app: Flask) -> Headers:
     """An admin who was disabled after the login."""
     identity: Identity = app.extensions["backend"].identity
-    user = identity.accounts.create("disabled", PASSWORD, "admin")
+    user = identity.users.create("disabled", PASSWORD, "admin")
     tokens = log_in(app, "disabled")
-    identity.accounts.change(user.id, UserChange(disabled=True))
+    identity.users.change(user.id, UserChange(disabled=True))
     return bearer(tokens.access_token)
 
 
@@ -61,7 +61,7 @@ def revoked_token(app: Flask) -> Headers:
     """An admin's token after the logout."""
     identity: Identity = app.extensions["backend"].identity
     token = log_in(app, "admin").access_token
-    identity.logout(identity.principal(token), None)
+    identity.logout(identity.verify_access_token(token), None)
     return bearer(token)
 
 
@@ -76,14 +76,14 @@ def foreign_token(app: Flask) -> Headers:
 def confined_user(app: Flask) -> Headers:
     """An admin who has to set a password of their own first."""
     identity: Identity = app.extensions["backend"].identity
-    identity.accounts.create("confined", PASSWORD, "admin", must_change_password=True)
+    identity.users.create("confined", PASSWORD, "admin", must_change_password=True)
     return bearer(log_in(app, "confined").access_token)
 
 
 def api_keys(app: Flask) -> dict[str, Headers]:
     """Name keys of the admin's: good ones, and some that are of no use."""
     identity: Identity = app.extensions["backend"].identity
-    admin = identity.accounts.named("admin")
+    admin = identity.users.find_by_username("admin")
 
     def make(name: str, scopes: Iterable[str], **bounds: object) -> CreatedApiKey:
         wanted = NewApiKey.model_validate({"name": name, "scopes": sorted(scopes), **bounds})

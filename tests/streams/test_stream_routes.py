@@ -162,7 +162,7 @@ def test_no_ticket_reaches_a_log(
 def ticket_of_one_who_may(app: Flask, *scopes: str) -> str:
     identity: Identity = app.extensions["backend"].identity
     token = identity.login("viewer", PASSWORD, "127.0.0.1", "tests").access_token
-    known = identity.principal(token)
+    known = identity.verify_access_token(token)
     tickets: Tickets[Principal] = app.extensions["stream_tickets"]
     return tickets.issue(
         Principal(

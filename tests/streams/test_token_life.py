@@ -97,7 +97,9 @@ def test_a_token_that_expires_ends_its_stream(
     app: Flask, identity: Identity, served: Served
 ) -> None:
     token = identity.login("viewer", PASSWORD, "127.0.0.1", "tests").access_token
-    known = replace(identity.principal(token), expires_at=utc_now() + timedelta(seconds=2))
+    known = replace(
+        identity.verify_access_token(token), expires_at=utc_now() + timedelta(seconds=2)
+    )
     tickets: Tickets[Principal] = app.extensions["stream_tickets"]
     for stream in opened(served, query=f"&ticket={tickets.issue(known)}"):
         assert reason_of_the_end(stream) == "token_expired"

@@ -168,11 +168,11 @@ def test_a_disabled_user_is_sent_away_and_does_nothing_meanwhile(
     connect: Connect, app: Flask
 ) -> None:
     identity: Identity = app.extensions["backend"].identity
-    user = identity.accounts.create("gone", PASSWORD, "trader")
+    user = identity.users.create("gone", PASSWORD, "trader")
     token = identity.login("gone", PASSWORD, "127.0.0.1", "tests").access_token
     peer = connect(headers={"Authorization": f"Bearer {token}"})
     assert peer.ask("ping")["status"] == 200
-    identity.accounts.change(user.id, UserChange(disabled=True))
+    identity.users.change(user.id, UserChange(disabled=True))
     refused = peer.ask("order.cancel", order_id="x")
     assert (refused["status"], refused["type"]) == (401, "invalid_token")
     last = peer.rest()[-1]
@@ -182,7 +182,7 @@ def test_a_disabled_user_is_sent_away_and_does_nothing_meanwhile(
 def test_a_new_token_lets_a_socket_stay(connect: Connect, app: Flask) -> None:
     identity: Identity = app.extensions["backend"].identity
     token = identity.login("viewer", PASSWORD, "127.0.0.1", "tests").access_token
-    known = identity.principal(token)
+    known = identity.verify_access_token(token)
     brief = Principal(
         known.user_id,
         known.username,

@@ -1,4 +1,4 @@
-"""Who may act by an API key, and from where."""
+"""The principal that an API key authenticates, and the networks the key is restricted to."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ _NEVER = datetime.max.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True)
-class KeyHolder:
-    """A key's owner with the scopes of the key, and the networks that it is bound to."""
+class ApiKeyPrincipal:
+    """A key's owner with the scopes of the key, and the networks it may be used from."""
 
     principal: Principal
     networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
-    def may_call_from(self, address: str) -> bool:
-        """Whether the key may be used from an address."""
+    def allows_address(self, address: str) -> bool:
+        """Return whether the key may be used from an address."""
         if not self.networks:
             return True
         try:
-            found = ipaddress.ip_address(address)
+            parsed = ipaddress.ip_address(address)
         except ValueError:
             return False
-        # a socket that takes both kinds shows IPv4 callers as ::ffff:203.0.113.9
-        mapped = getattr(found, "ipv4_mapped", None) or found
+        # a dual-stack socket shows IPv4 callers as ::ffff:203.0.113.9
+        mapped = getattr(parsed, "ipv4_mapped", None) or parsed
         return any(mapped in network for network in self.networks)
 
 
-def holder(key: models.ApiKey, user: models.User) -> KeyHolder:
-    """Say who a key of the store lets act."""
+def api_key_principal(key: models.ApiKey, user: models.User) -> ApiKeyPrincipal:
+    """Return the principal of a stored key."""
     principal = Principal(
         user_id=user.id,
         username=user.username,
@@ -46,4 +46,4 @@ def holder(key: models.ApiKey, user: models.User) -> KeyHolder:
         expires_at=key.expires_at or _NEVER,
         key_prefix=key.prefix,
     )
-    return KeyHolder(principal, tuple(map(ipaddress.ip_network, key.networks.split())))
+    return ApiKeyPrincipal(principal, tuple(map(ipaddress.ip_network, key.networks.split())))
