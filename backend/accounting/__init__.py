@@ -1,1 +1,1 @@
-"""What trades come to: balances, profit, fees, drawdown, limits. Arithmetic on plain data only."""
+"""Exact trading arithmetic on plain data: balances, profit and loss, margin, drawdown, limits."""

@@ -1,4 +1,4 @@
-"""What executions do to balances: balances = start + Σ fills - Σ fees, exactly."""
+"""Balance changes by spot executions: balances = start + Σ fills - Σ fees, exactly."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def assets_of(symbol: str) -> tuple[str, str]:
 
 
 def is_contract(symbol: str) -> bool:
-    """Tell a contract, such as BTC/USDT:USDT, from a spot pair."""
+    """Return whether a symbol is a contract, such as BTC/USDT:USDT, and no spot pair."""
     return ":" in symbol
 
 
 def balance_changes(trade: Trade) -> dict[str, Decimal]:
-    """Return what a spot execution adds to each asset's total.
+    """Return the change of each asset's total by a spot execution.
 
-    A buy adds the quantity and takes the cost, a sell the reverse; the fee is
-    taken in its own currency, whichever that is. A rebate is a negative fee.
+    A buy adds the quantity and subtracts the cost, a sell the reverse; the fee is
+    subtracted in its own currency, whichever that is. A rebate is a negative fee.
     """
     base, quote = assets_of(trade.symbol)
     sign = 1 if trade.side == "buy" else -1
@@ -36,7 +36,7 @@ def balance_changes(trade: Trade) -> dict[str, Decimal]:
 
 
 def balances_after(start: Mapping[str, Decimal], trades: Iterable[Trade]) -> dict[str, Decimal]:
-    """Return the totals that spot executions leave of those at the start."""
+    """Return the totals after spot executions, given those at the start."""
     totals = dict(start)
     with localcontext(EXACT):
         for trade in trades:

@@ -1,14 +1,14 @@
-"""One position in a linear contract: what fills, funding and settings make of it, exactly.
+"""Position in a linear contract: exact effects of fills, funding and settings.
 
 The conventions, in the contract's quote asset, which is also its margin:
 
 - A fill on the position's side, or into an empty one, adds its quantity and its cost.
 - A fill against it closes: it gains `exit cost - entry cost` of the closed part for a
   long position, the reverse for a short one. The entry cost of a part is its share of
-  the whole, rounded to eight decimals; what is left keeps the rest, so nothing gets lost.
-- What goes beyond the position's quantity opens one on the other side.
-- `realized` is what the position has brought into the wallet since it was opened: the
-  gains of closed parts, less all fees, less funding that was paid.
+  the whole, rounded to eight decimals; the rest stays with what is open, so nothing is lost.
+- A quantity beyond the position's opens one on the other side.
+- `realized` is the position's effect on the wallet since it was opened: the gains of
+  closed parts, less all fees, less funding that was paid.
 - The margin is `entry cost / leverage`, rounded up to eight decimals.
 - Maintenance is `entry cost * maintenance rate`.
 """
@@ -35,7 +35,7 @@ _STEP = Decimal("1E-8")
 class ContractPosition:
     """A position and its settings; `quantity` is negative for a short one, `cost` never.
 
-    `funded_at` is until when funding was paid.
+    `funded_at` is the time until which funding was paid.
     """
 
     quantity: Decimal = ZERO
@@ -53,17 +53,17 @@ class ContractPosition:
 
     @property
     def side(self) -> PositionSide | None:
-        """Which way it goes; None while nothing is open."""
+        """The direction; None while nothing is open."""
         return "long" if self.sign > 0 else "short" if self.sign else None
 
     @property
     def entry_price(self) -> Decimal:
-        """The average price of what is open."""
+        """The average entry price of the open quantity."""
         return average_price(self.cost, self.quantity)
 
     @property
     def margin(self) -> Decimal:
-        """What the position holds back of the wallet."""
+        """The initial margin that the position locks."""
         return initial_margin(self.cost, self.leverage)
 
     @property
@@ -72,12 +72,12 @@ class ContractPosition:
         return EXACT.multiply(self.cost, MAINTENANCE_RATE)
 
     def unrealized(self, price: Decimal) -> Decimal:
-        """Return what closing at a price would gain, before fees."""
+        """Return the gain of closing at a price, before fees."""
         with localcontext(EXACT):
             return self.quantity * price - self.sign * self.cost
 
     def opening_quantity(self, quantity: Decimal) -> Decimal:
-        """Return how much of a fill (negative: a sell) would be opened by it, not closed."""
+        """Return the part of a fill (negative: a sell) that opens a position, not closes one."""
         with localcontext(EXACT):
             if quantity * self.quantity >= 0:
                 return abs(quantity)
@@ -86,17 +86,17 @@ class ContractPosition:
     def apply_fill(
         self, quantity: Decimal, cost: Decimal, fee: Decimal, at: datetime
     ) -> list[PositionChange]:
-        """Return what a fill makes of it: one step, or two when it changes sides.
+        """Return the changes by a fill: one, or two when the position changes sides.
 
-        `quantity` is negative for a sell; `cost` is what the fill was executed for.
+        `quantity` is negative for a sell; `cost` is the notional of the fill.
         """
         with localcontext(EXACT):
             opened = self.opening_quantity(quantity)
             if opened == abs(quantity):
                 return [self._increased(quantity, cost, fee, at)]
             closed = abs(quantity) - opened
-            exit_cost = proportional_part(cost, closed, quantity)
-            exit_fee = proportional_part(fee, closed, quantity)
+            exit_cost = _proportional_part(cost, closed, quantity)
+            exit_fee = _proportional_part(fee, closed, quantity)
             changes = [self._reduced(closed, exit_cost, exit_fee)]
             if opened:
                 rest, flat = opened.copy_sign(quantity), changes[0].position
@@ -104,7 +104,7 @@ class ContractPosition:
             return changes
 
     def apply_funding(self, price: Decimal, rate: Decimal, at: datetime) -> PositionChange:
-        """Pay or receive funding at a price: long positions pay a positive rate."""
+        """Return the change by funding at a price: long positions pay a positive rate."""
         with localcontext(EXACT):
             paid = (self.quantity * price * rate).quantize(_STEP, ROUND_HALF_EVEN)
             return PositionChange(replace(self, realized=self.realized - paid, funded_at=at), -paid)
@@ -124,7 +124,7 @@ class ContractPosition:
         return PositionChange(grown, -fee)
 
     def _reduced(self, part: Decimal, exit_cost: Decimal, fee: Decimal) -> PositionChange:
-        entry_cost = proportional_part(self.cost, part, self.quantity)
+        entry_cost = _proportional_part(self.cost, part, self.quantity)
         wallet_change = self.sign * (exit_cost - entry_cost) - fee
         left = replace(
             self,
@@ -137,14 +137,14 @@ class ContractPosition:
 
 @dataclass(frozen=True, slots=True)
 class PositionChange:
-    """A position after something happened to it, and what that changed in the wallet."""
+    """A position after a fill or funding, and the change of the wallet by it."""
 
     position: ContractPosition
     wallet_change: Decimal
 
 
 def initial_margin(cost: Decimal, leverage: Decimal) -> Decimal:
-    """Return the margin of a position that was entered for `cost`."""
+    """Return the initial margin of a position with an entry cost."""
     with localcontext(EXACT):
         return (cost / leverage).quantize(_STEP, ROUND_UP)
 
@@ -155,8 +155,8 @@ def average_price(cost: Decimal, quantity: Decimal) -> Decimal:
         return (cost / abs(quantity)).quantize(_STEP).normalize() if quantity else ZERO
 
 
-def proportional_part(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
-    """Return what a part of a quantity costs of what the whole does, to eight decimals."""
+def _proportional_part(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    """Return `amount * part / whole`, to eight decimals."""
     if part == abs(whole):
         return amount
     with localcontext(EXACT):

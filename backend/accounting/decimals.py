@@ -1,4 +1,4 @@
-"""Decimal arithmetic that never rounds silently, and the few places where a quotient must.
+"""Decimal contexts: exact sums and products, and explicit rounding of quotients.
 
 Importing this sets the decimal precision of every thread that starts later, and of this one: the
 default 28 digits are too few for sums of money.
@@ -23,22 +23,22 @@ EXACT = Context(prec=300, traps=[InvalidOperation, DivisionByZero, Overflow])
 Python's own context rounds to 28 digits, which a large total of small parts exceeds.
 """
 
-_FINEST = Decimal("1E-80")
-_SHOWN = Decimal("1E-18")
+_QUOTIENT_STEP = Decimal("1E-80")
+_RESPONSE_STEP = Decimal("1E-18")
 
 
-def part_of(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+def proportional_part(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     """Return `amount * part / whole`, exactly where 80 decimals can hold it.
 
-    What is left of the amount is `amount - part_of(...)`: nothing gets lost
-    in either case.
+    The rest of the amount is `amount - proportional_part(...)`: nothing is lost in
+    either case.
     """
     if part == whole:
         return amount
-    share = EXACT.divide(EXACT.multiply(amount, part), whole)
-    return share.quantize(_FINEST, context=EXACT).normalize(EXACT)
+    quotient = EXACT.divide(EXACT.multiply(amount, part), whole)
+    return quotient.quantize(_QUOTIENT_STEP, context=EXACT).normalize(EXACT)
 
 
-def shown(amount: Decimal) -> Decimal:
-    """Round to the 18 decimals that answers have at most."""
-    return amount.quantize(_SHOWN, rounding=ROUND_HALF_EVEN, context=EXACT)
+def round_for_response(amount: Decimal) -> Decimal:
+    """Round to 18 decimals, the most that responses have."""
+    return amount.quantize(_RESPONSE_STEP, rounding=ROUND_HALF_EVEN, context=EXACT)

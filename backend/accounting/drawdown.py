@@ -1,4 +1,4 @@
-"""The deepest fall of a value below what it had reached before."""
+"""Maximum drawdown: the largest relative decline of a value from a peak."""
 
 from __future__ import annotations
 
@@ -20,33 +20,34 @@ class MaxDrawdown(NamedTuple):
 
     @property
     def amount(self) -> Decimal:
-        """How far it fell."""
+        """The decline from peak to trough."""
         return EXACT.subtract(self.peak, self.trough)
 
     @property
     def ratio(self) -> Decimal:
-        """The part of the peak that was lost; 1 is all of it."""
+        """The decline as a fraction of the peak; 1 is all of it."""
         return EXACT.divide(self.amount, self.peak)
 
 
 def max_drawdown(values: Iterable[tuple[datetime, Decimal]]) -> MaxDrawdown | None:
-    """Return the fall that lost the largest part of its peak; None if it never fell.
+    """Return the drawdown with the largest ratio to its peak; None if the value never fell.
 
-    `values` are in the order of time. The formula is max over t of
+    `values` are in chronological order. The formula is max over t of
     (max of the values up to t - the value at t) / (max of the values up to t),
-    over peaks above zero. It sees values only: money that is paid in or out counts as gain or loss.
+    over peaks above zero. Deposits and withdrawals
+    count as gain and loss.
     """
-    deepest: MaxDrawdown | None = None
+    largest: MaxDrawdown | None = None
     peak: tuple[datetime, Decimal] | None = None
     with localcontext(EXACT):
         for moment, value in values:
             if peak is None or value >= peak[1]:
                 peak = (moment, value)
                 continue
-            fall = MaxDrawdown(peak[1], peak[0], value, moment)
-            # fall/peak of both, without dividing
-            if fall.peak > 0 and (
-                deepest is None or fall.amount * deepest.peak > deepest.amount * fall.peak
+            drawdown = MaxDrawdown(peak[1], peak[0], value, moment)
+            # compares amount / peak of both, without dividing
+            if drawdown.peak > 0 and (
+                largest is None or drawdown.amount * largest.peak > largest.amount * drawdown.peak
             ):
-                deepest = fall
-    return deepest
+                largest = drawdown
+    return largest

@@ -1,13 +1,13 @@
-"""A futures account: one wallet, the positions that it carries, and when they are liquidated.
+"""Margin account of linear contracts: wallet, positions, available margin, liquidation.
 
-- Equity is the wallet plus all that the open positions would gain or lose now.
-- Available is the wallet plus what cross positions would gain or lose, less the margins of
-  all positions and what open orders hold: their margin and fee.
-- An isolated position is liquidated when its margin and unrealised PnL together are down to
-  its maintenance; it then loses its margin, never more.
-- Cross positions are liquidated together, when what they share (wallet less isolated
-  margins) and their unrealised PnL together are down to the sum of their maintenance; they
-  lose at most what they share.
+- Equity is the wallet plus the unrealised PnL of all open positions.
+- Available margin is the wallet plus the unrealised PnL of cross positions, less the
+  margin of all positions and of open orders, with their fees.
+- An isolated position is liquidated when its margin plus its unrealised PnL is down to
+  its maintenance margin; it then loses its margin, never more.
+- Cross positions are liquidated together, when the cross balance (wallet less isolated
+  margins) plus their unrealised PnL is down to the sum of their maintenance margins;
+  they lose at most the cross balance.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Prices = Mapping[str, Decimal]
 
 @dataclass(frozen=True, slots=True)
 class OrderExposure:
-    """What an open order may open, at its price, and the fee for that."""
+    """The notional and the fee of the part of an open order that would open a position."""
 
     symbol: str
     cost: Decimal
@@ -38,9 +38,9 @@ class OrderExposure:
 
 
 class MarginAccount:
-    """Wallet and positions in one margin asset. Every price that a method needs is given to it.
+    """Wallet and positions in one margin asset; prices are passed to each method.
 
-    A position whose price is missing counts at its entry.
+    A position whose price is missing is valued at its entry price.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class MarginAccount:
         self.order_exposures: dict[str, OrderExposure] = {}
 
     def position(self, symbol: str) -> ContractPosition:
-        """Return a symbol's position, an empty one if there was none."""
+        """Return a symbol's position, an empty one if there is none."""
         return self.positions.get(symbol, ContractPosition())
 
     def apply(self, symbol: str, changes: list[PositionChange]) -> None:
-        """Put what happened to a position into the account."""
+        """Apply the changes of a position to the account."""
         with localcontext(EXACT):
             for change in changes:
                 self.positions[symbol] = change.position
@@ -67,35 +67,35 @@ class MarginAccount:
             return self.wallet + sum((self.unrealized(s, prices) for s in self.positions), ZERO)
 
     def available(self, prices: Prices) -> Decimal:
-        """Return what new positions may use; below zero when too much is used already."""
+        """Return the margin available for new positions; negative when too much is used."""
         with localcontext(EXACT):
             gains = sum((self.unrealized(s, prices) for s in self._symbols_in("cross")), ZERO)
             return self.wallet + gains - self.position_margin - self.order_margin
 
     @property
     def position_margin(self) -> Decimal:
-        """What all positions hold back."""
+        """The initial margin of all positions."""
         return sum((position.margin for position in self.positions.values()), ZERO)
 
     @property
     def order_margin(self) -> Decimal:
-        """What all open orders hold back."""
+        """The margin and fees of all open orders."""
         return sum(
             (self.required_margin(exposure) for exposure in self.order_exposures.values()), ZERO
         )
 
     def required_margin(self, exposure: OrderExposure) -> Decimal:
-        """Return the initial margin and the fee that an order takes at its symbol's leverage."""
+        """Return the margin and fee of an order at its symbol's leverage."""
         leverage = self.position(exposure.symbol).leverage
         return EXACT.add(initial_margin(exposure.cost, leverage), exposure.fee)
 
     def unrealized(self, symbol: str, prices: Prices) -> Decimal:
-        """Return what closing a position would gain, before fees."""
+        """Return the unrealised PnL of a position, before fees."""
         position, price = self.position(symbol), prices.get(symbol)
         return ZERO if price is None else position.unrealized(price)
 
     def liquidation_price(self, symbol: str, prices: Prices) -> Decimal | None:
-        """Return where a position is liquidated while other prices stand; None if nowhere."""
+        """Return the liquidation price at constant other prices; None if there is none."""
         position = self.position(symbol)
         if not position.quantity:
             return None
@@ -105,7 +105,7 @@ class MarginAccount:
             return average_price(cost, position.quantity) if cost > 0 else None
 
     def is_liquidated(self, symbol: str, prices: Prices) -> bool:
-        """Tell whether a position's price has come to where it is liquidated."""
+        """Return whether a position has reached its liquidation price."""
         position = self.position(symbol)
         if not position.quantity or symbol not in prices:
             return False
@@ -114,7 +114,7 @@ class MarginAccount:
             return left <= position.maintenance_margin
 
     def liquidation_cost(self, symbol: str, prices: Prices) -> Decimal:
-        """Return for how much a liquidated position is taken over."""
+        """Return the exit cost at which a liquidated position is closed."""
         position = self.position(symbol)
         with localcontext(EXACT):
             loss = -self.unrealized(symbol, prices)
@@ -125,7 +125,7 @@ class MarginAccount:
     def with_settings(
         self, symbol: str, leverage: Decimal | None, margin_mode: MarginMode | None
     ) -> MarginAccount:
-        """Return the account as it would be with other settings of a symbol."""
+        """Return a copy of the account with other settings of a symbol."""
         position = self.position(symbol)
         changed = replace(
             position,
@@ -140,13 +140,13 @@ class MarginAccount:
         return [s for s, position in self.positions.items() if position.margin_mode == mode]
 
     def _cross_balance(self) -> Decimal:
-        """Return what cross positions share."""
+        """Return the wallet less isolated margins: the collateral of cross positions."""
         return self.wallet - sum(
             (self.positions[s].margin for s in self._symbols_in("isolated")), ZERO
         )
 
     def _collateral(self, symbol: str, prices: Prices) -> Decimal:
-        """Return what a position may lose before only its maintenance is to cover it."""
+        """Return the collateral of a position, net of the needs of other cross positions."""
         position = self.position(symbol)
         if position.margin_mode == "isolated":
             return position.margin

@@ -1,4 +1,4 @@
-"""From books and prices to the figures that clients see."""
+"""Profit and loss report: totals per symbol and overall, from lots and present prices."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
-from backend.accounting.decimals import EXACT, ZERO, shown
+from backend.accounting.decimals import EXACT, ZERO, round_for_response
 from backend.accounting.drawdown import MaxDrawdown
 from backend.accounting.fifo import FifoLots
 from backend.accounting.totals import FeeSum, Totals
 from backend.accounting.valuation import price_of
 from backend.schemas.accounting import Drawdown, FeeTotal, Pnl, PnlQuery, SymbolPnl
 
-_RATIO = Decimal("1E-8")
+_RATIO_STEP = Decimal("1E-8")
 
-BookKey = tuple[str, str]
+ExchangeSymbol = tuple[str, str]
 """Exchange and symbol."""
 
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """Present prices, by symbol, and the currency that all is counted in."""
+    """Present prices, by symbol, and the reference market that amounts are converted to."""
 
     prices: Mapping[str, Decimal]
     reference: str
@@ -31,21 +31,24 @@ class Market:
         return price_of(self.prices, currency, self.reference)
 
 
-def report(
-    books: Mapping[BookKey, FifoLots], market: Market, query: PnlQuery, fall: MaxDrawdown | None
+def pnl_report(
+    lots_by_symbol: Mapping[ExchangeSymbol, FifoLots],
+    market: Market,
+    query: PnlQuery,
+    drawdown: MaxDrawdown | None,
 ) -> Pnl:
-    """Sum up the executions that a query asks for.
+    """Return the profit and loss of the executions that a query selects.
 
-    Realised amounts are of executions in [since, until), whatever the age of
-    what they close; unrealised ones are of all that is open now. Amounts in
-    another quote asset count in the reference market at its present price, and
-    so do fees in a third currency.
+    Realised amounts are of executions in [since, until), whatever the age of the
+    lots they close; unrealised ones are of all open lots now. Amounts in another
+    quote asset, and fees in a third currency, are converted to the reference market
+    at present prices.
     """
     with localcontext(EXACT):
-        sums = _Sums(market, with_open=query.until is None)
+        sums = _ReportTotals(market, with_open=query.until is None)
         symbols = [
-            sums.add(exchange, symbol, book, _asked(book, query))
-            for (exchange, symbol), book in sorted(books.items(), key=lambda item: item[0])
+            sums.add(exchange, symbol, lots, _totals_in_period(lots, query))
+            for (exchange, symbol), lots in sorted(lots_by_symbol.items(), key=lambda item: item[0])
             if query.symbol in (None, symbol)
         ]
         closings, wins = sum(row.closings for row in symbols), sum(row.wins for row in symbols)
@@ -54,23 +57,23 @@ def report(
             since=query.since,
             until=query.until,
             trades=sum(row.trades for row in symbols),
-            realized_pnl=shown(sums.realized),
-            unrealized_pnl=shown(sums.unrealized) if sums.with_open else None,
-            fees=shown(sums.fee_value),
-            net_pnl=shown(sums.realized + sums.unrealized - sums.fee_value),
+            realized_pnl=round_for_response(sums.realized),
+            unrealized_pnl=round_for_response(sums.unrealized) if sums.with_open else None,
+            fees=round_for_response(sums.fee_value),
+            net_pnl=round_for_response(sums.realized + sums.unrealized - sums.fee_value),
             closings=closings,
             wins=wins,
             losses=sum(row.losses for row in symbols),
-            win_rate=(Decimal(wins) / closings).quantize(_RATIO) if closings else None,
-            max_drawdown=None if fall is None else _drawdown(fall),
+            win_rate=(Decimal(wins) / closings).quantize(_RATIO_STEP) if closings else None,
+            max_drawdown=None if drawdown is None else _drawdown_view(drawdown),
             unpriced=sorted(sums.unpriced),
-            fees_paid=sums.fees_paid(),
+            fees_paid=sums.fee_totals(),
             symbols=symbols,
         )
 
 
-class _Sums:
-    """Adds symbols up in the reference market."""
+class _ReportTotals:
+    """Sums over symbols, converted to the reference market."""
 
     def __init__(self, market: Market, *, with_open: bool) -> None:
         self._market = market
@@ -79,24 +82,24 @@ class _Sums:
         self.unpriced: set[str] = set()
         self._fees: dict[str, FeeSum] = {}
 
-    def add(self, exchange: str, symbol: str, book: FifoLots, totals: Totals) -> SymbolPnl:
+    def add(self, exchange: str, symbol: str, lots: FifoLots, totals: Totals) -> SymbolPnl:
         mark_price = self._market.prices.get(symbol)
-        quantity, unrealized = book.quantity, self._open_gain(symbol, book, mark_price)
-        self.realized += self._converted(totals.realized, book.quote) or ZERO
-        self.unrealized += self._converted(unrealized or ZERO, book.quote) or ZERO
+        quantity, unrealized = lots.quantity, self._unrealized(symbol, lots, mark_price)
+        self.realized += self._converted(totals.realized, lots.quote) or ZERO
+        self.unrealized += self._converted(unrealized or ZERO, lots.quote) or ZERO
         return SymbolPnl(
             exchange=exchange,
             symbol=symbol,
-            quote=book.quote,
+            quote=lots.quote,
             trades=totals.trades,
-            realized_pnl=shown(totals.realized),
-            unrealized_pnl=None if unrealized is None else shown(unrealized),
-            quantity=shown(quantity),
-            entry_price=shown(book.cost / abs(quantity)) if quantity else None,
+            realized_pnl=round_for_response(totals.realized),
+            unrealized_pnl=None if unrealized is None else round_for_response(unrealized),
+            quantity=round_for_response(quantity),
+            entry_price=round_for_response(lots.cost / abs(quantity)) if quantity else None,
             mark_price=mark_price,
-            unmatched_quantity=shown(totals.unmatched),
+            unmatched_quantity=round_for_response(totals.unmatched),
             fees=[
-                self._fee_total(currency, fee, book.quote)
+                self._fee_total(currency, fee, lots.quote)
                 for currency, fee in sorted(totals.fees.items())
             ],
             closings=totals.closings,
@@ -104,17 +107,17 @@ class _Sums:
             losses=totals.losses,
         )
 
-    def fees_paid(self) -> list[FeeTotal]:
+    def fee_totals(self) -> list[FeeTotal]:
         """Return the fees of all symbols by currency."""
-        return [_shown_fee(currency, fee) for currency, fee in sorted(self._fees.items())]
+        return [_fee_view(currency, fee) for currency, fee in sorted(self._fees.items())]
 
-    def _open_gain(self, symbol: str, book: FifoLots, price: Decimal | None) -> Decimal | None:
+    def _unrealized(self, symbol: str, lots: FifoLots, price: Decimal | None) -> Decimal | None:
         if not self.with_open:
             return None
-        if price is None and book.quantity:
+        if price is None and lots.quantity:
             self.unpriced.add(symbol)
             return None
-        return book.unrealized(price or ZERO)
+        return lots.unrealized(price or ZERO)
 
     def _fee_total(self, currency: str, fee: FeeSum, quote: str) -> FeeTotal:
         if fee.value is not None:
@@ -125,10 +128,10 @@ class _Sums:
         known = None if before is None or value is None else before + value
         self._fees[currency] = FeeSum(cost + fee.cost, known)
         self.fee_value += value or ZERO
-        return _shown_fee(currency, FeeSum(fee.cost, value))
+        return _fee_view(currency, FeeSum(fee.cost, value))
 
     def _converted(self, amount: Decimal, currency: str) -> Decimal | None:
-        """Return an amount in the reference market; None, and noted, if that is not known."""
+        """Return an amount in the reference market; None, and added to `unpriced`, if unknown."""
         if not amount:
             return ZERO
         rate = self._market.rate(currency)
@@ -138,27 +141,27 @@ class _Sums:
         return amount * rate
 
 
-def _asked(book: FifoLots, query: PnlQuery) -> Totals:
+def _totals_in_period(lots: FifoLots, query: PnlQuery) -> Totals:
     since, until = query.since, query.until
     if since is None and until is None:
-        return book.totals
+        return lots.totals
     return Totals(
         row
-        for row in book.booked
+        for row in lots.executions
         if (since is None or row.executed_at >= since)
         and (until is None or row.executed_at < until)
     )
 
 
-def _shown_fee(currency: str, fee: FeeSum) -> FeeTotal:
-    value = None if fee.value is None else shown(fee.value)
-    return FeeTotal(currency=currency, cost=shown(fee.cost), value=value)
+def _fee_view(currency: str, fee: FeeSum) -> FeeTotal:
+    value = None if fee.value is None else round_for_response(fee.value)
+    return FeeTotal(currency=currency, cost=round_for_response(fee.cost), value=value)
 
 
-def _drawdown(fall: MaxDrawdown) -> Drawdown:
+def _drawdown_view(drawdown: MaxDrawdown) -> Drawdown:
     return Drawdown(
-        value=shown(fall.amount),
-        ratio=fall.ratio.quantize(_RATIO),
-        peak_at=fall.peak_at,
-        trough_at=fall.trough_at,
+        value=round_for_response(drawdown.amount),
+        ratio=drawdown.ratio.quantize(_RATIO_STEP),
+        peak_at=drawdown.peak_at,
+        trough_at=drawdown.trough_at,
     )

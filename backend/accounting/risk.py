@@ -1,4 +1,4 @@
-"""The risk limits in force and the day's loss, in memory: asked before each order."""
+"""In-memory risk limits and daily loss, checked before each order."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ from backend.errors import (
 from backend.schemas.common import decimal_text
 
 ValueSeries = tuple[str, str]
-"""The accounts together, and the reference market."""
+"""Account name (of all accounts together) and reference market of a series of values."""
 
 
 @dataclass(frozen=True, slots=True)
 class TradingDay:
-    """What the day's loss is counted from, the newest value, and the lowest between them.
+    """Opening, newest and lowest account value of one UTC day.
 
-    `series` is whose values these are, in which reference market; those of
-    different ones cannot be compared.
+    Values of different `series` cannot be compared.
     """
 
     series: ValueSeries
@@ -39,22 +38,22 @@ class TradingDay:
 
     @property
     def loss(self) -> Decimal:
-        """How far the value is below the day's first; 0 when it has grown."""
+        """The decline from the opening to the newest value; 0 when it has grown."""
         return max(ZERO, EXACT.subtract(self.opening_value, self.value))
 
     @property
     def worst_loss(self) -> Decimal:
-        """How far the lowest value was below the day's first."""
+        """The decline from the opening to the lowest value."""
         return max(ZERO, EXACT.subtract(self.opening_value, self.lowest_value))
 
 
 class RiskLimits:
-    """Limits from the settings, of which some were changed since; all methods from any thread.
+    """The limits in force: those of the settings with changes at run time. Thread-safe.
 
     Reading takes no lock: limits and day are immutable and replaced as a whole.
     A day begins with its first value after midnight UTC, or of another series. A
-    loss that has reached the limit counts until `resume` or the next day,
-    whatever the value does.
+    loss that has reached the limit counts until `resume` or the next day, even if
+    the value recovers.
     """
 
     def __init__(self, settings: Limits) -> None:
@@ -66,17 +65,17 @@ class RiskLimits:
 
     @property
     def day(self) -> TradingDay | None:
-        """The present day; None until a value was noted."""
+        """The present day; None until a value was recorded."""
         return self._day
 
     @property
     def changed(self) -> frozenset[str]:
-        """The names of the limits that are not those of the settings."""
+        """The names of the limits that differ from the settings by a change at run time."""
         return frozenset(self._changed)
 
     @property
     def loss_limit_reached(self) -> bool:
-        """Whether nothing may be traded until `resume` or the next day."""
+        """Whether trading is blocked until `resume` or the next day."""
         limit, day = self._limits.max_daily_loss, self._day
         return limit is not None and day is not None and day.worst_loss >= limit
 
@@ -85,7 +84,7 @@ class RiskLimits:
         return self._limits
 
     def change(self, changed: Mapping[str, Any]) -> None:
-        """Put limits in the place of the settings'; those that are not named are the settings'."""
+        """Replace all changes at run time; limits that are not named are the settings'."""
         with self._lock:
             self._changed = dict(changed)
             self._limits = replace(self._settings, **changed)
@@ -99,7 +98,7 @@ class RiskLimits:
         check_order(self._limits, order, self._worst_loss())
 
     def record_value(self, series: ValueSeries, value: Decimal, at: datetime) -> None:
-        """Take in the account's value in the reference market."""
+        """Record the account's value in the reference market."""
         with self._lock:
             day = self._day
             if day is None or day.series != series or _date(at) > _date(day.counted_since):
@@ -108,12 +107,12 @@ class RiskLimits:
                 self._day = replace(day, value=value, lowest_value=min(value, day.lowest_value))
 
     def restore(self, day: TradingDay) -> None:
-        """Go on with a day that began before a restart; the next value may begin another."""
+        """Restore the day of before a restart; the next value may begin another."""
         with self._lock:
             self._day = day
 
     def resume(self, at: datetime) -> None:
-        """Count the loss anew from here: somebody has seen it and lets trading go on."""
+        """Reset the day's loss to zero: a user has allowed trading to go on."""
         with self._lock:
             if self._day is not None:
                 value = self._day.value
@@ -129,9 +128,9 @@ def _date(at: datetime) -> date:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What orders must keep to; None where there is no limit. Values are in the reference market.
+    """The limits for orders; None where there is no limit. Values are in the reference market.
 
-    `max_daily_loss` is of the whole account's value, since midnight UTC.
+    `max_daily_loss` applies to the whole account's value, since midnight UTC.
     """
 
     max_order_value: Decimal | None = None
@@ -142,10 +141,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class OrderRisk:
-    """What an order would put at risk.
+    """The figures of an order that limits are checked against.
 
-    `value` is in the reference market, None if it is not known there;
-    `open_orders` how many would be open with it, 0 for one that leaves none open.
+    `value` is in the reference market, None if it is not known there; `open_orders`
+    is the number of open orders with it, 0 for an order that leaves none open.
     """
 
     symbol: str
@@ -154,7 +153,7 @@ class OrderRisk:
 
 
 def broken_limits(limits: Limits, order: OrderRisk, daily_loss: Decimal) -> Iterator[OrderRefused]:
-    """Name each limit that an order would break; one that equals its limit keeps to it.
+    """Yield an error for each limit that an order would exceed; equality is allowed.
 
     The daily loss is the exception: it is reached when it equals its limit.
     """

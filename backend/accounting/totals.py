@@ -1,4 +1,4 @@
-"""What executions came to, and sums over them: gain, fees, win rate."""
+"""Profit of single executions, and totals over them: gains, fees, wins and losses."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from backend.schemas.orders import Fee
 from backend.schemas.trades import Charge
 
 
-class Booked(NamedTuple):
-    """What one execution came to.
+class ExecutionPnl(NamedTuple):
+    """Profit and loss of one execution.
 
     `realized` is None when it closed nothing of known cost. `net` is the same
-    after the fees of the closed lots and its own, as far as those are in base
-    or quote. `fee_value` is the fee in the quote asset, None for another currency.
+    after the fees of the closed lots and its own, as far as they are in base or
+    quote. `fee_value` is the fee in the quote asset, None for another currency.
     """
 
     order_id: str
@@ -37,31 +37,31 @@ class FeeSum(NamedTuple):
 
 
 class Totals:
-    """What some of a book's executions add up to, in its quote asset.
+    """Totals over executions of one symbol, in its quote asset.
 
     `fees` are by currency; one in base or quote is valued at its execution's own price.
-    `wins` is how many orders that closed something gained after fees, `losses` how many lost.
+    `wins` and `losses` count the closing orders that gained or lost after fees.
     """
 
-    def __init__(self, booked: Iterable[Booked] = ()) -> None:
+    def __init__(self, executions: Iterable[ExecutionPnl] = ()) -> None:
         self.trades = 0
         self.realized = ZERO
         self.unmatched = ZERO
         self.fees: dict[str, FeeSum] = {}
         self.wins = 0
         self.losses = 0
-        self._nets: dict[str, Decimal] = {}
-        for row in booked:
+        self._net_by_order: dict[str, Decimal] = {}
+        for row in executions:
             self.add(row)
 
-    def add(self, row: Booked) -> None:
+    def add(self, row: ExecutionPnl) -> None:
         """Add one more execution."""
         with localcontext(EXACT):
             self.trades += 1
             self.unmatched += row.unmatched
             if row.realized is not None:
                 self.realized += row.realized
-                self._close(row.order_id, row.net)
+                self._add_closing(row.order_id, row.net)
             if row.fee is not None:
                 cost, value = self.fees.get(row.fee.currency, (ZERO, ZERO))
                 if value is not None:
@@ -70,11 +70,11 @@ class Totals:
 
     @property
     def closings(self) -> int:
-        """How many orders closed something: an order that fills in parts counts once."""
-        return len(self._nets)
+        """The number of closing orders: an order that fills in parts counts once."""
+        return len(self._net_by_order)
 
-    def _close(self, order_id: str, net: Decimal) -> None:
-        before = self._nets.get(order_id, ZERO)
-        after = self._nets[order_id] = before + net
+    def _add_closing(self, order_id: str, net: Decimal) -> None:
+        before = self._net_by_order.get(order_id, ZERO)
+        after = self._net_by_order[order_id] = before + net
         self.wins += (after > 0) - (before > 0)
         self.losses += (after < 0) - (before < 0)

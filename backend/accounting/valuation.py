@@ -1,4 +1,4 @@
-"""What one unit of an asset is worth, from the prices of the symbols that are followed."""
+"""Price of one asset in another, from the prices of traded symbols."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from decimal import Decimal
 from backend.accounting.balances import assets_of
 from backend.accounting.decimals import EXACT, ONE
 
-_FINEST = Decimal("1E-18")
+_PRICE_STEP = Decimal("1E-18")
 
 
 def price_of(prices: Mapping[str, Decimal], asset: str, reference: str) -> Decimal | None:
-    """Price an asset in another: directly, inversely, or through one market between.
+    """Return the price of an asset in another: directly, inversely, or via a third asset.
 
     `prices` are by symbol, such as BTC/USDT; a linear contract stands in for a pair that
-    has none. None when no such way leads there.
+    has none. None when there is no such path.
     """
     if asset == reference:
         return ONE
@@ -24,9 +24,9 @@ def price_of(prices: Mapping[str, Decimal], asset: str, reference: str) -> Decim
         return direct
     for symbol in prices:
         base, quote = assets_of(symbol)
-        between = quote if base == asset else base if quote == asset else None
-        if between is not None:
-            first, second = _rate(prices, asset, between), _rate(prices, between, reference)
+        via = quote if base == asset else base if quote == asset else None
+        if via is not None:
+            first, second = _rate(prices, asset, via), _rate(prices, via, reference)
             if first is not None and second is not None:
                 return _rounded(first * second)
     return None
@@ -41,4 +41,4 @@ def _rate(prices: Mapping[str, Decimal], base: str, quote: str) -> Decimal | Non
 
 
 def _rounded(price: Decimal) -> Decimal:
-    return price.quantize(_FINEST, context=EXACT)
+    return price.quantize(_PRICE_STEP, context=EXACT)

@@ -51,7 +51,7 @@ def list_portfolio_values(query: HistoryQuery) -> Page[PortfolioValue]:
     Values are kept every minute or so; after two days one of five minutes, after thirty days one
     of an hour. An interval without a value is left out.
     """
-    return services().reports.values(query)
+    return services().reports.portfolio_values(query)
 
 
 @portfolio.post("/refresh")

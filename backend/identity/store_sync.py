@@ -56,7 +56,7 @@ class StoreSync:
         try:
             self._database.read(self.token_status.load)
         except StoreUnavailable:  # it is committed all the same, and the thread will see it
-            _log.warning("a change of users or keys takes force later: the database is away")
+            _log.warning("identity change in force later: the database is unavailable")
         return result
 
     def write_last_used(self) -> None:
@@ -83,10 +83,10 @@ class StoreSync:
                 was_away = False
             except StoreUnavailable:
                 if not was_away:  # logged once, not every second
-                    _log.warning("changes of users and keys wait: the database is away")
+                    _log.warning("identity changes not read: the database is unavailable")
                 was_away = True
             except Exception as error:  # without this thread no revocation would be noticed
-                _log.error("changes of users and keys wait", exc_info=error)
+                _log.error("identity changes not read", exc_info=error)
 
     def _reload_if_changed(self) -> None:
         if self._database.read(identity_version.number) != self.token_status.version:

@@ -1,4 +1,4 @@
-"""What the trades came to and what the portfolio was worth: from bridge and store to answers."""
+"""Reports: profit and loss, portfolio history, CSV export of trades, risk limits."""
 
 from backend.reports.service import Reports
 

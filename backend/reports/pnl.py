@@ -1,4 +1,4 @@
-"""Profit and loss of the bot's executions: books that grow with the list of trades."""
+"""Profit and loss of the bot's executions, computed incrementally from the list of trades."""
 
 from __future__ import annotations
 
@@ -12,138 +12,141 @@ from backend.accounting.balances import assets_of
 from backend.accounting.decimals import EXACT
 from backend.accounting.drawdown import MaxDrawdown, max_drawdown
 from backend.accounting.fifo import FifoLots, OpeningLot
-from backend.accounting.pnl_report import BookKey, Market, report
+from backend.accounting.pnl_report import ExchangeSymbol, Market, pnl_report
 from backend.errors import BotNotReady, StoreUnavailable
 from backend.ports.account_value import AccountValue
 from backend.ports.journal import JournalUnavailable
 from backend.schemas.accounting import Pnl, PnlQuery
 from backend.schemas.trades import Execution
-from backend.store import Database, snapshots
-from backend.store import opening_prices as openings
+from backend.store import Database, opening_prices, snapshots
 from backend.store.opening_prices import Held
 
 if TYPE_CHECKING:
     from backend.bridge import Bridge
 
-_AT_ONCE = 100
+_BATCH_SIZE = 100
 PAUSE_S = 0.0005
-_RESTS_FOR = 2
-_FINEST = Decimal("1E-18")
+_REST_FACTOR = 2
+_PRICE_STEP = Decimal("1E-18")
 
 
 class ProfitAndLoss:
-    """Books every execution once, in the order of the trades' list; blocks while it does.
+    """Processes every execution once, in the order of the trades' list; methods block.
 
-    An execution that an exchange tells late is booked when it is told, under
-    its own time. The books begin anew when opening balances are not those that
-    they grew from.
+    An execution that an exchange reports late is processed when it is reported,
+    under its own time. Processing starts over when opening balances have changed.
     """
 
     def __init__(self, bridge: Bridge, database: Database) -> None:
         self._bridge = bridge
         self._database = database
         self._lock = threading.Lock()
-        self._booked_to = 0
-        self._books: dict[BookKey, FifoLots] = {}
-        self._held: frozenset[Held] = frozenset()
+        self._processed_until = 0
+        self._lots: dict[ExchangeSymbol, FifoLots] = {}
+        self._opening_balances: frozenset[Held] = frozenset()
         self._prices: dict[tuple[str, str], Decimal | None] = {}
-        self._openings: dict[tuple[str, str], OpeningLot] = {}
+        self._opening_lots: dict[tuple[str, str], OpeningLot] = {}
 
     def read(self, query: PnlQuery) -> Pnl:
-        """Return what the executions that a query asks for came to."""
-        worth = self._worth()
-        market = Market(self._bridge.portfolio.prices(), worth.reference_market)
-        fall = self._fall(worth, query)
+        """Return the profit and loss of the executions that a query selects."""
+        value = self._account_value()
+        market = Market(self._bridge.portfolio.prices(), value.reference_market)
+        drawdown = self._max_drawdown(value, query)
         with self._lock:
-            self._begin_if_changed(worth)
-            while self._book_some(worth):
+            self._reset_if_opening_changed(value)
+            while self._process_batch(value):
                 time.sleep(PAUSE_S)
-            return report(self._books, market, query, fall)
+            return pnl_report(self._lots, market, query, drawdown)
 
-    def book_some(self) -> bool:
-        """Book a few milliseconds' worth of what is not booked yet; False when all was booked.
+    def process_batch(self) -> bool:
+        """Process the next batch, a few milliseconds of work; return False after the last one.
 
-        For who does not want to hold a thread for as long as all of it takes.
+        For callers that must not hold a thread until all batches are processed.
         """
-        worth = self._worth()
+        value = self._account_value()
         with self._lock:
-            if not self._booked_to:
-                self._begin_if_changed(worth)
-            return self._book_some(worth)
+            if not self._processed_until:
+                self._reset_if_opening_changed(value)
+            return self._process_batch(value)
 
-    def book_ahead(self, worth: AccountValue, closing: threading.Event) -> None:
-        """Book what is not booked yet, so that nobody waits for it; in steps, until `closing`.
+    def process_all(self, value: AccountValue, closing: threading.Event) -> None:
+        """Process all new executions in batches, ahead of the next query; until `closing`.
 
-        After each step the bot goes first, and whoever asks: for longer than the step took.
+        After each batch the thread rests for `_REST_FACTOR` times its duration, in favour
+        of the bot and of queries.
         """
         with self._lock:
-            self._begin_if_changed(worth)
+            self._reset_if_opening_changed(value)
         more, taken_s = True, 0.0
-        while more and not closing.wait(_RESTS_FOR * taken_s):
-            began = time.monotonic()
+        while more and not closing.wait(_REST_FACTOR * taken_s):
+            started = time.monotonic()
             with self._lock:
-                more = self._book_some(worth)
-            taken_s = time.monotonic() - began
+                more = self._process_batch(value)
+            taken_s = time.monotonic() - started
 
-    def _worth(self) -> AccountValue:
-        worth = self._bridge.portfolio.worth()
-        if worth is None:
+    def _account_value(self) -> AccountValue:
+        value = self._bridge.portfolio.worth()
+        if value is None:
             raise BotNotReady("the portfolio is not known yet")
-        return worth
+        return value
 
-    def _fall(self, worth: AccountValue, query: PnlQuery) -> MaxDrawdown | None:
+    def _max_drawdown(self, value: AccountValue, query: PnlQuery) -> MaxDrawdown | None:
         if query.symbol is not None:
             return None
         values = self._database.read(
             snapshots.values_of,
-            worth.account,
-            worth.reference_market,
+            value.account,
+            value.reference_market,
             since=query.since,
             until=query.until,
         )
         return max_drawdown(values)
 
-    def _begin_if_changed(self, worth: AccountValue) -> None:
-        accounts = sorted(worth.accounts.values())
-        held = self._database.read(openings.of_accounts, accounts, worth.reference_market)
-        if held != self._held:
-            self._begin(held)
+    def _reset_if_opening_changed(self, value: AccountValue) -> None:
+        accounts, reference = sorted(value.accounts.values()), value.reference_market
+        balances = self._database.read(opening_prices.of_accounts, accounts, reference)
+        if balances != self._opening_balances:
+            self._reset(balances)
 
-    def _book_some(self, worth: AccountValue) -> bool:
-        """Book a few milliseconds' worth of executions; False when all were booked."""
-        reached, executions = self._following()
+    def _process_batch(self, value: AccountValue) -> bool:
+        """Process one batch; return False after the last one."""
+        reached, executions = self._next_executions()
         for execution in executions:
-            account = worth.accounts.get(execution.exchange)
-            self._book(execution.exchange, execution.symbol, account).add(execution)
-        more, self._booked_to = reached > self._booked_to, reached
+            account = value.accounts.get(execution.exchange)
+            self._lots_of(execution.exchange, execution.symbol, account).add(execution)
+        more, self._processed_until = reached > self._processed_until, reached
         return more
 
-    def _following(self) -> tuple[int, Sequence[Execution]]:
+    def _next_executions(self) -> tuple[int, Sequence[Execution]]:
         try:
-            return self._bridge.trades.following(self._booked_to, _AT_ONCE)
+            return self._bridge.trades.following(self._processed_until, _BATCH_SIZE)
         except JournalUnavailable:
             raise StoreUnavailable from None
 
-    def _begin(self, held: frozenset[Held]) -> None:
-        self._held = held
-        self._prices = {(row.account, row.asset): row.price for row in held}
-        self._openings = {(row.account, row.asset): OpeningLot(row.quantity) for row in held}
-        self._books = {}
-        self._booked_to = 0
+    def _reset(self, balances: frozenset[Held]) -> None:
+        self._opening_balances = balances
+        self._prices = {(row.account, row.asset): row.price for row in balances}
+        self._opening_lots = {
+            (row.account, row.asset): OpeningLot(row.quantity) for row in balances
+        }
+        self._lots = {}
+        self._processed_until = 0
 
-    def _book(self, exchange: str, symbol: str, account: str | None) -> FifoLots:
+    def _lots_of(self, exchange: str, symbol: str, account: str | None) -> FifoLots:
         key = (exchange, symbol)
-        if key not in self._books:
-            if account is None or ":" in symbol:  # not connected now, or nothing to hold
-                self._books[key] = FifoLots(symbol)
+        if key not in self._lots:
+            if (
+                account is None or ":" in symbol
+            ):  # not connected now, or a contract, which has no opening balance
+                self._lots[key] = FifoLots(symbol)
             else:
                 base, _ = assets_of(symbol)
-                opening = self._openings.setdefault((account, base), OpeningLot())
-                self._books[key] = FifoLots(symbol, opening, self._opening_price(account, symbol))
-        return self._books[key]
+                opening = self._opening_lots.setdefault((account, base), OpeningLot())
+                self._lots[key] = FifoLots(symbol, opening, self._opening_price(account, symbol))
+        return self._lots[key]
 
     def _opening_price(self, account: str, symbol: str) -> Decimal | None:
         base, quote = (self._prices.get((account, asset)) for asset in assets_of(symbol))
-        return (
-            EXACT.divide(base, quote).quantize(_FINEST, context=EXACT) if base and quote else None
-        )
+        if not base or not quote:
+            return None
+        return EXACT.divide(base, quote).quantize(_PRICE_STEP, context=EXACT)

@@ -1,4 +1,4 @@
-"""The risk limits as admins see and change them; changes outlive a restart."""
+"""Risk limits for the API: reads them and persists changes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from backend.bridge import Bridge
 
 
-class RiskControl:
-    """Reads and changes the limits that the bridge keeps to; changing blocks."""
+class RiskLimitsService:
+    """Reads and changes the limits that the bridge enforces; changing blocks."""
 
     def __init__(self, bridge: Bridge, database: Database) -> None:
         self._bridge = bridge
@@ -29,8 +29,8 @@ class RiskControl:
         self._limits.change(_limits(database.read(stored.changed)))
 
     def read(self) -> Risk:
-        """Return the limits in force and how the day stands."""
-        limits, worth = self._limits.current(), self._bridge.portfolio.worth()
+        """Return the limits in force and the day's loss."""
+        limits, value = self._limits.current(), self._bridge.portfolio.worth()
         return Risk(
             max_order_value=limits.max_order_value,
             max_open_orders=limits.max_open_orders,
@@ -39,14 +39,14 @@ class RiskControl:
             sources=RiskSources(
                 **{name: self._source(limits, name) for name in RiskSources.model_fields}
             ),
-            reference_market=None if worth is None else worth.reference_market,
-            day=_day(self._limits),
+            reference_market=None if value is None else value.reference_market,
+            day=_day_view(self._limits),
         )
 
     def change(self, change: RiskChange) -> Risk:
-        """Put limits in the place of the settings', or take that back for those that are null.
+        """Override limits of the settings, or remove the override of those that are null.
 
-        They are kept before they are in force.
+        A change is stored before it is in force.
         """
         named = change.model_dump(mode="json", include=change.model_fields_set)
         values = {
@@ -65,7 +65,7 @@ class RiskControl:
 
 
 def _limits(values: Mapping[str, str]) -> dict[str, Any]:
-    """Return stored limits as `RiskLimits` takes them."""
+    """Return stored limits as arguments of `RiskLimits.change`."""
     read = RiskChange.model_validate({name: orjson.loads(text) for name, text in values.items()})
     limits = read.model_dump(include=read.model_fields_set)
     if read.symbols is not None:
@@ -73,7 +73,7 @@ def _limits(values: Mapping[str, str]) -> dict[str, Any]:
     return limits
 
 
-def _day(limits: RiskLimits) -> RiskDay | None:
+def _day_view(limits: RiskLimits) -> RiskDay | None:
     day: TradingDay | None = limits.day
     if day is None:
         return None

@@ -1,4 +1,4 @@
-"""Everything that views ask about profit, history, exports and limits."""
+"""The reports service: profit and loss, portfolio history, CSV export, risk limits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backend.pagination import decode_cursor, encode_cursor
 from backend.reports.csv_export import CsvExports
 from backend.reports.pnl import PAUSE_S, ProfitAndLoss
 from backend.reports.portfolio_history import PortfolioHistory
-from backend.reports.risk_limits import RiskControl
+from backend.reports.risk_limits import RiskLimitsService
 from backend.schemas.accounting import HistoryQuery, Pnl, PnlQuery, PortfolioValue
 from backend.schemas.common import Page, Pagination
 from backend.schemas.risk import Risk, RiskChange
@@ -28,39 +28,39 @@ _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 
 
 class Reports:
-    """For one app; may be called from any thread. Taking snapshots begins with it, `close` ends it.
+    """Reports of one app; thread-safe. Records snapshots from construction until `close`.
 
-    Make it before the bot is booted: limits that were changed hold from the first order on.
+    Construct it before the bot boots: changed limits apply from the first order on.
     """
 
     def __init__(self, settings: Settings, database: Database, host: Host, bridge: Bridge) -> None:
         self._database = database
         self._host = host
         self._bridge = bridge
-        self._exports = CsvExports(host)
+        self._csv = CsvExports(host)
         self._pnl = ProfitAndLoss(bridge, database)
-        self._risk = RiskControl(bridge, database)
-        self._snapshots = PortfolioHistory(
-            settings, database, bridge.portfolio.worth, self._pnl.book_ahead
+        self._risk = RiskLimitsService(bridge, database)
+        self._history = PortfolioHistory(
+            settings, database, bridge.portfolio.worth, self._pnl.process_all
         )
 
     def pnl(self, query: PnlQuery) -> Pnl:
         """Return profit and loss; raises `BotNotReady` while the bot does not run."""
-        # in steps: the first who ask after a start would take all threads for seconds, and the
-        # database's other readers wait
-        while self._host.call_blocking(self._pnl.book_some):
+        # in batches: the first queries after a start would hold all threads for seconds, and
+        # make the database's other readers wait
+        while self._host.call_blocking(self._pnl.process_batch):
             self._host.rest(PAUSE_S)
         return self._host.call_blocking(self._pnl.read, query)
 
     def trades_csv(self, query: TradeQuery) -> Iterator[bytes]:
-        """Return the trades that a query asks for as CSV, in chunks; its limit does not apply."""
-        return self._exports.trades(self._bridge.trades.page, query)
+        """Return the trades that a query selects as CSV, in chunks; its limit does not apply."""
+        return self._csv.trades(self._bridge.trades.page, query)
 
-    def values(self, query: HistoryQuery) -> Page[PortfolioValue]:
+    def portfolio_values(self, query: HistoryQuery) -> Page[PortfolioValue]:
         """Return the portfolio's last value of each interval, newest first."""
         kind = f"portfolio-{query.interval}"
         before = decode_cursor(kind, query.cursor)
-        series = self._snapshots.series
+        series = self._history.series
         if series is None:
             return Page(data=[], pagination=Pagination(limit=query.limit))
         interval = timedelta(seconds=int(query.interval[:-1]) * _SECONDS[query.interval[-1]])
@@ -74,10 +74,10 @@ class Reports:
             if before is None
             else _EPOCH + timedelta(seconds=min(before, _LAST_SECOND)),
         )
-        shown, more = rows[: query.limit], rows[query.limit :]
+        listed, more = rows[: query.limit], rows[query.limit :]
         cursor = None
         if more:
-            oldest = shown[-1].taken_at - _EPOCH
+            oldest = listed[-1].taken_at - _EPOCH
             cursor = encode_cursor(kind, int((oldest - oldest % interval).total_seconds()))
         return Page(
             data=[
@@ -86,7 +86,7 @@ class Reports:
                     total_value=row.total_value,
                     reference_market=row.reference_market,
                 )
-                for row in shown
+                for row in listed
             ],
             pagination=Pagination(limit=query.limit, next_cursor=cursor),
         )
@@ -100,5 +100,5 @@ class Reports:
         return self._host.call_blocking(self._risk.change, change)
 
     def close(self) -> None:
-        """Stop taking snapshots."""
-        self._snapshots.close()
+        """Stop recording snapshots."""
+        self._history.close()

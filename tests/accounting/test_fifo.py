@@ -37,24 +37,24 @@ HAND_WRITTEN = [
 
 
 @pytest.fixture
-def book() -> FifoLots:
-    book = FifoLots("BTC/USDT", OpeningLot(D(1)), D(20000))
+def lots() -> FifoLots:
+    lots = FifoLots("BTC/USDT", OpeningLot(D(1)), D(20000))
     for execution in HAND_WRITTEN:
-        book.add(execution)
-    return book
+        lots.add(execution)
+    return lots
 
 
-def test_the_hand_written_ledger_gains_what_was_worked_out(book: FifoLots) -> None:
-    gains = [row.realized for row in book.booked]
+def test_the_hand_written_ledger_gains_what_was_worked_out(lots: FifoLots) -> None:
+    gains = [row.realized for row in lots.executions]
     assert gains == [None, None, D(1100), D("-98.5"), D(600), None]
-    assert [row.unmatched for row in book.booked] == [0] * 6
-    assert (book.quantity, book.cost) == (D("0.1"), D(2400))
-    assert book.unrealized(D(25000)) == D(100)
-    assert book.unrealized(D(23000)) == D(-100)
+    assert [row.unmatched for row in lots.executions] == [0] * 6
+    assert (lots.quantity, lots.cost) == (D("0.1"), D(2400))
+    assert lots.unrealized(D(25000)) == D(100)
+    assert lots.unrealized(D(23000)) == D(-100)
 
 
-def test_the_hand_written_ledger_costs_what_was_worked_out(book: FifoLots) -> None:
-    totals = Totals(book.booked)
+def test_the_hand_written_ledger_costs_what_was_worked_out(lots: FifoLots) -> None:
+    totals = Totals(lots.executions)
     assert totals.trades == 6
     assert totals.realized == D("1601.5")
     assert totals.fees == {
@@ -64,17 +64,17 @@ def test_the_hand_written_ledger_costs_what_was_worked_out(book: FifoLots) -> No
     }
 
 
-def test_the_hand_written_ledger_wins_two_of_three(book: FifoLots) -> None:
+def test_the_hand_written_ledger_wins_two_of_three(lots: FifoLots) -> None:
     # c: 1100 - 13.2 - 10 - 63 x 0.1/0.297; d: a loss before fees; e: 600 - 4.6
-    totals = Totals(book.booked)
+    totals = Totals(lots.executions)
     assert (totals.closings, totals.wins, totals.losses) == (3, 2, 1)
-    nets = [row.net for row in book.booked]
+    nets = [row.net for row in lots.executions]
     entry_fee = D(63) * D("0.1") / D("0.297")
     assert abs(nets[2] - (D("1076.8") - entry_fee)) < D("1E-20")
     assert nets[4] == D("595.4")
 
 
-def test_the_hand_written_ledger_leaves_the_balances_that_were_worked_out(book: FifoLots) -> None:
+def test_the_hand_written_ledger_leaves_the_balances_that_were_worked_out(lots: FifoLots) -> None:
     after = balances_after({"USDT": D(10000), "BTC": D(1)}, HAND_WRITTEN)
     # USDT: 10000 - 10000 - 6300 + 13200 + 4038.5 + 4600 - 2400 - 30.2
     assert after == {"USDT": D("13108.3"), "BTC": D("0.9"), "BNB": D("-0.05")}
@@ -82,59 +82,59 @@ def test_the_hand_written_ledger_leaves_the_balances_that_were_worked_out(book: 
     change = D("13108.3") + D("0.9") * 25000 - D("0.05") * 600 - 30000
     opening_left = D("0.8") * (25000 - 20000)
     fees = D("93.2") + D("0.05") * 600
-    totals = Totals(book.booked)
-    assert totals.realized + book.unrealized(D(25000)) + opening_left - fees == change
+    totals = Totals(lots.executions)
+    assert totals.realized + lots.unrealized(D(25000)) + opening_left - fees == change
 
 
 def test_a_round_trip_at_a_loss_after_fees_is_no_win() -> None:
-    book = FifoLots("BTC/USDT")
-    book.add(trade("buy", "1", "100", fee=("0.6", "USDT")))
-    book.add(trade("sell", "1", "101", fee=("0.6", "USDT")))
-    totals = Totals(book.booked)
+    lots = FifoLots("BTC/USDT")
+    lots.add(trade("buy", "1", "100", fee=("0.6", "USDT")))
+    lots.add(trade("sell", "1", "101", fee=("0.6", "USDT")))
+    totals = Totals(lots.executions)
     assert totals.realized == 1
     assert (totals.closings, totals.wins, totals.losses) == (1, 0, 1)
 
 
 def test_an_even_round_trip_neither_wins_nor_loses() -> None:
-    book = FifoLots("BTC/USDT")
-    book.add(trade("buy", "1", "100"))
-    book.add(trade("sell", "1", "100"))
-    totals = Totals(book.booked)
+    lots = FifoLots("BTC/USDT")
+    lots.add(trade("buy", "1", "100"))
+    lots.add(trade("sell", "1", "100"))
+    totals = Totals(lots.executions)
     assert (totals.closings, totals.wins, totals.losses) == (1, 0, 0)
 
 
 def test_an_order_that_fills_in_parts_closes_once() -> None:
-    book = FifoLots("BTC/USDT")
-    book.add(trade("buy", "3", "100"))
+    lots = FifoLots("BTC/USDT")
+    lots.add(trade("buy", "3", "100"))
     for price in ("90", "120", "130"):  # -10 + 20 + 30
-        book.add(trade("sell", "1", price, order_id="one"))
-    totals = Totals(book.booked)
+        lots.add(trade("sell", "1", price, order_id="one"))
+    totals = Totals(lots.executions)
     assert totals.realized == 40
     assert (totals.closings, totals.wins, totals.losses) == (1, 1, 0)
 
 
 def test_what_was_held_before_at_an_unknown_price_is_left_out_and_counted() -> None:
-    book = FifoLots("BTC/USDT", OpeningLot(D(1)))
-    book.add(trade("buy", "0.5", "100"))
-    book.add(trade("sell", "0.8", "110"))
-    totals = Totals(book.booked)
+    lots = FifoLots("BTC/USDT", OpeningLot(D(1)))
+    lots.add(trade("buy", "0.5", "100"))
+    lots.add(trade("sell", "0.8", "110"))
+    totals = Totals(lots.executions)
     assert totals.realized == 5
     assert totals.unmatched == D("0.3")
 
 
 def test_what_was_never_held_is_left_out_and_counted() -> None:
-    book = FifoLots("BTC/USDT", OpeningLot(D("0.1")), D(100))
-    book.add(trade("sell", "0.4", "110"))
-    totals = Totals(book.booked)
+    lots = FifoLots("BTC/USDT", OpeningLot(D("0.1")), D(100))
+    lots.add(trade("sell", "0.4", "110"))
+    totals = Totals(lots.executions)
     assert totals.realized == 1  # 0.1 x 10
     assert totals.unmatched == D("0.3")
-    assert book.quantity == 0
+    assert lots.quantity == 0
 
 
 def test_a_sale_of_which_nothing_is_known_is_no_closing() -> None:
-    book = FifoLots("BTC/USDT")
-    book.add(trade("sell", "1", "110"))
-    totals = Totals(book.booked)
+    lots = FifoLots("BTC/USDT")
+    lots.add(trade("sell", "1", "110"))
+    totals = Totals(lots.executions)
     assert (totals.trades, totals.closings, totals.realized, totals.unmatched) == (1, 0, 0, 1)
 
 
@@ -144,76 +144,76 @@ def test_two_symbols_draw_on_one_opening_balance() -> None:
     euros = FifoLots("BTC/EUR", opening, D(90))
     dollars.add(trade("sell", "0.7", "110"))
     euros.add(trade("sell", "0.7", "100", symbol="BTC/EUR"))
-    assert Totals(dollars.booked).realized == 7
-    assert Totals(euros.booked).realized == 3
-    assert Totals(euros.booked).unmatched == D("0.4")
+    assert Totals(dollars.executions).realized == 7
+    assert Totals(euros.executions).realized == 3
+    assert Totals(euros.executions).unmatched == D("0.4")
 
 
 def test_a_sale_pays_its_base_fee_out_of_the_lots() -> None:
-    book = FifoLots("BTC/USDT")
-    book.add(trade("buy", "1", "100"))
-    book.add(trade("sell", "0.5", "120", fee=("0.1", "BTC")))
-    totals = Totals(book.booked)
-    assert book.quantity == D("0.4")
+    lots = FifoLots("BTC/USDT")
+    lots.add(trade("buy", "1", "100"))
+    lots.add(trade("sell", "0.5", "120", fee=("0.1", "BTC")))
+    totals = Totals(lots.executions)
+    assert lots.quantity == D("0.4")
     assert totals.realized == 12  # 0.6 x 20
     assert totals.fees == {"BTC": (D("0.1"), D(12))}
 
 
 def test_a_rebate_is_a_negative_fee() -> None:
-    book = FifoLots("BTC/USDT")
-    book.add(trade("buy", "1", "100", fee=("-0.01", "BTC")))
-    book.add(trade("sell", "1.01", "100", fee=("-1", "USDT")))
-    totals = Totals(book.booked)
-    assert book.quantity == 0
+    lots = FifoLots("BTC/USDT")
+    lots.add(trade("buy", "1", "100", fee=("-0.01", "BTC")))
+    lots.add(trade("sell", "1.01", "100", fee=("-1", "USDT")))
+    totals = Totals(lots.executions)
+    assert lots.quantity == 0
     assert totals.realized == 0
     assert totals.fees == {"BTC": (D("-0.01"), D(-1)), "USDT": (D(-1), D(-1))}
 
 
 def test_a_fee_larger_than_what_was_bought_is_taken_from_the_lots() -> None:
-    book = FifoLots("BTC/USDT")
-    book.add(trade("buy", "1", "100"))
-    book.add(trade("buy", "0.1", "110", fee=("0.3", "BTC")))
-    assert book.quantity == D("0.8")
-    assert Totals(book.booked).realized == 2  # 0.2 x 10
-    assert Totals(book.booked).fees == {"BTC": (D("0.3"), D(33))}
+    lots = FifoLots("BTC/USDT")
+    lots.add(trade("buy", "1", "100"))
+    lots.add(trade("buy", "0.1", "110", fee=("0.3", "BTC")))
+    assert lots.quantity == D("0.8")
+    assert Totals(lots.executions).realized == 2  # 0.2 x 10
+    assert Totals(lots.executions).fees == {"BTC": (D("0.3"), D(33))}
 
 
 def test_an_average_price_that_was_rounded_loses_no_money() -> None:
-    book = FifoLots("BTC/USDT")
-    book.add(trade("buy", "3", "33.33", cost="100"))
-    book.add(trade("sell", "1", "50"))
-    book.add(trade("sell", "1", "50"))
-    book.add(trade("sell", "1", "50"))
-    assert Totals(book.booked).realized == 50
-    assert book.cost == 0
+    lots = FifoLots("BTC/USDT")
+    lots.add(trade("buy", "3", "33.33", cost="100"))
+    lots.add(trade("sell", "1", "50"))
+    lots.add(trade("sell", "1", "50"))
+    lots.add(trade("sell", "1", "50"))
+    assert Totals(lots.executions).realized == 50
+    assert lots.cost == 0
 
 
 def test_an_execution_of_nothing_changes_nothing() -> None:
-    book = FifoLots("BTC/USDT")
-    book.add(trade("buy", "0", "100"))
-    book.add(trade("sell", "0", "100", fee=("0", "BTC")))
-    assert (book.quantity, book.cost, Totals(book.booked).realized) == (0, 0, 0)
+    lots = FifoLots("BTC/USDT")
+    lots.add(trade("buy", "0", "100"))
+    lots.add(trade("sell", "0", "100", fee=("0", "BTC")))
+    assert (lots.quantity, lots.cost, Totals(lots.executions).realized) == (0, 0, 0)
 
 
 def test_contracts_may_be_sold_first() -> None:
-    book = FifoLots("BTC/USDT:USDT")
-    book.add(trade("sell", "2", "100", fee=("1", "USDT"), symbol="BTC/USDT:USDT"))
-    assert (book.quantity, book.cost) == (D(-2), D(200))
-    assert book.unrealized(D(90)) == 20
-    assert book.unrealized(D(110)) == -20
-    book.add(trade("buy", "3", "80", fee=("1", "USDT"), symbol="BTC/USDT:USDT"))
-    totals = Totals(book.booked)
+    lots = FifoLots("BTC/USDT:USDT")
+    lots.add(trade("sell", "2", "100", fee=("1", "USDT"), symbol="BTC/USDT:USDT"))
+    assert (lots.quantity, lots.cost) == (D(-2), D(200))
+    assert lots.unrealized(D(90)) == 20
+    assert lots.unrealized(D(110)) == -20
+    lots.add(trade("buy", "3", "80", fee=("1", "USDT"), symbol="BTC/USDT:USDT"))
+    totals = Totals(lots.executions)
     assert totals.realized == 40
-    assert (book.quantity, book.cost) == (D(1), D(80))
-    assert book.unrealized(D(85)) == 5
+    assert (lots.quantity, lots.cost) == (D(1), D(80))
+    assert lots.unrealized(D(85)) == 5
     assert (totals.closings, totals.wins, totals.unmatched) == (1, 1, 0)
 
 
 def test_inverse_contracts_are_counted_and_not_computed() -> None:
-    book = FifoLots("BTC/USD:BTC")
-    book.add(trade("buy", "100", "20000", fee=("0.00001", "BTC"), symbol="BTC/USD:BTC"))
-    book.add(trade("sell", "100", "30000", symbol="BTC/USD:BTC"))
-    totals = Totals(book.booked)
+    lots = FifoLots("BTC/USD:BTC")
+    lots.add(trade("buy", "100", "20000", fee=("0.00001", "BTC"), symbol="BTC/USD:BTC"))
+    lots.add(trade("sell", "100", "30000", symbol="BTC/USD:BTC"))
+    totals = Totals(lots.executions)
     assert (totals.realized, totals.closings, totals.unmatched) == (0, 0, 200)
     assert totals.fees["BTC"].cost == D("0.00001")
-    assert book.quantity == 0
+    assert lots.quantity == 0

@@ -45,11 +45,11 @@ ROUNDED = st.lists(
 FRACTIONS = Context(prec=2000)  # more than any of the sums below can need
 
 
-def booked(trades: Sequence[Trade], opening: Decimal, price: Decimal | None) -> FifoLots:
-    book = FifoLots("BTC/USDT", OpeningLot(opening), price)
+def lots_after(trades: Sequence[Trade], opening: Decimal, price: Decimal | None) -> FifoLots:
+    lots = FifoLots("BTC/USDT", OpeningLot(opening), price)
     for execution in trades:
-        book.add(execution)
-    return book
+        lots.add(execution)
+    return lots
 
 
 @given(trades=EXECUTIONS)
@@ -79,14 +79,14 @@ def test_realised_and_unrealised_less_fees_are_the_change_of_value(
     trades: list[Trade], first: Decimal, last: Decimal
 ) -> None:
     held = Decimal("1E30")  # enough for every sale to have a known cost
-    book = booked(trades, held, first)
-    totals = Totals(book.booked)
+    lots = lots_after(trades, held, first)
+    totals = Totals(lots.executions)
     after = balances_after({"USDT": Decimal(0), "BTC": held}, trades)
     with localcontext(FRACTIONS):
         change = after["USDT"] + after["BTC"] * last - held * first
-        opening = (after["BTC"] - book.quantity) * (last - first)
+        opening = (after["BTC"] - lots.quantity) * (last - first)
         fees = sum(fee.value for fee in totals.fees.values() if fee.value is not None)
-        assert totals.realized + book.unrealized(last) + opening - fees == change
+        assert totals.realized + lots.unrealized(last) + opening - fees == change
     assert totals.unmatched == 0
 
 
@@ -95,10 +95,13 @@ def test_an_execution_split_in_two_changes_nothing(
     trades: list[Trade], data: st.DataObject
 ) -> None:
     parts = [part for execution in trades for part in split(execution, data)]
-    whole, halved = booked(trades, Decimal(5), Decimal(7)), booked(parts, Decimal(5), Decimal(7))
+    whole, halved = (
+        lots_after(trades, Decimal(5), Decimal(7)),
+        lots_after(parts, Decimal(5), Decimal(7)),
+    )
     assert halved.quantity == whole.quantity
     assert halved.cost == whole.cost
-    one, other = Totals(whole.booked), Totals(halved.booked)
+    one, other = Totals(whole.executions), Totals(halved.executions)
     names = ("realized", "unmatched", "fees", "closings", "wins", "losses")
     assert [getattr(one, name) for name in names] == [getattr(other, name) for name in names]
 
@@ -132,36 +135,40 @@ def test_the_order_of_symbols_does_not_matter(trades: list[Trade]) -> None:
     for mine, other in zip(trades, others, strict=True):
         btc.add(mine)
         eth.add(other)
-    alone = booked(trades, Decimal(0), None)
-    assert Totals(btc.booked).realized == Totals(alone.booked).realized
+    alone = lots_after(trades, Decimal(0), None)
+    assert Totals(btc.executions).realized == Totals(alone.executions).realized
     assert btc.quantity == alone.quantity
 
 
 @given(trades=EXECUTIONS, price=AMOUNTS)
 def test_contracts_gain_what_flows_in_and_what_is_open(trades: list[Trade], price: Decimal) -> None:
-    book = FifoLots("BTC/USDT:USDT")
+    lots = FifoLots("BTC/USDT:USDT")
     for execution in trades:
-        book.add(execution.model_copy(update={"symbol": "BTC/USDT:USDT", "fee": None}))
+        lots.add(execution.model_copy(update={"symbol": "BTC/USDT:USDT", "fee": None}))
     with localcontext(FRACTIONS):
         signs = [(1 if t.side == "buy" else -1, t) for t in trades]
         position = sum(sign * t.quantity for sign, t in signs)
         flow = sum(-sign * t.cost for sign, t in signs)
-        assert book.quantity == position
-        assert Totals(book.booked).realized + book.unrealized(price) == flow + position * price
+        assert lots.quantity == position
+        assert Totals(lots.executions).realized + lots.unrealized(price) == flow + position * price
 
 
 @given(trades=EXECUTIONS | ROUNDED, opening=AMOUNTS, price=st.none() | AMOUNTS)
-def test_what_the_journal_keeps_of_executions_is_booked_the_same(
+def test_executions_read_from_the_journal_give_the_same_lots(
     trades: list[Trade], opening: Decimal, price: Decimal | None
 ) -> None:
     rows = [read_execution(1, "sandbox:paper", trade.model_dump_json()) for trade in trades]
     assert [row.execution for row in rows] == [execution_of(trade) for trade in trades]
-    told, kept = booked(trades, opening, price), FifoLots("BTC/USDT", OpeningLot(opening), price)
+    expected = lots_after(trades, opening, price)
+    actual = FifoLots("BTC/USDT", OpeningLot(opening), price)
     for row in rows:
-        kept.add(row.execution)
-    assert (kept.quantity, kept.cost) == (told.quantity, told.cost)
+        actual.add(row.execution)
+    assert (actual.quantity, actual.cost) == (expected.quantity, expected.cost)
     names = ("trades", "realized", "unmatched", "fees", "closings", "wins", "losses")
-    for one, other in ((kept.totals, told.totals), (Totals(kept.booked), told.totals)):
+    for one, other in (
+        (actual.totals, expected.totals),
+        (Totals(actual.executions), expected.totals),
+    ):
         assert [getattr(one, name) for name in names] == [getattr(other, name) for name in names]
 
 
@@ -173,12 +180,12 @@ def test_an_order_wins_or_loses_once_however_many_parts_it_has(
         execution.model_copy(update={"order_id": order})
         for execution, order in zip(trades, orders, strict=False)
     ]
-    book = booked(parts, Decimal(0), None)
+    lots = lots_after(parts, Decimal(0), None)
     nets: dict[str, Decimal] = {}
     with localcontext(FRACTIONS):
-        for row in book.booked:
+        for row in lots.executions:
             if row.realized is not None:
                 nets[row.order_id] = nets.get(row.order_id, Decimal(0)) + row.net
-    assert book.totals.closings == len(nets)
-    assert book.totals.wins == len([net for net in nets.values() if net > 0])
-    assert book.totals.losses == len([net for net in nets.values() if net < 0])
+    assert lots.totals.closings == len(nets)
+    assert lots.totals.wins == len([net for net in nets.values() if net > 0])
+    assert lots.totals.losses == len([net for net in nets.values() if net < 0])

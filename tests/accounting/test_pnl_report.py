@@ -9,7 +9,7 @@ import pytest
 
 from backend.accounting.drawdown import MaxDrawdown
 from backend.accounting.fifo import FifoLots, OpeningLot
-from backend.accounting.pnl_report import Market, report
+from backend.accounting.pnl_report import Market, pnl_report
 from backend.schemas.accounting import FeeTotal, Pnl, PnlQuery
 from backend.schemas.trades import Trade
 from tests.accounting.executions import at, trade
@@ -27,18 +27,20 @@ EXECUTIONS = [
 PRICES = {"BTC/USDT": D(25000), "ETH/BTC": D("0.07"), "BNB/USDT": D(600)}
 
 
-def books_of(executions: Iterable[Trade]) -> dict[tuple[str, str], FifoLots]:
-    books: dict[tuple[str, str], FifoLots] = {}
+def lots_by_symbol(executions: Iterable[Trade]) -> dict[tuple[str, str], FifoLots]:
+    lots_by_symbol: dict[tuple[str, str], FifoLots] = {}
     for execution in executions:
         key = (execution.exchange, execution.symbol)
-        books.setdefault(key, FifoLots(execution.symbol)).add(execution)
-    return books
+        lots_by_symbol.setdefault(key, FifoLots(execution.symbol)).add(execution)
+    return lots_by_symbol
 
 
 def make_report(
     prices: dict[str, Decimal] = PRICES, drawdown: MaxDrawdown | None = None, **query: object
 ) -> Pnl:
-    return report(books_of(EXECUTIONS), Market(prices, "USDT"), PnlQuery(**query), drawdown)
+    return pnl_report(
+        lots_by_symbol(EXECUTIONS), Market(prices, "USDT"), PnlQuery(**query), drawdown
+    )
 
 
 def test_totals_are_in_the_reference_market() -> None:
@@ -115,7 +117,7 @@ def test_what_has_no_price_is_left_out_and_named() -> None:
 
 
 def test_without_executions_there_is_nothing_to_tell() -> None:
-    pnl = report({}, Market({}, "USDT"), PnlQuery(), None)
+    pnl = pnl_report({}, Market({}, "USDT"), PnlQuery(), None)
     assert pnl.model_dump(exclude={"since", "until", "max_drawdown"}) == {
         "reference_market": "USDT",
         "trades": 0,
@@ -144,9 +146,9 @@ def test_a_drawdown_is_told_with_its_moments() -> None:
 
 
 def test_answers_have_at_most_18_decimals() -> None:
-    book = FifoLots("BTC/USDT", OpeningLot())
-    book.add(trade("buy", "3", "33.33", cost="100"))
-    pnl = report({("sandbox", "BTC/USDT"): book}, Market(PRICES, "USDT"), PnlQuery(), None)
+    lots = FifoLots("BTC/USDT", OpeningLot())
+    lots.add(trade("buy", "3", "33.33", cost="100"))
+    pnl = pnl_report({("sandbox", "BTC/USDT"): lots}, Market(PRICES, "USDT"), PnlQuery(), None)
     assert pnl.symbols[0].entry_price == D("33.333333333333333333")
     assert '"entry_price":"33.333333333333333333"' in pnl.model_dump_json()
 
@@ -155,7 +157,7 @@ def test_answers_have_at_most_18_decimals() -> None:
 def test_the_win_rate_is_a_part_of_one(wins: int, rate: str) -> None:
     executions = [trade("buy", "3", "100")]
     executions += [trade("sell", "1", "101" if number < wins else "99") for number in range(3)]
-    pnl = report(books_of(executions), Market({}, "USDT"), PnlQuery(), None)
+    pnl = pnl_report(lots_by_symbol(executions), Market({}, "USDT"), PnlQuery(), None)
     assert pnl.win_rate == D(rate)
 
 

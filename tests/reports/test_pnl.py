@@ -143,28 +143,28 @@ def test_without_a_bot_there_are_no_figures(fresh: Start) -> None:
     assert problem["type"] == "bot_not_ready"
 
 
-def test_what_was_booked_ahead_is_what_would_be_booked_when_asked(office: Office) -> None:
+def test_processing_ahead_gives_the_same_as_processing_on_demand(office: Office) -> None:
     live = office.live
     ahead = ProfitAndLoss(live.bridge, live.database)
     worth = live.bridge.portfolio.worth()
     assert worth is not None
     trade(live, "buy", "0.02", "40000")
     trade(live, "sell", "0.01", "41000")
-    ahead.book_ahead(worth, threading.Event())
+    ahead.process_all(worth, threading.Event())
     trade(live, "sell", "0.01", "42000")
     figures = ahead.read(PnlQuery())
     assert figures.trades == len(live.trades(limit=500))
     assert figures.symbols == ProfitAndLoss(live.bridge, live.database).read(PnlQuery()).symbols
 
 
-def test_booking_ahead_ends_with_the_server_and_loses_nothing(office: Office) -> None:
+def test_processing_ahead_ends_with_the_server_and_loses_nothing(office: Office) -> None:
     live = office.live
     trade(live, "buy", "0.02", "40000")
     ahead, ending = ProfitAndLoss(live.bridge, live.database), threading.Event()
     ending.set()
     worth = live.bridge.portfolio.worth()
     assert worth is not None
-    ahead.book_ahead(worth, ending)
+    ahead.process_all(worth, ending)
     assert ahead.read(PnlQuery()).trades == len(live.trades(limit=500))
 
 
@@ -180,7 +180,7 @@ class Rests(threading.Event):
         return self.is_set()
 
 
-def test_after_each_step_of_booking_ahead_the_bot_has_twice_as_long_for_itself(
+def test_after_each_batch_the_thread_rests_twice_as_long(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live = office.live
@@ -195,16 +195,16 @@ def test_after_each_step_of_booking_ahead_the_bot_has_twice_as_long_for_itself(
     clocks = SimpleNamespace(monotonic=monotonic, sleep=time.sleep)
     monkeypatch.setattr("backend.reports.pnl.time", clocks)
     rests = Rests()
-    ProfitAndLoss(live.bridge, live.database).book_ahead(worth, rests)
+    ProfitAndLoss(live.bridge, live.database).process_all(worth, rests)
     assert rests.seconds == [0, 0.5]
 
 
-def test_what_was_booked_step_by_step_is_what_would_be_booked_at_once(office: Office) -> None:
+def test_processing_in_batches_gives_the_same_as_processing_at_once(office: Office) -> None:
     live = office.live
     trade(live, "buy", "0.02", "40000")
     trade(live, "sell", "0.01", "41000")
     stepwise = ProfitAndLoss(live.bridge, live.database)
-    assert [stepwise.book_some(), stepwise.book_some()] == [True, False]
+    assert [stepwise.process_batch(), stepwise.process_batch()] == [True, False]
     figures = stepwise.read(PnlQuery())
     assert figures.trades == len(live.trades(limit=500))
     assert figures.symbols == ProfitAndLoss(live.bridge, live.database).read(PnlQuery()).symbols

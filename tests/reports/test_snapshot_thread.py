@@ -150,7 +150,7 @@ def test_it_goes_on_when_the_database_comes_back(
             assert wait_until(lambda: len(warnings_of(events)) >= 2)
             count = len(kept(database))
         assert wait_until(lambda: len(kept(database)) > count)
-    assert set(warnings_of(events)) == {"portfolio snapshot left out: the database is away"}
+    assert set(warnings_of(events)) == {"portfolio snapshot skipped: the database is unavailable"}
 
 
 def test_it_goes_on_after_a_defect(take: StartTaking, database: Database, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_it_goes_on_after_a_defect(take: StartTaking, database: Database, tmp_pa
         with patient.transaction() as session:
             session.execute(text("ALTER TABLE hidden RENAME TO opening_prices"))
     patient.close()
-    assert "portfolio snapshot left out: the database is away" in warnings_of(events)
+    assert "portfolio snapshot skipped: the database is unavailable" in warnings_of(events)
 
 
 def warnings_of(events: list) -> list[str]:
