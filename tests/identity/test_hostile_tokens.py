@@ -280,5 +280,5 @@ GENUINE = READER.issue(
         created_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
     ),
     "s1",
-    proved=True,
+    fresh=True,
 )

@@ -123,7 +123,7 @@ def test_requests_that_race_on_the_hub_are_held_to_the_same_rule(
     assert outcomes == {type(None): 1, TokenReused: 5}
     (won,) = [attempt.value for attempt in attempts if attempt.value]
     with pytest.raises(InvalidToken):
-        on_hub.principal(won.access_token)
+        on_hub.verify_access_token(won.access_token)
     on_hub.close()
     database.close()
     host.close()
@@ -139,7 +139,7 @@ def test_a_server_that_starts_anew_still_knows_spent_and_revoked_tokens(
         restarted.refresh(tokens.refresh_token, *NOWHERE)
     again = start_identity()
     with pytest.raises(InvalidToken):
-        again.principal(renewed.access_token)
+        again.verify_access_token(renewed.access_token)
     with pytest.raises(InvalidToken):
         again.refresh(renewed.refresh_token, *NOWHERE)
 
