@@ -48,7 +48,7 @@ from backend.concurrency.host import Host
 from backend.ports.events import Event, EventSink
 from backend.ports.exchange_keys import KeySource, no_keys
 from backend.ports.journal import JournalUnavailable, OrderJournal
-from backend.sandbox.control import SandboxControl
+from backend.sandbox import SandboxControl
 from backend.schemas.bot import Readiness
 from backend.settings.model import Settings
 

@@ -1,8 +1,19 @@
-"""An exchange without a network: a simulated market and order desk behind ccxt's interface."""
+"""The sandbox exchange: a simulated market and matching engine behind ccxt's interface."""
 
+from backend.sandbox.ccxt_api.description import SANDBOX
 from backend.sandbox.ccxt_api.registration import install
+from backend.sandbox.control import SANDBOX_KEY, SandboxControl
 from backend.sandbox.market.market import Market
 from backend.sandbox.matching.engine import MatchingEngine
 from backend.sandbox.matching.faults import Fault, Faults
 
-__all__ = ["Fault", "Faults", "Market", "MatchingEngine", "install"]
+__all__ = [
+    "SANDBOX",
+    "SANDBOX_KEY",
+    "Fault",
+    "Faults",
+    "Market",
+    "MatchingEngine",
+    "SandboxControl",
+    "install",
+]

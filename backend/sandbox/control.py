@@ -1,24 +1,24 @@
-"""The sandbox exchange as this process runs it: market, account, the hand on its prices."""
+"""The sandbox exchange of this process, and control of its prices and faults."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
 from backend.errors import InvalidSymbol, NotFound
-from backend.sandbox import install
+from backend.sandbox.ccxt_api.description import SANDBOX
+from backend.sandbox.ccxt_api.registration import install
 from backend.sandbox.market.listings import LISTINGS, UnknownSymbol, is_listed
 from backend.sandbox.market.market import Market
 from backend.sandbox.matching.engine import MatchingEngine
 from backend.sandbox.matching.faults import Faults
 from backend.settings.model import Settings
 
-SANDBOX = "sandbox"
 SANDBOX_KEY = "sandbox"
-"""API key and secret of the one account at the sandbox; it opens with BACKEND_PAPER_BALANCE."""
+"""API key and secret of the sandbox's one account, which opens with BACKEND_PAPER_BALANCE."""
 
 
 class SandboxControl:
-    """Sets sandbox prices and faults, for people who test their clients and for our tests."""
+    """Pins, moves and releases sandbox prices and injects faults, for tests of clients."""
 
     def __init__(self, settings: Settings) -> None:
         self._market: Market | None = None
@@ -38,24 +38,24 @@ class SandboxControl:
 
     @property
     def faults(self) -> Faults:
-        """What can be made to go wrong at the sandbox; in-process only."""
+        """Fault injection of the sandbox; in-process only."""
         if self._engine is None:
             raise NotFound("the sandbox exchange is not in use")
         return self._engine.faults
 
     def pin(self, symbol: str, price: Decimal) -> None:
-        """Hold a symbol at this price until it is moved or released."""
-        self._steer(symbol).pin(symbol, price)
+        """Pin a symbol to a price until it is moved or released."""
+        self._listed_market(symbol).pin(symbol, price)
 
     def move(self, symbol: str, price: Decimal) -> None:
-        """Jump to this price and go on from there."""
-        self._steer(symbol).move(symbol, price)
+        """Jump to a price and let it move on from there."""
+        self._listed_market(symbol).move(symbol, price)
 
     def release(self, symbol: str) -> None:
-        """Let a pinned price go on by itself."""
-        self._steer(symbol).release(symbol)
+        """Release a pinned price."""
+        self._listed_market(symbol).release(symbol)
 
-    def _steer(self, symbol: str) -> Market:
+    def _listed_market(self, symbol: str) -> Market:
         if self._market is None:
             raise NotFound("the sandbox exchange is not in use")
         try:

@@ -31,7 +31,7 @@ def real_app(home: Path, **settings: object) -> Iterator[Flask]:
         from backend.start import running_app
 
     left = Path.cwd()
-    account = Account.opened_with(BALANCES).to_json()
+    account = Account.with_deposits(BALANCES).to_json()
     (home / "sandbox.json").write_text(json.dumps({"last_id": 0, "accounts": {KEY: account}}))
     made = make_settings(
         home,

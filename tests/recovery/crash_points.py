@@ -44,7 +44,7 @@ BETWEEN = "an order was sent"
 def die_after(instant: str) -> None:
     """Have this process commit each change by itself, and kill itself after the named one."""
     if instant == BETWEEN:
-        Faults.strike_after = _die_of_an_order  # type: ignore[method-assign]
+        Faults.raise_after = _die_of_an_order  # type: ignore[method-assign]
         return
     record = Journal.record
 

@@ -51,7 +51,7 @@ class Real(Live):
     @contextmanager
     def fault(self, fault: Fault, endpoint: str) -> Iterator[None]:
         """Let requests to an endpoint fail; OctoBot's own repetitions too."""
-        self.bridge.sandbox.faults.arm(fault, endpoint)
+        self.bridge.sandbox.faults.inject(fault, endpoint)
         try:
             yield
         finally:

@@ -102,7 +102,7 @@ UNSEEN = (None, Fault.TIMEOUT_AFTER, Fault.RATE_LIMIT)
 @pytest.fixture
 def terse(real: Real) -> Iterator[Real]:
     """An exchange that answers with an order's id alone."""
-    real.bridge.sandbox.faults.is_terse = True
+    real.bridge.sandbox.faults.answers_id_only = True
     yield real
     real.bridge.sandbox.faults.clear()
 

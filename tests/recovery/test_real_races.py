@@ -109,7 +109,7 @@ def race(real: Real, weather: Weather, endpoint: str, calls: list[Callable[[], A
     faults = real.bridge.sandbox.faults
     faults.latency_s = weather.latency_s
     if weather.fault is not None:
-        faults.arm(weather.fault, endpoint, times=weather.times)
+        faults.inject(weather.fault, endpoint, times=weather.times)
     try:
         outcomes = at_once(calls)
     finally:

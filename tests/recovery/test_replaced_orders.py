@@ -26,7 +26,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
 
 @pytest.fixture
 def rigid(shared: Real) -> Real:
-    shared.bridge.sandbox.faults.is_rigid = True
+    shared.bridge.sandbox.faults.is_edit_unsupported = True
     return shared
 
 

@@ -141,7 +141,7 @@ def test_a_stop_whose_answer_is_lost_is_unknown_until_the_exchange_was_asked(
 @pytest.mark.parametrize("endpoint", ["create_order", "cancel_order"])
 def test_a_stop_that_the_exchange_has_no_time_for_is_sent_again(real: Real, endpoint: str) -> None:
     stop = half(real)
-    real.bridge.sandbox.faults.arm(Fault.RATE_LIMIT, endpoint, times=1)
+    real.bridge.sandbox.faults.inject(Fault.RATE_LIMIT, endpoint, times=1)
     trigger(real)
     assert_executed_once(real, stop)
 

@@ -43,7 +43,7 @@ def test_the_exchange_is_asked(real: Office) -> None:
     ],
 )
 def test_an_exchange_that_does_not_tell_is_a_502(real: Office, fault: Fault, kind: str) -> None:
-    real.live.bridge.sandbox.faults.arm(fault, "fetch_balance", times=1)
+    real.live.bridge.sandbox.faults.inject(fault, "fetch_balance", times=1)
     assert real.viewer.post("/portfolio/refresh", expect=502)["type"] == kind
     assert real.viewer.post("/portfolio/refresh")["total_value"] != "0"
 

@@ -84,8 +84,8 @@ def test_open_orders_are_there_again_after_a_restart(boot, engine):
 def test_an_order_whose_answer_got_lost_is_found_by_its_client_order_id(boot, engine):
     client_order_id = uuid.uuid4().hex
     with boot() as bot:
-        engine.faults.arm(Fault.TIMEOUT_AFTER, "create_order", times=1)
+        engine.faults.inject(Fault.TIMEOUT_AFTER, "create_order", times=1)
         params = {"clientOrderId": client_order_id}
         answer = bot.run(place(bot.manager, TraderOrderType.BUY_LIMIT, "0.8", params))
     assert answer is None
-    assert engine.order_of_client(KEY, client_order_id).status == "open"
+    assert engine.order_by_client_id(KEY, client_order_id).status == "open"

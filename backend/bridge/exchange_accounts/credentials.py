@@ -12,7 +12,7 @@ from backend.bridge.octobot.in_memory_keys import InMemoryKeysConfiguration
 from backend.bridge.status import BootFailed
 from backend.errors import Conflict, CredentialsUnreadable
 from backend.ports.exchange_keys import ExchangeKeys, KeySource
-from backend.sandbox.control import SANDBOX, SANDBOX_KEY
+from backend.sandbox import SANDBOX, SANDBOX_KEY
 from backend.schemas.bot import Bot
 
 Keys = Mapping[str, ExchangeKeys | None]

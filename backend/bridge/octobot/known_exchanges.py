@@ -7,7 +7,7 @@ import difflib
 import ccxt.async_support
 
 from backend.bridge.octobot.user_folder import is_adopted
-from backend.sandbox.control import SANDBOX
+from backend.sandbox import SANDBOX
 from backend.settings.model import Settings, SettingsError
 
 

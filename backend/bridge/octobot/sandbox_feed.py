@@ -13,7 +13,7 @@ from octobot_trading.enums import WebsocketFeeds
 from octobot_trading.exchange_channel import get_chan
 from octobot_trading.exchanges import CCXTWebsocketConnector
 
-from backend.sandbox.ccxt_api.description import EXCHANGE_ID
+from backend.sandbox import SANDBOX
 
 Push = Callable[[], Awaitable[None]]
 
@@ -59,7 +59,7 @@ class SandboxFeed(CCXTWebsocketConnector):  # type: ignore[misc]  # OctoBot is u
     @classmethod
     def get_name(cls) -> str:
         """Return the exchange's id."""
-        return EXCHANGE_ID
+        return SANDBOX
 
 
 async def _push(producer: Any, *args: Any, **kwargs: Any) -> None:

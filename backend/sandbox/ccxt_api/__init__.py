@@ -1,1 +1,1 @@
-"""The sandbox exchange as ccxt and OctoBot see it."""
+"""ccxt exchange classes of the sandbox exchange: REST and websocket API."""

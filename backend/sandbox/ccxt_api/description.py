@@ -1,4 +1,4 @@
-"""How the sandbox presents itself to ccxt: what it has, its fees, its markets."""
+"""ccxt's description of the sandbox exchange: capabilities, fees, market structures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backend.accounting.contract_position import MAX_LEVERAGE
 from backend.sandbox.market.listings import MAKER_FEE, TAKER_FEE, Listing
 from backend.sandbox.market.quotes import TIME_FRAMES_MS
 
-EXCHANGE_ID = "sandbox"
+SANDBOX = "sandbox"
 _SPOT = {"type": "spot", "spot": True, "swap": False, "contract": False}
 _CONTRACT = {
     "type": "swap",
@@ -63,15 +63,15 @@ _PRIVATE = (
 
 
 def description(symbols: Iterable[str]) -> dict[str, Any]:
-    """Return what a ccxt exchange's `describe` adds to its base's.
+    """Return the description that `describe` merges into its base's.
 
-    The address names the listed symbols: OctoBot keeps markets of earlier
-    clients by class name and address. Precision counts decimal places, which is
-    how OctoBot reads it of an exchange that it has no tentacle for.
+    The address contains the listed symbols: OctoBot caches markets of earlier clients
+    by class name and address. Precision counts decimal places, as OctoBot expects of
+    an exchange that it has no tentacle for.
     """
     address = f"sandbox://{','.join(symbols)}"
     return {
-        "id": EXCHANGE_ID,
+        "id": SANDBOX,
         "name": "Sandbox",
         "countries": [],
         "rateLimit": 10,

@@ -1,4 +1,4 @@
-"""The sandbox as a ccxt exchange: private endpoints, behind an API key."""
+"""ccxt private endpoints: balances, orders and fills of an API key's account."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 from ccxt.base.errors import ArgumentsRequired, InvalidOrder, NotSupported
 
-from backend.sandbox.ccxt_api.public import Row, SandboxData
+from backend.sandbox.ccxt_api.public import Row, SandboxPublic
 from backend.sandbox.ccxt_api.rows import fill_row, order_row
 from backend.sandbox.matching.engine import MatchingEngine
 from backend.sandbox.matching.orders import NewOrder, Order, Trigger
@@ -23,29 +23,29 @@ _TRIGGER_PARAMS = {
 }
 
 
-class SandboxExchange(SandboxData):
-    """Trades at `engine`, which `install` sets on a subclass, as the account of its API key."""
+class SandboxPrivate(SandboxPublic):
+    """Private endpoints over `engine`, which `install` sets on a subclass."""
 
     engine: ClassVar[MatchingEngine]
 
-    async def _reach(self, endpoint: str) -> None:
+    async def _send_request(self, endpoint: str) -> None:
         faults = self.engine.faults
         if faults.latency_s:
             await asyncio.sleep(faults.latency_s)
-        faults.strike_before(endpoint)
+        faults.raise_before(endpoint)
 
-    async def _carry_out(self, endpoint: str, action: Callable[[str], T]) -> T:
-        """Do something at the desk with the API key; the answer may get lost."""
+    async def _execute(self, endpoint: str, action: Callable[[str], T]) -> T:
+        """Call the engine with the API key; injected faults apply before and after."""
         self.check_required_credentials()
         await self.load_markets()
-        await self._reach(endpoint)
+        await self._send_request(endpoint)
         result = action(self.apiKey)
-        self.engine.faults.strike_after(endpoint)
+        self.engine.faults.raise_after(endpoint)
         return result
 
     async def fetch_balance(self, params: Row | None = None) -> Row:
-        """Return what is free and what is held back, of each asset."""
-        account = await self._carry_out("fetch_balance", self.engine.account)
+        """Return the free and locked amount of each asset."""
+        account = await self._execute("fetch_balance", self.engine.account)
         balances: Row = {
             asset: {"free": str(balance.free), "used": str(balance.locked)}
             for asset, balance in account.balances.items()
@@ -62,10 +62,10 @@ class SandboxExchange(SandboxData):
         price: float | None = None,
         params: Row | None = None,
     ) -> Row:
-        """Create a market or limit order, with `stopLossPrice` and the like one that waits."""
-        request = await self._request(symbol, type, side, amount, price, params or {})
-        return self._answer(
-            await self._carry_out("create_order", lambda key: self.engine.create(key, request))
+        """Create a market or limit order, with `stopLossPrice` and the like a trigger order."""
+        request = await self._parse_order(symbol, type, side, amount, price, params or {})
+        return self._order_response(
+            await self._execute("create_order", lambda key: self.engine.create(key, request))
         )
 
     async def edit_order(
@@ -81,12 +81,12 @@ class SandboxExchange(SandboxData):
         """Change an open order in place."""
         if amount is None:
             raise ArgumentsRequired("editing an order needs its amount")
-        if self.engine.faults.is_rigid:
+        if self.engine.faults.is_edit_unsupported:
             row: Row = await super().edit_order(id, symbol, type, side, amount, price, params or {})
             return row
-        request = await self._request(symbol, type, side, amount, price, params or {})
-        return self._answer(
-            await self._carry_out("edit_order", lambda key: self.engine.edit(key, id, request))
+        request = await self._parse_order(symbol, type, side, amount, price, params or {})
+        return self._order_response(
+            await self._execute("edit_order", lambda key: self.engine.edit(key, id, request))
         )
 
     async def cancel_order(
@@ -95,15 +95,15 @@ class SandboxExchange(SandboxData):
         """Cancel an open order, named by its id or by the parameter `clientOrderId`."""
 
         def cancel(key: str) -> Order:
-            return self.engine.cancel(key, self._find(key, id, params).id)
+            return self.engine.cancel(key, self._find_order(key, id, params).id)
 
-        return self._order_row(await self._carry_out("cancel_order", cancel))
+        return self._order_row(await self._execute("cancel_order", cancel))
 
     async def cancel_all_orders(
         self, symbol: str | None = None, params: Row | None = None
     ) -> list[Row]:
         """Cancel all open orders, or those of one symbol."""
-        orders = await self._carry_out(
+        orders = await self._execute(
             "cancel_all_orders", lambda key: self.engine.cancel_all(key, symbol)
         )
         return [self._order_row(order) for order in orders]
@@ -113,7 +113,7 @@ class SandboxExchange(SandboxData):
     ) -> Row:
         """Return an order, named by its id or by the parameter `clientOrderId`."""
         return self._order_row(
-            await self._carry_out("fetch_order", lambda key: self._find(key, id, params))
+            await self._execute("fetch_order", lambda key: self._find_order(key, id, params))
         )
 
     async def fetch_orders(
@@ -164,13 +164,13 @@ class SandboxExchange(SandboxData):
         params: Row | None = None,
     ) -> list[Row]:
         """Return the account's fills, oldest first."""
-        account = await self._carry_out("fetch_my_trades", self.engine.account)
+        account = await self._execute("fetch_my_trades", self.engine.account)
         rows = [
             self.safe_trade(fill_row(order, fill), self.market(order.request.symbol))
             for order in account.orders.values()
             for fill in order.fills
         ]
-        return self._page(rows, symbol, since, limit)
+        return self._select_rows(rows, symbol, since, limit)
 
     async def _orders(
         self,
@@ -180,28 +180,28 @@ class SandboxExchange(SandboxData):
         since: int | None,
         limit: int | None,
     ) -> list[Row]:
-        account = await self._carry_out(endpoint, self.engine.account)
+        account = await self._execute(endpoint, self.engine.account)
         chosen = [order for order in account.orders.values() if status in (None, order.status)]
-        return self._page([self._order_row(order) for order in chosen], symbol, since, limit)
+        return self._select_rows([self._order_row(order) for order in chosen], symbol, since, limit)
 
-    def _page(
+    def _select_rows(
         self, rows: list[Row], symbol: str | None, since: int | None, limit: int | None
     ) -> list[Row]:
-        """Choose by symbol and time; without a time the newest remain, as ccxt has it."""
+        """Filter by symbol and time; without a time the newest remain, as in ccxt."""
         page: list[Row] = self.filter_by_symbol_since_limit(
             self.sort_by(rows, "timestamp"), symbol, since, limit
         )
         return page
 
-    def _find(self, api_key: str, id: str, params: Row | None) -> Order:
+    def _find_order(self, api_key: str, id: str, params: Row | None) -> Order:
         client_order_id = (params or {}).get("clientOrderId")
         if client_order_id is not None:
-            return self.engine.order_of_client(api_key, client_order_id)
+            return self.engine.order_by_client_id(api_key, client_order_id)
         return self.engine.order(api_key, id)
 
-    def _answer(self, order: Order) -> Row:
-        """Tell of an order that was just sent."""
-        if not self.engine.faults.is_terse:
+    def _order_response(self, order: Order) -> Row:
+        """Return the response to a command on an order."""
+        if not self.engine.faults.answers_id_only:
             return self._order_row(order)
         row: Row = self.safe_order({"id": order.id, "info": {"orderId": order.id}})
         return row
@@ -210,10 +210,10 @@ class SandboxExchange(SandboxData):
         row: Row = self.safe_order(order_row(order), self.market(order.request.symbol))
         return row
 
-    async def _request(
+    async def _parse_order(
         self, symbol: str, type: str, side: str, amount: float, price: float | None, params: Row
     ) -> NewOrder:
-        """Read what ccxt's caller asks for, with numbers cut to the market's precision."""
+        """Parse ccxt's arguments, with numbers truncated to the market's precision."""
         await self.load_markets()
         name = self.market(symbol)["symbol"]
         if side not in ("buy", "sell") or type not in ("market", "limit"):
@@ -237,7 +237,7 @@ class SandboxExchange(SandboxData):
         for name, kind in _TRIGGER_PARAMS.items():
             if params.get(name) is not None:
                 price = self._price(symbol, params[name])
-                above = price > self.venue.price(symbol)
+                above = price > self.market_data.price(symbol)
                 by_direction = "stop_loss" if above == (side == "buy") else "take_profit"
                 chosen = kind or by_direction
                 return Trigger("stop_loss" if chosen == "stop_loss" else "take_profit", price)

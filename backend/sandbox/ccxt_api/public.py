@@ -1,4 +1,4 @@
-"""The sandbox as a ccxt exchange: public market data."""
+"""ccxt public endpoints: markets, tickers, candles, trades and order books."""
 
 from __future__ import annotations
 
@@ -21,46 +21,46 @@ _DEFAULT_TRADES = 50
 _DEFAULT_DEPTH = 20
 
 
-class SandboxData(ccxt.async_support.Exchange):  # type: ignore[misc]  # ccxt is untyped
-    """Answers from `venue`, which `install` sets on a subclass; no method reaches a network."""
+class SandboxPublic(ccxt.async_support.Exchange):  # type: ignore[misc]  # ccxt is untyped
+    """Public endpoints over `market_data`, which `install` sets on a subclass; no network I/O."""
 
-    venue: ClassVar[Market]
+    market_data: ClassVar[Market]
 
     def describe(self) -> Row:
         """Add the sandbox's description to the base's."""
-        row: Row = self.deep_extend(super().describe(), description(self.venue.listings))
+        row: Row = self.deep_extend(super().describe(), description(self.market_data.listings))
         return row
 
     def milliseconds(self) -> int:
         """Return the market's time."""
-        return self.venue.now_ms()
+        return self.market_data.now_ms()
 
-    async def _reach(self, endpoint: str) -> None:
-        """Get a request through to the exchange."""
+    async def _send_request(self, endpoint: str) -> None:
+        """Simulate the way of a request to the exchange."""
 
     async def fetch(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse: there is nothing to reach."""
+        """Raise `NotSupported`: the sandbox has no network."""
         raise NotSupported("the sandbox has no network")
 
     async def fetch_time(self, params: Row | None = None) -> int:
         """Return the market's time."""
-        await self._reach("fetch_time")
-        return self.venue.now_ms()
+        await self._send_request("fetch_time")
+        return self.market_data.now_ms()
 
     async def fetch_status(self, params: Row | None = None) -> Row:
-        """Return that all is well."""
-        now_ms = self.venue.now_ms()
+        """Return the status `ok`."""
+        now_ms = self.market_data.now_ms()
         return {"status": "ok", "updated": now_ms, "eta": None, "url": None, "info": {}}
 
     async def fetch_markets(self, params: Row | None = None) -> list[Row]:
         """Return all markets."""
-        await self._reach("fetch_markets")
-        rows = map(market_row, self.venue.listings.values())
+        await self._send_request("fetch_markets")
+        rows = map(market_row, self.market_data.listings.values())
         return [self.safe_market_structure(row) for row in rows]
 
     async def fetch_currencies(self, params: Row | None = None) -> Row:
         """Return all assets."""
-        listings = self.venue.listings.values()
+        listings = self.market_data.listings.values()
         codes = {code for listing in listings for code in (listing.base, listing.quote)}
         return {
             code: self.safe_currency_structure(
@@ -72,9 +72,9 @@ class SandboxData(ccxt.async_support.Exchange):  # type: ignore[misc]  # ccxt is
     async def fetch_ticker(self, symbol: str, params: Row | None = None) -> Row:
         """Return the figures of the last 24 hours."""
         await self.load_markets()
-        await self._reach("fetch_ticker")
+        await self._send_request("fetch_ticker")
         market = self.market(symbol)
-        ticker = self.venue.ticker(market["symbol"])
+        ticker = self.market_data.ticker(market["symbol"])
         row: Row = self.safe_ticker(
             {
                 "symbol": market["symbol"],
@@ -99,11 +99,11 @@ class SandboxData(ccxt.async_support.Exchange):  # type: ignore[misc]  # ccxt is
     ) -> Row:
         """Return the tickers of some or all symbols."""
         await self.load_markets()
-        chosen = self.market_symbols(symbols) or list(self.venue.listings)
+        chosen = self.market_symbols(symbols) or list(self.market_data.listings)
         rows = {}
         for symbol in chosen:
             rows[symbol] = await self.fetch_ticker(symbol)
-            await asyncio.sleep(0)  # as over a network, others go on meanwhile
+            await asyncio.sleep(0)  # yields to other tasks, as network I/O would
         return rows
 
     async def fetch_ohlcv(
@@ -116,10 +116,10 @@ class SandboxData(ccxt.async_support.Exchange):  # type: ignore[misc]  # ccxt is
     ) -> list[list[float]]:
         """Return candles, oldest first; the last one is running."""
         await self.load_markets()
-        await self._reach("fetch_ohlcv")
+        await self._send_request("fetch_ohlcv")
         if timeframe not in TIME_FRAMES_MS:
             raise BadRequest(f"the sandbox has no time frame {timeframe}")
-        candles = self.venue.candles(
+        candles = self.market_data.candles(
             self.market(symbol)["symbol"],
             timeframe,
             since_ms=since,
@@ -136,9 +136,9 @@ class SandboxData(ccxt.async_support.Exchange):  # type: ignore[misc]  # ccxt is
     ) -> list[Row]:
         """Return public trades, oldest first."""
         await self.load_markets()
-        await self._reach("fetch_trades")
+        await self._send_request("fetch_trades")
         market = self.market(symbol)
-        trades = self.venue.trades(
+        trades = self.market_data.trades(
             market["symbol"], since_ms=since, limit=min(limit or _DEFAULT_TRADES, _MAX_ROWS)
         )
         return self.trade_rows(trades, market)
@@ -148,14 +148,14 @@ class SandboxData(ccxt.async_support.Exchange):  # type: ignore[misc]  # ccxt is
     ) -> Row:
         """Return the order book."""
         await self.load_markets()
-        await self._reach("fetch_order_book")
+        await self._send_request("fetch_order_book")
         name = self.market(symbol)["symbol"]
-        book = self.venue.book(name, min(limit or _DEFAULT_DEPTH, _MAX_ROWS))
-        now_ms = self.venue.now_ms()
+        book = self.market_data.book(name, min(limit or _DEFAULT_DEPTH, _MAX_ROWS))
+        now_ms = self.market_data.now_ms()
         return {
             "symbol": name,
-            "bids": _offer_rows(book.bids),
-            "asks": _offer_rows(book.asks),
+            "bids": _level_rows(book.bids),
+            "asks": _level_rows(book.asks),
             "timestamp": now_ms,
             "datetime": self.iso8601(now_ms),
             "nonce": now_ms,
@@ -163,13 +163,13 @@ class SandboxData(ccxt.async_support.Exchange):  # type: ignore[misc]  # ccxt is
 
     def market(self, symbol: str) -> Row:
         """Return a loaded market."""
-        if symbol not in self.venue.listings:
+        if symbol not in self.market_data.listings:
             raise BadSymbol(f"{symbol} is not traded on the sandbox")
         row: Row = super().market(symbol)
         return row
 
     def trade_rows(self, trades: Iterable[PublicTrade], market: Row) -> list[Row]:
-        """Return public trades as ccxt's `safe_trade` would, at a tenth of its price."""
+        """Return public trades as ccxt's `safe_trade` would, in a tenth of its time."""
         symbol = market["symbol"]
         return [
             {
@@ -191,9 +191,9 @@ class SandboxData(ccxt.async_support.Exchange):  # type: ignore[misc]  # ccxt is
 
 
 def candle_rows(candles: Iterable[Candle]) -> list[list[float]]:
-    """Return candles as ccxt has them."""
+    """Return candles as ccxt's OHLCV rows."""
     return [[candle.time_ms, *(float(value) for value in candle[1:])] for candle in candles]
 
 
-def _offer_rows(offers: Iterable[PriceLevel]) -> list[list[float]]:
+def _level_rows(offers: Iterable[PriceLevel]) -> list[list[float]]:
     return [[float(offer.price), float(offer.amount)] for offer in offers]

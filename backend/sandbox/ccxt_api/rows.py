@@ -1,4 +1,4 @@
-"""Orders and fills as ccxt's `safe_order` and `safe_trade` take them."""
+"""Orders and fills as arguments of ccxt's `safe_order` and `safe_trade`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 
 def order_row(order: Order) -> Row:
-    """Return an order; OctoBot takes one with an empty `info` for missing."""
+    """Return an order; `info` is filled, as OctoBot takes an empty one for a missing order."""
     request, trigger = order.request, order.request.trigger
     execution = "market" if request.price is None else "limit"
     trigger_price = None if trigger is None else str(trigger.price)
@@ -67,7 +67,7 @@ def fill_row(order: Order, fill: Fill) -> Row:
 
 
 def _triggered_type(kind: str, execution: str) -> str:
-    """OctoBot's own names, for it would read `market` as an order that fills at once."""
+    """Return OctoBot's type name: it would read `market` as an order that fills at once."""
     return kind if execution == "market" else f"{kind}_limit"
 
 

@@ -1,4 +1,4 @@
-"""The sandbox as a ccxt.pro exchange: `watch_*` methods."""
+"""ccxt.pro websocket endpoints: `watch_*` methods."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from backend.sandbox.market.quotes import TIME_FRAMES_MS
 
 _CANDLES_PERIOD_MS = 4 * TICK_MS
 _MAX_BACKLOG = 100
-_SPREAD = 200
+_SLOTS = 200
 
 log = logging.getLogger(__name__)
 
 
-class _OwnRows(list[Row]):
-    """Rows that nobody else keeps: the copy that OctoBot makes of them can be themselves."""
+class _UncopiedRows(list[Row]):
+    """List that deepcopy returns unchanged: OctoBot copies rows that nobody else keeps."""
 
-    def __deepcopy__(self, memo: object) -> _OwnRows:
+    def __deepcopy__(self, memo: object) -> _UncopiedRows:
         return self
 
 
-class SandboxStreams(SandboxFutures):
-    """`watch_*` methods return at the next trade, and at once when the price is steered."""
+class SandboxWebsocket(SandboxFutures):
+    """`watch_*` methods return at the next trade, and at once at a price override."""
 
     def __init__(self, config: Row | None = None) -> None:
         super().__init__(config or {})
-        self._places: dict[str, int] = {}
+        self._offsets: dict[str, int] = {}
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self._sent_until_ms: dict[tuple[str, ...], int] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._unsubscribe: Callable[[], None] | None = None
-        self._closings = 0
+        self._close_count = 0
 
     async def watch_trades(
         self,
@@ -49,12 +49,12 @@ class SandboxStreams(SandboxFutures):
         """Wait for trades and return those not yet returned."""
         await self.load_markets()
         market, key = self.market(symbol), ("trades", symbol)
-        sent_ms = self._sent_until_ms.get(key, self.venue.now_ms() - TICK_MS)
+        sent_ms = self._sent_until_ms.get(key, self.market_data.now_ms() - TICK_MS)
         while True:
-            trades = self.venue.trades(symbol, since_ms=sent_ms + 1, limit=_MAX_BACKLOG)
+            trades = self.market_data.trades(symbol, since_ms=sent_ms + 1, limit=_MAX_BACKLOG)
             if trades:
                 self._sent_until_ms[key] = trades[-1].time_ms
-                return _OwnRows(self.trade_rows(trades, market))
+                return _UncopiedRows(self.trade_rows(trades, market))
             await self._next_change(symbol, TICK_MS)
 
     async def watch_ohlcv(
@@ -65,13 +65,13 @@ class SandboxStreams(SandboxFutures):
         limit: int | None = None,
         params: Row | None = None,
     ) -> list[list[float]]:
-        """Wait a second, or for a steered price; return the candles that changed."""
+        """Wait a second, or for a price override; return the candles that changed."""
         await self.load_markets()
         self.market(symbol)
         await self._next_change(symbol, _CANDLES_PERIOD_MS)
         key, frame_ms = (timeframe, symbol), TIME_FRAMES_MS[timeframe]
-        since_ms = self._sent_until_ms.get(key, self.venue.now_ms() // frame_ms * frame_ms)
-        candles = self.venue.candles(symbol, timeframe, since_ms=since_ms, limit=_MAX_BACKLOG)
+        since_ms = self._sent_until_ms.get(key, self.market_data.now_ms() // frame_ms * frame_ms)
+        candles = self.market_data.candles(symbol, timeframe, since_ms=since_ms, limit=_MAX_BACKLOG)
         self._sent_until_ms[key] = candles[-1].time_ms
         return candle_rows(candles)
 
@@ -88,29 +88,28 @@ class SandboxStreams(SandboxFutures):
         return await self.fetch_order_book(symbol, limit)
 
     async def close(self) -> None:
-        """End the subscription; whoever waits gets `ExchangeClosedByUser`, the next one reopens."""
-        self._closings += 1
+        """End the subscription; waiting calls raise `ExchangeClosedByUser`, later ones reopen."""
+        self._close_count += 1
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
         for symbol in self._waiting:
-            self._announce(symbol)
+            self._wake_waiters(symbol)
         await super().close()
 
     async def _next_change(self, symbol: str, period_ms: int) -> None:
-        """Sleep until the next full period of the market's clock, or until steered.
+        """Wait for the next full period of the market's clock, or for a price override.
 
-        Symbols come one after the other, spread over the period: two hundred that came
-        at once would keep the bot's loop from all else meanwhile.
+        Symbols are spread over the period: two hundred at once would block the bot's loop.
         """
         loop = asyncio.get_running_loop()
         if self._unsubscribe is None:
             self._loop = loop
-            self._unsubscribe = self.venue.subscribe(self._on_steered)
-        closings = self._closings
-        place = self._places.setdefault(symbol, len(self._places))
-        late_ms = place % _SPREAD * period_ms / _SPREAD
-        wait_ms = period_ms - (self.venue.now_ms() - late_ms) % period_ms
+            self._unsubscribe = self.market_data.subscribe(self._on_price_set)
+        close_count = self._close_count
+        offset = self._offsets.setdefault(symbol, len(self._offsets))
+        late_ms = offset % _SLOTS * period_ms / _SLOTS
+        wait_ms = period_ms - (self.market_data.now_ms() - late_ms) % period_ms
         waiting = self._waiting.setdefault(symbol, set())
         change = loop.create_future()
         timer = loop.call_later(wait_ms / 1000, _wake, change)
@@ -120,15 +119,15 @@ class SandboxStreams(SandboxFutures):
         finally:
             timer.cancel()
             waiting.discard(change)
-        if self._closings > closings:
+        if self._close_count > close_count:
             raise ExchangeClosedByUser("the sandbox's stream is closed")
 
-    def _on_steered(self, symbol: str) -> None:
-        """Pass the news on from the steering thread to the feed's loop."""
+    def _on_price_set(self, symbol: str) -> None:
+        """Notify the feed's loop of a price override, from the calling thread."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._announce, symbol)
+            self._loop.call_soon_threadsafe(self._wake_waiters, symbol)
 
-    def _announce(self, symbol: str) -> None:
+    def _wake_waiters(self, symbol: str) -> None:
         for change in self._waiting.get(symbol, ()):
             _wake(change)
 

@@ -1,20 +1,85 @@
-"""Candles of one path and one time frame; closed ones are remembered."""
+"""Candles of the sandbox's symbols, all from one price path per symbol.
+
+A symbol's path is a `CandleTree` (or, for a cross, the ratio of two symbols' paths)
+with the price overrides of the sandbox on top. Candles of every time frame, prices,
+tickers and trades are read from it, and therefore agree.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 
-from backend.sandbox.market.path import DURATIONS_MS, Bar, Path, merged
+from backend.sandbox.market.candle_tree import CandleTree
+from backend.sandbox.market.cross_path import CrossPath
+from backend.sandbox.market.listings import Listing, find_listing
+from backend.sandbox.market.path import DURATIONS_MS, TICK_MS, Bar, Path, merge_bars
+from backend.sandbox.market.price_overrides import OverriddenPath
+from backend.sandbox.market.quotes import DAY_MS
 
-_REMEMBERED = 2000
+_CACHED_BARS = 2000
 # Fewer bars than this are cheaper to read one by one, from the path's own cache.
 _FEW_BARS = 64
 
 
+class Candles:
+    """Price paths and candle series of all symbols, built when first used. Thread-safe."""
+
+    def __init__(self, seed: int, speed: float) -> None:
+        self._seed = seed
+        self._speed = speed
+        self._lock = threading.RLock()
+        self._paths: dict[str, OverriddenPath] = {}
+        self._crosses: list[CrossPath] = []
+        self._series: dict[tuple[str, int], CandleSeries] = {}
+
+    def path(self, symbol: str) -> OverriddenPath:
+        """Return a symbol's price path; a cross builds those of its legs, listed or not."""
+        with self._lock:
+            if symbol not in self._paths:
+                listing = find_listing(symbol)
+                tree = CandleTree(self._seed, find_listing(listing.underlying), self._speed)
+                trade = int(listing.daily_volume / listing.amount_step) * TICK_MS // DAY_MS
+                natural = self._cross(listing, tree) if listing.is_cross else tree
+                self._paths[symbol] = OverriddenPath(natural, max(1, trade))
+            return self._paths[symbol]
+
+    def bars(
+        self, symbol: str, time_frame_ms: int, first: int, last: int, now_ms: int
+    ) -> list[Bar]:
+        """Return bars number `first` to `last` of a time frame; the present one is running."""
+        return self._one_series(symbol, time_frame_ms).bars(first, last, now_ms)
+
+    def override(
+        self, symbol: str, at_ms: int, apply: Callable[[OverriddenPath, int], None]
+    ) -> None:
+        """Override a symbol's price from an instant on; crosses drop their cache from then on."""
+        with self._lock:
+            apply(self.path(symbol), at_ms)
+            for cross in self._crosses:
+                cross.invalidate(at_ms)
+
+    def _one_series(self, symbol: str, time_frame_ms: int) -> CandleSeries:
+        with self._lock:
+            key = (symbol, time_frame_ms)
+            if key not in self._series:
+                self._series[key] = CandleSeries(self.path(symbol), time_frame_ms)
+            return self._series[key]
+
+    def _cross(self, listing: Listing, volume: CandleTree) -> CrossPath:
+        legs = self.path(f"{listing.base}/USDT"), self.path(f"{listing.quote}/USDT")
+        cross = CrossPath(*legs, volume)
+        self._crosses.append(cross)
+        return cross
+
+
 class CandleSeries:
-    """Bar `n` starts `n` frames after 1970. What has closed never changes again."""
+    """Candles of one path and one time frame, with a cache of closed ones.
+
+    Bar `n` starts `n` time frames after 1970. A closed bar never changes.
+    """
 
     def __init__(self, path: Path, frame_ms: int) -> None:
         self._path = path
@@ -22,11 +87,11 @@ class CandleSeries:
         self._level = next(n for n, ms in enumerate(DURATIONS_MS) if frame_ms % ms == 0)
         self._size = frame_ms // DURATIONS_MS[self._level]
         self._lock = threading.Lock()
-        self._first = 0
-        self._closed: list[Bar] = []
+        self._first_cached = 0
+        self._cached: list[Bar] = []
 
     def bars(self, first: int, last: int, now_ms: int) -> list[Bar]:
-        """Return bars number `first` to `last`; the one that `now_ms` lies in is still running."""
+        """Return bars number `first` to `last`; the one that contains `now_ms` is running."""
         running = now_ms // self._frame_ms
         bars = self._closed_bars(first, min(last + 1, running))
         if last >= running:
@@ -35,20 +100,20 @@ class CandleSeries:
 
     def _closed_bars(self, first: int, end: int) -> list[Bar]:
         with self._lock:
-            known_end = self._first + len(self._closed)
-            if not self._first <= first <= known_end:
-                self._first, self._closed, known_end = first, [], first
-            self._closed += self._make(known_end, end)
-            bars = self._closed[first - self._first : end - self._first]
-            surplus = max(0, len(self._closed) - _REMEMBERED)
-            self._first += surplus
-            del self._closed[:surplus]
+            cached_end = self._first_cached + len(self._cached)
+            if not self._first_cached <= first <= cached_end:
+                self._first_cached, self._cached, cached_end = first, [], first
+            self._cached += self._build_bars(cached_end, end)
+            bars = self._cached[first - self._first_cached : end - self._first_cached]
+            surplus = max(0, len(self._cached) - _CACHED_BARS)
+            self._first_cached += surplus
+            del self._cached[:surplus]
             return bars
 
-    def _make(self, first: int, end: int) -> list[Bar]:
+    def _build_bars(self, first: int, end: int) -> list[Bar]:
         size = self._size
         if (end - first) * size > _FEW_BARS:
-            nodes = np.arange(first * size, end * size)
-            return self._path.bars(self._level, nodes).grouped(size).rows()
-        bars = self._path.nodes(self._level, first * size, end * size)
-        return [merged(bars[start : start + size]) for start in range(0, len(bars), size)]
+            numbers = np.arange(first * size, end * size)
+            return self._path.bars(self._level, numbers).merge_groups(size).rows()
+        bars = self._path.bar_range(self._level, first * size, end * size)
+        return [merge_bars(bars[start : start + size]) for start in range(0, len(bars), size)]

@@ -1,4 +1,4 @@
-"""What the sandbox trades: each symbol's rules, and the character of its price."""
+"""Listings of the sandbox exchange: trading rules, price scale and volatility per symbol."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from decimal import Decimal
 from functools import cached_property
 
 TAKER_FEE = MAKER_FEE = Decimal("0.001")
-SETTLES_IN = "USDT"
+SETTLEMENT_ASSET = "USDT"
 
 
 class UnknownSymbol(ValueError):
-    """The sandbox does not trade the symbol."""
+    """The sandbox does not list the symbol."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """One market: `usual_price` and `daily_volume` (in base) only set the scale of the path."""
+    """One symbol; `reference_price` and `daily_volume` (in base) set the scale of its path."""
 
     symbol: str
-    usual_price: float
+    reference_price: float
     daily_volatility: float
     daily_volume: Decimal
     price_digits: int
@@ -32,12 +32,12 @@ class Listing:
 
     @property
     def base(self) -> str:
-        """The asset that is bought and sold."""
+        """The base asset."""
         return self.symbol.split("/")[0]
 
     @property
     def quote(self) -> str:
-        """The asset that pays for it."""
+        """The quote asset."""
         return self.underlying.split("/")[1]
 
     @property
@@ -47,38 +47,38 @@ class Listing:
 
     @property
     def underlying(self) -> str:
-        """The pair whose natural price it has."""
+        """The spot pair whose price path it follows."""
         return self.symbol.split(":")[0]
 
     @cached_property
     def price_tick(self) -> Decimal:
-        """The smallest difference between two prices."""
+        """The smallest price increment."""
         return Decimal(1).scaleb(-self.price_digits)
 
     @cached_property
     def amount_step(self) -> Decimal:
-        """The smallest difference between two amounts."""
+        """The smallest amount increment."""
         return Decimal(1).scaleb(-self.amount_digits)
 
     def price(self, raw: float) -> Decimal:
-        """Round a raw price to the tick; rounding keeps order, so extremes stay extremes.
+        """Round a raw price to the tick; rounding is monotonic, so extremes stay extremes.
 
-        The lowest price is two ticks: below it there is room for a bid.
+        The lowest price is two ticks, which leaves room for a bid below it.
         """
         return Decimal(max(2, round(raw * 10**self.price_digits))) * self.price_tick
 
     def amount(self, steps: int) -> Decimal:
-        """Turn a count of amount steps into an amount."""
+        """Return the amount of a number of amount steps."""
         return Decimal(steps) * self.amount_step
 
 
-def _against_usdt(
+def _usdt_listing(
     base: str, price: float, volatility: float, volume: str, digits: tuple[int, int]
 ) -> Listing:
     price_digits, amount_digits = digits
     return Listing(
         symbol=f"{base}/USDT",
-        usual_price=price,
+        reference_price=price,
         daily_volatility=volatility,
         daily_volume=Decimal(volume),
         price_digits=price_digits,
@@ -90,16 +90,16 @@ def _against_usdt(
 
 
 _ALL = (
-    _against_usdt("BTC", 60_000, 0.022, "20000", (2, 5)),
-    _against_usdt("ETH", 3_000, 0.03, "300000", (2, 4)),
-    _against_usdt("SOL", 150, 0.04, "4000000", (2, 3)),
-    _against_usdt("BNB", 600, 0.025, "400000", (2, 3)),
-    _against_usdt("XRP", 0.6, 0.035, "400000000", (4, 1)),
-    _against_usdt("ADA", 0.45, 0.035, "200000000", (4, 1)),
-    _against_usdt("DOGE", 0.12, 0.045, "1000000000", (5, 0)),
+    _usdt_listing("BTC", 60_000, 0.022, "20000", (2, 5)),
+    _usdt_listing("ETH", 3_000, 0.03, "300000", (2, 4)),
+    _usdt_listing("SOL", 150, 0.04, "4000000", (2, 3)),
+    _usdt_listing("BNB", 600, 0.025, "400000", (2, 3)),
+    _usdt_listing("XRP", 0.6, 0.035, "400000000", (4, 1)),
+    _usdt_listing("ADA", 0.45, 0.035, "200000000", (4, 1)),
+    _usdt_listing("DOGE", 0.12, 0.045, "1000000000", (5, 0)),
     Listing(
         symbol="ETH/BTC",
-        usual_price=0.05,
+        reference_price=0.05,
         daily_volatility=0.02,
         daily_volume=Decimal(30_000),
         price_digits=6,
@@ -111,7 +111,7 @@ _ALL = (
     ),
 )
 _PERPETUALS = tuple(
-    replace(listing, symbol=f"{listing.symbol}:{SETTLES_IN}")
+    replace(listing, symbol=f"{listing.symbol}:{SETTLEMENT_ASSET}")
     for listing in _ALL
     if listing.symbol in ("BTC/USDT", "ETH/USDT", "SOL/USDT")
 )
@@ -121,12 +121,12 @@ _NUMBERED = re.compile(r"M[0-9]{3}/USDT")
 
 
 def is_listed(symbol: str) -> bool:
-    """Tell whether the sandbox trades a symbol."""
+    """Return whether the sandbox lists a symbol."""
     return symbol in LISTINGS or _NUMBERED.fullmatch(symbol) is not None
 
 
 def find_listing(symbol: str) -> Listing:
-    """Return a symbol's listing; M000/USDT to M999/USDT are markets for who needs many.
+    """Return a symbol's listing; M000/USDT to M999/USDT exist for tests with many symbols.
 
     Raises `UnknownSymbol`.
     """
@@ -136,4 +136,4 @@ def find_listing(symbol: str) -> Listing:
         raise UnknownSymbol(f"the sandbox trades {', '.join(LISTINGS)}, not {symbol}")
     name = symbol.partition("/")[0]
     price = 5 + int(name[1:]) / 4
-    return _against_usdt(name, price, 0.03, "5000000", (3, 2))
+    return _usdt_listing(name, price, 0.03, "5000000", (3, 2))

@@ -1,4 +1,4 @@
-"""The simulated market: prices, candles, trades, tickers and books that all agree."""
+"""Simulated market: consistent prices, candles, trades, tickers and order books."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
-from backend.sandbox.market.candle_tree import CandleTree
-from backend.sandbox.market.candles import CandleSeries
-from backend.sandbox.market.cross_path import CrossPath
+from backend.sandbox.market.candles import Candles
 from backend.sandbox.market.listings import LISTINGS, Listing, UnknownSymbol, find_listing
-from backend.sandbox.market.noise import Noise
 from backend.sandbox.market.order_book import OrderBook, make_order_book
 from backend.sandbox.market.path import TICK_MS, Bar
+from backend.sandbox.market.price_overrides import OverriddenPath
 from backend.sandbox.market.quotes import (
     DAY_MS,
     MINUTE_MS,
@@ -23,15 +21,15 @@ from backend.sandbox.market.quotes import (
     PublicTrade,
     Ticker,
 )
-from backend.sandbox.market.steering import Steered
+from backend.sandbox.market.random_stream import RandomStream
 
 
 class Market:
-    """A market that is the same at every call: a function of seed, symbol, speed and time.
+    """Deterministic market data: a function of seed, symbol, speed and time. Thread-safe.
 
-    `speed` makes prices move as much in a second as they else would in that many;
-    candles stay on the wall clock. `clock` gives seconds since 1970. Any thread
-    may call any method. An unlisted symbol raises `UnknownSymbol` everywhere.
+    `speed` makes prices move as much in a second as they otherwise would in that many;
+    candles stay on the wall clock. `clock` returns seconds since 1970. An unlisted
+    symbol raises `UnknownSymbol` everywhere.
     """
 
     def __init__(
@@ -43,25 +41,21 @@ class Market:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.listings = {symbol: find_listing(symbol) for symbol in symbols}
-        self._seed = seed
-        self._speed = speed
         self._clock = clock
         self._lock = threading.RLock()
-        self._steered_ms = 0
-        self._paths: dict[str, Steered] = {}
-        self._crosses: list[CrossPath] = []
-        self._series: dict[tuple[str, int], CandleSeries] = {}
+        self._overridden_ms = 0
+        self._candles = Candles(seed, speed)
         self._listeners: list[Callable[[str], None]] = []
-        self._book_noise = {symbol: Noise(seed, f"{symbol}/book") for symbol in self.listings}
+        self._book_streams = {s: RandomStream(seed, f"{s}/book") for s in self.listings}
         for symbol in self.listings:
-            self._path(symbol)
+            self._candles.path(symbol)
 
     def now_ms(self) -> int:
-        """Return the market's time; steering takes a millisecond of it."""
-        return max(int(self._clock() * 1000), self._steered_ms)
+        """Return the market's time; each price override advances it by a millisecond."""
+        return max(int(self._clock() * 1000), self._overridden_ms)
 
     def listing(self, symbol: str) -> Listing:
-        """Return a symbol's rules."""
+        """Return a symbol's listing."""
         try:
             return self.listings[symbol]
         except KeyError:
@@ -69,18 +63,18 @@ class Market:
 
     def price(self, symbol: str, at_ms: int | None = None) -> Decimal:
         """Return the price of the last trade, now or at an instant."""
-        listing = self.listing(symbol)
-        return listing.price(self._path(symbol).price(self.now_ms() if at_ms is None else at_ms))
+        listing, path = self.listing(symbol), self._candles.path(symbol)
+        return listing.price(path.price(self.now_ms() if at_ms is None else at_ms))
 
     def extremes(self, symbol: str, start_ms: int, end_ms: int) -> tuple[Decimal, Decimal]:
         """Return the lowest and highest price from start to before end."""
-        listing, bar = self.listing(symbol), self._path(symbol).span(start_ms, end_ms)
+        listing, bar = self.listing(symbol), self._candles.path(symbol).span(start_ms, end_ms)
         return listing.price(bar.low), listing.price(bar.high)
 
     def crossing_ms(
         self, symbol: str, start_ms: int, end_ms: int, price: Decimal, *, rising: bool
     ) -> int | None:
-        """Return when the price first is at `price` or beyond it, from start to before end."""
+        """Return the time when the path first reaches `price`, from start to before end."""
 
         def is_crossed_before(until_ms: int) -> bool:
             low, high = self.extremes(symbol, start_ms, until_ms)
@@ -101,17 +95,17 @@ class Market:
         last = min(running, first + limit - 1)
         if last < first:
             return []
-        bars = self._one_series(symbol, frame_ms).bars(first, last, now_ms)
+        bars = self._candles.bars(symbol, frame_ms, first, last, now_ms)
         return [
             Candle(number * frame_ms, *_rounded(listing, bar))
             for number, bar in enumerate(bars, start=first)
         ]
 
     def ticker(self, symbol: str) -> Ticker:
-        """Return the figures of the last 24 hours, which begin on a full minute."""
+        """Return the ticker of the last 24 hours, which begin on a full minute."""
         listing, now_ms = self.listing(symbol), self.now_ms()
         start_ms = (now_ms // MINUTE_MS + 1) * MINUTE_MS - DAY_MS
-        bar = self._path(symbol).span(start_ms, now_ms + 1)
+        bar = self._candles.path(symbol).span(start_ms, now_ms + 1)
         book = self.book(symbol, 1)
         return Ticker(now_ms, book.bids[0].price, book.asks[0].price, *_rounded(listing, bar))
 
@@ -119,7 +113,7 @@ class Market:
         self, symbol: str, *, since_ms: int | None = None, limit: int = 50
     ) -> list[PublicTrade]:
         """Return trades, oldest first: the newest ones, or those from `since_ms` on."""
-        listing, path, now_ms = self.listing(symbol), self._path(symbol), self.now_ms()
+        listing, path, now_ms = self.listing(symbol), self._candles.path(symbol), self.now_ms()
         newest = since_ms is None
         start_ms = now_ms - limit * TICK_MS if since_ms is None else since_ms
         end_ms = now_ms + 1 if newest else min(now_ms + 1, start_ms + (limit + 1) * TICK_MS)
@@ -137,28 +131,28 @@ class Market:
         ]
 
     def book(self, symbol: str, depth: int = 20, *, at_ms: int | None = None) -> OrderBook:
-        """Return the order book, whose two sides enclose the last price, now or at an instant."""
+        """Return the order book around the last price, now or at an instant."""
         listing, at_ms = self.listing(symbol), self.now_ms() if at_ms is None else at_ms
-        noise = self._book_noise[symbol]
-        return make_order_book(listing, self.price(symbol, at_ms), noise, at_ms // TICK_MS, depth)
+        stream, price = self._book_streams[symbol], self.price(symbol, at_ms)
+        return make_order_book(listing, price, stream, at_ms // TICK_MS, depth)
 
     def pin(self, symbol: str, price: Decimal) -> None:
-        """Hold a price from now on."""
-        self._steer(symbol, lambda path, at_ms: path.pin(at_ms, float(price)))
+        """Pin a price from now on."""
+        self._override(symbol, lambda path, at_ms: path.pin(at_ms, float(price)))
 
     def move(self, symbol: str, price: Decimal) -> None:
-        """Jump to a price, end a pin, and let the price go on from there."""
-        self._steer(symbol, lambda path, at_ms: path.move(at_ms, float(price)))
+        """Jump to a price and let it move on from there; ends a pin."""
+        self._override(symbol, lambda path, at_ms: path.move(at_ms, float(price)))
 
     def release(self, symbol: str) -> None:
-        """End a pin: the price goes on from where it was held."""
-        if self._path(symbol).is_pinned:
-            self._steer(symbol, lambda path, at_ms: path.move(at_ms, path.price(at_ms)))
+        """End a pin: the price moves on from where it was pinned."""
+        if self._candles.path(symbol).is_pinned:
+            self._override(symbol, lambda path, at_ms: path.move(at_ms, path.price(at_ms)))
 
     def subscribe(self, listener: Callable[[str], None]) -> Callable[[], None]:
-        """Call `listener(symbol)` in the steering thread at each pin, move and release.
+        """Call `listener(symbol)` at each pin, move and release, in the thread that calls them.
 
-        Returns what ends the subscription.
+        Returns a function that ends the subscription.
         """
         with self._lock:
             self._listeners = [*self._listeners, listener]
@@ -169,41 +163,15 @@ class Market:
 
         return unsubscribe
 
-    def _steer(self, symbol: str, turn: Callable[[Steered, int], None]) -> None:
+    def _override(self, symbol: str, apply: Callable[[OverriddenPath, int], None]) -> None:
         self.listing(symbol)
         with self._lock:
             at_ms = self.now_ms() + 1
-            turn(self._path(symbol), at_ms)
-            for cross in self._crosses:
-                cross.forget(at_ms)
-            self._steered_ms = at_ms
+            self._candles.override(symbol, at_ms, apply)
+            self._overridden_ms = at_ms
             listeners = self._listeners
         for listener in listeners:
             listener(symbol)
-
-    def _path(self, symbol: str) -> Steered:
-        """Return a symbol's path; a cross brings its legs along, listed or not."""
-        with self._lock:
-            if symbol not in self._paths:
-                listing = find_listing(symbol)
-                tree = CandleTree(self._seed, find_listing(listing.underlying), self._speed)
-                trade = int(listing.daily_volume / listing.amount_step) * TICK_MS // DAY_MS
-                natural = self._cross(listing, tree) if listing.is_cross else tree
-                self._paths[symbol] = Steered(natural, max(1, trade))
-            return self._paths[symbol]
-
-    def _one_series(self, symbol: str, frame_ms: int) -> CandleSeries:
-        with self._lock:
-            key = (symbol, frame_ms)
-            if key not in self._series:
-                self._series[key] = CandleSeries(self._path(symbol), frame_ms)
-            return self._series[key]
-
-    def _cross(self, listing: Listing, volume: CandleTree) -> CrossPath:
-        legs = self._path(f"{listing.base}/USDT"), self._path(f"{listing.quote}/USDT")
-        cross = CrossPath(*legs, volume)
-        self._crosses.append(cross)
-        return cross
 
 
 def _rounded(listing: Listing, bar: Bar) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal]:

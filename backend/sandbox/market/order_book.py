@@ -1,4 +1,4 @@
-"""The order book: offers on both sides of the last price, thicker further out."""
+"""Order book generator: price levels on both sides of the last price."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from backend.sandbox.market.listings import Listing
-from backend.sandbox.market.noise import Ints, Noise
+from backend.sandbox.market.random_stream import Ints, RandomStream
 
-# Offers stand this share of the price apart, on average, and at least one tick.
+# Mean distance of two levels as a fraction of the price; at least one tick.
 _SPACING = Decimal("0.00002")
-# An offer's mean size, as a share of a day's volume.
+# A level's mean amount as a fraction of a day's volume.
 _SIZE = Decimal("0.00001")
 _MAX_DEPTH = 1000
 
@@ -32,16 +32,16 @@ class OrderBook(NamedTuple):
 
 
 def make_order_book(
-    listing: Listing, price: Decimal, noise: Noise, tick: int, depth: int
+    listing: Listing, price: Decimal, random_stream: RandomStream, tick: int, depth: int
 ) -> OrderBook:
-    """Lay offers around a price; the best ones stand one tick away from it."""
+    """Return an order book around a price; the best levels are one tick away from it."""
     depth = min(depth, _MAX_DEPTH)
-    slots = tick * 2 * _MAX_DEPTH + np.arange(2 * depth)
+    indexes = tick * 2 * _MAX_DEPTH + np.arange(2 * depth)
     spacing = max(1, int(price * _SPACING / listing.price_tick))
-    draw = noise.draw(slots)
-    gaps = 1 + draw.integer(0) * (2 * spacing) // 4096
+    bits = random_stream.draw(indexes)
+    gaps = 1 + bits.integer(0) * (2 * spacing) // 4096
     mean_steps = max(1, int(listing.daily_volume * _SIZE / listing.amount_step))
-    sizes = 1 + draw.integer(1) * (2 * mean_steps) // 4096
+    sizes = 1 + bits.integer(1) * (2 * mean_steps) // 4096
     bids = _side(listing, price, -_distances(gaps[:depth]), sizes[:depth])
     asks = _side(listing, price, _distances(gaps[depth:]), sizes[depth:])
     return OrderBook(bids, asks)
@@ -53,8 +53,8 @@ def _distances(gaps: Ints) -> Ints:
 
 
 def _side(listing: Listing, price: Decimal, distances: Ints, sizes: Ints) -> list[PriceLevel]:
-    offers = (
+    levels = (
         PriceLevel(price + distance * listing.price_tick, listing.amount(size))
         for distance, size in zip(distances.tolist(), sizes.tolist(), strict=True)
     )
-    return [offer for offer in offers if offer.price > 0]
+    return [level for level in levels if level.price > 0]

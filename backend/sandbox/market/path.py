@@ -1,8 +1,8 @@
-"""The shape of a price path: nested bars, from days down to single trades.
+"""Price paths as nested bars, from days down to single trades.
 
 A path is a step function: it trades once in each tick of 250 ms, and the price
 between two trades is that of the earlier one. Every bar is made of the `FANOUT`
-bars of the next level below it, so any stretch of time is a handful of bars.
+bars of the next level below it, so any time span is a handful of bars.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backend.sandbox.market.noise import Floats, Ints
+from backend.sandbox.market.random_stream import Floats, Ints
 
 _SECOND_MS, _MINUTE_MS, _HOUR_MS = 1_000, 60_000, 3_600_000
 DURATIONS_MS = (
@@ -36,7 +36,7 @@ _TICKS = [duration // TICK_MS for duration in DURATIONS_MS]
 
 
 class Bar(NamedTuple):
-    """Open, high, low and close of a stretch of the path; the volume counts amount steps."""
+    """Open, high, low and close of a time span; the volume counts amount steps."""
 
     open: float
     high: float
@@ -55,7 +55,7 @@ class Bars(NamedTuple):
     volume: Ints
 
     def take(self, rows: Ints) -> Bars:
-        """Pick rows by number."""
+        """Select rows by number."""
         return Bars(
             self.open[rows], self.high[rows], self.low[rows], self.close[rows], self.volume[rows]
         )
@@ -64,8 +64,8 @@ class Bars(NamedTuple):
         """Return all rows as plain numbers."""
         return [Bar(*row) for row in zip(*(column.tolist() for column in self), strict=True)]
 
-    def grouped(self, size: int) -> Bars:
-        """Merge each run of `size` neighbouring bars into one."""
+    def merge_groups(self, size: int) -> Bars:
+        """Merge each group of `size` consecutive bars into one."""
         return Bars(
             self.open[::size],
             self.high.reshape(-1, size).max(axis=1),
@@ -83,59 +83,60 @@ class Trade(NamedTuple):
     volume: int
 
 
-def merged(bars: Iterable[Bar]) -> Bar:
-    """Join neighbouring bars, given in order of time, into one."""
+def merge_bars(bars: Iterable[Bar]) -> Bar:
+    """Merge consecutive bars, in chronological order, into one."""
     opens, highs, lows, closes, volumes = zip(*bars, strict=True)
     return Bar(opens[0], max(highs), min(lows), closes[-1], sum(volumes))
 
 
-def children_of(level: int, nodes: Ints) -> Ints:
-    """Return the numbers of the bars of `level` that lie inside `nodes` of the level above."""
+def child_numbers(level: int, numbers: Ints) -> Ints:
+    """Return the numbers of the bars of `level` that lie inside `bar_range` of the level above."""
     fanout = FANOUT[level]
-    return (nodes[:, None] * fanout + np.arange(fanout)).ravel()
+    return (numbers[:, None] * fanout + np.arange(fanout)).ravel()
 
 
 class Path(ABC):
     """A price as a function of time; bar `n` of a level starts `n` durations after 1970."""
 
     @abstractmethod
-    def bars(self, level: int, nodes: Ints) -> Bars:
+    def bars(self, level: int, numbers: Ints) -> Bars:
         """Return whole bars of one level."""
 
     @abstractmethod
-    def nodes(self, level: int, first: int, end: int) -> list[Bar]:
-        """Return neighbouring bars of one level, quickly when they or others near were known."""
+    def bar_range(self, level: int, first: int, end: int) -> list[Bar]:
+        """Return consecutive bars of one level, from a cache where there is one."""
 
-    def node(self, level: int, number: int) -> Bar:
+    def bar(self, level: int, number: int) -> Bar:
         """Return one whole bar."""
-        return self.nodes(level, number, number + 1)[0]
+        return self.bar_range(level, number, number + 1)[0]
 
     def price(self, at_ms: int) -> float:
         """Return the price in effect at an instant."""
-        return self.node(TICK_LEVEL, at_ms // TICK_MS).close
+        return self.bar(TICK_LEVEL, at_ms // TICK_MS).close
 
     def span(self, start_ms: int, end_ms: int) -> Bar:
-        """Return the bar of any stretch, from the price in effect at its start.
+        """Return the bar of any time span, from the price in effect at its start.
 
-        The volume is that of the trades within, so neighbouring stretches add up.
+        The volume is that of the trades within, so consecutive spans add up.
         """
         first, end = start_ms // TICK_MS, -(-end_ms // TICK_MS)
-        bar = merged(bar for stretch in _cover(first, end) for bar in self.nodes(*stretch))
+        ranges = _covering_bars(first, end)
+        bar = merge_bars(bar for each in ranges for bar in self.bar_range(*each))
         if start_ms % TICK_MS:
-            bar = bar._replace(volume=bar.volume - self.node(TICK_LEVEL, first).volume)
+            bar = bar._replace(volume=bar.volume - self.bar(TICK_LEVEL, first).volume)
         return bar
 
     def trades(self, start_ms: int, end_ms: int) -> list[Trade]:
-        """Return the trades of a stretch, oldest first."""
+        """Return the trades of a time span, oldest first."""
         first, end = -(-start_ms // TICK_MS), -(-end_ms // TICK_MS)
-        bars = self.nodes(TICK_LEVEL, first, end) if first < end else []
+        bars = self.bar_range(TICK_LEVEL, first, end) if first < end else []
         return [
             Trade(number * TICK_MS, bar.open, bar.volume)
             for number, bar in enumerate(bars, start=first)
         ]
 
 
-def _cover(first_tick: int, end_tick: int) -> Iterator[tuple[int, int, int]]:
+def _covering_bars(first_tick: int, end_tick: int) -> Iterator[tuple[int, int, int]]:
     """Yield the fewest bars that make up these ticks, as (level, first node, end node)."""
     while first_tick < end_tick:
         level, ticks = next(

@@ -1,4 +1,4 @@
-"""What a market tells about itself: candles, tickers, trades."""
+"""Public market data types: candles, tickers, trades, and the time frames of candles."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Candle(NamedTuple):
 
 
 class Ticker(NamedTuple):
-    """What the last 1440 one-minute candles come to, and the best offers now."""
+    """Aggregate of the last 1440 one-minute candles, and the present best bid and ask."""
 
     time_ms: int
     bid: Decimal
@@ -49,7 +49,7 @@ class Ticker(NamedTuple):
 
 
 class PublicTrade(NamedTuple):
-    """One trade that anybody can see."""
+    """One public trade."""
 
     id: str
     time_ms: int

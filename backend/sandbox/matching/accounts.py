@@ -1,4 +1,4 @@
-"""What each API key owns, and how orders change it."""
+"""Spot accounts of the sandbox exchange: balances, locked amounts, orders, settlement."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 from ccxt.base.errors import InsufficientFunds
 
 from backend.accounting.margin import MarginAccount
-from backend.sandbox.market.listings import MAKER_FEE, SETTLES_IN, TAKER_FEE, Listing
+from backend.sandbox.market.listings import MAKER_FEE, SETTLEMENT_ASSET, TAKER_FEE, Listing
 from backend.sandbox.matching.fills import Match
 from backend.sandbox.matching.futures_account import FuturesAccount
 from backend.sandbox.matching.orders import Fill, Order, Status
 
-_FEE_GRAIN = Decimal("1e-8")
+_FEE_STEP = Decimal("1e-8")
 
 
 @dataclass
 class Balance:
-    """One asset: what is free, and what open orders hold back."""
+    """Balance of one asset: the free amount, and the amount locked by open orders."""
 
     free: Decimal = Decimal(0)
     locked: Decimal = Decimal(0)
@@ -28,18 +28,18 @@ class Balance:
 
 @dataclass
 class Account:
-    """Balances and orders of one API key; orders stand in the order of their creation."""
+    """Balances and orders of one API key; orders are in the order of their creation."""
 
     balances: dict[str, Balance] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
-    contracts: FuturesAccount = field(default_factory=lambda: FuturesAccount(MarginAccount()))
+    futures: FuturesAccount = field(default_factory=lambda: FuturesAccount(MarginAccount()))
 
     @classmethod
-    def opened_with(cls, deposits: Mapping[str, Decimal]) -> Account:
-        """Open an account; what contracts settle in is deposited for them once more."""
-        margin = MarginAccount(Decimal(deposits.get(SETTLES_IN, 0)))
+    def with_deposits(cls, deposits: Mapping[str, Decimal]) -> Account:
+        """Open an account; the settlement asset is deposited a second time, as margin."""
+        margin = MarginAccount(Decimal(deposits.get(SETTLEMENT_ASSET, 0)))
         balances = {asset: Balance(Decimal(amount)) for asset, amount in deposits.items()}
-        return cls(balances, contracts=FuturesAccount(margin))
+        return cls(balances, futures=FuturesAccount(margin))
 
     @property
     def open_orders(self) -> list[Order]:
@@ -51,7 +51,7 @@ class Account:
         return self.balances.setdefault(asset, Balance())
 
     def lock(self, order: Order, listing: Listing, amount: Decimal) -> None:
-        """Hold back for an order what it pays; raises ccxt's `InsufficientFunds`."""
+        """Lock the amount that an order pays; raises ccxt's `InsufficientFunds`."""
         asset = listing.quote if order.request.side == "buy" else listing.base
         balance = self.balance(asset)
         if balance.free < amount:
@@ -61,9 +61,9 @@ class Account:
         order.locked = amount
 
     def unlock(self, order: Order, listing: Listing) -> None:
-        """Set free what the order holds back."""
+        """Unlock the amount that an order has locked."""
         if listing.is_contract:
-            self.contracts.release(order)
+            self.futures.release_margin(order)
             return
         balance = self.balance(listing.quote if order.request.side == "buy" else listing.base)
         balance.free += order.locked
@@ -71,14 +71,14 @@ class Account:
         order.locked = Decimal(0)
 
     def close(self, order: Order, listing: Listing, status: Status, at_ms: int) -> None:
-        """End an order that will not fill any more."""
+        """Close an order that will not fill any more."""
         self.unlock(order, listing)
         order.status, order.updated_ms = status, at_ms
 
     def settle(self, order: Order, listing: Listing, match: Match, fill_id: str) -> None:
-        """Execute an order: pay, receive, and take the fee from what is received.
+        """Settle the execution of an order; the fee is taken from the received asset.
 
-        One that a triggered market order can no longer pay for is rejected.
+        A triggered market order that can no longer be paid for is rejected.
         """
         request, cost = order.request, order.request.amount * match.price
         self.unlock(order, listing)
@@ -90,7 +90,7 @@ class Account:
             self.close(order, listing, "rejected", match.time_ms)
             return
         rate = MAKER_FEE if match.liquidity == "maker" else TAKER_FEE
-        fee = (get * rate).quantize(_FEE_GRAIN, ROUND_HALF_UP)
+        fee = (get * rate).quantize(_FEE_STEP, ROUND_HALF_UP)
         paid.free -= give
         received.free += get - fee
         fill = Fill(fill_id, match.time_ms, match.price, request.amount, fee, match.liquidity)
@@ -104,7 +104,7 @@ class Account:
             for asset, balance in self.balances.items()
         }
         orders = [order.to_json() for order in self.orders.values()]
-        return {"balances": balances, "orders": orders, "contracts": self.contracts.to_json()}
+        return {"balances": balances, "orders": orders, "contracts": self.futures.to_json()}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Account:
@@ -114,5 +114,5 @@ class Account:
             for asset, (free, locked) in row["balances"].items()
         }
         orders = [Order.from_json(order) for order in row["orders"]]
-        contracts = FuturesAccount.from_json(row["contracts"])
-        return cls(balances, {order.id: order for order in orders}, contracts)
+        futures = FuturesAccount.from_json(row["contracts"])
+        return cls(balances, {order.id: order for order in orders}, futures)

@@ -1,4 +1,4 @@
-"""What can go wrong between a client and an exchange, switched on by tests."""
+"""Fault injection: errors, lost answers and latency of the sandbox exchange, for tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ccxt.base.errors import (
 
 
 class Fault(Enum):
-    """Each raises the ccxt error that a real exchange's client would."""
+    """Injectable faults; each raises the ccxt error that a real exchange's client would."""
 
     TIMEOUT_BEFORE = "the request got lost on its way"
     TIMEOUT_AFTER = "the request was carried out, its answer got lost"
@@ -40,61 +40,63 @@ _ERRORS: dict[Fault, type[Exception]] = {
 
 
 @dataclass
-class _Armed:
+class _InjectedFault:
     fault: Fault
     endpoint: str | None
     times_left: int | None
 
 
 class Faults:
-    """The faults of one exchange. Any thread may call.
+    """Injected faults of one exchange. Thread-safe.
 
-    `latency_s` delays every request. With `is_terse` a command is answered with the order's
-    id alone, as many exchanges do: how it stands has to be asked for. With `is_rigid` no order
-    can be changed: ccxt cancels it then, and creates another.
+    `latency_s` delays every request. With `answers_id_only` commands are answered with
+    the order's id alone, as by many exchanges: its state has to be fetched. With
+    `is_edit_unsupported` ccxt edits orders by cancelling and creating them.
     """
 
     def __init__(self) -> None:
         self.latency_s = 0.0
-        self.is_terse = False
-        self.is_rigid = False
+        self.answers_id_only = False
+        self.is_edit_unsupported = False
         self._lock = threading.Lock()
-        self._armed: list[_Armed] = []
+        self._injected: list[_InjectedFault] = []
 
-    def arm(self, fault: Fault, endpoint: str | None = None, *, times: int | None = None) -> None:
-        """Make requests fail: those to an endpoint such as `create_order`, or all of them.
+    def inject(
+        self, fault: Fault, endpoint: str | None = None, *, times: int | None = None
+    ) -> None:
+        """Make requests to an endpoint, such as `create_order`, or to all of them fail.
 
-        So many `times`, or until cleared.
+        So many `times`, or until `clear`.
         """
         with self._lock:
-            self._armed.append(_Armed(fault, endpoint, times))
+            self._injected.append(_InjectedFault(fault, endpoint, times))
 
     def clear(self) -> None:
-        """Let everything work again, at once."""
+        """Remove all faults."""
         with self._lock:
-            self._armed.clear()
+            self._injected.clear()
             self.latency_s = 0.0
-            self.is_terse = False
-            self.is_rigid = False
+            self.answers_id_only = False
+            self.is_edit_unsupported = False
 
-    def strike_before(self, endpoint: str) -> None:
-        """Raise the error of a fault that hits before the request is carried out."""
-        self._strike(endpoint, after=False)
+    def raise_before(self, endpoint: str) -> None:
+        """Raise the error of a fault that occurs before the request is executed."""
+        self._raise_injected(endpoint, after=False)
 
-    def strike_after(self, endpoint: str) -> None:
-        """Raise the error of a fault that hits when the request was carried out."""
-        self._strike(endpoint, after=True)
+    def raise_after(self, endpoint: str) -> None:
+        """Raise the error of a fault that occurs after the request was executed."""
+        self._raise_injected(endpoint, after=True)
 
-    def _strike(self, endpoint: str, *, after: bool) -> None:
+    def _raise_injected(self, endpoint: str, *, after: bool) -> None:
         with self._lock:
-            for armed in self._armed:
-                is_after = armed.fault is Fault.TIMEOUT_AFTER
-                if is_after is after and armed.endpoint in (None, endpoint):
-                    self._use(armed)
-                    raise _ERRORS[armed.fault](f"sandbox fault: {armed.fault.value}")
+            for injected in self._injected:
+                is_after = injected.fault is Fault.TIMEOUT_AFTER
+                if is_after is after and injected.endpoint in (None, endpoint):
+                    self._count_use(injected)
+                    raise _ERRORS[injected.fault](f"sandbox fault: {injected.fault.value}")
 
-    def _use(self, armed: _Armed) -> None:
-        if armed.times_left is not None:
-            armed.times_left -= 1
-            if armed.times_left == 0:
-                self._armed.remove(armed)
+    def _count_use(self, injected: _InjectedFault) -> None:
+        if injected.times_left is not None:
+            injected.times_left -= 1
+            if injected.times_left == 0:
+                self._injected.remove(injected)

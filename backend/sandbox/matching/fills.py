@@ -1,4 +1,4 @@
-"""When orders fill, and at what price: a reading of the market's path."""
+"""Order matching against the market's price path: time, price and liquidity of fills."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backend.sandbox.matching.orders import Liquidity, Order
 
 
 class Match(NamedTuple):
-    """An execution of a whole order that the path brings about."""
+    """An execution of a whole order."""
 
     time_ms: int
     price: Decimal
@@ -19,10 +19,10 @@ class Match(NamedTuple):
 
 
 def find_matches(orders: Iterable[Order], market: Market) -> Iterator[tuple[Order, Match]]:
-    """Follow the path from where each open order was last seen until now, and find what fills.
+    """Yield the open orders that the path has filled since they were last matched.
 
-    An order fills as taker at the book's price where it meets the book, and as
-    maker at its own price where the path comes to it.
+    An order fills as taker at the book's price where it is marketable, and as maker
+    at its own price where the path reaches it.
     """
     now_ms = market.now_ms()
     ranges: dict[tuple[str, int], tuple[Decimal, Decimal]] = {}
@@ -31,14 +31,16 @@ def find_matches(orders: Iterable[Order], market: Market) -> Iterator[tuple[Orde
         if order.seen_ms < now_ms:
             if stretch not in ranges:
                 ranges[stretch] = market.extremes(*stretch, now_ms + 1)
-            found = _follow(order, market, now_ms) if _may_fill(order, *ranges[stretch]) else None
+            found = (
+                _match_path(order, market, now_ms) if _is_reached(order, *ranges[stretch]) else None
+            )
             order.seen_ms = now_ms
             if found is not None:
                 yield order, found
 
 
-def taken_from_book(order: Order, market: Market, at_ms: int) -> Match | None:
-    """Return what an order gets that enters the book at an instant, if it meets the other side."""
+def match_book(order: Order, market: Market, at_ms: int) -> Match | None:
+    """Return the taker match of an order at an instant, if it is marketable."""
     request = order.request
     book = market.book(request.symbol, 1, at_ms=at_ms)
     best = book.asks[0].price if request.side == "buy" else book.bids[0].price
@@ -49,15 +51,15 @@ def taken_from_book(order: Order, market: Market, at_ms: int) -> Match | None:
     return Match(at_ms, best, "taker")
 
 
-def _may_fill(order: Order, low: Decimal, high: Decimal) -> bool:
-    awaited = order.awaits
+def _is_reached(order: Order, low: Decimal, high: Decimal) -> bool:
+    awaited = order.awaited_price
     if awaited is None:
         return False
     return high >= awaited.price if awaited.rising else low <= awaited.price
 
 
-def _follow(order: Order, market: Market, now_ms: int) -> Match | None:
-    awaited = order.awaits
+def _match_path(order: Order, market: Market, now_ms: int) -> Match | None:
+    awaited = order.awaited_price
     if awaited is None:
         return None
     crossed_ms = market.crossing_ms(
@@ -69,4 +71,4 @@ def _follow(order: Order, market: Market, now_ms: int) -> Match | None:
         return Match(crossed_ms, awaited.price, "maker")
     order.is_triggered = True
     order.updated_ms = order.seen_ms = crossed_ms
-    return taken_from_book(order, market, crossed_ms) or _follow(order, market, now_ms)
+    return match_book(order, market, crossed_ms) or _match_path(order, market, now_ms)

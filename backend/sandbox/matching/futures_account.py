@@ -1,4 +1,4 @@
-"""The futures side of an account: positions, margin, funding and liquidation at the exchange."""
+"""Futures accounts of the sandbox exchange: positions, margin, funding, liquidation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from backend.sandbox.matching.orders import Fill, NewOrder, Order, Side
 
 FUNDING_RATE = Decimal("0.0001")
 FUNDING_EVERY = timedelta(hours=8)
-_FEE_GRAIN = Decimal("1e-8")
+_FEE_STEP = Decimal("1e-8")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -34,33 +34,33 @@ class FuturesAccount:
 
     def __init__(self, margin: MarginAccount, seen_ms: int = 0) -> None:
         self.margin = margin
-        self._seen_ms = seen_ms
+        self._advanced_until_ms = seen_ms
 
     # ---- orders
 
-    def hold(self, order: Order, price: Decimal, prices: Prices) -> None:
-        """Hold back what an order may open; raises `InsufficientFunds` or `InvalidOrder`."""
+    def reserve_margin(self, order: Order, price: Decimal, prices: Prices) -> None:
+        """Reserve the margin of an order; raises `InsufficientFunds` or `InvalidOrder`."""
         request = order.request
-        quantity, position = signed(request), self.margin.position(request.symbol)
+        quantity, position = signed_amount(request), self.margin.position(request.symbol)
         opened = position.opening_quantity(quantity)
         if request.reduce_only:
             if opened == request.amount:
                 raise InvalidOrder("a reduce-only order finds no position to reduce")
             return
-        hold = OrderExposure(request.symbol, opened * price, _fee(opened * price))
-        if opened and self.margin.available(prices) < self.margin.required_margin(hold):
-            raise InsufficientFunds(f"{self.margin.required_margin(hold)} of margin needed")
-        self.margin.order_exposures[order.id] = hold
+        exposure = OrderExposure(request.symbol, opened * price, _fee(opened * price))
+        if opened and self.margin.available(prices) < self.margin.required_margin(exposure):
+            raise InsufficientFunds(f"{self.margin.required_margin(exposure)} of margin needed")
+        self.margin.order_exposures[order.id] = exposure
 
-    def release(self, order: Order) -> OrderExposure | None:
-        """Set free what an order holds back, and return it."""
+    def release_margin(self, order: Order) -> OrderExposure | None:
+        """Release the margin of an order, and return its exposure."""
         return self.margin.order_exposures.pop(order.id, None)
 
     def settle(self, order: Order, match: Match, fill_id: str, prices: Prices) -> None:
-        """Execute an order, or end it when it may not open what it would."""
+        """Settle the execution of an order; one that may not open its position is rejected."""
         request = order.request
-        self.release(order)
-        quantity, position = signed(request), self.margin.position(request.symbol)
+        self.release_margin(order)
+        quantity, position = signed_amount(request), self.margin.position(request.symbol)
         cost = request.amount * match.price
         fee = _fee(cost)
         steps = position.apply_fill(quantity, cost, fee, _time(match.time_ms))
@@ -97,7 +97,7 @@ class FuturesAccount:
     def set_margin_mode(self, symbol: str, mode: MarginMode) -> None:
         """Change a contract's margin mode while nothing is open in it."""
         if self.margin.position(symbol).quantity or any(
-            hold.symbol == symbol for hold in self.margin.order_exposures.values()
+            exposure.symbol == symbol for exposure in self.margin.order_exposures.values()
         ):
             raise BadRequest("a position or an order is open")
         self.margin = self.margin.with_settings(symbol, None, mode)
@@ -105,29 +105,31 @@ class FuturesAccount:
     # ---- time
 
     def advance(self, market: Market, now_ms: int) -> Iterator[tuple[NewOrder, Decimal]]:
-        """Pay the funding that fell due, and yield what has to be liquidated, and for how much."""
-        since_ms, self._seen_ms = self._seen_ms, now_ms
-        prices = marks(market)
+        """Pay the funding that fell due, and yield liquidation orders with their exit cost."""
+        since_ms, self._advanced_until_ms = self._advanced_until_ms, now_ms
+        prices = mark_prices(market)
         for symbol, position in list(self.margin.positions.items()):
             if position.quantity:
-                self._fund(market, symbol, position, now_ms)
+                self._pay_funding(market, symbol, position, now_ms)
         for symbol, position in list(self.margin.positions.items()):
-            if position.quantity and self._is_crossed(market, symbol, since_ms, now_ms):
+            if position.quantity and self._reached_liquidation(market, symbol, since_ms, now_ms):
                 side: Side = "sell" if position.quantity > 0 else "buy"
                 cost = self.margin.liquidation_cost(symbol, prices)
                 yield NewOrder(symbol, side, abs(position.quantity), reduce_only=True), cost
 
-    def take_over(self, order: Order, cost: Decimal, fill_id: str, at_ms: int) -> None:
-        """Close a position by a liquidation's order."""
+    def liquidate(self, order: Order, cost: Decimal, fill_id: str, at_ms: int) -> None:
+        """Close a position by a liquidation order."""
         request = order.request
         position = self.margin.position(request.symbol)
-        steps = position.apply_fill(signed(request), cost, Decimal(0), _time(at_ms))
+        steps = position.apply_fill(signed_amount(request), cost, Decimal(0), _time(at_ms))
         self.margin.apply(request.symbol, steps)
         price = average_price(cost, request.amount)
         order.fills.append(Fill(fill_id, at_ms, price, request.amount, Decimal(0), "taker"))
         order.status, order.updated_ms = "closed", at_ms
 
-    def _fund(self, market: Market, symbol: str, position: ContractPosition, now_ms: int) -> None:
+    def _pay_funding(
+        self, market: Market, symbol: str, position: ContractPosition, now_ms: int
+    ) -> None:
         funded_at = position.funded_at or _time(now_ms)
         due = funded_at - (funded_at - _EPOCH) % FUNDING_EVERY + FUNDING_EVERY
         while due <= _time(now_ms):
@@ -136,10 +138,10 @@ class FuturesAccount:
             self.margin.apply(symbol, [step])
             due += FUNDING_EVERY
 
-    def _is_crossed(self, market: Market, symbol: str, since_ms: int, now_ms: int) -> bool:
-        """Tell whether the path came to where a position ends, since it was last looked at."""
+    def _reached_liquidation(self, market: Market, symbol: str, since_ms: int, now_ms: int) -> bool:
+        """Return whether the path reached a position's liquidation price since `since_ms`."""
         position = self.margin.position(symbol)
-        end = self.margin.liquidation_price(symbol, marks(market))
+        end = self.margin.liquidation_price(symbol, mark_prices(market))
         if end is None or position.opened_at is None:
             return False
         start_ms = max(since_ms, int(position.opened_at.timestamp() * 1000)) + 1
@@ -151,14 +153,19 @@ class FuturesAccount:
     def to_json(self) -> dict[str, Any]:
         """Return the positions as JSON values."""
         holds = {
-            key: [hold.symbol, str(hold.cost), str(hold.fee)]
-            for key, hold in self.margin.order_exposures.items()
+            key: [exposure.symbol, str(exposure.cost), str(exposure.fee)]
+            for key, exposure in self.margin.order_exposures.items()
         }
         positions = {
             symbol: position_to_json(position) for symbol, position in self.margin.positions.items()
         }
         wallet = str(self.margin.wallet)
-        return {"wallet": wallet, "stakes": positions, "holds": holds, "seen_ms": self._seen_ms}
+        return {
+            "wallet": wallet,
+            "stakes": positions,
+            "holds": holds,
+            "seen_ms": self._advanced_until_ms,
+        }
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> FuturesAccount:
@@ -172,12 +179,12 @@ class FuturesAccount:
         return cls(margin, row["seen_ms"])
 
 
-def signed(request: NewOrder) -> Decimal:
+def signed_amount(request: NewOrder) -> Decimal:
     """Return an order's amount, below zero for a sell."""
     return request.amount if request.side == "buy" else -request.amount
 
 
-def marks(market: Market) -> dict[str, Decimal]:
+def mark_prices(market: Market) -> dict[str, Decimal]:
     """Return the mark price of each contract: its last price."""
     return {
         symbol: market.price(symbol)
@@ -187,7 +194,7 @@ def marks(market: Market) -> dict[str, Decimal]:
 
 
 def _fee(cost: Decimal) -> Decimal:
-    return (cost * TAKER_FEE).quantize(_FEE_GRAIN, ROUND_HALF_UP)
+    return (cost * TAKER_FEE).quantize(_FEE_STEP, ROUND_HALF_UP)
 
 
 def _time(at_ms: int) -> datetime:

@@ -1,4 +1,4 @@
-"""The exchange's rules for orders; whatever breaks one is refused, never clamped."""
+"""Order validation of the sandbox exchange: invalid orders are refused, never clamped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backend.sandbox.matching.orders import Order
 def check_order(order: Order, listing: Listing, price: Decimal) -> None:
     """Raise `InvalidOrder` unless the amount, the prices and the cost are allowed.
 
-    `price` is what the order is expected to execute at.
+    `price` is the expected execution price.
     """
     request = order.request
     if request.amount % listing.amount_step:
@@ -30,8 +30,8 @@ def check_order(order: Order, listing: Listing, price: Decimal) -> None:
 
 
 def check_trigger(order: Order, last_price: Decimal) -> None:
-    """Raise `OrderImmediatelyFillable` if the trigger's price is reached already."""
-    awaited = order.awaits
+    """Raise `OrderImmediatelyFillable` if the trigger price is reached already."""
+    awaited = order.awaited_price
     if order.request.trigger is None or awaited is None:
         return
     if last_price >= awaited.price if awaited.rising else last_price <= awaited.price:

@@ -1,4 +1,4 @@
-"""Orders at the exchange, what filled them, and what they look like in a file."""
+"""Orders and fills of the sandbox exchange, and their JSON form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Status = Literal["open", "closed", "canceled", "rejected"]
 
 @dataclass(frozen=True)
 class Trigger:
-    """A price that an order waits for before it enters the book."""
+    """Trigger of a stop-loss or take-profit order: its price and kind."""
 
     kind: Literal["stop_loss", "take_profit"]
     price: Decimal
@@ -22,7 +22,7 @@ class Trigger:
 
 @dataclass(frozen=True)
 class NewOrder:
-    """What a client asks for; without a price it takes the book's."""
+    """Order request; without a price it is a market order."""
 
     symbol: str
     side: Side
@@ -35,7 +35,7 @@ class NewOrder:
 
 @dataclass(frozen=True)
 class Fill:
-    """One execution; the fee is paid in the asset that was received."""
+    """One execution; the fee is paid in the received asset."""
 
     id: str
     time_ms: int
@@ -45,8 +45,8 @@ class Fill:
     liquidity: Liquidity
 
 
-class Awaited(NamedTuple):
-    """A price, and whether it is to be reached from below."""
+class AwaitedPrice(NamedTuple):
+    """A price to be reached, and whether from below."""
 
     price: Decimal
     rising: bool
@@ -56,8 +56,8 @@ class Awaited(NamedTuple):
 class Order:
     """An order and its state.
 
-    `locked` is what it holds back of the asset it pays with, `seen_ms` until
-    when the market's path was searched for what it awaits.
+    `locked` is the locked amount of the asset it pays with, `seen_ms` the time until
+    which the price path was searched for its fill.
     """
 
     id: str
@@ -77,22 +77,24 @@ class Order:
 
     @property
     def cost(self) -> Decimal:
-        """What the executed amount cost, in the quote asset."""
+        """The notional of the executed amount, in the quote asset."""
         return sum((fill.amount * fill.price for fill in self.fills), Decimal(0))
 
     @property
     def fee(self) -> Decimal:
-        """The fees paid, in the asset that was received."""
+        """The fees, in the received asset."""
         return sum((fill.fee for fill in self.fills), Decimal(0))
 
     @property
-    def awaits(self) -> Awaited | None:
-        """What has to happen next: the trigger's price, then the order's own."""
+    def awaited_price(self) -> AwaitedPrice | None:
+        """The price to be reached next: the trigger's, then the order's own."""
         request = self.request
         if request.trigger is not None and not self.is_triggered:
             rising = (request.side == "buy") == (request.trigger.kind == "stop_loss")
-            return Awaited(request.trigger.price, rising)
-        return None if request.price is None else Awaited(request.price, request.side == "sell")
+            return AwaitedPrice(request.trigger.price, rising)
+        return (
+            None if request.price is None else AwaitedPrice(request.price, request.side == "sell")
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the order as JSON values."""

@@ -115,7 +115,7 @@ def test_closes_that_race_at_a_failing_exchange_never_close_twice(
         opened(trader, "buy", "0.05")
         faults.latency_s = 0.01 * (round_ % 2)
         if fault is not None:
-            faults.arm(fault, "create_order", times=1 + round_ % 2)
+            faults.inject(fault, "create_order", times=1 + round_ % 2)
         outcomes = at_once([trader.close] * 4)
         faults.clear()
 
@@ -168,7 +168,7 @@ def test_a_position_is_there_again_after_a_restart(trader: Trader) -> None:
 @pytest.mark.parametrize("endpoint", ["fetch_position", "set_leverage"])
 def test_an_exchange_that_does_not_answer_is_named(trader: Trader, endpoint: str) -> None:
     faults = trader.bridge.sandbox.faults
-    faults.arm(Fault.DISCONNECTION, endpoint)
+    faults.inject(Fault.DISCONNECTION, endpoint)
     try:
         with pytest.raises(ExchangeUnreachable):
             trader.set(leverage=7)
@@ -179,7 +179,7 @@ def test_an_exchange_that_does_not_answer_is_named(trader: Trader, endpoint: str
 def test_an_unanswered_close_is_found_again_and_never_sent_twice(trader: Trader) -> None:
     opened(trader, "buy", "0.5")
     faults = trader.bridge.sandbox.faults
-    faults.arm(Fault.TIMEOUT_AFTER, "create_order")
+    faults.inject(Fault.TIMEOUT_AFTER, "create_order")
     try:
         with pytest.raises(ApiError) as raised:
             trader.close(client_order_id="closing")

@@ -138,7 +138,7 @@ def test_private_endpoints_ask_for_a_known_key(engine):
     ],
 )
 def test_a_fault_strikes_as_often_as_it_was_armed(client, engine, fault, error):
-    engine.faults.arm(fault, "create_order", times=1)
+    engine.faults.inject(fault, "create_order", times=1)
     params = {"clientOrderId": "a"}
     with pytest.raises(error):
         call(client.create_order(BTC, "limit", "buy", 0.1, 40_000, params))
@@ -149,7 +149,7 @@ def test_a_fault_strikes_as_often_as_it_was_armed(client, engine, fault, error):
 
 def test_a_fault_of_all_endpoints_lasts_until_cleared(client, engine):
     call(client.load_markets())
-    engine.faults.arm(Fault.RATE_LIMIT)
+    engine.faults.inject(Fault.RATE_LIMIT)
     for request in (client.fetch_ticker, client.fetch_open_orders):
         with pytest.raises(ccxt.RateLimitExceeded):
             call(request(BTC))

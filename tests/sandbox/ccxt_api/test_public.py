@@ -109,11 +109,11 @@ def test_watched_trades_come_without_gap_or_repeat(streams):
 def test_a_steered_price_is_watched_at_once(streams):
     async def watch():
         await streams.watch_trades(BTC)
-        threading.Timer(0.02, streams.venue.move, (BTC, Decimal(1234))).start()
+        threading.Timer(0.02, streams.market_data.move, (BTC, Decimal(1234))).start()
         while (await streams.watch_trades(BTC))[-1]["price"] != 1234:
             pass
-        moved_at = streams.venue.now_ms()
-        trade = streams.venue.trades(BTC, limit=4)
+        moved_at = streams.market_data.now_ms()
+        trade = streams.market_data.trades(BTC, limit=4)
         await streams.close()
         return moved_at - next(row.time_ms for row in trade if row.price == 1234)
 

@@ -193,7 +193,7 @@ def test_a_client_order_id_is_taken_once(engine):
     engine.cancel(KEY, first.id)
     with pytest.raises(DuplicateOrderId):
         engine.create(KEY, order("buy", "0.1", "40000", client_order_id="a"))
-    assert engine.order_of_client(KEY, "a") is first
+    assert engine.order_by_client_id(KEY, "a") is first
     engine.create("other", order("buy", "0.001", "40000", client_order_id="a"))
 
 

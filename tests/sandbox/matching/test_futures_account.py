@@ -34,7 +34,7 @@ def trade(engine, side, amount, **fields):
 
 
 def margin(engine):
-    return engine.account(KEY).contracts.margin
+    return engine.account(KEY).futures.margin
 
 
 def move(market, clock, price):

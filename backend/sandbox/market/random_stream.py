@@ -1,7 +1,7 @@
-"""Seeded randomness that can be asked at any index, in any order, with the same answer.
+"""Counter-based random numbers: each index of a seeded stream always has the same value.
 
-Only exact arithmetic and table look-ups: a value must not depend on how many
-others were computed with it, as the last bit of a vectorised `log` may.
+Only exact arithmetic and table look-ups: a value must not depend on how many others
+are computed with it, as the last bit of a vectorised `log` may.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ _NORMAL = np.array([NormalDist().inv_cdf(p) for p in _MIDPOINTS])
 _EXPONENTIAL = np.array([-log(1 - p) for p in _MIDPOINTS])
 
 
-class Noise:
-    """One independent stream of random numbers, named by a seed and a label."""
+class RandomStream:
+    """One independent stream of random numbers, identified by a seed and a label."""
 
     def __init__(self, seed: int, label: str) -> None:
         digest = hashlib.sha256(f"{seed}/{label}".encode()).digest()
         self._key = np.uint64(int.from_bytes(digest[:8], "little"))
 
-    def draw(self, indexes: Ints) -> Draw:
-        """Draw once for each index, as splitmix64 does, https://prng.di.unimi.it/splitmix64.c."""
+    def draw(self, indexes: Ints) -> RandomBits:
+        """Return the bits of each index, by splitmix64, https://prng.di.unimi.it/splitmix64.c."""
         x = indexes.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + self._key
         x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return Draw(x ^ (x >> np.uint64(31)))
+        return RandomBits(x ^ (x >> np.uint64(31)))
 
 
-class Draw:
-    """Random bits for each index; `part` 0 to 4 chooses among those that are independent."""
+class RandomBits:
+    """Random bits per index; `part` 0 to 4 selects independent ones."""
 
     def __init__(self, bits: NDArray[np.uint64]) -> None:
         self._bits = bits
