@@ -30,7 +30,7 @@ from backend.blueprints.streams import streams
 from backend.blueprints.trades import trades
 from backend.blueprints.users import users
 from backend.blueprints.websocket import sockets
-from backend.credentials import ExchangeConnections
+from backend.credentials import CredentialsService
 from backend.identity import Identity
 from backend.middleware.access_log import with_access_log
 from backend.middleware.api_version import BASE, with_unversioned_paths
@@ -87,9 +87,9 @@ def create_app(
     app = LeanFlask("backend")
     identity = Identity(settings, database, host)
     reports = Reports(settings, database, host, bridge)
-    connections = ExchangeConnections(settings, database, host, bridge)
+    credentials = CredentialsService(settings, database, host, bridge)
     app.extensions["backend"] = Services(
-        settings, host, database, identity, bridge, hub, reports, connections
+        settings, host, database, identity, bridge, hub, reports, credentials
     )
     install_errors(app)
     install_rate_limits(app, settings, host)

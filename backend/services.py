@@ -10,7 +10,7 @@ from flask import current_app
 if TYPE_CHECKING:
     from backend.bridge import Bridge
     from backend.concurrency.host import Host
-    from backend.credentials import ExchangeConnections
+    from backend.credentials import CredentialsService
     from backend.identity import Identity
     from backend.reports import Reports
     from backend.settings.model import Settings
@@ -29,7 +29,7 @@ class Services:
     bridge: Bridge
     hub: Hub
     reports: Reports
-    connections: ExchangeConnections
+    credentials: CredentialsService
 
 
 def services() -> Services:

@@ -37,7 +37,7 @@ from tests.databases import make_settings
 
 if TYPE_CHECKING:
     from backend.bridge import Bridge
-    from backend.credentials import ExchangeConnections
+    from backend.credentials import CredentialsService
     from backend.reports import Reports
     from backend.streams import Hub
 
@@ -113,7 +113,7 @@ def app(settings: Settings, database: Database, identity: Identity) -> Iterator[
         cast("Bridge", None),
         cast("Hub", None),
         cast("Reports", None),
-        cast("ExchangeConnections", None),
+        cast("CredentialsService", None),
     )
     install_errors(app)
     install_auth(app)

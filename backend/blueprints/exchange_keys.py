@@ -29,7 +29,7 @@ connections = Blueprint("connections", __name__, url_prefix="/exchanges")
 )
 def list_credentials() -> Envelope[list[Credentials]]:
     """List the exchanges that keys are stored for."""
-    return Envelope(data=services().connections.all())
+    return Envelope(data=services().credentials.list_all())
 
 
 @connections.get("/<exchange>/credentials")
@@ -38,7 +38,7 @@ def list_credentials() -> Envelope[list[Credentials]]:
 @api.validate(resp=Response(HTTP_200=Envelope[Credentials], HTTP_503=Problem), tags=["connections"])
 def get_credentials(exchange: str) -> Envelope[Credentials]:
     """Show what is stored for an exchange; of the key only its end, of the secret nothing."""
-    return Envelope(data=services().connections.get(exchange))
+    return Envelope(data=services().credentials.get(exchange))
 
 
 @connections.post("/<exchange>/credentials")
@@ -58,7 +58,7 @@ def add_credentials(
     with BACKEND_TRADING=real; a running bot is then restarted at once, its open
     orders stay at the exchange.
     """
-    added = services().connections.add(exchange, json)
+    added = services().credentials.add(exchange, json)
     address = f"/api/v1/exchanges/{exchange}/credentials"
     return Envelope(data=added), 201, {"Location": address}
 
@@ -76,7 +76,7 @@ def change_credentials(exchange: str, json: CredentialsChange) -> Envelope[Crede
 
     A running bot that this concerns is restarted at once.
     """
-    return Envelope(data=services().connections.change(exchange, json))
+    return Envelope(data=services().credentials.change(exchange, json))
 
 
 @connections.delete("/<exchange>/credentials")
@@ -88,7 +88,7 @@ def change_credentials(exchange: str, json: CredentialsChange) -> Envelope[Crede
 )
 def remove_credentials(exchange: str) -> Envelope[CredentialsRemoval]:
     """Forget the keys of an exchange; a running bot that uses them is restarted at once."""
-    return Envelope(data=services().connections.remove(exchange))
+    return Envelope(data=services().credentials.remove(exchange))
 
 
 @connections.post("/<exchange>/credentials/test")
@@ -100,4 +100,4 @@ def remove_credentials(exchange: str) -> Envelope[CredentialsRemoval]:
 )
 def test_credentials(exchange: str) -> Envelope[ConnectionTest]:
     """Ask the exchange for the balances with the stored keys; `outcome` is what it said."""
-    return Envelope(data=services().connections.test(exchange))
+    return Envelope(data=services().credentials.test(exchange))

@@ -1,6 +1,6 @@
-"""Exchange connections: keys stored encrypted, tested, and handed to the bot."""
+"""Exchange credentials: API keys stored encrypted, tested, and supplied to the bot."""
 
-from backend.credentials.service import ExchangeConnections, stored_keys
+from backend.credentials.service import CredentialsService, stored_keys
 from backend.store.encryption import Cipher
 
-__all__ = ["Cipher", "ExchangeConnections", "stored_keys"]
+__all__ = ["Cipher", "CredentialsService", "stored_keys"]

@@ -1,4 +1,4 @@
-"""What may be asked about exchange connections: store, show, change, remove, test."""
+"""The credentials service: stores, lists, changes, removes and tests exchange API keys."""
 
 from __future__ import annotations
 
@@ -34,48 +34,48 @@ if TYPE_CHECKING:
     from backend.bridge import Bridge
 
 _ID = re.compile(r"[a-z0-9_]{1,32}")
-_NONE = "no keys of this exchange are stored"
-_HINT = 4
-_SHORTEST_WITH_HINT = 12
+_NOT_STORED = "no keys of this exchange are stored"
+_HINT_LENGTH = 4
+_MIN_LENGTH_WITH_HINT = 12
 _MASK = "********"
 
 
 def stored_keys(settings: Settings, database: Database) -> KeySource:
-    """Return where the bot gets its keys: those of enabled connections that trade for real."""
-    sealer = Cipher(settings)
+    """Return the bot's source of keys: the stored ones that are enabled and trade for real."""
+    cipher = Cipher(settings)
 
     def keys() -> Mapping[str, ExchangeKeys | None]:
         return {
-            row.exchange: _opened(sealer, row) if row.enabled and row.trading == "real" else None
+            row.exchange: _decrypt(cipher, row) if row.enabled and row.trading == "real" else None
             for row in database.read(credentials.all_kept)
         }
 
     return keys
 
 
-class ExchangeConnections:
-    """For one app; may be called from any thread.
+class CredentialsService:
+    """Exchange credentials of one app. Thread-safe.
 
-    What changes the keys that a running bot trades with restarts the bot, so
-    that a key is used, or no longer used, from then on.
+    A change of the keys that a running bot trades with restarts the bot, so that it
+    is in force at once.
     """
 
     def __init__(self, settings: Settings, database: Database, host: Host, bridge: Bridge) -> None:
-        self.sealer = Cipher(settings)
+        self.cipher = Cipher(settings)
         self._database = database
         self._host = host
         self._bridge = bridge
 
-    def all(self) -> list[Credentials]:
-        """Return all, by exchange, as far as they are shown."""
+    def list_all(self) -> list[Credentials]:
+        """Return the credentials of all exchanges, masked."""
         rows = self._database.read(credentials.all_kept)
         stale = self._host.call_blocking(self._bridge.account_credentials.is_stale)
-        return [self._shown(row, restart_required=stale) for row in rows]
+        return [self._view(row, restart_required=stale) for row in rows]
 
     def get(self, exchange: str) -> Credentials:
-        """Return those of an exchange as far as they are shown."""
+        """Return the credentials of an exchange, masked."""
         stale = self._host.call_blocking(self._bridge.account_credentials.is_stale)
-        return self._shown(self._row(exchange), restart_required=stale)
+        return self._view(self._row(exchange), restart_required=stale)
 
     def add(self, exchange: str, new: NewCredentials) -> Credentials:
         """Store the first keys of an exchange; raises `Conflict` when it has some."""
@@ -91,60 +91,60 @@ class ExchangeConnections:
             created_at=now,
             updated_at=now,
         )
-        self._seal(row, _given(new))
+        self._encrypt(row, _secrets_in(new))
         try:
             added = self._database.write(credentials.add, row)
-        except IntegrityError:  # another was quicker
+        except IntegrityError:  # a concurrent request was first
             added = False
         if not added:
             raise Conflict("keys of this exchange are stored: change or delete them")
-        return self._applied(row)
+        return self._apply_and_view(row)
 
-    def change(self, exchange: str, wanted: CredentialsChange) -> Credentials:
-        """Change what is named, of the keys and of how they are used."""
+    def change(self, exchange: str, changes: CredentialsChange) -> Credentials:
+        """Change the given fields of stored credentials."""
         self._row(exchange)
-        self._check_testnet(exchange, bool(wanted.sandboxed))
+        self._check_testnet(exchange, bool(changes.sandboxed))
 
         def edit(row: ExchangeCredentials) -> None:
-            given = _given(wanted)
-            if given or "api_password" in wanted.model_fields_set:
-                self._seal(row, self._kept_beside(wanted, row) | given)
+            secrets = _secrets_in(changes)
+            if secrets or "api_password" in changes.model_fields_set:
+                self._encrypt(row, self._unchanged_secrets(changes, row) | secrets)
                 row.tested_at = row.test_outcome = None
-            for name in {"enabled", "trading", "sandboxed"} & wanted.model_fields_set:
-                if getattr(wanted, name) is not None:
-                    setattr(row, name, getattr(wanted, name))
+            for name in {"enabled", "trading", "sandboxed"} & changes.model_fields_set:
+                if getattr(changes, name) is not None:
+                    setattr(row, name, getattr(changes, name))
             row.updated_at = utc_now()
 
         row = self._database.write(credentials.change, exchange, edit)
         if row is None:
-            raise CredentialsNotFound(_NONE)
-        return self._applied(row)
+            raise CredentialsNotFound(_NOT_STORED)
+        return self._apply_and_view(row)
 
     def remove(self, exchange: str) -> CredentialsRemoval:
-        """Forget the keys of an exchange."""
+        """Delete the credentials of an exchange."""
         self._row(exchange)
         if not self._database.write(credentials.remove, exchange):
-            raise CredentialsNotFound(_NONE)
+            raise CredentialsNotFound(_NOT_STORED)
         stale = not self._host.call_blocking(
             self._bridge.account_credentials.apply, self._bridge.bot
         )
         return CredentialsRemoval(exchange=exchange, restart_required=stale)
 
     def test(self, exchange: str) -> ConnectionTest:
-        """Ask the exchange for the balances with the stored keys, and keep what it said."""
+        """Test the stored keys by fetching balances from the exchange, and store the outcome."""
         row = self._row(exchange)
-        keys = _opened(self.sealer, row)
+        keys = _decrypt(self.cipher, row)
         outcome = self._host.call_blocking(self._bridge.key_check.check, exchange, keys)
-        found = ConnectionTest(outcome=outcome, tested_at=utc_now())
+        result = ConnectionTest(outcome=outcome, tested_at=utc_now())
         self._database.write(
-            credentials.note_test, exchange, row.updated_at, outcome, found.tested_at
+            credentials.note_test, exchange, row.updated_at, outcome, result.tested_at
         )
-        return found
+        return result
 
     def _row(self, exchange: str) -> ExchangeCredentials:
         row = self._database.read(credentials.get, exchange) if _ID.fullmatch(exchange) else None
         if row is None:
-            raise CredentialsNotFound(_NONE)
+            raise CredentialsNotFound(_NOT_STORED)
         return row
 
     def _check_testnet(self, exchange: str, sandboxed: bool) -> None:
@@ -154,27 +154,29 @@ class ExchangeConnections:
                 fields=[FieldError("sandboxed", "this exchange has no test network")]
             )
 
-    def _kept_beside(self, wanted: CredentialsChange, row: ExchangeCredentials) -> dict[str, str]:
-        """Return what a change leaves as it is; what it replaces need not be readable."""
-        keeps_password = row.has_password and "api_password" not in wanted.model_fields_set
-        if wanted.api_key is not None and not keeps_password:
+    def _unchanged_secrets(
+        self, changes: CredentialsChange, row: ExchangeCredentials
+    ) -> dict[str, str]:
+        """Return the secrets that a change leaves as they are; replaced ones need not decrypt."""
+        keeps_password = row.has_password and "api_password" not in changes.model_fields_set
+        if changes.api_key is not None and not keeps_password:
             return {}
-        kept = self.sealer.open(row.exchange, row.sealed)
-        return {name: kept[name] for name in kept if name != "api_password" or keeps_password}
+        stored = self.cipher.open(row.exchange, row.sealed)
+        return {name: stored[name] for name in stored if name != "api_password" or keeps_password}
 
-    def _seal(self, row: ExchangeCredentials, content: dict[str, str]) -> None:
+    def _encrypt(self, row: ExchangeCredentials, content: dict[str, str]) -> None:
         key = content["api_key"]
-        row.sealed = self.sealer.seal(row.exchange, content)
-        row.hint = key[-_HINT:] if len(key) >= _SHORTEST_WITH_HINT else ""
+        row.sealed = self.cipher.seal(row.exchange, content)
+        row.hint = key[-_HINT_LENGTH:] if len(key) >= _MIN_LENGTH_WITH_HINT else ""
         row.has_password = "api_password" in content
 
-    def _applied(self, row: ExchangeCredentials) -> Credentials:
+    def _apply_and_view(self, row: ExchangeCredentials) -> Credentials:
         stale = not self._host.call_blocking(
             self._bridge.account_credentials.apply, self._bridge.bot
         )
-        return self._shown(row, restart_required=stale)
+        return self._view(row, restart_required=stale)
 
-    def _shown(self, row: ExchangeCredentials, *, restart_required: bool) -> Credentials:
+    def _view(self, row: ExchangeCredentials, *, restart_required: bool) -> Credentials:
         tested = None
         if row.tested_at is not None:
             tested = ConnectionTest.model_validate(
@@ -195,12 +197,12 @@ class ExchangeConnections:
         )
 
 
-def _given(asked: NewCredentials | CredentialsChange) -> dict[str, str]:
-    """Return the secrets that a request names, without what copying leaves around them."""
+def _secrets_in(request: NewCredentials | CredentialsChange) -> dict[str, str]:
+    """Return the secrets in a request, without surrounding whitespace."""
     secrets = {
-        "api_key": asked.api_key,
-        "api_secret": asked.api_secret,
-        "api_password": asked.api_password,
+        "api_key": request.api_key,
+        "api_secret": request.api_secret,
+        "api_password": request.api_password,
     }
     return {
         name: secret.get_secret_value().strip()
@@ -209,6 +211,6 @@ def _given(asked: NewCredentials | CredentialsChange) -> dict[str, str]:
     }
 
 
-def _opened(sealer: Cipher, row: ExchangeCredentials) -> ExchangeKeys:
-    content = sealer.open(row.exchange, row.sealed)
+def _decrypt(cipher: Cipher, row: ExchangeCredentials) -> ExchangeKeys:
+    content = cipher.open(row.exchange, row.sealed)
     return ExchangeKeys(**content, sandboxed=row.sandboxed)

@@ -1,4 +1,4 @@
-"""Every error a client can meet: one class for each fact, turned into HTTP by one handler."""
+"""All API errors: one class per condition, turned into problem responses by one handler."""
 
 from backend.errors.access import (
     AddressNotAllowed,

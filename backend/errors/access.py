@@ -1,4 +1,4 @@
-"""Errors of accounts, sessions and keys: known callers who may not do this, or not yet."""
+"""Errors of users, sessions, API keys and mailed codes."""
 
 from __future__ import annotations
 
@@ -13,56 +13,56 @@ class PasswordChangeRequired(Forbidden):
 
 
 class StepUpRequired(Forbidden):
-    """The caller must have proved a moment ago who they are."""
+    """The route requires a recent step-up: a password or code verified within minutes."""
 
     type = "step_up_required"
 
 
 class LastAdmin(Conflict):
-    """Nobody could administer any more."""
+    """The change would remove the last enabled admin."""
 
     type = "last_admin"
 
 
 class InvalidApiKey(AuthenticationFailed):
-    """The API key was never made, was revoked or has expired."""
+    """The API key does not exist, was revoked or has expired."""
 
     type = "invalid_api_key"
 
 
 class AddressNotAllowed(Forbidden):
-    """The API key is bound to other networks than the caller's."""
+    """The API key is restricted to other networks than the caller's."""
 
     type = "address_not_allowed"
 
 
 class SessionRequired(Forbidden):
-    """An API key cannot do this: it takes somebody who is logged in."""
+    """The route requires a login session; an API key is not accepted."""
 
     type = "session_required"
 
 
 class SecondFactorRequired(AuthenticationFailed):
-    """The password fits; the login takes a code of the second factor as well."""
+    """The password matches; the login requires a code of the second factor as well."""
 
     type = "second_factor_required"
 
 
 class WrongCode(AuthenticationFailed):
-    """The second factor's code is wrong, spent or too old."""
+    """The second factor's code is wrong, used or expired."""
 
     type = "wrong_code"
 
 
 class InvalidCode(ApiError):
-    """The code from the mail is wrong, spent, too old, or was tried too often."""
+    """The mailed code is wrong, used, expired, or was tried too often."""
 
     status = 400
     type = "invalid_code"
 
 
 class RegistrationOff(Forbidden):
-    """Nobody registers by themselves on this server."""
+    """Registration is disabled on this server."""
 
     type = "registration_off"
 
@@ -74,7 +74,7 @@ class MailOff(Forbidden):
 
 
 class MailUnavailable(ApiError):
-    """So many mails wait to be sent that no more are taken."""
+    """The queue of mails to send is full."""
 
     status = 503
     type = "mail_unavailable"

@@ -1,4 +1,4 @@
-"""What every error is: a fact with a status, a type and words for the client."""
+"""Base class of API errors: status, type, details and headers of the response."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import ClassVar, NamedTuple
 
 
 class FieldError(NamedTuple):
-    """One refused field of a request: its dotted name and what it takes."""
+    """A rejected field of a request: its dotted name and the expected value."""
 
     field: str
     message: str
 
 
 class ApiError(Exception):
-    """Base of all errors that become an answer in the contract's shape.
+    """Base of all errors that become a problem response.
 
-    `details` is shown to the client: it never holds a secret nor an
-    exception's own text.
+    `details` is shown to the client: it never contains a secret or another
+    exception's text.
     """
 
     status = 500
@@ -38,5 +38,5 @@ class ApiError(Exception):
 
     @property
     def title(self) -> str:
-        """The short human sentence of this error, the same for every occurrence."""
+        """The short human-readable summary, the same for every occurrence."""
         return self.type.replace("_", " ").capitalize()

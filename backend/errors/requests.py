@@ -1,4 +1,4 @@
-"""Errors of requests: malformed, not allowed, too many."""
+"""Errors of requests: malformed, unauthenticated, forbidden, rate-limited; and of the store."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ValidationFailed(ApiError):
 
 
 class InvalidCursor(ApiError):
-    """The cursor was not given out by this list."""
+    """The cursor was not issued by this list."""
 
     status = 400
     type = "invalid_cursor"
@@ -44,7 +44,7 @@ class InvalidExchange(ApiError):
 
 
 class AuthenticationFailed(ApiError):
-    """Base of the errors about who is calling; `username` is for the audit, never shown."""
+    """Base of authentication errors; `username` is for the audit, never shown."""
 
     status = 401
     type = "authentication_failed"
@@ -56,7 +56,7 @@ class AuthenticationFailed(ApiError):
 
 
 class NotAuthenticated(AuthenticationFailed):
-    """No credentials came with the request."""
+    """The request has no credentials."""
 
     type = "not_authenticated"
 
@@ -75,33 +75,33 @@ class InvalidToken(AuthenticationFailed):
 
 
 class TokenExpired(InvalidToken):
-    """The token was valid once."""
+    """The token has expired."""
 
     type = "token_expired"
 
 
 class TokenReused(InvalidToken):
-    """A spent refresh token came back: one of two holders stole it, so the session is over."""
+    """A rotated refresh token was presented again: it was stolen, so its session is revoked."""
 
     type = "token_reused"
 
 
 class Forbidden(ApiError):
-    """The caller is known but lacks the scope that the route asks for."""
+    """The caller is authenticated but lacks the scope that the route requires."""
 
     status = 403
     type = "forbidden"
 
 
 class NotFound(ApiError):
-    """Nothing stands at this address."""
+    """There is no resource at this path."""
 
     status = 404
     type = "not_found"
 
 
 class MethodNotAllowed(ApiError):
-    """The address exists, the method does not."""
+    """The path exists, the method does not."""
 
     status = 405
     type = "method_not_allowed"
@@ -115,7 +115,7 @@ class Conflict(ApiError):
 
 
 class BodyTooLarge(ApiError):
-    """The body is larger than the server takes."""
+    """The body is larger than the server accepts."""
 
     status = 413
     type = "body_too_large"
@@ -129,7 +129,7 @@ class UnsupportedMediaType(ApiError):
 
 
 class UpgradeRequired(ApiError):
-    """The address is a WebSocket's, and the request is none."""
+    """The path is a WebSocket endpoint, and the request is no WebSocket handshake."""
 
     status = 426
     type = "upgrade_required"
@@ -144,7 +144,7 @@ class RateLimited(ApiError):
 
 
 class RateLimitsAway(ApiError):
-    """The storage of the limits does not answer, and this request must not go uncounted."""
+    """The rate limit storage is unavailable, and this request must not go uncounted."""
 
     status = 503
     type = "rate_limits_away"
@@ -154,32 +154,32 @@ class RateLimitsAway(ApiError):
 
 
 class TooManyStreams(ApiError):
-    """The user has as many streams open as one may have."""
+    """The user has reached the limit of open streams."""
 
     status = 429
     type = "too_many_streams"
 
 
 class StreamsFull(ApiError):
-    """The server has as many streams open, or tickets unspent, as it takes."""
+    """The server has reached the limit of open streams or unused tickets."""
 
     status = 503
     type = "streams_full"
 
 
 class InternalError(ApiError):
-    """A defect of ours; the log has it under the request id, the client does not."""
+    """An unexpected exception; the log has it under the request id, the response does not."""
 
 
 class EventsGone(ApiError):
-    """The events after this id are not kept, or there never was such an id."""
+    """The events after this id are no longer stored, or the id never existed."""
 
     status = 410
     type = "events_gone"
 
 
 class StoreUnavailable(ApiError):
-    """The database is locked, full or away: nothing was written."""
+    """The database is locked, full or unavailable: nothing was written."""
 
     status = 503
     type = "store_unavailable"
@@ -203,13 +203,13 @@ class CredentialsNotFound(ApiError):
 
 
 class CredentialsUnreadable(ApiError):
-    """Stored keys cannot be decrypted with the keys that the settings hold."""
+    """Stored keys cannot be decrypted with the encryption keys of the settings."""
 
     status = 409
     type = "credentials_unreadable"
 
 
 class EncryptionKeyMissing(CredentialsUnreadable):
-    """Nothing is stored without a key to encrypt it with."""
+    """There is no encryption key, without which no keys are stored."""
 
     type = "encryption_key_missing"

@@ -1,4 +1,4 @@
-"""Errors that the bot, an exchange or a trading rule causes."""
+"""Errors of the bot, exchanges, trading rules and risk limits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from backend.errors.base import ApiError
 
 
 class BridgeError(ApiError):
-    """Base of the errors that the bot or an exchange causes."""
+    """Base of errors of the bot or an exchange."""
 
     status = 502
     type = "exchange_error"
@@ -34,7 +34,7 @@ class PositionNotOpen(BridgeError):
 
 
 class PositionClosing(BridgeError):
-    """Other orders to close the position are on their way or rest already."""
+    """Orders that close the position are being placed or open already."""
 
     status = 409
     type = "position_closing"
@@ -48,7 +48,7 @@ class PositionOpen(BridgeError):
 
 
 class SpotExchange(BridgeError):
-    """The exchange trades spot here: there are no positions."""
+    """The exchange is used for spot trading: there are no positions."""
 
     status = 409
     type = "exchange_type_is_spot"
@@ -69,7 +69,7 @@ class DuplicateOrder(BridgeError):
 
 
 class OrderRefused(BridgeError):
-    """The order is well formed and was refused; subclasses name the rule."""
+    """The order is well-formed and was refused; subclasses name the rule."""
 
     status = 422
     type = "order_refused"
@@ -118,7 +118,7 @@ class QuantityOffStep(OrderRefused):
 
 
 class PriceOutOfRange(OrderRefused):
-    """The price is outside of what the exchange takes for the symbol."""
+    """The price is outside the exchange's limits for the symbol."""
 
     type = "price_out_of_range"
 
@@ -130,31 +130,31 @@ class StopPriceReached(OrderRefused):
 
 
 class ExitOnWrongSide(OrderRefused):
-    """A take profit would lose, or a stop loss would win."""
+    """A take profit or stop loss is on the wrong side of the price."""
 
     type = "exit_on_wrong_side"
 
 
 class PriceWouldTakeAtOnce(OrderRefused):
-    """The new price would be taken by the market at once: that is another order."""
+    """The new price would fill at once: amending does not turn an order into a taker order."""
 
     type = "price_would_take_at_once"
 
 
 class ReduceOnlyNotSupported(OrderRefused):
-    """Only futures know orders that may reduce a position but not open one."""
+    """Reduce-only orders exist on futures exchanges only."""
 
     type = "reduce_only_not_supported"
 
 
 class ReduceOnlyWouldOpen(OrderRefused):
-    """An order that may only reduce finds no position that it would reduce."""
+    """A reduce-only order finds no position to reduce."""
 
     type = "reduce_only_would_open"
 
 
 class PositionExceeded(OrderRefused):
-    """The quantity is larger than the position that it would close."""
+    """The quantity is larger than the position to close."""
 
     type = "position_exceeded"
 
@@ -172,13 +172,13 @@ class WouldBeLiquidated(OrderRefused):
 
 
 class RiskMaxOrderValue(OrderRefused):
-    """The order is worth more than the risk limit allows."""
+    """The order's value exceeds the risk limit."""
 
     type = "risk_max_order_value"
 
 
 class RiskMaxOpenOrders(OrderRefused):
-    """With the order more orders would be open than the risk limit allows."""
+    """The order would exceed the risk limit of open orders."""
 
     type = "risk_max_open_orders"
 
@@ -190,13 +190,13 @@ class RiskSymbols(OrderRefused):
 
 
 class RiskMaxDailyLoss(OrderRefused):
-    """The day's loss has reached the risk limit: nothing is traded until resumed or midnight."""
+    """The daily loss has reached the risk limit: no trading until resumed or midnight UTC."""
 
     type = "risk_max_daily_loss"
 
 
 class TradingPaused(BridgeError):
-    """The bot is paused: nothing new is traded until it is resumed."""
+    """The bot is paused: no new orders until it is resumed."""
 
     status = 409
     type = "trading_paused"
@@ -210,7 +210,7 @@ class ExchangeRefused(BridgeError):
 
 
 class ExchangeRateLimited(BridgeError):
-    """The exchange takes no more requests from this account for now; nothing was sent."""
+    """The exchange's rate limit of this account is reached; nothing was sent."""
 
     status = 502
     type = "exchange_rate_limited"
@@ -234,7 +234,7 @@ class BotNotReady(BridgeError):
 
 
 class BotBusy(BridgeError):
-    """So much waits for the bot that this was not even begun."""
+    """The bot's work queue is full; the request was not started."""
 
     status = 503
     type = "bot_busy"
@@ -244,7 +244,7 @@ class BotBusy(BridgeError):
 
 
 class BotStrained(BridgeError):
-    """The bot falls behind, and this caller asks most often: its reads wait."""
+    """The bot is overloaded, and this caller sends the most reads: they are shed."""
 
     status = 503
     type = "bot_strained"
@@ -254,7 +254,7 @@ class BotStrained(BridgeError):
 
 
 class JournalDown(BridgeError):
-    """Orders cannot be written down, so none is sent."""
+    """The order journal is unavailable, so no order is sent."""
 
     status = 503
     type = "journal_unavailable"
@@ -264,14 +264,14 @@ class JournalDown(BridgeError):
 
 
 class BotTimeout(BridgeError):
-    """The bot did not answer in time."""
+    """The bot did not respond in time."""
 
     status = 504
     type = "bot_timeout"
 
 
 class OrderStateUnknown(BridgeError):
-    """Nobody can say yet whether the exchange has the order; it stays findable by its client id."""
+    """It is unknown whether the exchange has the order; it can be found by its client order id."""
 
     status = 504
     type = "order_state_unknown"

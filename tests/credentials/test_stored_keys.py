@@ -90,7 +90,7 @@ def test_a_password_is_set_kept_and_taken_away_apart_from_the_key(
     admin.post(PATH, json=BODY, expect=201)
     assert admin.patch(PATH, json={"api_password": "planted-password"})["has_password"] is True
     assert admin.patch(PATH, json={"sandboxed": False})["has_password"] is True
-    sealer = app.extensions["backend"].connections.sealer
+    sealer = app.extensions["backend"].credentials.cipher
     kept = sealer.open("kraken", sealed(app))
     assert kept == {**BODY, "api_password": "planted-password"}
     other = {"api_key": "another-planted-key-ABCD", "api_secret": "another-planted-secret"}

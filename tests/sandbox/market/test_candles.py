@@ -118,7 +118,7 @@ def test_seeds_and_symbols_have_paths_of_their_own(clock):
     first, second = Market(seed=1, clock=clock), Market(seed=2, clock=clock)
     assert first.price("BTC/USDT") != second.price("BTC/USDT")
     pairs = [symbol for symbol in LISTINGS if not LISTINGS[symbol].is_contract]
-    shares = {first.price(symbol) / Decimal(LISTINGS[symbol].usual_price) for symbol in pairs}
+    shares = {first.price(symbol) / Decimal(LISTINGS[symbol].reference_price) for symbol in pairs}
     assert len(shares) == len(pairs)
 
 

@@ -200,7 +200,7 @@ def test_a_client_order_id_is_taken_once(engine):
 def test_unknown_keys_and_orders_are_refused(engine):
     with pytest.raises(AuthenticationError):
         engine.account("nobody")
-    for find in (engine.order, engine.order_of_client, engine.cancel):
+    for find in (engine.order, engine.order_by_client_id, engine.cancel):
         with pytest.raises(OrderNotFound):
             find(KEY, "77")
     filled = engine.create(KEY, order("buy", "0.1"))
