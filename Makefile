@@ -16,7 +16,7 @@ help: ## List the targets
 run: $(VENV)/.installed ## Start the backend on http://127.0.0.1:8000 with paper money
 	@exec $(VENV)/bin/octobot-backend run
 
-test: $(VENV)/.installed-dev postman/node_modules/.installed ## Run all tests, on both OctoBot lines if the Pythons are there
+test: $(VENV)/.installed-dev postman/node_modules/.installed ## Run all tests, and what depends on OctoBot on both its lines
 	+@scripts/run_tests.sh $(VENV) $(ARGS)
 
 coverage: $(VENV)/.installed-dev postman/node_modules/.installed ## Run all tests on one Python and list the lines and branches that none reached

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Run the suite in the given environment, then, where such a Python is found, on the other OctoBot
-# line: 2.0 goes with Python 3.10 and 3.11, 2.1 with 3.12 and 3.13.
+# Run the suite in the given environment, then, where such a Python is found, what depends on
+# OctoBot on its other line: 2.0 goes with Python 3.10 and 3.11, 2.1 with 3.12 and 3.13.
 # usage: run_tests.sh FOLDER [PYTEST-ARGUMENT...]
 set -eu
 folder=$1
@@ -9,13 +9,17 @@ shift
 # Tests start processes all the time: each would compile everything anew.
 unset PYTHONDONTWRITEBYTECODE
 
-# Each worker boots its own bots, about 300 MB: four are enough. A file's tests share theirs.
+# Each worker boots its own bots, about 300 MB: four are enough, and one more than there are cores
+# works while others wait for time to pass. A file's tests share theirs.
+workers=$(($(nproc) + 1))
+[ "$workers" -le 4 ] || workers=4
+
 run_in() {
     environment=$1
     shift
     echo "== $("$environment/bin/python" --version), OctoBot $("$environment/bin/python" -c \
         'from importlib.metadata import version; print(version("octobot"))')"
-    "$environment/bin/python" -m pytest -rs -n auto --maxprocesses 4 --dist loadfile \
+    "$environment/bin/python" -m pytest -rs -n "$workers" --dist loadfile \
         --no-loadscope-reorder "$@"
 }
 
@@ -31,8 +35,8 @@ failed=0
 run_in "$folder" "$@" || failed=1
 if [ -n "$installing" ]; then
     wait "$installing"
-    export KILLS="${KILLS:-10}" # the first line's hundred are what proves it
-    run_in ".venv-$other" "$@" || failed=1
+    export KILLS="${KILLS:-5}" # the first line's are what proves it
+    run_in ".venv-$other" --second-line "$@" || failed=1
 else
     echo "No Python for the $other OctoBot line was found: it is not tested here."
 fi

@@ -25,13 +25,34 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("a slow machine")
 
+USE_OCTOBOT = {"blueprints", "bridge", "credentials", "recovery", "reports", "sandbox"}
+"""Folders whose claims depend on the version of OctoBot or ccxt."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of a run that follows a whole one on the other OctoBot line."""
+    parser.addoption(
+        "--second-line",
+        action="store_true",
+        help="import all, run only what depends on OctoBot or is marked as every_line",
+    )
+
 
 @pytest.hookimpl(trylast=True)  # after the shuffling
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the long files, so that no worker ends with one while the others have nothing."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
     if len({item.nodeid for item in items}) < len(items):
         raise pytest.UsageError("tests bear the same name: xdist runs only one of them")
+    if config.getoption("--second-line"):
+        left_out = [item for item in items if not _runs_on_every_line(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if _runs_on_every_line(item)]
+
+
+def _runs_on_every_line(item: pytest.Item) -> bool:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return folder in USE_OCTOBOT or item.get_closest_marker("every_line") is not None
 
 
 def pytest_runtest_setup() -> None:

@@ -22,6 +22,8 @@ from tests.waiting import wait_until
 ROOT = Path(__file__).parents[1]
 PASSWORD = "correct horse battery staple"
 TIMEOUT_S = 120
+REUSED_WITHIN_S = 30
+"""The server closes connections that are idle for longer than 75 s."""
 GONE = (OSError, http.client.HTTPException)
 """What a client meets when the server is killed in the middle of an answer."""
 
@@ -59,6 +61,9 @@ class Api:
 
     def _send(self, method: str, path: str, body: object, headers: dict[str, str] | None) -> Answer:
         connection = getattr(self._local, "connection", None)
+        if connection is not None and time.monotonic() > self._local.used_at + REUSED_WITHIN_S:
+            self.hang_up()
+            connection = None
         if connection is None:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
             self._local.connection = connection
@@ -75,6 +80,7 @@ class Api:
         except BaseException:
             self.hang_up()
             raise
+        self._local.used_at = time.monotonic()
         return Answer(response.status, response.headers, orjson.loads(text) if text else None)
 
     def hang_up(self) -> None:

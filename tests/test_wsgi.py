@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.test_main import ROOT, environment
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.every_line]
 
 ASK = """
 import time, wsgi

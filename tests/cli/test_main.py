@@ -113,6 +113,7 @@ def test_production_does_not_print_a_password_that_a_log_would_keep(tmp_path: Pa
     assert "with the password" not in finished.stderr
 
 
+@pytest.mark.every_line
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_server_starts_serves_and_stops(tmp_path: Path, number: signal.Signals) -> None:
     port = free_port()

@@ -28,7 +28,7 @@ from tests.clients.doc_snippets import ROOT, code_blocks
 from tests.clients.restartable_server import Restarting
 from tests.streams.stream_client import wait_until
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.every_line]
 
 LIMIT = ("BTC/USDT", "buy", "limit", "0.001")
 

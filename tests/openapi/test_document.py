@@ -16,6 +16,8 @@ from backend.cli.main import main
 from backend.middleware.routing import LeanFlask
 from backend.openapi.document import openapi_document
 
+pytestmark = pytest.mark.every_line
+
 SWAGGER = Path(__file__).parents[2] / "swagger.yaml"
 RESOURCES = {
     *("/auth/login", "/auth/refresh", "/auth/logout", "/auth/me", "/auth/password"),

@@ -20,7 +20,7 @@ from tests.recovery.order_clients import Client, Intent, Mix
 from tests.server_process import Api, Life, nursery_at
 from tests.waiting import wait_until
 
-KILLS = int(os.environ.get("KILLS", "50"))
+KILLS = int(os.environ.get("KILLS", "16"))
 """Of each of two tests; futures have fewer. KILLS=1000 KILLS_SEED=7 looks longer, and elsewhere."""
 SEED = os.environ.get("KILLS_SEED", "3")
 CLIENTS = 3

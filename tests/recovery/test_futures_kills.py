@@ -17,7 +17,7 @@ pytestmark = pytest.mark.long
 
 BTC, BTC_IN_PATH = "BTC/USDT:USDT", "BTC-USDT:USDT"
 START = D(10_000_000)
-KILLS = int(os.environ.get("KILLS", "20"))
+KILLS = int(os.environ.get("KILLS", "10"))
 EVERY_KIND = {"market": 25, "limit": 30, "bracket": 15, "resting bracket": 10, "stop": 10}
 
 

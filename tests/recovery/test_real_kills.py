@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import threading
 import time
@@ -18,7 +19,7 @@ from tests.server_process import GONE, Api, Nursery, nursery_at, wait_until
 
 pytestmark = pytest.mark.long
 
-KILLS = 8
+KILLS = int(os.environ.get("KILLS", "5"))
 CLIENTS = 3
 LATENCY_S = 0.1
 GIVEN_UP_WITHIN_S = 60

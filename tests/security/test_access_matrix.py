@@ -18,7 +18,7 @@ from tests.api_client import ApiClient
 from tests.security.api_callers import NARROW, Headers, all_callers
 from tests.security.contract_routes import OPERATIONS, ROLES, Operation
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.every_line]
 
 PROBE = "no_such_parameter"
 REFUSED = {

@@ -18,6 +18,8 @@ from tests.api_client import PASSWORD, ApiClient
 from tests.http_server import Served
 from tests.streams.stream_client import Sse, SseClient, wait_until
 
+pytestmark = pytest.mark.every_line
+
 Open = Callable[..., SseClient]
 BASE = "/api/v1/stream"
 

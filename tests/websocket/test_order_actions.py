@@ -14,6 +14,8 @@ from tests.api_client import ApiClient
 from tests.streams.stream_client import wait_until
 from tests.websocket.conftest import Connect
 
+pytestmark = pytest.mark.every_line
+
 PAGE = Path(__file__).parents[2] / "docs" / "streaming.md"
 RESTING = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.01"}
 LIMIT = {**RESTING, "price": "20000"}
