@@ -13,6 +13,7 @@ from backend.bridge.counters import Counters
 from backend.bridge.exchange_accounts.credentials import AccountCredentials
 from backend.bridge.exchange_accounts.key_check import KeyCheck
 from backend.bridge.ledger.bot_state import SavedBotState
+from backend.bridge.ledger.durability import wait_until_durable
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.order_store import KEPT
 from backend.bridge.ledger.outbox import Outbox
@@ -23,7 +24,7 @@ from backend.bridge.live.reconciliation import GIVE_UP_AFTER_S
 from backend.bridge.market_data.service import Markets
 from backend.bridge.octobot.configuration import Configuration
 from backend.bridge.octobot.in_memory_keys import InMemoryKeysConfiguration
-from backend.bridge.orders.dead_man_switch import DeadManSwitchTimer
+from backend.bridge.orders.dead_man_switch import CancelAllTimer
 from backend.bridge.orders.execution import OrderExecution
 from backend.bridge.orders.idempotency import IdempotentOrders
 from backend.bridge.orders.service import Orders
@@ -117,7 +118,7 @@ class Bridge:
         self.positions = Positions(context, execution, idempotency, tracker)
         self.trades = Trades(runner, ledger, context.journal, host)
         self.markets = Markets(runner, settings.trading)
-        self.dead_man_switch = DeadManSwitchTimer(context, self.orders, idempotency)
+        self.dead_man_switch = CancelAllTimer(context, self.orders)
         self.sandbox = SandboxControl(settings)
         channels = ChannelConsumers(ledger, self.portfolio, tracker, sink)
         self._restoration = Restoration(
@@ -205,7 +206,8 @@ class _Lifecycle:
 
     def wait_until_durable(self) -> None:
         """Wait until what was saved so far survives a kill of the process."""
-        self._bridge._idempotency.wait_until_durable()
+        context = self._bridge._context
+        wait_until_durable(context.outbox, context.host)
 
 
 class _Parts(NamedTuple):

@@ -1,4 +1,4 @@
-"""The dead-man switch: cancels all open orders when nobody renews it in time."""
+"""Dead-man switch: cancels all open orders unless it is renewed in time."""
 
 from __future__ import annotations
 
@@ -7,41 +7,39 @@ import logging
 from datetime import datetime, timedelta
 
 from backend.bridge.context import BotContext
-from backend.bridge.orders.idempotency import IdempotentOrders
+from backend.bridge.ledger.durability import wait_until_durable
 from backend.bridge.orders.service import Orders
 from backend.errors import JournalDown, OrderStateUnknown
 from backend.schemas.common import time_text, utc_now
 from backend.schemas.order_commands import CancelQuery, DeadManSwitch
 
-_AGAIN_AFTER_S = 2
+_RETRY_AFTER_S = 2
 
 log = logging.getLogger(__name__)
 
 
-class DeadManSwitchTimer:
-    """One switch for the whole bot; the newest call counts, whoever makes it.
+class CancelAllTimer:
+    """Countdown to the cancel of all open orders; one for the whole bot, the newest call counts.
 
     It outlives restarts, and kills of the process: an armed one goes on with the
     next run, and fires at once, before that run takes orders, if its time has passed.
     """
 
-    def __init__(self, context: BotContext, orders: Orders, idempotency: IdempotentOrders) -> None:
-        self._runner = context.runner
-        self._saved_state = context.saved_state
+    def __init__(self, context: BotContext, orders: Orders) -> None:
+        self._context = context
         self._orders = orders
-        self._idempotency = idempotency
         self._timer: asyncio.TimerHandle | None = None
-        kept = self._saved_state.load("dead_man").get("cancels_at")
-        self._cancels_at = None if kept is None else datetime.fromisoformat(kept)
+        saved = context.saved_state.load("dead_man").get("cancels_at")
+        self._cancels_at = None if saved is None else datetime.fromisoformat(saved)
 
     def set(self, timeout_s: int) -> DeadManSwitch:
         """Arm or renew the switch; 0 disarms it.
 
         Raises `JournalDown` when it is set, but a restart would forget it.
         """
-        switch = self._runner.executor.run(self._set, timeout_s)
+        switch = self._context.runner.executor.run(self._set, timeout_s)
         try:
-            self._idempotency.wait_until_durable()
+            wait_until_durable(self._context.outbox, self._context.host)
         except OrderStateUnknown:
             raise JournalDown("the switch is set, but a restart would forget it") from None
         return switch
@@ -49,7 +47,7 @@ class DeadManSwitchTimer:
     # ---- on the bot's loop
 
     async def begin(self) -> None:
-        """Go on with what was armed in an earlier run."""
+        """Go on with the countdown of an earlier run."""
         if self._cancels_at is None:
             return
         if self._cancels_at > utc_now():
@@ -58,7 +56,7 @@ class DeadManSwitchTimer:
             self._fire(self._cancels_at)
 
     async def _set(self, timeout_s: int) -> DeadManSwitch:
-        self._note(utc_now() + timedelta(seconds=timeout_s) if timeout_s else None)
+        self._save(utc_now() + timedelta(seconds=timeout_s) if timeout_s else None)
         self._schedule()
         return DeadManSwitch(
             armed=bool(timeout_s),
@@ -66,10 +64,10 @@ class DeadManSwitchTimer:
             cancels_at=time_text(self._cancels_at) if self._cancels_at else None,
         )
 
-    def _note(self, cancels_at: datetime | None) -> None:
+    def _save(self, cancels_at: datetime | None) -> None:
         self._cancels_at = cancels_at
-        kept = None if cancels_at is None else cancels_at.isoformat()
-        self._saved_state.save("dead_man", cancels_at=kept)
+        text = None if cancels_at is None else cancels_at.isoformat()
+        self._context.saved_state.save("dead_man", cancels_at=text)
 
     def _schedule(self) -> None:
         if self._timer is not None:
@@ -80,17 +78,17 @@ class DeadManSwitchTimer:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(delay_s, self._fire, self._cancels_at)
 
-    def _fire(self, moment: datetime) -> None:
-        self._runner.create_task(self._cancel_until_done(moment))
+    def _fire(self, cancels_at: datetime) -> None:
+        self._context.runner.create_task(self._cancel_until_done(cancels_at))
 
-    async def _cancel_until_done(self, moment: datetime) -> None:
-        """Cancel what is open now, again and again until it is, or the switch is set anew."""
+    async def _cancel_until_done(self, cancels_at: datetime) -> None:
+        """Retry to cancel what is open now, until it is or the switch is renewed."""
         began = utc_now()
-        while self._cancels_at == moment and not await self._cancel_all(moment, began):
-            await asyncio.sleep(_AGAIN_AFTER_S)
+        while self._cancels_at == cancels_at and not await self._cancel_all(cancels_at, began):
+            await asyncio.sleep(_RETRY_AFTER_S)
 
-    async def _cancel_all(self, moment: datetime, until: datetime) -> bool:
-        """Cancel what was open at a time; tell whether nothing of it is left."""
+    async def _cancel_all(self, cancels_at: datetime, until: datetime) -> bool:
+        """Cancel what was open at a time; return whether all of it has ended."""
         log.warning("the dead-man switch was not renewed: canceling all open orders")
         try:
             results = await self._orders.cancel_many_on_loop(CancelQuery(), until)
@@ -99,6 +97,6 @@ class DeadManSwitchTimer:
             return False
         if any(result.problem is not None for result in results):
             return False
-        if self._cancels_at == moment:
-            self._note(None)
+        if self._cancels_at == cancels_at:
+            self._save(None)
         return True

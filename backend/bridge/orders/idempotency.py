@@ -1,216 +1,133 @@
-"""Exactly one order per intent: keys, twins, and the journal's word before the bot's."""
+"""Idempotency of new orders: the same key and body give the first answer again, for 24 hours."""
 
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
-import hashlib
-import logging
 import threading
-import time
-import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Any
-
-import orjson
+from typing import Any, NamedTuple
 
 from backend.bridge.context import BotContext
+from backend.bridge.orders.intents import EarlierRefusal
 from backend.bridge.orders.recent_intents import RecentIntents
-from backend.bridge.orders.submission import KeyTaken, OrderSubmission, Placement
-from backend.errors import (
-    ApiError,
-    BotBusy,
-    BotNotReady,
-    DuplicateOrder,
-    FieldError,
-    JournalDown,
-    OrderStateUnknown,
-    TradingPaused,
-)
-from backend.ports.journal import Intent, JournalUnavailable
-from backend.schemas.common import utc_now
+from backend.bridge.orders.submission import KeyTaken, OrderSubmitter, Placement
+from backend.errors import DuplicateOrder, OrderStateUnknown
+from backend.ports.journal import Intent
 from backend.schemas.orders import NewOrder, Order
 
-_WAIT_S = 60.0
-_LOOK_S = 0.5
-_NO_JOURNAL = "orders are refused until the journal can be written again"
-_DONE_UNWRITTEN = "it was done, but the journal cannot be written"
-# These say that nothing was tried: the same key may be used again.
-_NOT_TRIED = (BotNotReady, BotBusy, TradingPaused, JournalDown)
-
-log = logging.getLogger(__name__)
+_TWIN_WAIT_S = 60.0
 
 
-class EarlierRefusal(ApiError):
-    """The refusal that the same intent met the first time."""
-
-    def __init__(self, answer: Mapping[str, Any]) -> None:
-        fields = [FieldError(*field) for field in answer.get("fields", ())]
-        super().__init__(answer.get("details"), fields=fields)
-        self.status = int(answer["status"])
-        self.type = str(answer["type"])
+class _Running(NamedTuple):
+    fingerprint: str
+    answer: concurrent.futures.Future[Order]
 
 
 class IdempotentOrders:
     """Places each intent once; the public half runs on any thread.
 
-    `in_flight` holds the ids of orders that somebody is placing right now.
+    `in_flight` holds the ids of the orders that are being placed or refused right now.
     """
 
     def __init__(self, context: BotContext) -> None:
         self._journal = context.journal
-        self._outbox = context.outbox
         self._ledger = context.ledger
-        self._executor = context.runner.executor
         self._host = context.host
-        self._answered = RecentIntents()
+        self._submitter = OrderSubmitter(context)
+        self._recent = RecentIntents()
         self._lock = threading.Lock()
+        self._running: dict[tuple[str, str], _Running] = {}
         self.in_flight: set[str] = set()
-        self._running: dict[tuple[str, str], tuple[str, concurrent.futures.Future[Order]]] = {}
 
-    def once(
-        self,
-        asked: NewOrder,
-        user_id: str,
-        idempotency_key: str | None,
-        account: str,
-        place: Placement,
-    ) -> Order:
-        """Place an order, or give what the same intent was answered the first time.
+    def place(self, intent: Intent, place: Placement) -> Order:
+        """Place an order, or return what the same intent was answered the first time.
 
         `place(order_id)` runs on the bot's loop, at most once per intent, after the
         intent is in the journal. Twins that arrive meanwhile wait for the first.
 
-        Raises `DuplicateOrder` when a key stands for another order, `JournalDown`
-        when nothing can be written (nothing is sent then), `BotNotReady`, `BotBusy`,
-        `OrderStateUnknown`, and what `place` raises.
+        Raises `DuplicateOrder` when a key stands for another order, and what
+        `OrderSubmitter.submit` raises.
         """
-        content = asked.model_dump(mode="json")
-        given = {name: value for name, value in content.items() if value is not None}
-        intent = _intent(content, asked.client_order_id, user_id, idempotency_key, account, given)
-        return self._once(intent, lambda: self._first(intent, place))
+        return self._once(intent, lambda: self._submit(intent, place))
 
-    def once_resolved(
+    def place_resolved(
         self,
-        content: Mapping[str, Any],
-        client_order_id: str | None,
-        user_id: str,
-        idempotency_key: str | None,
-        account: str,
+        intent: Intent,
         resolve: Callable[[], NewOrder],
         place: Callable[[NewOrder, str], Coroutine[Any, Any, Order]],
     ) -> Order:
-        """Do the same for a request whose order is only known when it is looked at closer.
+        """Do the same for a request whose order depends on how things stand.
 
-        `content` is the request; `resolve` makes an order of it, unless the same
-        request was answered before.
+        `resolve` makes the order, unless the same request was answered before.
         """
-        intent = _intent(content, client_order_id, user_id, idempotency_key, account, {})
 
         def first() -> Order:
             for key in intent.keys:
                 earlier = self._host.call_blocking(
-                    self._journal.find_intent, user_id, key, intent.created_at
+                    self._journal.find_intent, intent.user_id, key, intent.created_at
                 )
                 if earlier is not None:
-                    return self._answer_again(earlier, intent.fingerprint)
+                    return self._answer_again(earlier, intent)
             asked = resolve()
             known = replace(intent, request=asked.model_dump(mode="json", exclude_none=True))
-            return self._first(known, lambda order_id: place(asked, order_id))
+            return self._submit(known, lambda order_id: place(asked, order_id))
 
         return self._once(intent, first)
 
+    def _submit(self, intent: Intent, place: Placement) -> Order:
+        try:
+            return self._submitter.submit(intent, place)
+        except KeyTaken as taken:
+            return self._answer_again(taken.earlier, intent)
+
     def _once(self, intent: Intent, first: Callable[[], Order]) -> Order:
-        """Answer an intent, or wait for the answer to its twin."""
-        earlier = self._answered.find(intent)
+        earlier = self._recent.find(intent)
         if earlier is not None:
-            return self._answer_again(earlier, intent.fingerprint)
-        keys, user_id = intent.keys, intent.user_id
-        mine: concurrent.futures.Future[Order] = concurrent.futures.Future()
-        with self._lock:
-            twin = next(
-                (self._running[user_id, k] for k in keys if (user_id, k) in self._running), None
-            )
-            if twin is None:
-                self._running.update({(user_id, key): (intent.fingerprint, mine) for key in keys})
-                self.in_flight.add(intent.order_id)
+            return self._answer_again(earlier, intent)
+        answer: concurrent.futures.Future[Order] = concurrent.futures.Future()
+        twin = self._enter(intent, answer)
         if twin is not None:
-            return self._await_twin(twin, intent.fingerprint)
+            return self._await_twin(twin, intent)
         try:
             order = first()
             if order.id == intent.order_id:
-                self._answered.note(intent)
-            mine.set_result(order)
+                self._recent.add(intent)
+            answer.set_result(order)
             return order
         except BaseException as error:
-            mine.set_exception(error)
+            answer.set_exception(error)
             raise
         finally:
-            with self._lock:
-                self.in_flight.discard(intent.order_id)
-                for key in keys:
-                    self._running.pop((user_id, key), None)
+            self._leave(intent)
 
-    def wait_until_durable(self) -> None:
-        """Wait until what was done so far would survive a kill of the process.
+    def _enter(self, intent: Intent, answer: concurrent.futures.Future[Order]) -> _Running | None:
+        """Claim the keys of an intent, or return the running twin that has one of them."""
+        places = [(intent.user_id, key) for key in intent.keys]
+        with self._lock:
+            twin = next((self._running[place] for place in places if place in self._running), None)
+            if twin is None:
+                self._running.update(dict.fromkeys(places, _Running(intent.fingerprint, answer)))
+                self.in_flight.add(intent.order_id)
+        return twin
 
-        Raises `OrderStateUnknown` when the journal cannot be written: it was done all the same.
-        """
-        done = self._outbox.flush()
-        deadline = time.monotonic() + _WAIT_S
-        while self._outbox.healthy and time.monotonic() < deadline:
-            with contextlib.suppress(TimeoutError):
-                return self._host.wait(done, _LOOK_S)
-        raise OrderStateUnknown(_DONE_UNWRITTEN)
+    def _leave(self, intent: Intent) -> None:
+        with self._lock:
+            self.in_flight.discard(intent.order_id)
+            for key in intent.keys:
+                self._running.pop((intent.user_id, key), None)
 
-    def _await_twin(
-        self, twin: tuple[str, concurrent.futures.Future[Order]], fingerprint: str
-    ) -> Order:
-        if twin[0] != fingerprint:
+    def _await_twin(self, twin: _Running, intent: Intent) -> Order:
+        if twin.fingerprint != intent.fingerprint:
             raise DuplicateOrder("the key stands for another order")
         try:
-            return self._host.wait(twin[1], _WAIT_S)
+            return self._host.wait(twin.answer, _TWIN_WAIT_S)
         except TimeoutError:
             raise OrderStateUnknown("the first request with this key is still running") from None
 
-    def _first(self, intent: Intent, place: Placement) -> Order:
-        self._require_journal()
-        slot = self._executor.reserve()
-        try:
-            return self._await(OrderSubmission(intent, slot, place, self._outbox))
-        except KeyTaken as taken:
-            return self._answer_again(taken.earlier, intent.fingerprint)
-        except JournalUnavailable:
-            raise JournalDown(_NO_JOURNAL) from None
-        except OrderStateUnknown:
-            raise  # the intent stays open: reconciliation settles it
-        except _NOT_TRIED:
-            self._write(self._journal.delete_intent, intent.order_id)
-            raise
-        except ApiError as error:
-            self._write(self._journal.mark_refused, intent.order_id, _answer(error))
-            raise
-        finally:
-            slot.release()
-
-    def _await(self, errand: OrderSubmission) -> Order:
-        """Wait for an order that is on its way; it goes on when that takes too long."""
-        errand.begin()
-        timeout_s = self._executor.timeout_s
-        look_s, deadline = min(_LOOK_S, timeout_s), time.monotonic() + _WAIT_S
-        while time.monotonic() < deadline:
-            with contextlib.suppress(TimeoutError):
-                return self._host.wait(errand.answer, look_s)
-            if errand.is_placed:
-                if not self._outbox.healthy:
-                    break
-            elif errand.sent_at is not None and time.monotonic() - errand.sent_at > timeout_s:
-                raise OrderStateUnknown("the exchange has not answered in time")
-        raise OrderStateUnknown(_DONE_UNWRITTEN)
-
-    def _answer_again(self, earlier: Intent, fingerprint: str) -> Order:
-        if earlier.fingerprint != fingerprint:
+    def _answer_again(self, earlier: Intent, intent: Intent) -> Order:
+        """Return the order of the earlier intent as it stands now, or raise its refusal."""
+        if earlier.fingerprint != intent.fingerprint:
             raise DuplicateOrder("the key stands for another order")
         if earlier.state == "refused" and earlier.answer is not None:
             raise EarlierRefusal(earlier.answer)
@@ -221,53 +138,3 @@ class IdempotentOrders:
         if stored is None:
             raise OrderStateUnknown("what became of the first request is not known yet")
         return stored.order
-
-    def _require_journal(self) -> None:
-        if not self._outbox.healthy:
-            raise JournalDown(_NO_JOURNAL)
-
-    def _write(self, write: Callable[..., None], *args: Any) -> None:
-        self._require_journal()
-        try:
-            self._host.call_blocking(write, *args)
-        except JournalUnavailable:
-            log.exception("the order journal cannot be written")
-            self._outbox.probe()
-            raise JournalDown(_NO_JOURNAL) from None
-
-
-def _intent(
-    content: Mapping[str, Any],
-    client_order_id: str | None,
-    user_id: str,
-    idempotency_key: str | None,
-    account: str,
-    asked: Mapping[str, Any],
-) -> Intent:
-    keys = []
-    if idempotency_key is not None:
-        keys.append(f"header:{idempotency_key}")
-    if client_order_id is not None:
-        keys.append(f"client:{client_order_id}")
-    return Intent(
-        order_id=str(uuid.uuid4()),
-        user_id=user_id,
-        keys=tuple(keys),
-        fingerprint=_fingerprint(content),
-        request=asked,
-        account=account,
-        created_at=utc_now(),
-    )
-
-
-def _fingerprint(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def _answer(error: ApiError) -> dict[str, Any]:
-    return {
-        "status": error.status,
-        "type": error.type,
-        "details": error.details,
-        "fields": [list(field) for field in error.fields],
-    }

@@ -1,4 +1,4 @@
-"""The intents answered lately, in memory: who asks again need not wait for the journal."""
+"""Cache of the intents that were accepted lately: their keys need no look-up in the journal."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ MOST_KEPT = 4096
 class RecentIntents:
     """Accepted intents by user and key; may be used from any thread.
 
-    What is forgotten here is still in the journal.
+    What is evicted here is still in the journal.
     """
 
     def __init__(self) -> None:
         self._by_key: dict[tuple[str, str], Intent] = {}
 
-    def note(self, intent: Intent) -> None:
+    def add(self, intent: Intent) -> None:
         """Remember an intent whose order is durable."""
         if len(self._by_key) >= MOST_KEPT:
             self._by_key = {}

@@ -1,4 +1,4 @@
-"""Orders: placed, listed, changed, canceled. The public half of the trading desk."""
+"""Orders service: places, lists, amends and cancels orders; called from any thread."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
 from backend.bridge.context import BotContext
+from backend.bridge.ledger.durability import wait_until_durable
 from backend.bridge.ledger.history import Entry
 from backend.bridge.ledger.journal_pages import with_older
 from backend.bridge.ledger.order_state import OPEN_STATUSES
 from backend.bridge.orders.amend import change_order
 from backend.bridge.orders.execution import OrderExecution
 from backend.bridge.orders.idempotency import IdempotentOrders
+from backend.bridge.orders.intents import new_intent
 from backend.bridge.orders.preview import preview_order
 from backend.bridge.read_models.envelopes import serialize_page
 from backend.bridge.read_models.page_cache import PageCache
@@ -97,7 +99,7 @@ class Orders:
         return stored.order
 
     def preview(self, asked: NewOrder) -> OrderPreview:
-        """Tell what would become of an order, without placing it."""
+        """Return what an order would cost and which rules it breaks, without placing it."""
         return self._runner.executor.run(preview_order, self._context, asked)
 
     # ---- commands
@@ -108,19 +110,22 @@ class Orders:
         """Place an order and return it as it stands: market orders come back filled.
 
         The same key (or client order id) and body of one user give the first
-        answer again for 24 hours; see `IdempotentOrders.once`.
+        answer again for 24 hours; see `IdempotentOrders.place`.
 
         Raises the `OrderRefused` that names the broken rule, `InvalidSymbol`,
         `InvalidExchange`, `TradingPaused`, or what the exchange answered.
         """
         self._runner.executor.require_ready()
         exchange = asked.exchange or next(iter(self._runner.exchanges), "")
-        return self._idempotency.once(
-            asked,
-            user_id,
-            idempotency_key,
-            self._ledger.account(exchange),
-            lambda order_id: self._execution.place(asked, order_id),
+        intent = new_intent(
+            asked.model_dump(mode="json"),
+            account=self._ledger.account(exchange),
+            user_id=user_id,
+            idempotency_key=idempotency_key,
+            client_order_id=asked.client_order_id,
+        )
+        return self._idempotency.place(
+            intent, lambda order_id: self._execution.place(asked, order_id)
         )
 
     def create_many(
@@ -195,9 +200,9 @@ class Orders:
     def _durably(
         self, command: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Carry out a command, and answer what a crash will not take back."""
+        """Run a command on the bot's loop, and wait until a crash would not take it back."""
         outcome = self._runner.executor.run_command(command, *args, **kwargs)
-        self._idempotency.wait_until_durable()
+        wait_until_durable(self._context.outbox, self._host)
         return outcome
 
     def _older(self, query: OrderQuery, place: int, count: int) -> Sequence[StoredOrder]:

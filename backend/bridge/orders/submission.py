@@ -1,4 +1,4 @@
-"""One order on its way: into the journal, to the bot, into the journal, back to who asked.
+"""Submission of one new order: journal its intent, place it on the bot's loop, await the commit.
 
 It goes from thread to thread and comes back to the server once. A return in between would
 wait behind all that the server is asked meanwhile.
@@ -8,17 +8,36 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
+import logging
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from backend.bridge.context import BotContext
+from backend.bridge.ledger.durability import DONE_UNWRITTEN, LOOK_S, WAIT_S
 from backend.bridge.ledger.outbox import Outbox
+from backend.bridge.orders.intents import refusal_json
 from backend.bridge.runtime.work_queue import LoopEnded, Slot
-from backend.errors import BotNotReady, OrderStateUnknown
-from backend.ports.journal import Intent
+from backend.errors import (
+    ApiError,
+    BotBusy,
+    BotNotReady,
+    JournalDown,
+    OrderStateUnknown,
+    TradingPaused,
+)
+from backend.ports.journal import Intent, JournalUnavailable
 from backend.schemas.orders import Order
 
 Placement = Callable[[str], Coroutine[Any, Any, Order]]
+"""Places an order under the id that it is given; a coroutine function of the bot's loop."""
+
+_NO_JOURNAL = "orders are refused until the journal can be written again"
+# These say that nothing was tried: the same key may be used again.
+_NOT_TRIED = (BotNotReady, BotBusy, TradingPaused, JournalDown)
+
+log = logging.getLogger(__name__)
 
 
 class KeyTaken(Exception):
@@ -29,34 +48,101 @@ class KeyTaken(Exception):
         self.earlier = earlier
 
 
-class OrderSubmission:
-    """Has `work(order_id)` done in its place on the bot's loop, after the intent is durable.
+class OrderSubmitter:
+    """Submits intents and stores how they ended; may be used from any thread."""
 
-    `answer` is the order, once that is durable too; else `KeyTaken`, `JournalUnavailable`,
-    `BotNotReady` when the work was not begun, `OrderStateUnknown`, or what the work raised.
-    `sent_at` is when the bot got it, `is_placed` whether it is done but for the journal.
+    def __init__(self, context: BotContext) -> None:
+        self._journal = context.journal
+        self._outbox = context.outbox
+        self._executor = context.runner.executor
+        self._host = context.host
+
+    def submit(self, intent: Intent, place: Placement) -> Order:
+        """Place the order of an intent and return it once it is durable.
+
+        Raises `KeyTaken`, `JournalDown` (nothing was sent then), `BotNotReady`, `BotBusy`,
+        `OrderStateUnknown` (the intent stays open, and reconciliation settles it), and what
+        `place` raises.
+        """
+        self._require_journal()
+        slot = self._executor.reserve()
+        submission = _Submission(intent, slot, place, self._outbox)
+        try:
+            submission.start()
+            return self._await(submission)
+        except JournalUnavailable:
+            raise JournalDown(_NO_JOURNAL) from None
+        except OrderStateUnknown:
+            raise
+        except _NOT_TRIED:
+            self._store(self._journal.delete_intent, intent.order_id)
+            raise
+        except ApiError as error:
+            self._store(self._journal.mark_refused, intent.order_id, refusal_json(error))
+            raise
+        finally:
+            slot.release()
+
+    def _await(self, submission: _Submission) -> Order:
+        """Wait for an order; it goes on when that takes too long."""
+        timeout_s = self._executor.timeout_s
+        look_s, deadline = min(LOOK_S, timeout_s), time.monotonic() + WAIT_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(TimeoutError):
+                return self._host.wait(submission.answer, look_s)
+            if submission.is_placed:
+                if not self._outbox.healthy:
+                    break
+            elif submission.has_waited(timeout_s):
+                raise OrderStateUnknown("the exchange has not answered in time")
+        raise OrderStateUnknown(DONE_UNWRITTEN)
+
+    def _require_journal(self) -> None:
+        if not self._outbox.healthy:
+            raise JournalDown(_NO_JOURNAL)
+
+    def _store(self, write: Callable[..., None], *args: Any) -> None:
+        self._require_journal()
+        try:
+            self._host.call_blocking(write, *args)
+        except JournalUnavailable:
+            log.exception("the order journal cannot be written")
+            self._outbox.probe()
+            raise JournalDown(_NO_JOURNAL) from None
+
+
+class _Submission:
+    """One order on its way: outbox thread, bot's loop, outbox thread.
+
+    `answer` is the order, once it is durable; else `KeyTaken`, `JournalUnavailable`,
+    `BotNotReady` when the placement was not begun, `OrderStateUnknown`, or what it raised.
+    `is_placed` is set when only the commit is awaited.
     """
 
-    def __init__(self, intent: Intent, slot: Slot[Order], work: Placement, outbox: Outbox) -> None:
+    def __init__(self, intent: Intent, slot: Slot[Order], place: Placement, outbox: Outbox) -> None:
         self._intent = intent
         self._slot = slot
-        self._work = work
+        self._place = place
         self._outbox = outbox
+        self._sent_at: float | None = None
         self.answer: concurrent.futures.Future[Order] = concurrent.futures.Future()
-        self.sent_at: float | None = None
         self.is_placed = False
 
-    def begin(self) -> None:
-        """Set out; from any thread."""
+    def start(self) -> None:
+        """Have the intent journalled; the rest follows from that."""
         self._outbox.intend(self._intent).add_done_callback(self._send)
 
+    def has_waited(self, seconds: float) -> bool:
+        """Return whether the bot has had the order for longer than this."""
+        return self._sent_at is not None and time.monotonic() - self._sent_at > seconds
+
     def _send(self, written: concurrent.futures.Future[Intent | None]) -> None:
-        """Hand the work to the bot; on the outbox's thread."""
+        """Queue the placement on the bot's loop; on the outbox's thread."""
         try:
             earlier = written.result(0)
             if earlier is not None:
                 raise KeyTaken(earlier)
-            self.sent_at = time.monotonic()
+            self._sent_at = time.monotonic()
             self._slot.submit(self._run())
         except LoopEnded:
             self.answer.set_exception(BotNotReady("the bot was stopped meanwhile"))
@@ -66,18 +152,17 @@ class OrderSubmission:
             self._slot.future.add_done_callback(self._note_failure)
 
     async def _run(self) -> Order:
-        """Do the work, and have the answer follow what the journal now waits to commit.
+        """Place the order, and answer when all that the outbox now has is committed.
 
-        That is said before OctoBot goes on with what else the order brings about.
+        The flush is queued before OctoBot goes on with what else the order brings about.
         """
-        order = await self._work(self._intent.order_id)
+        order = await self._place(self._intent.order_id)
         self.is_placed = True
-        durable = self._outbox.flush()
-        durable.add_done_callback(lambda _durable: self.answer.set_result(order))
+        self._outbox.flush().add_done_callback(lambda _: self.answer.set_result(order))
         return order
 
     def _note_failure(self, placed: concurrent.futures.Future[Order]) -> None:
-        """Answer when the work has failed, or will not be done any more."""
+        """Answer when the placement has failed, or will not be done any more."""
         if self.is_placed:
             return
         try:

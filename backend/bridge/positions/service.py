@@ -8,8 +8,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from backend.bridge.context import BotContext
+from backend.bridge.ledger.durability import wait_until_durable
 from backend.bridge.orders.execution import OrderExecution
 from backend.bridge.orders.idempotency import IdempotentOrders
+from backend.bridge.orders.intents import new_intent
 from backend.bridge.orders.validation import check_reduces
 from backend.bridge.positions.tracker import PositionTracker
 from backend.bridge.read_models.envelopes import etag_of, serialize
@@ -33,6 +35,7 @@ class Positions:
         idempotency: IdempotentOrders,
         tracker: PositionTracker,
     ) -> None:
+        self._context = context
         self._runner = context.runner
         self._ledger = context.ledger
         self._portfolios = context.portfolio
@@ -85,14 +88,15 @@ class Positions:
         """
         self._runner.executor.require_ready()
         exchange = asked.exchange or next(iter(self._runner.exchanges), "")
-        return self._idempotency.once_resolved(
+        intent = new_intent(
             {"close": symbol, **asked.model_dump(mode="json")},
-            asked.client_order_id,
-            user_id,
-            idempotency_key,
-            self._ledger.account(exchange),
-            lambda: self._runner.executor.run(self._as_order, symbol, asked),
-            self._close,
+            account=self._ledger.account(exchange),
+            user_id=user_id,
+            idempotency_key=idempotency_key,
+            client_order_id=asked.client_order_id,
+        )
+        return self._idempotency.place_resolved(
+            intent, lambda: self._runner.executor.run(self._as_order, symbol, asked), self._close
         )
 
     def change(self, symbol: str, change: PositionChange) -> Position:
@@ -102,7 +106,7 @@ class Positions:
         `WouldBeLiquidated`, `SpotExchange`, or what the exchange answers.
         """
         position = self._runner.executor.run_command(self._change, symbol, change)
-        self._idempotency.wait_until_durable()
+        wait_until_durable(self._context.outbox, self._context.host)
         return position
 
     # ---- on the bot's loop
