@@ -1,1 +1,1 @@
-"""State of orders and trades in memory, and its way to the journal."""
+"""Present state of orders and trades, and the outbox that commits it to the journal."""

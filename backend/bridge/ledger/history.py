@@ -1,4 +1,4 @@
-"""The newest items of a list in memory: written by one thread, read from any."""
+"""Bounded, append-only list in memory: one thread writes, any thread reads without a lock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 
 class HasId(Protocol):
-    """What a history can hold."""
+    """An item of a history."""
 
     @property
     def id(self) -> str:
@@ -19,7 +19,7 @@ T = TypeVar("T", bound=HasId)
 
 
 class Entry(NamedTuple, Generic[T]):
-    """One item, its place in the whole list, and its JSON, serialised once."""
+    """An item, its place in the whole list, and its JSON, serialised once."""
 
     place: int
     item: T
@@ -27,10 +27,10 @@ class Entry(NamedTuple, Generic[T]):
 
 
 class History(Generic[T]):
-    """The newest `capacity` items at least, and at most half as many again.
+    """The newest items of a list: at least `capacity` of them, at most half as many again.
 
-    Places grow; they may have gaps. Readers need no lock: they see whole
-    entries, each as it was at some moment since they began.
+    Places grow; they may have gaps. Readers see whole entries, each as it was at
+    some moment since they began.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -54,7 +54,7 @@ class History(Generic[T]):
         return self._entries[0].place if self._entries else self.next_place
 
     def pass_by(self, place: int) -> None:
-        """Give out no place up to this one: what stands there belongs to another account."""
+        """Assign no place up to this one: its item belongs to another account."""
         self._passed = max(self._passed, place)
 
     def append(self, item: T, json: bytes, place: int | None = None) -> Entry[T]:
@@ -67,7 +67,7 @@ class History(Generic[T]):
         return entry
 
     def replace(self, item: T, json: bytes) -> Entry[T]:
-        """Put a newer state of a known item into its old place."""
+        """Replace a known item by its newer state, in its place."""
         entry = Entry(self._places[item.id], item, json)
         entries = self._entries
         entries[_index(entries, entry.place)] = entry
@@ -81,7 +81,7 @@ class History(Generic[T]):
         return entries[_index(entries, place)]
 
     def newest_first(self, before: int | None = None) -> Iterator[Entry[T]]:
-        """Walk from the newest, or from just before a place, to the oldest kept."""
+        """Iterate from the newest entry, or from just before a place, to the oldest kept."""
         entries = self._entries
         end = len(entries) if before is None else _index(entries, before)
         for index in range(end - 1, -1, -1):
@@ -106,7 +106,7 @@ class History(Generic[T]):
         return found, None
 
     def _drop_oldest(self) -> None:
-        """Begin a new list: readers of the old one are not disturbed."""
+        """Start a new list: readers go on with the old one."""
         count = len(self._entries) - self._capacity
         for entry in self._entries[:count]:
             del self._places[entry.item.id]

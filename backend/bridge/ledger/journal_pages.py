@@ -1,4 +1,4 @@
-"""Pages that go on in the journal where memory ends."""
+"""Pages of a list that continue in the journal where memory ends."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from backend.bridge.ledger.history import History
 
 
 class Line(NamedTuple):
-    """What a page says of one item, and its place in the whole list."""
+    """JSON of one item of a page, and its place in the whole list."""
 
     place: int
     json: bytes
 
 
 class Placed(Protocol):
-    """What has a place in the whole list."""
+    """An item with a place in the whole list."""
 
     @property
     def place(self) -> int:
-        """Where it stands."""
+        """Its number; newer items have higher ones."""
 
 
 T = TypeVar("T", bound=Placed)

@@ -1,4 +1,4 @@
-"""Which order of ours an exchange means: OctoBot gives new ids to orders that it reloads."""
+"""Index of our order ids by the exchange's: OctoBot gives new ids to orders that it reloads."""
 
 from __future__ import annotations
 

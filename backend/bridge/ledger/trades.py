@@ -1,4 +1,4 @@
-"""Trades: executions, newest first."""
+"""Trades service: executions, newest first; called from any thread."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from backend.schemas.trades import Execution, Trade, TradeQuery, execution_of
 
 
 class Trades:
-    """Executions on every exchange."""
+    """Executions on every exchange of the bot's accounts."""
 
     def __init__(
         self, runner: BotRunner, ledger: Ledger, journal: OrderJournal, host: Host

@@ -168,7 +168,7 @@ class Orders:
     async def cancel_many_on_loop(
         self, query: CancelQuery, until: datetime | None = None
     ) -> list[OrderResult]:
-        """Do the same for a caller on the bot's loop; orders placed later than `until` stay."""
+        """Cancel them on the bot's loop, but none that was placed later than `until`."""
         results: dict[str, OrderResult] = {}
         while orders := list(self._canceled_by(query, until, results)):
             for order in orders:
@@ -178,7 +178,7 @@ class Orders:
     def _canceled_by(
         self, query: CancelQuery, until: datetime | None, done: Mapping[str, OrderResult]
     ) -> Iterator[Order]:
-        """Return what is to be canceled: all at first, then the exits of what filled meanwhile."""
+        """Return the orders to cancel: all at first, then the exits of what filled meanwhile."""
         for entry in self._ledger.open_orders:
             order = entry.item
             if query.symbol not in (None, order.symbol) or query.side not in (None, order.side):
@@ -191,7 +191,7 @@ class Orders:
     async def _cancel_one(self, order_id: str) -> OrderResult:
         try:
             ended = await self._execution.cancel(order_id)
-        except OrderNotOpen:  # another of these was its other half
+        except OrderNotOpen:  # another of these was its sibling
             ended = self._execution.known(order_id).item
         except ApiError as error:
             return OrderResult(id=order_id, problem=_problem(error))
