@@ -1,8 +1,10 @@
-"""A process that imports everything once and gives life to servers; run by processes.py.
+"""A process that imports everything once and forks servers; run by server_process.py.
 
-For each line of JSON on stdin, the settings, `sandbox_latency_s`, `asks_often` (see brisk.py)
-and `dies_after` (see deaths.py), it forks a life: it serves the backend on a real socket, prints
-`serving <pid> <port>`, and is told by signals when to end; then `dead <pid>` follows.
+It listens on the abstract Unix socket that its argument names. Each connection gets a fork of its
+own, which serves one `ForkServer`: the first line is the path of its log. For each further line of
+JSON, the settings, `sandbox_latency_s`, `asks_often` (see fast_polling.py) and `dies_after` (see
+crash_points.py), that fork forks a server on a real socket and answers `serving <pid> <port>`; when
+the server has ended, `dead <pid>` follows. The process ends with its stdin.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from __future__ import annotations
 import gc
 import json
 import os
+import select
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -19,17 +23,16 @@ import backend.start
 from backend.concurrency.gevent_host import GeventHost
 from backend.server.server import Server, listen, serve_until_signal
 from backend.settings.model import Settings
-from tests.recovery import crash_points as deaths
-from tests.recovery import fast_polling as brisk
+from tests.recovery import crash_points, fast_polling
 
 
-def live(given: dict[str, Any]) -> None:
+def serve(given: dict[str, Any]) -> None:
     """Serve until a signal says otherwise."""
     latency_s = given.pop("sandbox_latency_s", 0)
     if given.pop("asks_often", False):
-        brisk.ask_often()
+        fast_polling.ask_often()
     if dies_after := given.pop("dies_after", None):
-        deaths.die_after(dies_after)
+        crash_points.die_after(dies_after)
     settings = Settings(_env_file=None, **{**given, "home": Path(given["home"])})
     listener = listen("127.0.0.1", 0)
     with listener, backend.start.running_app(settings, GeventHost()) as app:
@@ -43,15 +46,14 @@ def say(*words: object) -> None:
     os.write(1, f"{' '.join(map(str, words))}\n".encode())
 
 
-def main() -> None:
-    """Fork a life for each line and wait for its death."""
-    gc.freeze()  # a life that looks through all this copies it
+def fork_servers() -> None:
+    """Fork a server for each line on stdin, one after the other, and wait for its end."""
     say("ready", threading.active_count())
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
             try:
-                live(json.loads(line))
+                serve(json.loads(line))
             finally:
                 sys.stderr.flush()
                 os._exit(0)
@@ -59,5 +61,49 @@ def main() -> None:
         say("dead", pid)
 
 
+def attend(connection: socket.socket) -> None:
+    """Make a connection stdin and stdout, the log that it names stderr, and serve it to its end."""
+    for descriptor in (0, 1):
+        os.dup2(connection.fileno(), descriptor)
+    connection.close()
+    with open(sys.stdin.readline().rstrip("\n"), "ab") as log:
+        os.dup2(log.fileno(), 2)
+    fork_servers()
+
+
+def main(name: str) -> None:
+    """Fork for each connection until stdin ends."""
+    gc.freeze()  # a fork that looks through all this copies it
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"\0{name}")
+        listener.listen()
+        say("listening")
+        while True:
+            readable, _, _ = select.select([listener, sys.stdin], [], [], 1)
+            while _reap():
+                pass
+            if sys.stdin in readable:
+                return
+            if listener not in readable:
+                continue
+            connection, _ = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                try:
+                    attend(connection)
+                finally:
+                    sys.stderr.flush()
+                    os._exit(0)
+            connection.close()
+
+
+def _reap() -> bool:
+    """Return whether a fork that has ended was taken note of."""
+    try:
+        return os.waitpid(-1, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return False
+
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

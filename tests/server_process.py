@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,19 +129,18 @@ class Api:
         assert ready, self.send("GET", "/readyz").json
 
 
-class Life:
-    """One process that serves; it ends by `kill` or `stop`."""
+class ServerProcess:
+    """A process that serves; it ends by `kill` or `stop`."""
 
     def __init__(self, pid: int, port: int, await_death: Callable[[], None]) -> None:
         self.pid = pid
         self.port = port
         self._await_death = await_death
-
         self.is_over = False
         self._apis: list[Api] = []
 
     def api(self, token: str | None = None) -> Api:
-        """Return a client of this life, which ends with it."""
+        """Return a client of this process, which is closed with it."""
         self._apis.append(Api(self.port, token))
         return self._apis[-1]
 
@@ -149,7 +151,7 @@ class Life:
     def await_death(self) -> None:
         """Wait until it has killed itself."""
         self._await_death()
-        self._bury()
+        self._close_apis()
 
     def stop(self) -> None:
         """End it as Ctrl-C does."""
@@ -158,16 +160,34 @@ class Life:
     def _end(self, number: int) -> None:
         os.kill(self.pid, number)
         self._await_death()
-        self._bury()
+        self._close_apis()
 
-    def _bury(self) -> None:
+    def _close_apis(self) -> None:
         self.is_over = True
         for api in self._apis:
             api.close()
 
 
-class Nursery:
-    """Starts servers, one after the other, each in a fork of one process."""
+@cache
+def _prepared_process() -> str:
+    """Start the process that has imported everything, once; return its socket's address."""
+    name = f"octobot-backend-tests-{os.getpid()}"
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "tests.fork_server", name],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        text=True,
+    )
+    atexit.register(process.communicate)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "listening\n"
+    return f"\0{name}"
+
+
+class ForkServer:
+    """Starts servers on one home, one after the other, as forks of a process that is prepared."""
 
     def __init__(self, home: Path, **settings: object) -> None:
         home.mkdir(parents=True, exist_ok=True)
@@ -179,49 +199,44 @@ class Nursery:
             **settings,
         }
         self.log = home / "stderr.txt"
-        self._life: Life | None = None
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-m", "tests.fork_server"],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-                text=True,
-            )
+        self._server: ServerProcess | None = None
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(_prepared_process())
+        self._lines = self._socket.makefile("rw")
+        self._say(str(self.log))
         assert self._hear("ready") == ["1"], "a fork would copy only one of these threads"
 
-    def start(self, **settings: object) -> Life:
+    def start(self, **settings: object) -> ServerProcess:
         """Start a server, perhaps with more settings; its bot boots still."""
-        assert self._process.stdin is not None
-        given = json.dumps({**self.settings, **settings})
-        print(given, file=self._process.stdin, flush=True)
+        self._say(json.dumps({**self.settings, **settings}))
         pid, port = map(int, self._hear("serving"))
-        self._life = Life(pid, port, self._await_death)
-        return self._life
+        self._server = ServerProcess(pid, port, self._await_death)
+        return self._server
 
     def close(self) -> None:
-        """End the nursery, and who lives in it still."""
-        if self._life is not None and not self._life.is_over:
-            self._life.kill()
-        self._process.communicate()
+        """End the server that runs still, and the connection."""
+        if self._server is not None and not self._server.is_over:
+            self._server.kill()
+        self._lines.close()
+        self._socket.close()
 
     def _await_death(self) -> None:
         self._hear("dead")
 
+    def _say(self, line: str) -> None:
+        print(line, file=self._lines, flush=True)
+
     def _hear(self, expected: str) -> list[str]:
-        assert self._process.stdout is not None
-        said, *words = self._process.stdout.readline().split() or [""]
+        said, *words = self._lines.readline().split() or [""]
         assert said == expected, (said, words, self.log.read_text()[-2000:])
         return words
 
 
 @contextmanager
-def nursery_at(home: Path, **settings: object) -> Iterator[Nursery]:
-    """Start a nursery, and end it with whoever lives in it still."""
-    nursery = Nursery(home, **settings)
+def fork_server_at(home: Path, **settings: object) -> Iterator[ForkServer]:
+    """Return what starts servers on this home, and end the one that runs still."""
+    fork_server = ForkServer(home, **settings)
     try:
-        yield nursery
+        yield fork_server
     finally:
-        nursery.close()
+        fork_server.close()

@@ -17,7 +17,7 @@ from typing import Any
 from tests.recovery import account_state as books
 from tests.recovery.account_state import OPEN, Books
 from tests.recovery.order_clients import Client, Intent, Mix
-from tests.server_process import Api, Life, nursery_at
+from tests.server_process import Api, ServerProcess, fork_server_at
 from tests.waiting import wait_until
 
 KILLS = int(os.environ.get("KILLS", "16"))
@@ -50,11 +50,11 @@ class World:
             Client(f"{n}", market.symbol, random.Random(f"{SEED}-{n}"), mix) for n in range(CLIENTS)
         ]
         self.token: str | None = None
-        self.lives_checked = 0
+        self.checks = 0
 
-    def api(self, life: Life) -> Api:
-        """Return a client's view of a life whose bot is ready."""
-        api = life.api(self.token)
+    def api(self, server: ServerProcess) -> Api:
+        """Return a client's view of a server whose bot is ready."""
+        api = server.api(self.token)
         api.wait_until_ready()
         if self.token is None:
             self.token = api.login().token
@@ -64,7 +64,7 @@ class World:
     def intents(self) -> list[Intent]:
         return [intent for client in self.clients for intent in client.intents]
 
-    def stream_until_killed(self, api: Api, life: Life) -> None:
+    def stream_until_killed(self, api: Api, server: ServerProcess) -> None:
         over = threading.Event()
         threads = [
             threading.Thread(target=client.stream, args=(api, over)) for client in self.clients
@@ -73,8 +73,8 @@ class World:
             thread.start()
         time.sleep(self.chance.uniform(0.05, 0.5))
         # a slow machine gets some orders done, too
-        wait_until(lambda: self._filled_orders() > 2 * self.lives_checked)
-        life.kill()
+        wait_until(lambda: self._filled_orders() > 2 * self.checks)
+        server.kill()
         over.set()
         for thread in threads:
             thread.join(30)
@@ -105,7 +105,7 @@ class World:
         found = self.market.read_true(api)
         self._check_intents(found)
         self._check_ends(found)
-        self.lives_checked += 1
+        self.checks += 1
 
     def _check_intents(self, found: Books) -> None:
         """An answered order is there once; a refused one is not."""
@@ -156,28 +156,28 @@ def _cancel_all(api: Api, market: Market) -> None:
 def kill_again_and_again(
     home: Path, mix: Mix, market: Market = SPOT, *, kills: int = KILLS
 ) -> Books:
-    """Kill a server in boots and among orders, check each of its lives, return the last books."""
+    """Kill a server in boots and among orders, check it after each start, return the last books."""
     world, kills_in_boots = World(mix, market), kills * 35 // 100
     in_boots = set(world.chance.sample(range(1, kills), kills_in_boots))
     paper = {asset: str(amount) for asset, amount in market.opened.items()}
     settings = {"symbols": [market.symbol], "paper_balance": paper, **market.settings}
-    with nursery_at(home, sandbox_speed=100, bot_timeout=60, **settings) as nursery:
+    with fork_server_at(home, sandbox_speed=100, bot_timeout=60, **settings) as fork_server:
         for kill in range(kills):
-            life = nursery.start()
+            server = fork_server.start()
             if kill in in_boots:
                 time.sleep(world.chance.uniform(0, 0.9))
-                life.kill()
+                server.kill()
                 continue
-            api = world.api(life)
+            api = world.api(server)
             world.ask_again(api)
             world.check(api)
             if kill % 10 == 9:
                 _cancel_all(api, market)
-            world.stream_until_killed(api, life)
-        api = world.api(nursery.start())
+            world.stream_until_killed(api, server)
+        api = world.api(fork_server.start())
         world.ask_again(api)
         world.check(api)
         _cancel_all(api, market)
         found = books.read(api)
-    assert world.lives_checked == kills - kills_in_boots + 1
+    assert world.checks == kills - kills_in_boots + 1
     return found

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from tests import waiting as together
 from tests.recovery import account_state as books
 from tests.recovery.account_state import Books
-from tests.server_process import Answer, Nursery, nursery_at, wait_until
+from tests.server_process import Answer, ForkServer, fork_server_at, wait_until
 
 OPENED = {"USDT": Decimal(1_000_000), "BTC": Decimal(100)}
 TICK = Decimal("0.01")
@@ -27,17 +27,17 @@ class Account(NamedTuple):
 class Running:
     """A server that is restarted again and again, and the price that it began with."""
 
-    def __init__(self, nursery: Nursery) -> None:
-        self._nursery = nursery
-        self._life = nursery.start()
-        self.api = self._life.api()
+    def __init__(self, fork_server: ForkServer) -> None:
+        self._fork_server = fork_server
+        self._server = fork_server.start()
+        self.api = self._server.api()
         self.api.wait_until_ready()
         self.api.login()
         self.price = Decimal(self.api.get("/tickers/BTC-USDT")["price"])
 
     @property
     def pid(self) -> int:
-        return self._life.pid
+        return self._server.pid
 
     def at(self, ratio: str) -> str:
         """Return a price at this ratio to the first one."""
@@ -94,26 +94,26 @@ class Running:
         self.api.wait_until_ready()
 
     def end_process(self) -> None:
-        self._life.stop()
+        self._server.stop()
         self._begin_again()
 
     def kill_process(self) -> None:
-        self._life.kill()
+        self._server.kill()
         self._begin_again()
 
     def doom_process(self, instant: str) -> None:
         """Start again a process that kills itself right after the named instant."""
-        self._life.stop()
+        self._server.stop()
         self._begin_again(dies_after=instant)
 
     def await_death(self) -> None:
         """Wait until the process has killed itself, and start again."""
-        self._life.await_death()
+        self._server.await_death()
         self._begin_again()
 
     def _begin_again(self, **settings: object) -> None:
-        self._life = self._nursery.start(**settings)
-        self.api = self._life.api(self.api.token)
+        self._server = self._fork_server.start(**settings)
+        self.api = self._server.api(self.api.token)
         self.api.wait_until_ready()
 
 
@@ -121,10 +121,10 @@ class Running:
 def running_at(home: Path, **settings: object) -> Iterator[Running]:
     """Start a server whose prices stand still, on both sides of a restart."""
     paper = {asset: str(amount) for asset, amount in OPENED.items()}
-    with nursery_at(
+    with fork_server_at(
         home, symbols=["BTC/USDT"], paper_balance=paper, sandbox_speed=1e-6, **settings
-    ) as nursery:
-        yield Running(nursery)
+    ) as fork_server:
+        yield Running(fork_server)
 
 
 def at_once(calls: list[Callable[[], Any]]) -> list[Any]:

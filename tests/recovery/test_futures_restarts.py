@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.server_process import Api, Life, Nursery, nursery_at, wait_until
+from tests.server_process import Api, ForkServer, ServerProcess, fork_server_at, wait_until
 
 pytestmark = pytest.mark.long
 
@@ -24,10 +24,10 @@ def in_path(symbol: str) -> str:
 class Server:
     """A server on a futures account, whose prices stand still on both sides of a restart."""
 
-    def __init__(self, nursery: Nursery) -> None:
-        self._nursery = nursery
-        self._life: Life = nursery.start()
-        self.api: Api = self._life.api()
+    def __init__(self, fork_server: ForkServer) -> None:
+        self._fork_server = fork_server
+        self._server: ServerProcess = fork_server.start()
+        self.api: Api = self._server.api()
         self.api.wait_until_ready()
         self.api.login()
         tickers = {symbol: self.api.get(f"/tickers/{in_path(symbol)}") for symbol in SYMBOLS}
@@ -63,11 +63,11 @@ class Server:
         self.pin()
 
     def end(self) -> None:
-        self._life.stop()
+        self._server.stop()
         self._begin_again()
 
     def kill(self) -> None:
-        self._life.kill()
+        self._server.kill()
         self._begin_again()
 
     def account(self) -> dict[str, Any]:
@@ -81,8 +81,8 @@ class Server:
         }
 
     def _begin_again(self) -> None:
-        self._life = self._nursery.start()
-        self.api = self._life.api(self.api.token)
+        self._server = self._fork_server.start()
+        self.api = self._server.api(self.api.token)
         self.api.wait_until_ready()
         self.pin()
 
@@ -91,8 +91,8 @@ class Server:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     settings = {"exchange_type": "future", "paper_balance": {"USDT": str(START)}}
     home = tmp_path_factory.mktemp("home")
-    with nursery_at(home, sandbox_speed=1e-6, **settings) as nursery:
-        yield Server(nursery)
+    with fork_server_at(home, sandbox_speed=1e-6, **settings) as fork_server:
+        yield Server(fork_server)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.recovery.running_server import Running, running_at
-from tests.server_process import GONE, Api, Nursery, nursery_at, wait_until
+from tests.server_process import GONE, Api, ForkServer, fork_server_at, wait_until
 
 pytestmark = pytest.mark.long
 
@@ -88,24 +88,24 @@ def check(api: Api, clients: Clients, home: Path) -> None:
     assert others <= {"unknown", "rejected"}
 
 
-def start(nursery: Nursery, token: str | None) -> tuple[Any, Api]:
-    life = nursery.start()
-    api = life.api(token)
+def start(fork_server: ForkServer, token: str | None) -> tuple[Any, Api]:
+    server = fork_server.start()
+    api = server.api(token)
     api.wait_until_ready()
-    return life, api if token else api.login()
+    return server, api if token else api.login()
 
 
 def test_kills_among_orders_to_an_exchange_leave_none_doubled_or_lost(tmp_path: Path) -> None:
     chance, clients, home, token = random.Random(5), Clients(), tmp_path / "home", None
-    with nursery_at(
+    with fork_server_at(
         home,
         symbols=["BTC/USDT"],
         trading="real",
         sandbox_speed=1e-6,
         sandbox_latency_s=LATENCY_S,
-    ) as nursery:
+    ) as fork_server:
         for kill in range(KILLS):
-            life, api = start(nursery, token)
+            server, api = start(fork_server, token)
             token = api.token
             if kill:
                 check(api, clients, home)
@@ -116,10 +116,10 @@ def test_kills_among_orders_to_an_exchange_leave_none_doubled_or_lost(tmp_path: 
             for thread in threads:
                 thread.start()
             time.sleep(chance.uniform(0.3, 0.8))
-            life.kill()
+            server.kill()
             for thread in threads:
                 thread.join(30)
-        _, api = start(nursery, token)
+        _, api = start(fork_server, token)
         check(api, clients, home)
         unanswered = set(clients.sent) - set(clients.answered)
         assert len(unanswered) > KILLS
