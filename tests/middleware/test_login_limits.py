@@ -143,6 +143,30 @@ def test_an_address_that_guesses_tokens_is_stopped_before_they_are_looked_at(
     )
 
 
+@pytest.mark.parametrize("shared", [False, True], ids=["memory", "redis"])
+def test_reads_and_changes_are_counted_in_one_window(
+    start_client: NewClient, redis: RedisServer, shared: bool
+) -> None:
+    storage = {"rate_limit_storage": redis.url} if shared else {}
+    viewer = start_client(rate_limit_query="4/minute", **storage).as_viewer()
+    requests = [("GET", "/bot"), ("POST", "/stream/ticket")] * 3
+    answers = [viewer.send(*request) for request in requests]
+    assert [answer.status_code for answer in answers] == [200, 201, 200, 201, 429, 429]
+    remaining = [answer.headers["RateLimit-Remaining"] for answer in answers]
+    assert remaining == ["3", "2", "1", "0", "0", "0"]
+    for answer in answers[-2:]:
+        assert answer.headers["Retry-After"] == answer.headers["RateLimit-Reset"]
+        assert told(answer) == TOO_MANY
+
+
+def test_without_its_redis_changes_go_on(start_client: NewClient) -> None:
+    client = start_client(rate_limit_storage="redis://127.0.0.1:1", rate_limit_query="2/minute")
+    viewer = client.as_viewer()
+    answers = [viewer.send("POST", "/stream/ticket") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 201, 429]
+    assert [answer.headers["RateLimit-Remaining"] for answer in answers] == ["1", "0", "0"]
+
+
 def test_a_name_is_not_kept_as_it_was_typed(start_client: NewClient, redis: RedisServer) -> None:
     client = start_client(rate_limit_storage=redis.url)
     log_in(client, "192.0.2.1", "my password by mistake")
