@@ -5,13 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
-
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.market_data.candles import CandleEvents
 from backend.bridge.market_data.evaluators import EvaluatorEvents
 from backend.bridge.market_data.notifications import NotificationEvents
 from backend.bridge.market_data.order_books import OrderBooks
+from backend.bridge.octobot.bot import Bot
+from backend.bridge.octobot.conversion import has_filled, symbol_of
 from backend.bridge.octobot.exchange import Channel, Exchange
 from backend.bridge.octobot.order import RawOrder
 from backend.bridge.orders.trailing_stops import move_trailing_stops
@@ -38,12 +38,12 @@ class ChannelConsumers:
         self._notifications = NotificationEvents(sink)
         self._books = OrderBooks(sink)
 
-    async def begin(self, bot: Any) -> None:
+    async def begin(self, bot: Bot) -> None:
         """Start over with a bot that has booted, and consume the channels that no exchange has."""
         self._exchanges.clear()
         self._books.begin()
         self._candles.begin()
-        await self._evaluators.begin(bot.evaluator_producer.matrix_id)
+        await self._evaluators.begin(bot.matrix_id)
         await self._notifications.begin()
 
     async def poll(self) -> None:
@@ -70,7 +70,7 @@ class ChannelConsumers:
             Event("prices", "price_update", f"{exchange} {symbol}", symbol, data, data)
         )
         self._portfolios.take_price(symbol, price)
-        if source.is_futures and await self._tracker.take_price(source, symbol, price):
+        if source.is_futures and await self._tracker.on_price(source, symbol, price):
             self._portfolios.refresh()
             self._portfolios.announce()
         await move_trailing_stops(source, self._ledger, symbol, price)
@@ -79,8 +79,8 @@ class ChannelConsumers:
         before = self._ledger.version
         self._ledger.record_order(order, exchange)
         source = self._exchanges[exchange]
-        if source.is_futures and order[Col.FILLED.value]:
-            self._tracker.note_fill(source, order[Col.SYMBOL.value])
+        if source.is_futures and has_filled(order):
+            self._tracker.on_fill(source, symbol_of(order))
         if self._ledger.version != before:  # else the command that did this has refreshed them
             self._portfolios.outdate()  # a reader of this order reads what it locked or freed
         else:
@@ -90,7 +90,7 @@ class ChannelConsumers:
         self._ledger.record_trade(trade, exchange, old=old_trade)
         source = self._exchanges[exchange]
         if source.is_futures and not old_trade:
-            self._tracker.note_fill(source, trade[Col.SYMBOL.value])
+            self._tracker.on_fill(source, symbol_of(trade))
         self._portfolios.announce()
 
     async def _on_balance(self, **_: Any) -> None:

@@ -143,7 +143,7 @@ def test_books_that_nobody_follows_are_not_asked_for(app: Flask, open_stream: Op
 async def evaluate(runner: Any, note: Any, **more: Any) -> None:
     import octobot_evaluators.evaluators.channel as evaluator_channels
 
-    matrix_id = runner.bot.evaluator_producer.matrix_id
+    matrix_id = runner.bot.matrix_id
     channel = evaluator_channels.get_chan("Matrix", matrix_id)
     await channel.get_internal_producer().send_eval_note(
         matrix_id=matrix_id,

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
-import octobot_trading.errors as trading_errors
-from octobot_commons.enums import TimeFrames, TimeFramesMinutes
 from pydantic import TypeAdapter
 
 from backend.bridge.octobot.conversion import ZERO, decimal_or_none, utc
-from backend.bridge.octobot.trading_rules import read_rules
+from backend.bridge.octobot.exchange import Exchange as ConnectedExchange
+from backend.bridge.octobot.exchange_market import interval_minutes
 from backend.bridge.read_models.ttl_cache import TtlCache
 from backend.bridge.runtime.runner import BotRunner
-from backend.errors import ExchangeUnreachable, InvalidSymbol
 from backend.ports.serialized import SerializedResponse
 from backend.schemas.markets import (
     BookLevel,
@@ -30,12 +28,14 @@ from backend.schemas.markets import (
     TickerQuery,
 )
 
+T = TypeVar("T")
+
 _FRESH_S = 0.5
-_ASKED_TOGETHER = 5  # so many questions at once would meet the rate limits of exchanges
+_MOST_SINGLE_TICKERS = 5  # as many requests at once would meet the rate limits of exchanges
 
 
 class Markets:
-    """What the exchanges offer and quote; answers of the exchange are shared for half a second."""
+    """Market data of every exchange; its answers are shared for half a second."""
 
     def __init__(self, runner: BotRunner, trading: str) -> None:
         self._runner = runner
@@ -101,7 +101,7 @@ class Markets:
         return self._read(("book", symbol, query), ask)
 
     def _read(self, question: Hashable, ask: Callable[[], bytes]) -> SerializedResponse:
-        """Return an answer, made into models and JSON by its caller: the loop has better to do."""
+        """Return a cached answer; `ask` makes its models and JSON on the caller's thread."""
         self._runner.executor.require_ready()
         return self._recent.get(question, ask)
 
@@ -111,97 +111,87 @@ class Markets:
         return [
             Exchange(
                 id=name,
-                name=manager.exchange.connector.client.name or name,
+                name=exchange.title,
                 trading="real" if self._trading == "real" else "paper",
-                type="future" if manager.is_future else "spot",
-                ready=manager.is_ready,
-                symbols=sorted(manager.exchange_config.traded_symbol_pairs),
-                intervals=sorted(manager.client_time_frames, key=_interval_minutes),
+                type="future" if exchange.is_futures else "spot",
+                ready=exchange.is_ready,
+                symbols=sorted(exchange.symbols),
+                intervals=sorted(exchange.intervals, key=interval_minutes),
             )
-            for name, manager in self._runner.exchanges.items()
+            for name, exchange in self._runner.exchanges.items()
         ]
 
-    async def _markets(self, exchange: str | None) -> list[Market]:
+    async def _markets(self, name: str | None) -> list[Market]:
         return [
-            read_rules(manager, symbol)
-            for manager in self._chosen(exchange)
-            for symbol in sorted(manager.exchange_config.traded_symbol_pairs)
+            exchange.rules(symbol)
+            for exchange in self._chosen(name)
+            for symbol in sorted(exchange.symbols)
         ]
 
     async def _tickers(self, query: TickerQuery) -> list[_RawTicker]:
-        managers = self._chosen(query.exchange)
+        exchanges = self._chosen(query.exchange)
         if query.symbol is not None:
-            return [await self._ticker(manager, query.symbol) for manager in managers]
-        found = await asyncio.gather(*map(self._tickers_of, managers))
+            return [await self._ticker(exchange, query.symbol) for exchange in exchanges]
+        found = await asyncio.gather(*map(self._tickers_of, exchanges))
         return [ticker for tickers in found for ticker in tickers]
 
-    async def _tickers_of(self, manager: Any) -> list[_RawTicker]:
-        symbols = sorted(manager.exchange_config.traded_symbol_pairs)
-        if len(symbols) < _ASKED_TOGETHER or not manager.exchange.connector.client.has.get(
-            "fetchTickers"
-        ):
-            return list(await asyncio.gather(*(self._ticker(manager, one) for one in symbols)))
+    async def _tickers_of(self, exchange: ConnectedExchange) -> list[_RawTicker]:
+        symbols = sorted(exchange.symbols)
+        if len(symbols) < _MOST_SINGLE_TICKERS or not exchange.market.has_all_tickers:
+            return list(await asyncio.gather(*(self._ticker(exchange, one) for one in symbols)))
         raw = await self._ask(
-            manager,
-            symbols[0],
-            "tickers",
-            lambda: manager.exchange.get_all_currencies_price_ticker(symbols=symbols),
+            exchange, symbols[0], "tickers", lambda: exchange.market.tickers(symbols)
         )
-        return [(manager.exchange_name, one, raw[one]) for one in symbols if one in raw]
+        return [(exchange.name, one, raw[one]) for one in symbols if one in raw]
 
-    async def _ticker_of(self, symbol: str, exchange: str | None) -> _RawTicker:
-        return await self._ticker(self._runner.exchange(exchange), symbol)
+    async def _ticker_of(self, symbol: str, name: str | None) -> _RawTicker:
+        return await self._ticker(self._runner.exchange(name), symbol)
 
-    async def _ticker(self, manager: Any, symbol: str) -> _RawTicker:
-        raw = await self._ask(
-            manager, symbol, "ticker", lambda: manager.exchange.get_price_ticker(symbol)
-        )
-        return manager.exchange_name, symbol, raw
+    async def _ticker(self, exchange: ConnectedExchange, symbol: str) -> _RawTicker:
+        raw = await self._ask(exchange, symbol, "ticker", lambda: exchange.market.ticker(symbol))
+        return exchange.name, symbol, raw
 
     async def _candles(self, symbol: str, query: CandleQuery) -> list[list[float]]:
-        manager = self._runner.exchange(query.exchange)
-        frame = TimeFrames(query.interval)
-        rows: list[list[float]] = await self._ask(
-            manager,
+        exchange = self._runner.exchange(query.exchange)
+        return await self._ask(
+            exchange,
             symbol,
             f"candles {query.interval} {query.limit}",
-            lambda: manager.exchange.get_symbol_prices(symbol, frame, limit=query.limit),
+            lambda: exchange.market.candles(symbol, query.interval, query.limit),
         )
-        return rows
 
     async def _order_book(self, symbol: str, query: BookQuery) -> tuple[str, dict[str, Any]]:
-        manager = self._runner.exchange(query.exchange)
+        exchange = self._runner.exchange(query.exchange)
         raw = await self._ask(
-            manager,
+            exchange,
             symbol,
             f"book {query.limit}",
-            lambda: manager.exchange.get_order_book(symbol, limit=query.limit),
+            lambda: exchange.market.order_book(symbol, query.limit),
         )
-        return manager.exchange_name, raw
+        return exchange.name, raw
 
-    def _chosen(self, exchange: str | None) -> list[Any]:
-        if exchange is None:
+    def _chosen(self, name: str | None) -> list[ConnectedExchange]:
+        if name is None:
             return list(self._runner.exchanges.values())
-        return [self._runner.exchange(exchange)]
+        return [self._runner.exchange(name)]
 
     async def _ask(
-        self, manager: Any, symbol: str, what: str, call: Callable[[], Awaitable[Any]]
-    ) -> Any:
-        """Ask the exchange, or share the answer to the same question asked a moment ago."""
-        if symbol not in manager.exchange_config.traded_symbol_pairs:
-            raise InvalidSymbol(f"{symbol} is not traded on {manager.exchange_name}")
-        key, now = (manager.id, symbol, what), time.monotonic()
+        self,
+        exchange: ConnectedExchange,
+        symbol: str,
+        request: str,
+        call: Callable[[], Coroutine[Any, Any, T]],
+    ) -> T:
+        """Ask the exchange, or share the answer to the same request of a moment ago."""
+        exchange.market.require_symbol(symbol)
+        key, now = (exchange.id, symbol, request), time.monotonic()
         asked_at, task = self._answers.get(key, (0.0, None))
         if task is None or now - asked_at > _FRESH_S:
             self._answers = {k: v for k, v in self._answers.items() if now - v[0] <= _FRESH_S}
             task = asyncio.ensure_future(call())
             self._answers[key] = (now, task)
-        try:
-            return await asyncio.shield(task)
-        except trading_errors.NotSupported:
-            raise ExchangeUnreachable(f"{manager.exchange_name} does not offer this") from None
-        except trading_errors.OctoBotExchangeError:
-            raise ExchangeUnreachable(f"{manager.exchange_name} does not answer") from None
+        answer: T = await asyncio.shield(task)
+        return answer
 
 
 _RawTicker = tuple[str, str, dict[str, Any]]
@@ -229,7 +219,7 @@ def _ticker(exchange: str, symbol: str, raw: dict[str, Any]) -> Ticker:
 
 
 def _candles(rows: list[list[float]], interval: str) -> list[Candle]:
-    length_s, now = _interval_minutes(interval) * 60, time.time()
+    length_s, now = interval_minutes(interval) * 60, time.time()
     return [
         Candle(
             time=utc(_seconds(start)),
@@ -254,10 +244,6 @@ def _levels(rows: list[list[Any]], limit: int) -> list[BookLevel]:
 def _rounded_percent(value: Decimal | None) -> Decimal | None:
     """Return a percentage with the digits that mean something: exchanges send a float's."""
     return None if value is None else value.quantize(Decimal("1E-4"))
-
-
-def _interval_minutes(interval: str) -> int:
-    return int(TimeFramesMinutes[TimeFrames(interval)])
 
 
 def _seconds(timestamp: float) -> float:

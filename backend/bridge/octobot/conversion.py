@@ -11,6 +11,7 @@ from typing import Any
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 from octobot_trading.enums import FeePropertyColumns, OrderStatus, TradeOrderType
 
+from backend.bridge.octobot.order import RawOrder
 from backend.schemas.orders import Fee, Order
 from backend.schemas.orders import OrderStatus as Status
 from backend.schemas.orders import OrderType as Type
@@ -65,7 +66,7 @@ def decimal_or_none(value: Any) -> Decimal | None:
 
 
 def order_from_dict(
-    raw: dict[str, Any], exchange: str, now: datetime, before: Order | None, *, paper: bool
+    raw: RawOrder, exchange: str, now: datetime, before: Order | None, *, paper: bool
 ) -> Order:
     """Build an order from what the Orders channel carries.
 
@@ -107,7 +108,7 @@ def order_from_dict(
 
 
 def _limit_price(
-    raw: dict[str, Any], kind: Type, price: Decimal | None, before: Order | None
+    raw: RawOrder, kind: Type, price: Decimal | None, before: Order | None
 ) -> Decimal | None:
     if before is None:
         return price if kind in _WITH_LIMIT_PRICE else None
@@ -116,7 +117,7 @@ def _limit_price(
 
 
 def _stop_price(
-    raw: dict[str, Any], kind: Type, price: Decimal | None, before: Order | None
+    raw: RawOrder, kind: Type, price: Decimal | None, before: Order | None
 ) -> Decimal | None:
     if before is None:
         return price if kind in _WITH_STOP_PRICE else None
@@ -139,7 +140,7 @@ def before_any_fill(order: Order) -> Order:
 
 
 def trade_from_dict(
-    raw: dict[str, Any], exchange: str, order_id: str, client_order_id: str | None
+    raw: RawOrder, exchange: str, order_id: str, client_order_id: str | None
 ) -> Trade:
     """Build a trade from what the Trades channel carries."""
     return Trade(
@@ -158,12 +159,12 @@ def trade_from_dict(
     )
 
 
-def trade_id(raw: dict[str, Any]) -> str:
+def trade_id(raw: RawOrder) -> str:
     """Return the exchange's id of a trade: OctoBot gives those that it reloads new ones."""
     return str(raw.get(Col.EXCHANGE_TRADE_ID.value) or raw[Col.ID.value])
 
 
-def trade_of_fill(raw: dict[str, Any], order: Order) -> Trade:
+def trade_of_fill(raw: RawOrder, order: Order) -> Trade:
     """Build the one trade that fills a paper order, from what the Orders channel carries."""
     return Trade(
         id=order.id,
@@ -181,7 +182,17 @@ def trade_of_fill(raw: dict[str, Any], order: Order) -> Trade:
     )
 
 
-def is_execution(raw_trade: dict[str, Any]) -> bool:
+def symbol_of(raw: RawOrder) -> str:
+    """Return the symbol of an order or a trade."""
+    return str(raw[Col.SYMBOL.value])
+
+
+def has_filled(raw: RawOrder) -> bool:
+    """Return whether an order has filled, if only in part."""
+    return bool(raw[Col.FILLED.value])
+
+
+def is_execution(raw_trade: RawOrder) -> bool:
     """Tell a fill from the trade that OctoBot also keeps for a canceled order."""
     return raw_trade[Col.STATUS.value] in (
         OrderStatus.FILLED.value,

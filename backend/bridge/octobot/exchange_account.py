@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -14,9 +14,12 @@ from octobot_trading.enums import MarginType, PositionSide
 from backend.accounting.contract_position import ContractPosition, MarginMode
 from backend.accounting.decimals import ZERO
 from backend.bridge.octobot.conversion import decimal_or_none, utc
-from backend.errors import ExchangeRefused, ExchangeUnreachable, LeverageOutOfRange
+from backend.errors import BridgeError, ExchangeRefused, ExchangeUnreachable, LeverageOutOfRange
 from backend.schemas.portfolio import Balance
 from backend.schemas.positions import Position
+
+Configure = Callable[[str, Decimal | None, MarginMode | None], Awaitable[None]]
+"""Changes a contract's settings: symbol, leverage, margin mode."""
 
 
 class ExchangeAccount:
@@ -164,6 +167,28 @@ class ExchangeAccount:
             raise ExchangeRefused("the exchange refused the change") from None
         except (trading_errors.OctoBotExchangeError, ccxt.BaseError):
             raise ExchangeUnreachable("the exchange did not answer") from None
+
+    def intercept_settings(self, configure: Configure) -> None:
+        """Have `configure` change leverage and margin mode whenever a strategy does.
+
+        What it raises as a `BridgeError`, the strategy gets as OctoBot's own error.
+        """
+
+        async def change(symbol: str, leverage: Decimal | None, mode: MarginMode | None) -> bool:
+            try:
+                await configure(symbol, leverage, mode)
+            except BridgeError as error:
+                raise trading_errors.InvalidLeverageValue(str(error)) from None
+            return True
+
+        async def set_leverage(symbol: str, _side: Any, leverage: Decimal) -> bool:
+            return await change(symbol, Decimal(leverage), None)
+
+        async def set_margin_type(symbol: str, _side: Any, margin_type: Any) -> None:
+            await change(symbol, None, margin_type.value)
+
+        self._manager.trader.set_leverage = set_leverage
+        self._manager.trader.set_margin_type = set_margin_type
 
     def is_inverse(self, symbol: str) -> bool:
         """Return whether a contract settles in its base asset."""

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any
 
 import octobot_trading.errors as trading_errors
-from octobot_commons.enums import TimeFrames
+from octobot_commons.enums import TimeFrames, TimeFramesMinutes
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 
 from backend.bridge.octobot.conversion import decimal_or_none
@@ -24,6 +24,11 @@ _PRICE_TIMEOUT_S = 5
 
 Raw = dict[str, Any]
 """An answer as ccxt spells it."""
+
+
+def interval_minutes(interval: str) -> int:
+    """Return the length of a candle, such as 60 for "1h"."""
+    return int(TimeFramesMinutes[TimeFrames(interval)])
 
 
 class ExchangeMarket:

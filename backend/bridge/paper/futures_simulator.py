@@ -18,80 +18,85 @@ from octobot_trading.enums import MarginType, PositionSide
 from backend.accounting.contract_position import MAINTENANCE_RATE, MAX_LEVERAGE
 from backend.accounting.decimals import ZERO
 from backend.bridge.ledger.ledger import Ledger
+from backend.bridge.octobot.exchange import Exchange
+from backend.bridge.octobot.order import OctoBotOrder
 from backend.bridge.paper.margin_accounts import MarginAccounts
 from backend.schemas.common import utc_now
 
 _SIDES = {"long": PositionSide.LONG, "short": PositionSide.SHORT, None: PositionSide.UNKNOWN}
 
 
-async def follow_margins(manager: Any, ledger: Ledger, margins: MarginAccounts) -> None:
+async def follow_margins(exchange: Exchange, ledger: Ledger, margins: MarginAccounts) -> None:
     """Put our portfolio and positions in the place of the simulator's, before anything trades."""
+    manager = exchange.manager
     portfolio_manager = manager.exchange_personal_data.portfolio_manager
-    portfolio = MarginPortfolio(manager.exchange_name, is_simulated=True)
-    portfolio.follow(manager, margins)
+    portfolio = MarginPortfolio(exchange.name, is_simulated=True)
+    portfolio.follow(exchange, margins)
     portfolio.portfolio = portfolio_manager.portfolio.portfolio
     portfolio_manager.portfolio = portfolio
-    for symbol in manager.exchange_config.traded_symbol_pairs:
+    for symbol in exchange.symbols:
         contract = manager.exchange.get_pair_future_contract(symbol)
         contract.maximum_leverage = Decimal(MAX_LEVERAGE)
         contract.maintenance_margin_rate = MAINTENANCE_RATE
         position = PaperPosition(manager.trader, contract)
-        position.follow(ledger, margins)
+        position.follow(exchange, ledger, margins)
         position.update_from_raw({Col.SYMBOL.value: symbol})
         manager.exchange_personal_data.positions_manager.add_position(position)
         await position.initialize()
-    mirror(manager, margins)
+    mirror(exchange, margins)
 
 
-def mirror(manager: Any, margins: MarginAccounts) -> None:
+def mirror(exchange: Exchange, margins: MarginAccounts) -> None:
     """Show OctoBot, and so its strategies, what our accounts hold."""
-    positions = manager.exchange_personal_data.positions_manager.positions.values()
-    for position in positions:
+    personal = exchange.manager.exchange_personal_data
+    for position in personal.positions_manager.positions.values():
         if isinstance(position, PaperPosition):
             position.mirror()
-    manager.exchange_personal_data.portfolio_manager.portfolio.mirror()
+    personal.portfolio_manager.portfolio.mirror()
 
 
 class MarginPortfolio(personal_data.FuturePortfolio):  # type: ignore[misc]  # OctoBot is untyped
     """Balances as our accounts have them; orders hold there what they may open."""
 
-    def follow(self, manager: Any, margins: MarginAccounts) -> None:
+    def follow(self, exchange: Exchange, margins: MarginAccounts) -> None:
         """Set whose accounts to show."""
-        self._manager = manager
+        self._exchange = exchange
         self._margins = margins
 
-    def update_portfolio_available_from_order(self, order: Any, is_new_order: bool = True) -> None:
+    def update_portfolio_available_from_order(
+        self, order: OctoBotOrder, is_new_order: bool = True
+    ) -> None:
         """Hold or release an order's margin and fee; raises OctoBot's error if it is not there."""
-        account = self._margins.account(self._manager.exchange_name, order.symbol)
+        account = self._margins.account(self._exchange.name, order.symbol)
         if is_new_order:
             exposure = self._exposure(order, order.origin_quantity, order.origin_price)
-            if not self._margins.affords(self._manager.exchange_name, exposure):
+            if not self._margins.affords(self._exchange.name, exposure):
                 raise trading_errors.PortfolioNegativeValueError("the margin is not available")
             account.order_exposures[order.order_id] = exposure
         else:
             account.order_exposures.pop(order.order_id, None)
         self.mirror()
 
-    def affords_change(self, order: Any, quantity: Decimal, price: Decimal) -> bool:
+    def affords_change(self, order: OctoBotOrder, quantity: Decimal, price: Decimal) -> bool:
         """Tell whether an open order's new values could be held instead of its old ones."""
         exposure = self._exposure(order, quantity, price)
-        name = self._manager.exchange_name
+        name = self._exchange.name
         return self._margins.affords(name, exposure, instead_of=order.order_id)
 
-    def covers(self, order: Any, price: Decimal) -> bool:
+    def covers(self, order: OctoBotOrder, price: Decimal) -> bool:
         """Tell whether an order may fill at a price: it is paid for, or only reduces."""
-        name, symbol, quantity = self._manager.exchange_name, order.symbol, _signed(order)
+        name, symbol, quantity = self._exchange.name, order.symbol, _signed(order)
         position = self._margins.account(name, symbol).position(symbol)
         opened = position.opening_quantity(quantity)
         if order.reduce_only and opened:
             return False
-        fee = _fee_of(self._manager, order, order.origin_quantity, price)
+        fee = self._exchange.orders.taker_fee(order, order.origin_quantity, price)
         steps = position.apply_fill(quantity, order.origin_quantity * price, fee, utc_now())
         return self._margins.covers(name, order.order_id, symbol, steps, opened)
 
     def mirror(self) -> None:
         """Write the accounts' figures into OctoBot's assets."""
-        name = self._manager.exchange_name
+        name = self._exchange.name
         prices = self._margins.prices(name)
         for asset_name in self._margins.assets(name):
             account = self._margins.wallet(name, asset_name)
@@ -103,7 +108,7 @@ class MarginPortfolio(personal_data.FuturePortfolio):  # type: ignore[misc]  # O
             asset.unrealized_pnl = asset.total - account.wallet
             asset.available = max(account.available(prices), ZERO)
 
-    def update_portfolio_from_filled_order(self, order: Any) -> None:
+    def update_portfolio_from_filled_order(self, order: OctoBotOrder) -> None:
         """Do nothing: the position's fill changes the balances."""
 
     def update_portfolio_from_funding(self, position: Any, funding_rate: Any) -> None:
@@ -112,28 +117,28 @@ class MarginPortfolio(personal_data.FuturePortfolio):  # type: ignore[misc]  # O
     def update_portfolio_from_pnl(self, position: Any) -> None:
         """Do nothing: `mirror` has the PnL."""
 
-    def _exposure(self, order: Any, quantity: Decimal, price: Decimal) -> Any:
-        fee = _fee_of(self._manager, order, quantity, price)
+    def _exposure(self, order: OctoBotOrder, quantity: Decimal, price: Decimal) -> Any:
+        fee = self._exchange.orders.taker_fee(order, quantity, price)
         signed = quantity if order.side.value == "buy" else -quantity
         if order.reduce_only:
             signed = ZERO
-        name = self._manager.exchange_name
+        name = self._exchange.name
         return self._margins.order_exposure(name, order.symbol, signed, price, fee)
 
 
 class PaperPosition(personal_data.LinearPosition):  # type: ignore[misc]  # OctoBot is untyped
     """A position whose figures are our account's; OctoBot only tells it of fills."""
 
-    def follow(self, ledger: Ledger, margins: MarginAccounts) -> None:
+    def follow(self, exchange: Exchange, ledger: Ledger, margins: MarginAccounts) -> None:
         """Set where fills are booked and figures come from."""
+        self._exchange = exchange
         self._ledger = ledger
         self._margins = margins
 
-    async def update_from_order(self, order: Any) -> None:
+    async def update_from_order(self, order: OctoBotOrder) -> None:
         """Enter a fill into the ledger, in the order in which fills happen."""
-        manager = self.exchange_manager
-        self._ledger.record_order(order.to_dict(), manager.exchange_name)
-        mirror(manager, self._margins)
+        self._ledger.record_order(order.to_dict(), self._exchange.name)
+        mirror(self._exchange, self._margins)
 
     async def update(
         self, update_size: Any = None, mark_price: Any = None, update_margin: Any = None
@@ -145,7 +150,7 @@ class PaperPosition(personal_data.LinearPosition):  # type: ignore[misc]  # Octo
 
     def mirror(self) -> None:
         """Write our account's figures into this object."""
-        name = self.exchange_manager.exchange_name
+        name = self._exchange.name
         position = self._margins.account(name, self.symbol).position(self.symbol)
         shown = self._margins.position(name, self.symbol)
         self.size = self.quantity = position.quantity
@@ -160,11 +165,6 @@ class PaperPosition(personal_data.LinearPosition):  # type: ignore[misc]  # Octo
         self.symbol_contract.margin_type = MarginType(position.margin_mode)
 
 
-def _signed(order: Any) -> Decimal:
+def _signed(order: OctoBotOrder) -> Decimal:
     quantity: Decimal = order.origin_quantity
     return quantity if order.side.value == "buy" else -quantity
-
-
-def _fee_of(manager: Any, order: Any, quantity: Decimal, price: Decimal) -> Decimal:
-    fee = manager.exchange.get_trade_fee(order.symbol, order.order_type, quantity, price, "taker")
-    return Decimal(str(fee["cost"]))

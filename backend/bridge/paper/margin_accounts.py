@@ -60,7 +60,7 @@ class MarginAccounts:
                 {s: position for s, position in of_asset.items() if assets_of(s)[1] == asset},
             )
         for symbol in positions:
-            self._events.show(self.position(exchange, symbol))
+            self._events.record(self.position(exchange, symbol))
 
     def account(self, exchange: str, symbol: str) -> MarginAccount:
         """Return the account that carries a symbol's position."""
@@ -78,8 +78,8 @@ class MarginAccounts:
         """Return the newest price of each contract."""
         return self._prices.get(exchange, {})
 
-    def note_price(self, exchange: str, symbol: str, price: Decimal) -> None:
-        """Take a new price in."""
+    def update_price(self, exchange: str, symbol: str, price: Decimal) -> None:
+        """Record a contract's new price."""
         if exchange in self._prices:
             self._prices[exchange][symbol] = price
 
@@ -157,7 +157,7 @@ class MarginAccounts:
             tuple(
                 event
                 for step in steps
-                for event in self._events.tell(
+                for event in self._events.update(
                     self._shown(trade.exchange, trade.symbol, step.position)
                 )
             ),
@@ -187,7 +187,7 @@ class MarginAccounts:
     def _position_row(self, exchange: str, symbol: str) -> tuple[StoredPosition, tuple[Event, ...]]:
         position = self.account(exchange, symbol).position(symbol)
         row = StoredPosition(self._ids[exchange], symbol, position_to_json(position))
-        return row, self._events.tell(self.position(exchange, symbol))
+        return row, self._events.update(self.position(exchange, symbol))
 
     def _shown(self, exchange: str, symbol: str, position: ContractPosition) -> Position:
         account, prices = self.account(exchange, symbol), self.prices(exchange)

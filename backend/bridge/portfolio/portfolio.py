@@ -6,11 +6,8 @@ import asyncio
 import concurrent.futures
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import ccxt
-import octobot_trading.api as trading_api
-import octobot_trading.errors as trading_errors
 from pydantic import TypeAdapter
 
 from backend.accounting.balances import assets_of, is_contract
@@ -21,7 +18,7 @@ from backend.bridge.ledger.rows import Baseline
 from backend.bridge.read_models.event_data import event_data
 from backend.bridge.read_models.read_models import ReadModels
 from backend.bridge.runtime.runner import BotRunner
-from backend.errors import BotNotReady, ExchangeRefused, ExchangeUnreachable
+from backend.errors import BotNotReady
 from backend.ports.account_value import AccountValue
 from backend.ports.events import Event
 from backend.ports.serialized import SerializedResponse
@@ -157,15 +154,8 @@ class Portfolios:
         return price_of(self._prices, asset, self._reference_market())
 
     async def _reload(self) -> Portfolio:
-        for name, manager in self._runner.exchanges.items():
-            try:
-                await trading_api.refresh_real_trader_portfolio(manager)
-            except trading_errors.AuthenticationError:
-                raise ExchangeRefused(f"{name} refused the API key") from None
-            except ccxt.ExchangeError:  # OctoBot lets through what it does not know
-                raise ExchangeRefused(f"{name} refused to tell the balances") from None
-            except (trading_errors.OctoBotExchangeError, ccxt.BaseError):
-                raise ExchangeUnreachable(f"{name} does not tell the balances") from None
+        for exchange in self._runner.exchanges.values():
+            await exchange.account.refresh_balances()
         self.refresh()
         if self._portfolio is None:
             raise BotNotReady("the portfolio is not known yet")
@@ -197,19 +187,19 @@ class Portfolios:
 
     def _build_balances(self) -> bytes | None:
         exchanges = [
-            ExchangeBalances(exchange=name, balances=list(_balances(manager)))
-            for name, manager in self._runner.exchanges.items()
+            ExchangeBalances(exchange=name, balances=exchange.account.balances())
+            for name, exchange in self._runner.exchanges.items()
         ]
         return _BALANCES.dump_json(exchanges) if exchanges else None
 
     def _build_summary(self) -> bytes | None:
-        managers = self._runner.exchanges
-        if not managers:
+        exchanges = self._runner.exchanges
+        if not exchanges:
             return None
         reference = self._reference_market()
         valued = {
-            name: [self._value(balance, reference) for balance in _balances(manager)]
-            for name, manager in managers.items()
+            name: [self._value(balance, reference) for balance in exchange.account.balances()]
+            for name, exchange in exchanges.items()
         }
         total = ZERO
         for name, rows in valued.items():
@@ -232,8 +222,8 @@ class Portfolios:
         return portfolio.model_dump_json().encode()
 
     def _sum_up(self, portfolio: Portfolio) -> AccountValue:
-        managers = self._runner.exchanges.values()
-        symbols = {symbol for m in managers for symbol in m.exchange_config.traded_symbol_pairs}
+        exchanges = self._runner.exchanges.values()
+        symbols = {symbol for exchange in exchanges for symbol in exchange.symbols}
         followed = {asset for symbol in symbols for asset in assets_of(symbol)}
         rows = [row for exchange in portfolio.exchanges for row in exchange.balances]
         return AccountValue(
@@ -250,32 +240,13 @@ class Portfolios:
         self._outbox.commit([Baseline(self._ledger.account(exchange), value)])
 
     def _reference_market(self) -> str:
-        manager = next(iter(self._runner.exchanges.values()))
-        return str(manager.exchange_personal_data.portfolio_manager.reference_market)
+        exchange = next(iter(self._runner.exchanges.values()))
+        return exchange.account.reference_market
 
     def _value(self, balance: Balance, reference: str) -> _Valued:
         price = price_of(self._prices, balance.asset, reference)
         value = None if price is None else (balance.total * price).quantize(_CENTS)
         return _Valued(balance, price, value)
-
-
-def totals_of(manager: Any) -> dict[str, Decimal]:
-    """Return what an account holds of each asset."""
-    return {balance.asset: balance.total for balance in _balances(manager)}
-
-
-def _balances(manager: Any) -> list[Balance]:
-    assets = manager.exchange_personal_data.portfolio_manager.portfolio.portfolio
-    return [
-        Balance(
-            asset=name,
-            total=asset.total,
-            available=asset.available,
-            locked=asset.total - asset.available,
-        )
-        for name, asset in sorted(assets.items())
-        if asset.total or asset.available
-    ]
 
 
 def _holding(row: _Valued, total: Decimal) -> Holding:

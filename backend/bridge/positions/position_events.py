@@ -1,4 +1,4 @@
-"""What was last told of each position, and the events that tell of a change."""
+"""Last published state of each position, and the events of its changes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from backend.bridge.read_models.event_data import event_data
 from backend.ports.events import Event
 from backend.schemas.positions import Position
 
-_TOLD = {"side", "quantity", "entry_price", "realized_pnl", "leverage", "margin_mode"}
+_EVENT_FIELDS = {"side", "quantity", "entry_price", "realized_pnl", "leverage", "margin_mode"}
 
 
 class PositionEvents:
-    """Positions as clients know them. A price that moves is no event: prices have their own.
+    """Positions as clients know them. A moving price is no position event: prices have their own.
 
     Used on the bot's loop only.
     """
@@ -20,26 +20,26 @@ class PositionEvents:
     def __init__(self) -> None:
         self._known: dict[str, Position] = {}
 
-    def show(self, position: Position) -> None:
-        """Note a position without telling of it."""
+    def record(self, position: Position) -> None:
+        """Record a position without an event."""
         self._known[_key(position)] = position
 
     def forget(self, exchange: str) -> None:
-        """Drop what was known of an exchange."""
+        """Forget the positions of an exchange."""
         self._known = {k: p for k, p in self._known.items() if p.exchange != exchange}
 
     def snapshot(self) -> Mapping[str, tuple[str | None, bytes]]:
-        """Return the open positions, as streams begin with them."""
+        """Return the open positions by key, for the streams' snapshot."""
         return {
             key: (position.symbol, position.model_dump_json().encode())
             for key, position in self._known.items()
             if position.side is not None
         }
 
-    def tell(self, position: Position) -> tuple[Event, ...]:
-        """Note a position, and return what is to be told of it."""
+    def update(self, position: Position) -> tuple[Event, ...]:
+        """Record a position and return the events of what changed."""
         before = self._known.get(_key(position))
-        self.show(position)
+        self.record(position)
         was, now = (None if before is None else before.side), position.side
         if before is not None and was is not None and now != was:
             return self._closed(before, position)
@@ -47,13 +47,13 @@ class PositionEvents:
             return ()
         if was is None:
             return (_event("position_opened", position),)
-        changed = before is None or before.model_dump(include=_TOLD) != position.model_dump(
-            include=_TOLD
+        changed = before is None or before.model_dump(include=_EVENT_FIELDS) != position.model_dump(
+            include=_EVENT_FIELDS
         )
         return (_event("position_updated", position),) if changed else ()
 
     def _closed(self, before: Position, now: Position) -> tuple[Event, ...]:
-        """Tell the end of a position, and the other side's beginning if it changed sides."""
+        """Return the end of a position, and the opening of the other side if it changed sides."""
         if now.side is not None:
             gone = before.model_copy(update={"quantity": before.quantity * 0})
             return (_event("position_closed", gone), _event("position_opened", now))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 from pydantic import TypeAdapter
 
 from backend.bridge.context import BotContext
 from backend.bridge.ledger.durability import wait_until_durable
+from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.orders.execution import OrderExecution
 from backend.bridge.orders.idempotency import IdempotentOrders
 from backend.bridge.orders.intents import new_intent
@@ -16,7 +16,7 @@ from backend.bridge.orders.validation import check_reduces
 from backend.bridge.positions.tracker import PositionTracker
 from backend.bridge.read_models.envelopes import etag_of, serialize
 from backend.bridge.read_models.ttl_cache import TtlCache
-from backend.errors import InvalidSymbol, PositionClosing, PositionNotOpen, SpotExchange
+from backend.errors import PositionClosing, PositionNotOpen, SpotExchange
 from backend.ports.serialized import SerializedResponse
 from backend.schemas.orders import NewOrder, Order
 from backend.schemas.positions import ClosePosition, Position, PositionChange, PositionQuery
@@ -52,7 +52,7 @@ class Positions:
         price, and what an order has done to a position shows in the next answer.
         """
         self._runner.executor.require_ready()
-        if any(manager.is_future for manager in list(self._runner.exchanges.values())):
+        if any(exchange.is_futures for exchange in list(self._runner.exchanges.values())):
             data = self._found(query)
             return serialize(data, etag_of(data))
         return self._none.get(query, lambda: self._found(query))
@@ -116,10 +116,10 @@ class Positions:
         if query.exchange is not None:
             chosen = {query.exchange: self._runner.exchange(query.exchange)}
         found = [
-            self._tracker.position(manager, symbol)
-            for _, manager in sorted(chosen.items())
-            if manager.is_future
-            for symbol in self._tracker.symbols(manager)
+            self._tracker.position(exchange, symbol)
+            for _, exchange in sorted(chosen.items())
+            if exchange.is_futures
+            for symbol in self._tracker.symbols(exchange)
             if query.symbol in (None, symbol)
         ]
         return [
@@ -133,9 +133,9 @@ class Positions:
         return self._tracker.position(self._futures(symbol, exchange), symbol)
 
     async def _as_order(self, symbol: str, asked: ClosePosition) -> NewOrder:
-        manager = self._futures(symbol, asked.exchange)
-        await self._tracker.refresh(manager, symbol)
-        position = self._tracker.position(manager, symbol)
+        exchange = self._futures(symbol, asked.exchange)
+        await self._tracker.refresh(exchange, symbol)
+        position = self._tracker.position(exchange, symbol)
         if position.side is None:
             raise PositionNotOpen(f"no position is open in {symbol}")
         return NewOrder.model_validate(
@@ -153,28 +153,28 @@ class Positions:
         )
 
     async def _close(self, asked: NewOrder, order_id: str) -> Order:
-        manager = self._futures(asked.symbol, asked.exchange)
-        place = (manager.exchange_name, asked.symbol)
-        if place in self._closing:
+        exchange = self._futures(asked.symbol, asked.exchange)
+        contract = (exchange.name, asked.symbol)
+        if contract in self._closing:
             raise PositionClosing("another request closes the position right now")
-        self._closing.add(place)
+        self._closing.add(contract)
         try:
-            await self._tracker.refresh(manager, asked.symbol)
-            self._check(manager, asked)
+            await self._tracker.refresh(exchange, asked.symbol)
+            self._check(exchange, asked)
             return await self._execution.place(asked, order_id)
         finally:
-            self._closing.discard(place)
+            self._closing.discard(contract)
 
     async def _change(self, symbol: str, change: PositionChange) -> Position:
-        manager = self._futures(symbol, change.exchange)
+        exchange = self._futures(symbol, change.exchange)
         leverage = None if change.leverage is None else Decimal(change.leverage)
-        await self._tracker.configure(manager, symbol, leverage, change.margin_mode)
+        await self._tracker.configure(exchange, symbol, leverage, change.margin_mode)
         self._portfolios.refresh()
-        return self._tracker.position(manager, symbol)
+        return self._tracker.position(exchange, symbol)
 
-    def _check(self, manager: Any, asked: NewOrder) -> None:
+    def _check(self, exchange: Exchange, asked: NewOrder) -> None:
         """Look again: the position may have changed, or gone, since it was looked at."""
-        position = self._tracker.position(manager, asked.symbol)
+        position = self._tracker.position(exchange, asked.symbol)
         if position.side is None or (position.side == "long") == (asked.side == "buy"):
             raise PositionNotOpen(f"the position in {asked.symbol} has been closed meanwhile")
         size = position.quantity if position.side == "long" else -position.quantity
@@ -182,18 +182,17 @@ class Positions:
         resting = sum(
             entry.item.remaining
             for entry in self._ledger.open_orders
-            if _closes_with_a_limit(entry.item, manager.exchange_name, asked)
+            if _closes_with_a_limit(entry.item, exchange.name, asked)
         )
         if asked.type == "limit" and resting + asked.quantity > position.quantity:
             raise PositionClosing("limit orders that rest already close it; cancel them first")
 
-    def _futures(self, symbol: str, exchange: str | None) -> Any:
-        manager = self._runner.exchange(exchange)
-        if not manager.is_future:
-            raise SpotExchange(f"{manager.exchange_name} trades spot: see BACKEND_EXCHANGE_TYPE")
-        if symbol not in manager.exchange_config.traded_symbol_pairs:
-            raise InvalidSymbol(f"{symbol} is not traded on {manager.exchange_name}")
-        return manager
+    def _futures(self, symbol: str, name: str | None) -> Exchange:
+        exchange = self._runner.exchange(name)
+        if not exchange.is_futures:
+            raise SpotExchange(f"{exchange.name} trades spot: see BACKEND_EXCHANGE_TYPE")
+        exchange.market.require_symbol(symbol)
+        return exchange
 
 
 def _closes_with_a_limit(order: Order, exchange: str, asked: NewOrder) -> bool:

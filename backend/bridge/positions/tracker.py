@@ -1,40 +1,41 @@
-"""What the rest of the bridge asks of whoever keeps positions; paper and real ones differ."""
+"""Interface of a position tracker; paper and live trading each have their own."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol
 
 from backend.accounting.contract_position import MarginMode
+from backend.bridge.octobot.exchange import Exchange
 from backend.ports.journal import AccountState
 from backend.schemas.positions import Position
 
 
 class PositionTracker(Protocol):
-    """Keeps the positions of every futures exchange true; used on the bot's loop only."""
+    """Positions of every futures exchange, kept up to date; used on the bot's loop only."""
 
-    async def begin(self, manager: Any, state: AccountState) -> None:
-        """Take up an exchange's positions after a boot, before anything trades."""
+    async def begin(self, exchange: Exchange, state: AccountState) -> None:
+        """Load an exchange's positions after a boot, before anything trades."""
 
     def publish(self) -> None:
-        """Let the streams begin with the positions as they are now."""
+        """Load the present positions into the streams' snapshot."""
 
-    async def take_price(self, manager: Any, symbol: str, price: Decimal) -> bool:
-        """Bring a position to a new price; tells whether that changed what the account has."""
+    async def on_price(self, exchange: Exchange, symbol: str, price: Decimal) -> bool:
+        """Apply a new price to a position; return whether that changed the account's balances."""
 
-    def note_fill(self, manager: Any, symbol: str) -> None:
-        """Hear that an order of a contract has filled."""
+    def on_fill(self, exchange: Exchange, symbol: str) -> None:
+        """Handle the fill of an order of a contract."""
 
-    async def refresh(self, manager: Any, symbol: str) -> None:
-        """Make sure that a position is known as it stands now."""
+    async def refresh(self, exchange: Exchange, symbol: str) -> None:
+        """Bring a position up to date with the exchange."""
 
-    def symbols(self, manager: Any) -> list[str]:
+    def symbols(self, exchange: Exchange) -> list[str]:
         """Return the contracts that have a position or settings here."""
 
-    def position(self, manager: Any, symbol: str) -> Position:
+    def position(self, exchange: Exchange, symbol: str) -> Position:
         """Return a position, or the settings of a contract in which none is open."""
 
     async def configure(
-        self, manager: Any, symbol: str, leverage: Decimal | None, mode: MarginMode | None
+        self, exchange: Exchange, symbol: str, leverage: Decimal | None, mode: MarginMode | None
     ) -> None:
         """Change a contract's settings; raises what forbids it, having changed nothing."""

@@ -11,8 +11,8 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from backend.bridge.counters import Counters
+from backend.bridge.octobot.bot import Bot
 from backend.bridge.octobot.exchange import Exchange
-from backend.bridge.octobot.factory import create_octobot, shut_down, wait_for_exchanges
 from backend.bridge.runtime.lag_monitor import LagMonitor
 from backend.bridge.runtime.lifecycle import BotLifecycle
 from backend.bridge.runtime.loop_executor import LoopExecutor
@@ -59,7 +59,7 @@ class BotRunner:
         self.executor = LoopExecutor(host, settings.bot_timeout, lambda: self.status)
         self.lag_monitor = LagMonitor()
         self.counters = Counters()
-        self.bot: Any = None
+        self.bot: Bot  # of the newest run
         self.exchanges: dict[str, Exchange] = {}
 
     @property
@@ -179,11 +179,11 @@ class BotRunner:
     def _main(self) -> None:
         loop = None
         try:
-            self.bot = create_octobot(self._settings, self._lifecycle.add_keys)
-            loop = self.bot.task_manager.async_loop
+            self.bot = bot = Bot.create(self._settings, self._lifecycle.add_keys)
+            loop = bot.loop
             asyncio.set_event_loop(loop)
             self.executor.open(loop, self._settings.bot_queue)
-            loop.run_until_complete(self._run(self._stop_request))
+            loop.run_until_complete(self._run(bot, self._stop_request))
         except BaseException as error:
             log.exception("the bot's thread failed")
             starting = self._status.state == "starting"
@@ -192,9 +192,9 @@ class BotRunner:
             if loop is not None:
                 self._close_loop(loop)
 
-    async def _run(self, stop_request: concurrent.futures.Future[None]) -> None:
+    async def _run(self, bot: Bot, stop_request: concurrent.futures.Future[None]) -> None:
         """Boot, run until the stop request, shut the bot down."""
-        boot = asyncio.ensure_future(self._boot(stop_request))
+        boot = asyncio.ensure_future(self._boot(bot, stop_request))
         try:
             await asyncio.wrap_future(stop_request)
         finally:
@@ -204,14 +204,14 @@ class BotRunner:
                 task.cancel()
             await asyncio.wait([boot], timeout=_CANCEL_TIMEOUT_S)
             try:
-                await asyncio.wait_for(shut_down(self.bot), _STOP_TIMEOUT_S)
+                await asyncio.wait_for(bot.shut_down(), _STOP_TIMEOUT_S)
             except Exception:  # the thread ends all the same
                 log.exception("the bot did not stop cleanly")
 
-    async def _boot(self, stop_request: concurrent.futures.Future[None]) -> None:
+    async def _boot(self, bot: Bot, stop_request: concurrent.futures.Future[None]) -> None:
         try:
-            await self.bot.initialize()
-            self.exchanges = await wait_for_exchanges(self.bot)
+            await bot.initialize()
+            self.exchanges = await bot.connect()
             await self._lifecycle.restore()
         except BootFailed as failure:
             self._fail(str(failure))

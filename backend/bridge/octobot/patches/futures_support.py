@@ -8,6 +8,7 @@ import octobot_trading.constants as trading_constants
 import octobot_trading.exchanges as trading_exchanges
 from octobot_trading.enums import ExchangeTypes
 
+from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.status import BootFailed
 
 _supported_types = trading_exchanges.get_supported_exchange_types
@@ -25,10 +26,10 @@ def allow_futures() -> None:
     trading_constants.FORCED_MARGIN_TYPE = None
 
 
-def require_linear(manager: Any) -> None:
-    """Raise what keeps the bot from running when a contract settles in its base asset."""
-    for symbol in manager.exchange_config.traded_symbol_pairs:
-        if manager.exchange.is_inverse_symbol(symbol):
+def require_linear(exchange: Exchange) -> None:
+    """Raise `BootFailed` when a contract settles in its base asset."""
+    for symbol in exchange.symbols:
+        if exchange.account.is_inverse(symbol):
             raise BootFailed(f"{symbol} is an inverse contract: only linear ones are traded here")
 
 

@@ -1,4 +1,9 @@
-"""What OctoBot's real trader lacks for futures."""
+"""Real futures orders: OctoBot's trader sends `reduceOnly`, and a fill refreshes the balances.
+
+Until OctoBot's default exchange does both by itself, in 2.0.15 and 2.1.1 alike; the second
+only in 2.1. `tests/bridge/live/test_position_tracker.py` tells: its exits would open the other
+side, and would not be placed.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +12,34 @@ from typing import Any
 import octobot_trading.exchange_channel as exchange_channel
 from octobot_trading.constants import BALANCE_CHANNEL
 
+from backend.bridge.octobot.exchange import Exchange
+from backend.bridge.octobot.order import Create, OctoBotOrder
+
 REDUCING = {"reduceOnly": True}
 
 
-def tell_what_only_reduces(manager: Any) -> None:
-    """Have each order that only reduces say so to the exchange: OctoBot's default one does not.
+def send_reduce_only(exchange: Exchange) -> None:
+    """Send `reduceOnly` to the exchange with each order that only reduces.
 
     The exits of an entry, which OctoBot places itself, would else open the other side.
     """
-    create = manager.trader.create_order
 
-    async def create_telling(order: Any, *args: Any, **kwargs: Any) -> Any:
+    async def create_reducing(
+        order: OctoBotOrder, create: Create, *, loaded: bool
+    ) -> OctoBotOrder | None:
         if order.reduce_only:
             order.exchange_creation_params = {**(order.exchange_creation_params or {}), **REDUCING}
-        return await create(order, *args, **kwargs)
+        return await create()
 
-    manager.trader.create_order = create_telling
+    exchange.orders.intercept_creation(create_reducing)
 
 
-def refresh_balances_after_fills(manager: Any) -> None:
-    """Have a filled order finish its work in OctoBot 2.1, which else raises for futures.
+def refresh_balances_after_fills(exchange: Exchange) -> None:
+    """Replace OctoBot 2.1's wait for balances that show a fill, which raises for futures.
 
-    It would wait there for balances that show the fill, and does not know how they
-    do on a margin account: the exits of an entry were never placed.
+    It does not know how they do on a margin account: the exits of an entry were never placed.
     """
-    portfolio = manager.exchange_personal_data.portfolio_manager
+    portfolio = exchange.manager.exchange_personal_data.portfolio_manager
     if not hasattr(portfolio, "pending_portfolio_update_events"):
         return  # OctoBot 2.0 only asks for the balances
     handle = portfolio.handle_balance_update_from_order
@@ -39,7 +47,7 @@ def refresh_balances_after_fills(manager: Any) -> None:
     async def refreshed(order: Any, require_exchange_update: bool, expected: bool) -> Any:
         if not order.is_active or not require_exchange_update:
             return await handle(order, require_exchange_update, expected)
-        channel = exchange_channel.get_chan(BALANCE_CHANNEL, manager.id)
+        channel = exchange_channel.get_chan(BALANCE_CHANNEL, exchange.id)
         return await channel.get_internal_producer().refresh_real_trader_portfolio(), None
 
     portfolio.handle_balance_update_from_order = refreshed

@@ -1,0 +1,49 @@
+"""Typed adapter of one OctoBot object: booted, connected, consumed, shut down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from backend.bridge.octobot.exchange import Exchange
+from backend.bridge.octobot.factory import create_octobot, shut_down, wait_for_exchanges
+from backend.bridge.octobot.in_memory_keys import InMemoryKeysConfiguration
+from backend.settings.model import Settings
+
+
+class Bot:
+    """One OctoBot of one run, with an event loop of its own; used on that loop but for `create`."""
+
+    __slots__ = ("_octobot", "loop")
+
+    def __init__(self, octobot: Any) -> None:
+        self._octobot = octobot
+        self.loop: asyncio.AbstractEventLoop = octobot.task_manager.async_loop
+
+    @property
+    def matrix_id(self) -> str:
+        """The id of the matrix that OctoBot keeps evaluations in, once it has booted."""
+        return str(self._octobot.evaluator_producer.matrix_id)
+
+    @classmethod
+    def create(
+        cls, settings: Settings, use_keys: Callable[[InMemoryKeysConfiguration], None]
+    ) -> Bot:
+        """Create the bot of the settings' folder; its loop does not run yet.
+
+        `use_keys` puts into its configuration what is to stay out of its files.
+        """
+        return cls(create_octobot(settings, use_keys))
+
+    async def initialize(self) -> None:
+        """Start the bot's parts; the exchanges connect on their own."""
+        await self._octobot.initialize()
+
+    async def connect(self) -> dict[str, Exchange]:
+        """Return the configured exchanges, by name, once all are ready. Raises `BootFailed`."""
+        return await wait_for_exchanges(self._octobot)
+
+    async def shut_down(self) -> None:
+        """Stop everything of the bot that runs, however far its boot had come."""
+        await shut_down(self._octobot)
