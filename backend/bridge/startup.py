@@ -81,7 +81,7 @@ class Restoration:
         context, mode = self._context, self._context.mode
         gate_strategy_orders(exchange, context.runner, context.pre_trade)
         exchange.count_errors(context.runner.counters)
-        trigger_at_trades(exchange)
+        exchange.patch(trigger_at_trades)
         await _wait_for_prices(exchange, context.portfolio)
         opening = await mode.opening_balances(exchange)
         account = context.ledger.account(exchange.name)

@@ -38,7 +38,7 @@ class LivePositionTracker:
         self._exchanges[exchange.name] = exchange
         self._refreshing.clear()
         send_reduce_only(exchange)
-        refresh_balances_after_fills(exchange)
+        exchange.patch(refresh_balances_after_fills)
         self._events.forget(exchange.name)
         for symbol in exchange.symbols:
             await self.refresh(exchange, symbol)

@@ -6,12 +6,13 @@ import asyncio
 import logging
 import time
 from dataclasses import replace
-from typing import Any
 
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.live.bracket_exits import BracketExits
 from backend.bridge.live.triggered_stops import TriggeredStops
-from backend.bridge.orders.lookup import UNANSWERED, held_by, settle
+from backend.bridge.octobot.exchange import Exchange
+from backend.bridge.octobot.order_lookup import LookUpFailed
+from backend.bridge.orders.lookup import settle
 from backend.schemas.orders import Order
 
 _EVERY_S = 1.0
@@ -19,13 +20,12 @@ GIVE_UP_AFTER_S = 30.0
 log = logging.getLogger(__name__)
 
 
-def doubt_what_is_missing(manager: Any, ledger: Ledger) -> None:
+def doubt_what_is_missing(exchange: Exchange, ledger: Ledger) -> None:
     """Enter as unknown what was open before, and is not among what the exchange has open now."""
-    orders = manager.exchange_personal_data.orders_manager
-    held = {str(order.exchange_order_id) for order in orders.get_all_orders()}
+    held = {str(order.exchange_order_id) for order in exchange.orders.all()}
     for entry in ledger.open_orders:
         order, exchange_id = entry.item, ledger.tracking_of(entry.item.id).exchange_id
-        if order.exchange != manager.exchange_name or orders.has_order(order.id):
+        if order.exchange != exchange.name or exchange.orders.get(order.id) is not None:
             continue
         if ledger.is_unsent(order.id):
             continue
@@ -34,7 +34,11 @@ def doubt_what_is_missing(manager: Any, ledger: Ledger) -> None:
 
 
 async def keep_settling(
-    manager: Any, ledger: Ledger, exits: BracketExits, stops: TriggeredStops, give_up_after_s: float
+    exchange: Exchange,
+    ledger: Ledger,
+    exits: BracketExits,
+    stops: TriggeredStops,
+    give_up_after_s: float,
 ) -> None:
     """Look unknown orders up at the exchange until it says what became of them.
 
@@ -46,8 +50,8 @@ async def keep_settling(
     missing_since: dict[str, float] = {}
     while True:
         try:
-            await _settle_all(manager, ledger, exits, missing_since, give_up_after_s)
-            _mirror_changed(manager, ledger)
+            await _settle_all(exchange, ledger, exits, missing_since, give_up_after_s)
+            _mirror_changed(exchange, ledger)
             await exits.look_after()
             stops.send_due()
         except Exception:  # nobody else settles anything: it goes on
@@ -56,40 +60,36 @@ async def keep_settling(
 
 
 async def _settle_all(
-    manager: Any,
+    exchange: Exchange,
     ledger: Ledger,
     exits: BracketExits,
     missing_since: dict[str, float],
     give_up_after_s: float,
 ) -> None:
-    name = manager.exchange_name
-    orders = manager.exchange_personal_data.orders_manager
     for entry in ledger.open_orders:
         order = entry.item
-        if order.status == "unknown" and order.exchange == name:
-            await _settle(manager, ledger, order, missing_since, give_up_after_s)
+        if order.status == "unknown" and order.exchange == exchange.name:
+            await _settle(exchange, ledger, order, missing_since, give_up_after_s)
             settled = ledger.orders.get(order.id)
             if settled is not None:
                 await exits.attach(settled.item)
-            ledger.retry_unmatched([(held.to_dict(), name) for held in orders.get_all_orders()])
+            ledger.retry_unmatched(
+                [(held.to_dict(), exchange.name) for held in exchange.orders.all()]
+            )
 
 
-def _mirror_changed(manager: Any, ledger: Ledger) -> None:
+def _mirror_changed(exchange: Exchange, ledger: Ledger) -> None:
     """Take in how OctoBot has the orders that were changed: not all that it reads it tells."""
     for entry in ledger.open_orders:
         tracking = ledger.tracking_of(entry.item.id)
-        if (
-            tracking.exchange_id
-            and tracking.is_edited
-            and entry.item.exchange == manager.exchange_name
-        ):
-            instance = held_by(manager, tracking.exchange_id)
-            if instance is not None:
-                ledger.record_order(instance.to_dict(), manager.exchange_name)
+        if tracking.exchange_id and tracking.is_edited and entry.item.exchange == exchange.name:
+            held = exchange.orders.by_exchange_id(tracking.exchange_id)
+            if held is not None:
+                ledger.record_order(held.to_dict(), exchange.name)
 
 
 async def _settle(
-    manager: Any,
+    exchange: Exchange,
     ledger: Ledger,
     order: Order,
     missing_since: dict[str, float],
@@ -97,9 +97,9 @@ async def _settle(
 ) -> None:
     is_known = ledger.tracking_of(order.id).exchange_id is not None
     try:
-        is_found = await settle(manager, ledger, order)
-    except UNANSWERED as error:
-        log.warning("order %s cannot be looked up: %s", order.id, type(error).__name__)
+        is_found = await settle(exchange, ledger, order)
+    except LookUpFailed as error:
+        log.warning("order %s cannot be looked up: %s", order.id, error)
         missing_since.pop(order.id, None)
         return
     now = time.monotonic()

@@ -16,11 +16,11 @@ from typing import Any
 from backend.bridge.ledger.bracket_state import siblings_of
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.order_state import OPEN_STATUSES
-from backend.bridge.octobot.conversion import last_price
+from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.exchange_errors import CommandOutcome, capture_outcome
+from backend.bridge.octobot.order import Create, OctoBotOrder
 from backend.bridge.octobot.patches.stop_restore import is_ours
 from backend.bridge.orders.brackets import chain_exits
-from backend.bridge.orders.execution import drop
 from backend.bridge.orders.factory import build, exchange_params
 from backend.errors import ApiError, ExchangeRateLimited, OrderStateUnknown
 from backend.ports.order_tracking import OrderTracking, Sending
@@ -44,13 +44,13 @@ class TriggeredStops:
 
     def __init__(
         self,
-        manager: Any,
+        exchange: Exchange,
         ledger: Ledger,
         cancel: Callable[[str], Awaitable[Order]],
         is_written_within: Callable[[float], Awaitable[bool]],
         keep: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
-        self._manager = manager
+        self._exchange = exchange
         self._ledger = ledger
         self._cancel = cancel
         self._is_written_within = is_written_within
@@ -65,25 +65,25 @@ class TriggeredStops:
         for order, tracking in self._triggered():
             if tracking.sending == "begun" and not tracking.exchange_id:
                 self._ledger.apply_event(order.id, "outcome_unknown")
-        create = self._manager.trader.create_order
+        self._exchange.orders.intercept_creation(self._create_watched)
 
-        async def create_attended(order: Any, *args: Any, **kwargs: Any) -> Any:
-            if not order.is_self_managed() or not is_ours(
-                order.exchange_creation_params, order.order_id
-            ):
-                return await create(order, *args, **kwargs)
-            made = asyncio.Event()
+    async def _create_watched(
+        self, order: OctoBotOrder, create: Create, *, loaded: bool
+    ) -> OctoBotOrder | None:
+        if not order.is_self_managed() or not is_ours(
+            order.exchange_creation_params, order.order_id
+        ):
+            return await create()
+        made = asyncio.Event()
 
-            async def trigger(*_: Any, **__: Any) -> None:
-                self._work(order.order_id, self._trigger(order, made))
+        async def trigger(*_: object, **__: object) -> None:
+            self._work(order.order_id, self._trigger(order, made))
 
-            order.on_fill = trigger
-            try:
-                return await create(order, *args, **kwargs)
-            finally:
-                made.set()
-
-        self._manager.trader.create_order = create_attended
+        order.on_fill = trigger
+        try:
+            return await create()
+        finally:
+            made.set()
 
     def send_due(self) -> None:
         """Send what has triggered and has not got to the exchange."""
@@ -97,7 +97,7 @@ class TriggeredStops:
         return [
             (order, tracking)
             for order, tracking in tracked
-            if tracking.sending is not None and order.exchange == self._manager.exchange_name
+            if tracking.sending is not None and order.exchange == self._exchange.name
         ]
 
     def _work(self, order_id: str, work: Coroutine[Any, Any, None]) -> None:
@@ -119,16 +119,15 @@ class TriggeredStops:
             self._at_work.add(order_id)
             self._keep(finish())
 
-    async def _trigger(self, instance: Any, made: asyncio.Event) -> None:
+    async def _trigger(self, held: OctoBotOrder, made: asyncio.Event) -> None:
         await made.wait()  # OctoBot may be in the middle of making it
-        orders = self._manager.exchange_personal_data.orders_manager
-        order_id = instance.order_id
-        if not orders.has_order(order_id) or not instance.is_open():
+        order_id = held.order_id
+        if self._exchange.orders.get(order_id) is None or not held.is_open():
             return  # a cancel was first
         if self._ledger.orders.get(order_id) is None:
-            self._ledger.record_order(instance.to_dict(), self._manager.exchange_name)
+            self._ledger.record_order(held.to_dict(), self._exchange.name)
         self._note(order_id, "due")
-        drop(self._manager, instance)
+        self._exchange.orders.drop(held)
         await self._send(order_id)
 
     async def _send(self, order_id: str) -> None:
@@ -173,27 +172,23 @@ class TriggeredStops:
             other.status not in OPEN_STATUSES for other in siblings_of(order, self._ledger.orders)
         )
 
-    async def _build(self, order: Order, quantity: Decimal) -> Any:
+    async def _build(self, order: Order, quantity: Decimal) -> OctoBotOrder | None:
         """Build what the exchange does know, or return None while there is no price at all."""
-        price = last_price(self._manager, order.symbol) or order.stop_price
+        price = self._exchange.price(order.symbol) or order.stop_price
         if price is None:
             return None
         kind = "limit" if order.type in _LIMIT_FORMS else "market"
         plain = {"type": kind, "stop_price": None, "quantity": quantity, "remaining": quantity}
-        instance = build(self._manager, order.model_copy(update=plain), price)
+        instance = build(self._exchange, order.model_copy(update=plain), price)
         exits = self._ledger.tracking_of(order.id).exits
-        await chain_exits(self._manager, instance, exits, self._ledger)
+        await chain_exits(self._exchange, instance, exits, self._ledger)
         return instance
 
-    async def _place(self, order: Order, instance: Any) -> None:
-        manager, created = self._manager, None
+    async def _place(self, order: Order, instance: OctoBotOrder) -> None:
+        exchange, created = self._exchange, None
         with capture_outcome() as failures:
             try:
-                created = await manager.trader.create_order(
-                    instance,
-                    params=exchange_params(manager, order),
-                    raise_all_creation_error=True,
-                )
+                created = await exchange.orders.place(instance, exchange_params(exchange, order))
             except Exception as error:  # what became of it is looked at below
                 log.warning("stop %s is not sent: %s", order.id, type(error).__name__)
         if created is None:
@@ -201,7 +196,7 @@ class TriggeredStops:
         else:
             self._ledger.bind(order.id, str(created.exchange_order_id))
             self._ledger.update(order, "accepted", self._ledger.tracking_of(order.id))
-            self._ledger.record_order(created.to_dict(), manager.exchange_name)
+            self._ledger.record_order(created.to_dict(), exchange.name)
 
     def _note_failure(self, order: Order, failures: CommandOutcome) -> None:
         """Enter a refusal only if the exchange spoke it; of all else it is asked.

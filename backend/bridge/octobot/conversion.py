@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from decimal import Decimal
-from itertools import islice
-from operator import itemgetter
 from typing import Any
 
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
@@ -18,9 +16,6 @@ from backend.schemas.orders import OrderType as Type
 from backend.schemas.trades import Trade
 
 ZERO = Decimal(0)
-_RECENT = 20
-_PRICE = Col.PRICE.value
-_executed_at = itemgetter(Col.TIMESTAMP.value)
 
 _TYPES: dict[str, Type] = {
     TradeOrderType.MARKET.value: "market",
@@ -211,15 +206,3 @@ def fee_from_dict(raw: dict[str, Any] | None) -> Fee | None:
 
 def _amount(value: Any) -> Decimal:
     return decimal_or_none(value) or ZERO
-
-
-def last_price(manager: Any, symbol: str) -> Decimal | None:
-    """Return the price of the newest public trade, else the mark price, else None.
-
-    OctoBot's mark price is a mean of recent trades: neither on the tick nor the newest.
-    """
-    data = manager.exchange_symbols_data.get_exchange_symbol_data(symbol)
-    trades = list(islice(reversed(data.recent_trades_manager.recent_trades), _RECENT))
-    if trades:
-        return decimal_or_none(max(trades, key=_executed_at)[_PRICE])
-    return decimal_or_none(data.prices_manager.mark_price)

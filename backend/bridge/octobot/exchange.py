@@ -45,19 +45,19 @@ class Exchange:
     """
 
     __slots__ = (
+        "_manager",
         "account",
         "id",
         "is_futures",
         "is_paper",
         "lookup",
-        "manager",
         "market",
         "name",
         "orders",
     )
 
     def __init__(self, manager: Any) -> None:
-        self.manager = manager
+        self._manager = manager
         self.id: str = manager.id
         self.name: str = manager.exchange_name
         self.is_futures: bool = manager.is_future
@@ -67,29 +67,26 @@ class Exchange:
         self.market = ExchangeMarket(manager)
         self.lookup = OrderLookUp(manager)
 
-    def __getattr__(self, name: str) -> Any:  # until every file speaks Exchange
-        return getattr(self.manager, name)
-
     @property
     def title(self) -> str:
         """The exchange's name as it writes it itself."""
-        return str(self.manager.exchange.connector.client.name or self.name)
+        return str(self._manager.exchange.connector.client.name or self.name)
 
     @property
     def is_ready(self) -> bool:
         """Whether OctoBot has finished connecting to the exchange."""
-        return bool(self.manager.is_ready)
+        return bool(self._manager.is_ready)
 
     @property
     def symbols(self) -> Sequence[str]:
         """The symbols that the bot follows, sorted."""
-        symbols: Sequence[str] = self.manager.exchange_config.traded_symbol_pairs
+        symbols: Sequence[str] = self._manager.exchange_config.traded_symbol_pairs
         return symbols
 
     @property
     def intervals(self) -> Sequence[str]:
         """The intervals of candles that the exchange offers."""
-        intervals: Sequence[str] = self.manager.client_time_frames
+        intervals: Sequence[str] = self._manager.client_time_frames
         return intervals
 
     def price(self, symbol: str) -> Decimal | None:
@@ -98,17 +95,21 @@ class Exchange:
 
     def rules(self, symbol: str) -> Market:
         """Return the exchange's trading rules for a symbol."""
-        return read_rules(self.manager, symbol)
+        return read_rules(self._manager, symbol)
 
     async def consume(self, channel: Channel, callback: Callable[..., Awaitable[None]]) -> None:
         """Have a channel call `callback` with its keywords; it ends with the run of the bot."""
         source = exchange_channel.get_chan(channel.value, self.id)
         await source.new_consumer(callback, priority_level=OPTIONAL_PRIORITY)
 
+    def patch(self, patch: Callable[[Any], None]) -> None:
+        """Apply a change of OctoBot's behavior: a function of its exchange manager."""
+        patch(self._manager)
+
     def count_errors(self, counters: Counters) -> None:
         """Count the errors that the exchange's client raises when it reads."""
-        count_failures(self.manager, counters)
+        count_failures(self._manager, counters)
 
     def watch_commands(self, counters: Counters) -> None:
         """Count the errors of commands as well, and show each outcome to `capture_outcome`."""
-        note_failures(self.manager, counters)
+        note_failures(self._manager, counters)

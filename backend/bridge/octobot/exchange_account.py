@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import ccxt
 import octobot_trading.api as trading_api
 import octobot_trading.errors as trading_errors
-from octobot_trading.enums import MarginType, PositionSide
+from octobot_trading.enums import ExchangeConstantsPositionColumns, MarginType, PositionSide
 
 from backend.accounting.contract_position import ContractPosition, MarginMode
 from backend.accounting.decimals import ZERO
 from backend.bridge.octobot.conversion import decimal_or_none, utc
+from backend.bridge.octobot.order import OctoBotOrder
 from backend.errors import BridgeError, ExchangeRefused, ExchangeUnreachable, LeverageOutOfRange
 from backend.schemas.portfolio import Balance
 from backend.schemas.positions import Position
@@ -91,6 +92,14 @@ class ExchangeAccount:
         self._portfolio_manager.portfolio.reset()
         self._portfolio_manager.set_forced_portfolio_initial_config(dict(balances))
         self._portfolio_manager.apply_forced_portfolio()
+
+    def affords_change(self, order: OctoBotOrder, quantity: Decimal, price: Decimal) -> bool:
+        """Return whether a paper margin account has what an open order would need when amended."""
+        return bool(self._portfolio_manager.portfolio.affords_change(order, quantity, price))
+
+    def covers(self, order: OctoBotOrder, price: Decimal) -> bool:
+        """Return whether a paper margin account has what an order needs to fill at a price."""
+        return bool(self._portfolio_manager.portfolio.covers(order, price))
 
     # ---- positions
 
@@ -189,6 +198,44 @@ class ExchangeAccount:
 
         self._manager.trader.set_leverage = set_leverage
         self._manager.trader.set_margin_type = set_margin_type
+
+    # ---- a simulated futures account
+
+    @property
+    def portfolio(self) -> object:
+        """OctoBot's portfolio, or the one that replaced it."""
+        found: object = self._portfolio_manager.portfolio
+        return found
+
+    def replace_portfolio(self, portfolio: Any) -> None:
+        """Put a portfolio of another class in the place of OctoBot's, with its assets."""
+        portfolio.portfolio = self._portfolio_manager.portfolio.portfolio
+        self._portfolio_manager.portfolio = portfolio
+
+    def positions(self) -> Iterable[object]:
+        """Return OctoBot's positions, or those that replaced them."""
+        found: Iterable[object] = self._personal.positions_manager.positions.values()
+        return found
+
+    async def replace_position(
+        self,
+        symbol: str,
+        create: Callable[[Any, Any], Any],
+        *,
+        max_leverage: Decimal,
+        maintenance_rate: Decimal,
+    ) -> None:
+        """Put a position of another class in the place of OctoBot's of a contract.
+
+        `create` makes it of OctoBot's trader and contract, whose limits are set first.
+        """
+        contract = self._manager.exchange.get_pair_future_contract(symbol)
+        contract.maximum_leverage = max_leverage
+        contract.maintenance_margin_rate = maintenance_rate
+        position = create(self._manager.trader, contract)
+        position.update_from_raw({ExchangeConstantsPositionColumns.SYMBOL.value: symbol})
+        self._personal.positions_manager.add_position(position)
+        await position.initialize()
 
     def is_inverse(self, symbol: str) -> bool:
         """Return whether a contract settles in its base asset."""

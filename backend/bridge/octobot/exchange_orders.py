@@ -216,8 +216,8 @@ class ExchangeOrders:
         reduce_only: bool = False,
     ) -> None:
         """Change an open order. Raises `OrderNotOpen`, and what `place` raises."""
-        try:
-            with translate_order_errors(order.symbol, order.side.value):
+        with translate_order_errors(order.symbol, order.side.value):
+            try:
                 await self._trader.edit_order(
                     order,
                     edited_quantity=quantity,
@@ -225,8 +225,8 @@ class ExchangeOrders:
                     edited_stop_price=stop_price,
                     params=_REDUCE_ONLY.copy() if reduce_only else None,
                 )
-        except trading_errors.OrderEditError:
-            raise OrderNotOpen("the order cannot be changed any more") from None
+            except trading_errors.OrderEditError:
+                raise OrderNotOpen("the order cannot be changed any more") from None
 
     async def cancel(self, order: OctoBotOrder) -> bool:
         """Cancel an order; return False when OctoBot could not.

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
-
-import octobot_trading.errors as trading_errors
 
 from backend.bridge.context import BotContext
 from backend.bridge.octobot.conversion import ZERO
+from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.exchange_errors import capture_outcome
-from backend.bridge.octobot.order_errors import translate_order_errors
-from backend.bridge.octobot.patches.futures_trader import REDUCING
+from backend.bridge.octobot.order import OctoBotOrder
 from backend.bridge.orders.execution import IN_DOUBT, OrderExecution
 from backend.bridge.orders.factory import is_marketable, octobot_price
 from backend.bridge.orders.preview import expected_fee
-from backend.bridge.orders.validation import price_of, refusals
+from backend.bridge.orders.validation import refusals
 from backend.errors import (
     FieldError,
     InsufficientFunds,
@@ -35,51 +32,52 @@ async def change_order(
     order = await execution.open_order(order_id)
     if order.status == "unknown":
         raise OrderStateUnknown("what became of the order is not known yet")
-    manager = context.runner.exchange(order.exchange)
+    exchange = context.runner.exchange(order.exchange)
     asked = _as_asked(order, change)
-    price = await price_of(manager, order.symbol)
-    broken = [*context.pre_trade.broken_by_change(asked, price), *refusals(manager, asked, price)]
+    price = await exchange.market.wait_for_price(order.symbol)
+    broken = [*context.pre_trade.broken_by_change(asked, price), *refusals(exchange, asked, price)]
     if broken:
         raise broken[0]
     _check_taker(asked, price)
-    instance = execution.instance_of(order)
-    if instance is None or not instance.can_be_edited():
+    held = execution.held_order(order)
+    if held is None or not held.can_be_edited():
         raise OrderNotOpen("the order cannot be changed any more")
-    if manager.is_trader_simulated:
-        _check_funds(manager, instance, order, asked)
-    exchange_id = instance.exchange_order_id
-    if not manager.is_trader_simulated and not instance.is_self_managed():
+    if exchange.is_paper:
+        _check_funds(exchange, held, order, asked)
+    exchange_id = held.exchange_order_id
+    if not exchange.is_paper and not held.is_self_managed():
         execution.note_edit(order_id)
     try:
-        await _edit(manager, instance, order, asked, price)
+        await _amend(exchange, held, order, asked, price)
     except IN_DOUBT:
-        if not manager.is_trader_simulated:
+        if not exchange.is_paper:
             await execution.look_again(order_id)
         raise
-    method = "edited" if instance.exchange_order_id == exchange_id else "replaced"
-    execution.note_change(order_id, asked, instance)
+    method = "edited" if held.exchange_order_id == exchange_id else "replaced"
+    execution.note_change(order_id, asked, held)
     # a cancel that raced this may have left the order in doubt
     return ChangedOrder.model_validate(
         {"order": await execution.settled(order_id), "method": method}
     )
 
 
-async def _edit(manager: Any, instance: Any, order: Order, asked: NewOrder, price: Decimal) -> None:
-    with capture_outcome() as failures:
+async def _amend(
+    exchange: Exchange, held: OctoBotOrder, order: Order, asked: NewOrder, price: Decimal
+) -> None:
+    with capture_outcome() as outcome:
         try:
-            with translate_order_errors(order.symbol, order.side):
-                await manager.trader.edit_order(
-                    instance,
-                    edited_quantity=asked.quantity,
-                    edited_price=octobot_price(manager, asked, price),
-                    edited_stop_price=asked.stop_price,
-                    params=dict(REDUCING) if order.reduce_only else None,
-                )
-        except trading_errors.OrderEditError:
-            raise OrderNotOpen("the order cannot be changed any more") from None
-        except Exception as error:  # raised again, by its true name if that was heard
+            await exchange.orders.amend(
+                held,
+                quantity=asked.quantity,
+                price=octobot_price(exchange, asked, price),
+                stop_price=asked.stop_price,
+                reduce_only=order.reduce_only,
+            )
+        except OrderNotOpen:
+            raise
+        except Exception as error:  # raised again, as the client's error if there was one
             # what the exchange raised, OctoBot turns into None and then stumbles over it
-            raise failures.as_error() or error from None
+            raise outcome.as_error() or error from None
 
 
 def _as_asked(order: Order, change: OrderChange) -> NewOrder:
@@ -103,26 +101,25 @@ def _check_taker(asked: NewOrder, price: Decimal) -> None:
         raise PriceWouldTakeAtOnce("price: the market is there already; cancel and place anew")
 
 
-def _check_funds(manager: Any, instance: Any, order: Order, asked: NewOrder) -> None:
+def _check_funds(exchange: Exchange, held: OctoBotOrder, order: Order, asked: NewOrder) -> None:
     if order.type != "limit" or order.price is None or asked.price is None:
         return
     base, quote = order.symbol.split(":")[0].split("/")
-    portfolio = manager.exchange_personal_data.portfolio_manager.portfolio
-    if manager.is_future:
-        if not portfolio.affords_change(instance, asked.quantity, asked.price):
+    if exchange.is_futures:
+        if not exchange.account.affords_change(held, asked.quantity, asked.price):
             raise InsufficientFunds(f"not enough {quote} available for this change")
         return
     if order.side == "sell":
         more, asset = asked.quantity - order.quantity, base
     else:
-        more = _locked(manager, asked, asked.quantity, asked.price) - _locked(
-            manager, asked, order.quantity, order.price
+        more = _locked(exchange, asked, asked.quantity, asked.price) - _locked(
+            exchange, asked, order.quantity, order.price
         )
         asset = quote
-    if more > portfolio.get_currency_portfolio(asset).available:
+    if more > exchange.account.available(asset):
         raise InsufficientFunds(f"not enough {asset} available for this change")
 
 
-def _locked(manager: Any, asked: NewOrder, quantity: Decimal, price: Decimal) -> Decimal:
-    fee = expected_fee(manager, asked, quantity, price)
+def _locked(exchange: Exchange, asked: NewOrder, quantity: Decimal, price: Decimal) -> Decimal:
+    fee = expected_fee(exchange, asked, quantity, price)
     return quantity * price + (fee.cost if fee is not None else ZERO)

@@ -5,34 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
-
-import octobot_trading.personal_data as personal_data
 
 from backend.bridge.ledger.ledger import Ledger
+from backend.bridge.octobot.exchange import Exchange
+from backend.bridge.octobot.order import OctoBotOrder
 from backend.bridge.orders.factory import build, exchange_params
 from backend.bridge.orders.oco import oco_group_of
 from backend.ports.order_tracking import OrderTracking
 from backend.schemas.orders import Order
 
 
-async def chain_exits(manager: Any, entry: Any, exits: Sequence[Order], ledger: Ledger) -> None:
+async def chain_exits(
+    exchange: Exchange, entry: OctoBotOrder, exits: Sequence[Order], ledger: Ledger
+) -> None:
     """Have OctoBot place the exits when the entry fills; one cancels the other."""
     if not exits:
         return
     entry_id = exits[0].parent_order_id or entry.order_id
-    group = oco_group_of(manager, ledger, entry_id)
+    group = oco_group_of(exchange, ledger, entry_id)
     for order in exits:
         # what the market makes of it is to be seen when the entry has filled, not now
-        instance = build(manager, order, entry.created_last_price, resting=True)
-        instance.update_price_if_outdated = _keep_price
-        instance.add_to_order_group(group)
+        built = build(exchange, order, entry.created_last_price, resting=True)
+        built.update_price_if_outdated = _keep_price
+        built.add_to_order_group(group)
         ledger.expect(order, OrderTracking(group=entry_id))
         # an exit sells what the entry brought: its fee may have taken a part
-        await manager.trader.chain_order(
-            entry, instance, update_with_triggering_order_fees=True, is_bundled=False
-        )
-        instance.exchange_creation_params = exchange_params(manager, order)
+        await exchange.orders.chain(entry, built)
+        built.exchange_creation_params = exchange_params(exchange, order)
 
 
 async def _keep_price() -> None:
@@ -47,7 +46,7 @@ def tracking_for(order: Order, exits: Sequence[Order], price: Decimal) -> OrderT
     return OrderTracking(exits=tuple(exits), trailing_distance=distance)
 
 
-def less_fee(manager: Any, ledger: Ledger, order: Order) -> Order:
+def less_fee(exchange: Exchange, ledger: Ledger, order: Order) -> Order:
     """Shrink an exit by what its entry's fee took, as OctoBot does when the entry fills."""
     base = order.symbol.split("/")[0]
     fees = [
@@ -59,13 +58,12 @@ def less_fee(manager: Any, ledger: Ledger, order: Order) -> Order:
     ]
     if not fees:
         return order
-    rules = manager.exchange.get_market_status(order.symbol, with_fixer=False)
-    quantity = personal_data.decimal_adapt_quantity(rules, order.quantity - sum(fees))
+    quantity = exchange.orders.adapt_quantity(order.symbol, order.quantity - sum(fees))
     return order.model_copy(update={"quantity": quantity, "remaining": quantity})
 
 
 def resize_exits(
-    ledger: Ledger, tracking: OrderTracking, quantity: Decimal, entry: Any
+    ledger: Ledger, tracking: OrderTracking, quantity: Decimal, entry: OctoBotOrder
 ) -> OrderTracking:
     """Give the exits of an entry the quantity that it will fill now; return its new tracking."""
     if not tracking.exits:

@@ -6,19 +6,18 @@ import asyncio
 import contextlib
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
-
-import octobot_trading.errors as trading_errors
 
 from backend.bridge.context import BotContext
 from backend.bridge.ledger.history import Entry
 from backend.bridge.ledger.order_state import OPEN_STATUSES
+from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.exchange_errors import capture_outcome
-from backend.bridge.octobot.order_errors import NO_ANSWER, translate_order_errors
+from backend.bridge.octobot.order import OctoBotOrder
+from backend.bridge.octobot.order_lookup import LookUpFailed
 from backend.bridge.orders.brackets import chain_exits, resize_exits, tracking_for
 from backend.bridge.orders.factory import build, exchange_params, exits_of, new_order
-from backend.bridge.orders.lookup import UNANSWERED, settle
-from backend.bridge.orders.validation import price_of, refusals
+from backend.bridge.orders.lookup import settle
+from backend.bridge.orders.validation import refusals
 from backend.errors import (
     BridgeError,
     ExchangeRefused,
@@ -36,10 +35,6 @@ _END_LOOKS = 50
 _END_LOOK_S = 0.01
 IN_DOUBT = (OrderStateUnknown, OrderNotOpen)
 """What says that an order at the exchange may be another than the one that the ledger has."""
-_UNSETTLED = (
-    trading_errors.UnexpectedExchangeSideOrderStateError,
-    trading_errors.OrderNotFoundOnCancelError,
-)
 
 
 class OrderExecution:
@@ -57,23 +52,25 @@ class OrderExecution:
             return await self._admit(asked, order_id)
 
     async def _admit(self, asked: NewOrder, order_id: str) -> Order:
-        manager = self._runner.exchange(asked.exchange)
-        price = await price_of(manager, asked.symbol)
+        exchange = self._runner.exchange(asked.exchange)
+        price = await exchange.market.wait_for_price(asked.symbol)
         with self._pre_trade.check(asked, price, order_id):
             if self._runner.status.state == "paused" and not asked.reduce_only:
                 raise TradingPaused("resume the bot to place orders")
-            broken = refusals(manager, asked, price)
+            broken = refusals(exchange, asked, price)
             if broken:
                 raise broken[0]
-            return await self._place(manager, asked, order_id, price)
+            return await self._place(exchange, asked, order_id, price)
 
-    async def _place(self, manager: Any, asked: NewOrder, order_id: str, price: Decimal) -> Order:
-        entry = new_order(asked, order_id, manager.exchange_name)
+    async def _place(
+        self, exchange: Exchange, asked: NewOrder, order_id: str, price: Decimal
+    ) -> Order:
+        entry = new_order(asked, order_id, exchange.name)
         exits = exits_of(asked, entry)
-        instance = build(manager, entry, price)
-        await chain_exits(manager, instance, exits, self._ledger)
+        built = build(exchange, entry, price)
+        await chain_exits(exchange, built, exits, self._ledger)
         try:
-            await self._submit(manager, instance, entry, tracking_for(entry, exits, price))
+            await self._submit(exchange, built, entry, tracking_for(entry, exits, price))
         except BridgeError:
             for order in exits:
                 self._ledger.forget(order.id)
@@ -86,12 +83,11 @@ class OrderExecution:
         if self._ledger.is_unsent(order_id):
             self._ledger.apply_event(order_id, "withdrawn")
             return self.known(order_id).item
-        manager, refusal = self._runner.exchange(order.exchange), None
-        instance = self.instance_of(order)
-        if instance is not None:
-            with contextlib.suppress(*_UNSETTLED):  # it ended before: the ledger says how
-                refusal = await self._cancel_at(manager, instance)
-            self._ledger.record_order(instance.to_dict(), manager.exchange_name)
+        exchange, refusal = self._runner.exchange(order.exchange), None
+        held = self.held_order(order)
+        if held is not None:
+            refusal = await _cancel_at(exchange, held)
+            self._ledger.record_order(held.to_dict(), exchange.name)
             self._portfolios.outdate()
             if isinstance(refusal, IN_DOUBT):
                 self._ledger.apply_event(order_id, "outcome_unknown")
@@ -123,7 +119,7 @@ class OrderExecution:
         """Return an order, without a doubt if the exchange answers."""
         order = self.known(order_id).item
         if order.status == "unknown":
-            with contextlib.suppress(*UNANSWERED):
+            with contextlib.suppress(LookUpFailed):
                 await settle(self._runner.exchange(order.exchange), self._ledger, order)
         return self.known(order_id).item
 
@@ -134,26 +130,19 @@ class OrderExecution:
             raise OrderNotFound("no order has this id")
         return entry
 
-    def instance_of(self, order: Order) -> Any:
+    def held_order(self, order: Order) -> OctoBotOrder | None:
         """Return the OctoBot order that an open order of ours is, or None."""
-        orders = self._runner.exchange(order.exchange).exchange_personal_data.orders_manager
-        with contextlib.suppress(KeyError):
-            return orders.get_order(order.id)
-        exchange_id = self._ledger.tracking_of(order.id).exchange_id
-        with contextlib.suppress(KeyError):
-            return orders.get_order(None, exchange_order_id=exchange_id) if exchange_id else None
-        return None
+        orders = self._runner.exchange(order.exchange).orders
+        return orders.find(order.id, self._ledger.tracking_of(order.id).exchange_id)
 
     def note_edit(self, order_id: str) -> None:
         """Note that an order at an exchange is about to be changed."""
         self._ledger.mark_edited(order_id)
 
-    def note_change(self, order_id: str, asked: NewOrder, instance: Any) -> None:
+    def note_change(self, order_id: str, asked: NewOrder, held: OctoBotOrder) -> None:
         """Enter an order's new quantity and prices into the ledger."""
         order = self.known(order_id).item
-        tracking = replace(
-            self._ledger.tracking_of(order_id), exchange_id=instance.exchange_order_id
-        )
+        tracking = replace(self._ledger.tracking_of(order_id), exchange_id=held.exchange_order_id)
         self._portfolios.outdate()
         self._ledger.update(
             order.model_copy(
@@ -166,7 +155,7 @@ class OrderExecution:
                 }
             ),
             "amended",
-            resize_exits(self._ledger, tracking, asked.quantity, instance),
+            resize_exits(self._ledger, tracking, asked.quantity, held),
         )
 
     async def _ended(self, order_id: str) -> Order:
@@ -177,57 +166,43 @@ class OrderExecution:
             await asyncio.sleep(_END_LOOK_S)
         return self.known(order_id).item
 
-    async def _cancel_at(self, manager: Any, instance: Any) -> BridgeError | None:
-        """Cancel an order, or return why the exchange did not."""
-        with capture_outcome() as failures:
-            try:
-                canceled = await manager.trader.cancel_order(instance)
-            except trading_errors.OrderCancelError:
-                canceled = False
-            except trading_errors.OctoBotExchangeError:
-                return failures.as_error() or ExchangeUnreachable(NO_ANSWER)
-        return None if canceled else failures.as_error()
-
     async def _submit(
-        self, manager: Any, instance: Any, order: Order, tracking: OrderTracking
+        self, exchange: Exchange, built: OctoBotOrder, order: Order, tracking: OrderTracking
     ) -> None:
         self._ledger.expect(order, tracking)
         try:
-            created = await self._create(manager, instance, order)
+            created = await self._create(exchange, built, order)
         except OrderStateUnknown:
             exchange_id = self._ledger.tracking_of(order.id).exchange_id
             tracking = replace(tracking, exchange_id=exchange_id)
             self._ledger.create(order, tracking, "outcome_unknown")
             raise
         except BridgeError:
-            drop(manager, instance)
+            exchange.orders.drop(built)
             raise
         else:
-            self._ledger.record_order(created.to_dict(), manager.exchange_name)
+            self._ledger.record_order(created.to_dict(), exchange.name)
         finally:
             self._ledger.forget(order.id)
             self._portfolios.outdate()
 
-    async def _create(self, manager: Any, instance: Any, order: Order) -> Any:
-        with capture_outcome() as failures:
+    async def _create(self, exchange: Exchange, built: OctoBotOrder, order: Order) -> OctoBotOrder:
+        with capture_outcome() as outcome:
             try:
-                with translate_order_errors(order.symbol, order.side):
-                    created = await manager.trader.create_order(
-                        instance,
-                        params=exchange_params(manager, order),
-                        raise_all_creation_error=True,
-                    )
-                if created is None:
-                    raise ExchangeRefused("the exchange refused the order")
-            except Exception as error:  # raised again, by its true name if that was heard
-                if failures.taken_as is not None:
-                    self._ledger.bind(order.id, failures.taken_as)
-                raise failures.as_error() or error from None
-        return created
+                return await exchange.orders.place(built, exchange_params(exchange, order))
+            except Exception as error:  # raised again, as the client's error if there was one
+                if outcome.taken_as is not None:
+                    self._ledger.bind(order.id, outcome.taken_as)
+                raise outcome.as_error() or error from None
 
 
-def drop(manager: Any, instance: Any) -> None:
-    """Take a refused order out of the bot's books, should OctoBot have left it there."""
-    orders = manager.exchange_personal_data.orders_manager
-    if orders.has_order(instance.order_id):
-        orders.remove_order_instance(instance)
+async def _cancel_at(exchange: Exchange, held: OctoBotOrder) -> BridgeError | None:
+    """Cancel an order; return why the exchange did not, None if it did or the order had ended."""
+    with capture_outcome() as outcome:
+        try:
+            canceled = await exchange.orders.cancel(held)
+        except OrderNotOpen:  # the ledger says how it ended
+            return None
+        except ExchangeUnreachable as error:
+            return outcome.as_error() or error
+    return None if canceled else outcome.as_error()

@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import octobot_trading.personal_data as personal_data
-from octobot_trading.enums import TradeOrderSide, TraderOrderType
-
 from backend.accounting.balances import is_contract
 from backend.bridge.octobot.conversion import ZERO
+from backend.bridge.octobot.exchange import Exchange
+from backend.bridge.octobot.exchange_orders import OrderKind
+from backend.bridge.octobot.order import OctoBotOrder
 from backend.schemas.common import utc_now
 from backend.schemas.orders import NewOrder, Order
 
-PRICE_TIMEOUT_S = 5
 # A stop triggers when the price rises to it for these, and when it falls to it for the others.
 TRIGGERS_ABOVE = {
     ("stop_loss", "buy"),
@@ -36,7 +35,9 @@ def is_marketable(side: str, limit: Decimal, price: Decimal) -> bool:
     return limit >= price if side == "buy" else limit <= price
 
 
-def build(manager: Any, order: Order, price: Decimal, *, resting: bool = False) -> Any:
+def build(
+    exchange: Exchange, order: Order, price: Decimal, *, resting: bool = False
+) -> OctoBotOrder:
     """Build the OctoBot order, not yet placed, under the id of ours.
 
     `resting` puts a limit order on the book wherever the market stands.
@@ -47,35 +48,23 @@ def build(manager: Any, order: Order, price: Decimal, *, resting: bool = False) 
     )
     # OctoBot's simulator fills a limit order that crosses the market at its limit
     # price; an exchange fills it at the market's.
-    as_market = order.type == "market" or (at_once and manager.is_trader_simulated)
-    instance = personal_data.create_order_instance(
-        manager.trader,
-        TraderOrderType.BUY_MARKET
-        if as_market and order.side == "buy"
-        else TraderOrderType.SELL_MARKET
-        if as_market
-        else _kind(manager, order),
-        order.symbol,
-        price,
-        order.quantity,
-        price=price if as_market else octobot_price(manager, order, price),
-        stop_price=order.stop_price or ZERO,
-        order_id=order.id,
-        side=TradeOrderSide(order.side) if order.stop_price is not None else None,
-        tag=order.tag,
-        reduce_only=order.reduce_only,
-        # OctoBot has the limit forms trigger below, buys as well
+    as_market = order.type == "market" or (at_once and exchange.is_paper)
+    built = exchange.orders.build(
+        order,
+        "market" if as_market else _kind(exchange, order),
+        market_price=price,
+        price=price if as_market else octobot_price(exchange, order, price),
         trigger_above=(order.type, order.side) in TRIGGERS_ABOVE
-        if _is_watched_here(manager, order)
+        if _is_watched_here(exchange, order)
         else None,
     )
-    instance.exchange_creation_params = exchange_params(manager, order)
-    return instance
+    built.exchange_creation_params = exchange_params(exchange, order)
+    return built
 
 
-def exchange_params(manager: Any, order: Order) -> dict[str, Any]:
-    """Give real exchanges our id, so that the order can be found when an answer is lost."""
-    return {} if manager.is_trader_simulated else {"clientOrderId": order.id}
+def exchange_params(exchange: Exchange, order: Order) -> dict[str, Any]:
+    """Return the parameter by which a real exchange learns our id: it finds an order by it."""
+    return {} if exchange.is_paper else {"clientOrderId": order.id}
 
 
 def new_order(asked: NewOrder, order_id: str, exchange: str) -> Order:
@@ -127,32 +116,24 @@ def _order(order_id: str, exchange: str, fields: Mapping[str, Any]) -> Order:
     )
 
 
-def _kind(manager: Any, order: Order | NewOrder) -> TraderOrderType:
-    if order.type == "limit":
-        buy = order.side == "buy"
-        return TraderOrderType.BUY_LIMIT if buy else TraderOrderType.SELL_LIMIT
-    if manager.is_trader_simulated:
-        # the limit forms are ours: see paper.py
-        is_stop = order.type in _STOPS
-        return TraderOrderType.STOP_LOSS if is_stop else TraderOrderType.TAKE_PROFIT
-    return {
-        "stop_loss": TraderOrderType.STOP_LOSS,
-        "stop_limit": TraderOrderType.STOP_LOSS_LIMIT,
-        "trailing_stop": TraderOrderType.STOP_LOSS,
-        "take_profit": TraderOrderType.TAKE_PROFIT,
-        "take_profit_limit": TraderOrderType.TAKE_PROFIT_LIMIT,
-    }[order.type]
+def _kind(exchange: Exchange, order: Order | NewOrder) -> OrderKind:
+    """Return the OctoBot order type of an order that does not go to the market at once."""
+    if exchange.is_paper and order.type != "limit":
+        # the limit forms are ours: see paper/spot_simulator.py
+        return "stop_loss" if order.type in _STOPS else "take_profit"
+    # OctoBot has no trailing stop of its own that we use: ours is a stop that we move
+    return "stop_loss" if order.type == "trailing_stop" else order.type
 
 
-def octobot_price(manager: Any, order: Order | NewOrder, price: Decimal) -> Decimal:
+def octobot_price(exchange: Exchange, order: Order | NewOrder, price: Decimal) -> Decimal:
     """Return what OctoBot takes for an order's price, at this one of the market."""
-    if manager.is_trader_simulated or _is_watched_here(manager, order):
+    if exchange.is_paper or _is_watched_here(exchange, order):
         return order.stop_price or order.price or price
     return order.price or order.stop_price or price
 
 
-def _is_watched_here(manager: Any, order: Order | NewOrder) -> bool:
+def _is_watched_here(exchange: Exchange, order: Order | NewOrder) -> bool:
     """Tell whether a real exchange lacks such an order, so that OctoBot waits for its price."""
-    if manager.is_trader_simulated or order.stop_price is None:
+    if exchange.is_paper or order.stop_price is None:
         return False
-    return not manager.exchange.is_supported_order_type(_kind(manager, order))
+    return not exchange.orders.supports(_kind(exchange, order), order.side)

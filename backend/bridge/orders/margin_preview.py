@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
-
-from octobot_trading.enums import PositionSide
 
 from backend.accounting.balances import assets_of
-from backend.accounting.contract_position import ContractPosition, initial_margin
+from backend.accounting.contract_position import initial_margin
 from backend.accounting.decimals import ZERO
+from backend.bridge.octobot.exchange import Exchange
 from backend.schemas.common import utc_now
 from backend.schemas.order_commands import FundsAfter
 from backend.schemas.orders import Fee, NewOrder
 
 
 def margin_funds(
-    manager: Any, asked: NewOrder, quantity: Decimal, cost: Decimal, fee: Fee | None
+    exchange: Exchange, asked: NewOrder, quantity: Decimal, cost: Decimal, fee: Fee | None
 ) -> list[FundsAfter]:
     """Return the margin that is available now, with the order placed, and with it filled.
 
     What is opened takes margin, what is closed gives its margin and its gain back.
     """
     _, quote = assets_of(asked.symbol)
-    available = manager.exchange_personal_data.portfolio_manager.portfolio.get_currency_portfolio(
-        quote
-    ).available
-    position = _position_of(manager, asked.symbol)
+    available = exchange.account.available(quote)
+    position = exchange.account.contract_position(asked.symbol)
     signed = quantity if asked.side == "buy" else -quantity
     paid = ZERO if fee is None else fee.cost
     steps = position.apply_fill(signed, cost, paid, utc_now()) if quantity else []
@@ -43,15 +39,3 @@ def margin_funds(
             after_filling=available + change + position.margin - after.margin,
         )
     ]
-
-
-def _position_of(manager: Any, symbol: str) -> ContractPosition:
-    """Return a position as OctoBot has it, in paper and in real trading."""
-    held = manager.exchange_personal_data.positions_manager.get_symbol_position(
-        symbol, PositionSide.BOTH
-    )
-    return ContractPosition(
-        quantity=held.size,
-        cost=abs(held.size) * held.entry_price,
-        leverage=held.symbol_contract.current_leverage,
-    )

@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
-from typing import Any
-
-from octobot_trading.enums import TraderOrderType
 
 from backend.bridge.context import BotContext
-from backend.bridge.octobot.conversion import ZERO, decimal_or_none
-from backend.bridge.octobot.trading_rules import read_rules
+from backend.bridge.octobot.conversion import ZERO
+from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.orders.factory import is_marketable
 from backend.bridge.orders.margin_preview import margin_funds
-from backend.bridge.orders.validation import price_of, refusals
+from backend.bridge.orders.validation import refusals
 from backend.errors import InsufficientFunds, OrderRefused
 from backend.schemas.order_commands import FundsAfter, OrderPreview, Refusal
-from backend.schemas.orders import Fee, NewOrder
+from backend.schemas.orders import Fee, NewOrder, Side
 
 _MARKET_STOPS = frozenset({"stop_loss", "take_profit", "trailing_stop"})
 
 
 async def preview_order(context: BotContext, asked: NewOrder) -> OrderPreview:
     """Round, price and check an order against rules, limits and funds; on the bot's loop."""
-    manager = context.runner.exchange(asked.exchange)
-    price = await price_of(manager, asked.symbol)
-    rules = read_rules(manager, asked.symbol)
+    exchange = context.runner.exchange(asked.exchange)
+    price = await exchange.market.wait_for_price(asked.symbol)
+    rules = exchange.rules(asked.symbol)
     quantity = _rounded(asked.quantity, rules.quantity_step, ROUND_DOWN)
     fill_price = _rounded(_fill_price(asked, price), rules.price_step, ROUND_HALF_EVEN)
-    fee = expected_fee(manager, asked, quantity, fill_price)
+    fee = expected_fee(exchange, asked, quantity, fill_price)
     cost = quantity * fill_price
-    funds_after = margin_funds if manager.is_future else _funds
-    funds = funds_after(manager, asked, quantity, cost, fee)
+    funds_after = margin_funds if exchange.is_futures else _funds
+    funds = funds_after(exchange, asked, quantity, cost, fee)
     broken: list[OrderRefused] = [
         *context.pre_trade.broken(asked, price),
-        *refusals(manager, asked, price),
+        *refusals(exchange, asked, price),
     ]
     if any(row.after_filling < ZERO for row in funds):
         broken.append(InsufficientFunds("not enough available for this order"))
@@ -48,17 +45,17 @@ async def preview_order(context: BotContext, asked: NewOrder) -> OrderPreview:
     )
 
 
-def expected_fee(manager: Any, asked: NewOrder, quantity: Decimal, price: Decimal) -> Fee | None:
+def expected_fee(
+    exchange: Exchange, asked: NewOrder, quantity: Decimal, price: Decimal
+) -> Fee | None:
     """Return the fee that OctoBot expects for a fill at this price."""
     resting = asked.type == "limit" and asked.price is not None and asked.price != price
     # OctoBot reads the side, and so the fee's currency, off the type: its stops all sell
     buys = asked.side == "buy" and asked.type not in _MARKET_STOPS
-    kind = TraderOrderType.BUY_LIMIT if buys else TraderOrderType.SELL_LIMIT
-    raw = manager.exchange.get_trade_fee(
-        asked.symbol, kind, quantity, price, "maker" if resting else "taker"
+    side: Side = "buy" if buys else "sell"
+    return exchange.orders.expected_fee(
+        asked.symbol, "limit", side, quantity, price, is_maker=resting
     )
-    cost = decimal_or_none(raw.get("cost"))
-    return None if cost is None else Fee(cost=cost, currency=raw["currency"])
 
 
 def _fill_price(asked: NewOrder, price: Decimal) -> Decimal:
@@ -70,7 +67,7 @@ def _fill_price(asked: NewOrder, price: Decimal) -> Decimal:
 
 
 def _funds(
-    manager: Any, asked: NewOrder, quantity: Decimal, cost: Decimal, fee: Fee | None
+    exchange: Exchange, asked: NewOrder, quantity: Decimal, cost: Decimal, fee: Fee | None
 ) -> list[FundsAfter]:
     base, quote = asked.symbol.split(":")[0].split("/")
     sign = 1 if asked.side == "buy" else -1
@@ -78,10 +75,9 @@ def _funds(
     if fee is not None:
         filled[fee.currency] = filled.get(fee.currency, ZERO) - fee.cost
     locks = asked.type in ("market", "limit")
-    portfolio = manager.exchange_personal_data.portfolio_manager.portfolio
     rows = []
     for asset, change in filled.items():
-        available = portfolio.get_currency_portfolio(asset).available
+        available = exchange.account.available(asset)
         placed = available + (min(change, ZERO) if locks else ZERO)
         rows.append(
             FundsAfter(

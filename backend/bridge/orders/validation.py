@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
-import octobot_trading.errors as trading_errors
-import octobot_trading.personal_data as personal_data
-from octobot_trading.enums import PositionSide
-
-from backend.bridge.octobot.conversion import last_price
-from backend.bridge.octobot.trading_rules import check_cost, check_price, check_quantity, read_rules
-from backend.bridge.orders.factory import PRICE_TIMEOUT_S, TRIGGERS_ABOVE
+from backend.bridge.octobot.exchange import Exchange
+from backend.bridge.octobot.trading_rules import check_cost, check_price, check_quantity
+from backend.bridge.orders.factory import TRIGGERS_ABOVE
 from backend.errors import (
-    BotNotReady,
-    ExchangeUnreachable,
     ExitOnWrongSide,
-    InvalidSymbol,
     OrderRefused,
     PositionExceeded,
     ReduceOnlyNotSupported,
@@ -30,34 +21,16 @@ from backend.schemas.markets import Market
 from backend.schemas.orders import NewOrder
 
 
-async def price_of(manager: Any, symbol: str) -> Decimal:
-    """Return the newest price, waiting a moment for the first one after a boot.
-
-    Raises `InvalidSymbol` when the bot does not follow the symbol.
-    """
-    if symbol not in manager.exchange_config.traded_symbol_pairs:
-        raise InvalidSymbol(f"{symbol} is not traded on {manager.exchange_name}")
-    try:
-        mark_price = await personal_data.get_up_to_date_price(
-            manager, symbol, timeout=PRICE_TIMEOUT_S
-        )
-    except asyncio.TimeoutError:
-        raise BotNotReady(f"no price of {symbol} has arrived yet") from None
-    except trading_errors.UnreachableExchange:
-        raise ExchangeUnreachable("the exchange does not answer") from None
-    return last_price(manager, symbol) or Decimal(str(mark_price))
-
-
-def refusals(manager: Any, asked: NewOrder, price: Decimal) -> list[OrderRefused]:
+def refusals(exchange: Exchange, asked: NewOrder, price: Decimal) -> list[OrderRefused]:
     """Return each rule that the order breaks at this price; funds are not looked at."""
-    rules = read_rules(manager, asked.symbol)
+    rules = exchange.rules(asked.symbol)
     checks: list[Callable[[], None]] = [
         lambda: check_quantity(rules, asked.quantity),
         lambda: _check_prices(rules, asked),
         lambda: check_cost(rules, asked.quantity, asked.price or asked.stop_price or price),
         lambda: _check_trigger(asked, price),
         lambda: _check_exits(asked, price),
-        lambda: _check_reduce_only(manager, asked),
+        lambda: _check_reduce_only(exchange, asked),
     ]
     broken = []
     for check in checks:
@@ -100,14 +73,11 @@ def _check_exits(asked: NewOrder, price: Decimal) -> None:
         raise ExitOnWrongSide(f"stop_loss.stop_price: the entry is at {decimal_text(entry)}")
 
 
-def _check_reduce_only(manager: Any, asked: NewOrder) -> None:
-    if asked.reduce_only and not manager.is_future:
-        raise ReduceOnlyNotSupported(f"reduce_only: {manager.exchange_name} trades spot here")
-    if asked.reduce_only and manager.is_trader_simulated:  # an exchange says so itself
-        position = manager.exchange_personal_data.positions_manager.get_symbol_position(
-            asked.symbol, PositionSide.BOTH
-        )
-        check_reduces(position.size, asked)
+def _check_reduce_only(exchange: Exchange, asked: NewOrder) -> None:
+    if asked.reduce_only and not exchange.is_futures:
+        raise ReduceOnlyNotSupported(f"reduce_only: {exchange.name} trades spot here")
+    if asked.reduce_only and exchange.is_paper:  # an exchange says so itself
+        check_reduces(exchange.account.position_size(asked.symbol), asked)
 
 
 def check_reduces(size: Decimal, asked: NewOrder) -> None:

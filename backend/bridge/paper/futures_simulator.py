@@ -12,7 +12,6 @@ from typing import Any
 
 import octobot_trading.errors as trading_errors
 import octobot_trading.personal_data as personal_data
-from octobot_trading.enums import ExchangeConstantsPositionColumns as Col
 from octobot_trading.enums import MarginType, PositionSide
 
 from backend.accounting.contract_position import MAINTENANCE_RATE, MAX_LEVERAGE
@@ -28,31 +27,33 @@ _SIDES = {"long": PositionSide.LONG, "short": PositionSide.SHORT, None: Position
 
 async def follow_margins(exchange: Exchange, ledger: Ledger, margins: MarginAccounts) -> None:
     """Put our portfolio and positions in the place of the simulator's, before anything trades."""
-    manager = exchange.manager
-    portfolio_manager = manager.exchange_personal_data.portfolio_manager
     portfolio = MarginPortfolio(exchange.name, is_simulated=True)
     portfolio.follow(exchange, margins)
-    portfolio.portfolio = portfolio_manager.portfolio.portfolio
-    portfolio_manager.portfolio = portfolio
-    for symbol in exchange.symbols:
-        contract = manager.exchange.get_pair_future_contract(symbol)
-        contract.maximum_leverage = Decimal(MAX_LEVERAGE)
-        contract.maintenance_margin_rate = MAINTENANCE_RATE
-        position = PaperPosition(manager.trader, contract)
+    exchange.account.replace_portfolio(portfolio)
+
+    def create(trader: Any, contract: Any) -> PaperPosition:
+        position = PaperPosition(trader, contract)
         position.follow(exchange, ledger, margins)
-        position.update_from_raw({Col.SYMBOL.value: symbol})
-        manager.exchange_personal_data.positions_manager.add_position(position)
-        await position.initialize()
+        return position
+
+    for symbol in exchange.symbols:
+        await exchange.account.replace_position(
+            symbol,
+            create,
+            max_leverage=Decimal(MAX_LEVERAGE),
+            maintenance_rate=MAINTENANCE_RATE,
+        )
     mirror(exchange, margins)
 
 
 def mirror(exchange: Exchange, margins: MarginAccounts) -> None:
     """Show OctoBot, and so its strategies, what our accounts hold."""
-    personal = exchange.manager.exchange_personal_data
-    for position in personal.positions_manager.positions.values():
+    for position in exchange.account.positions():
         if isinstance(position, PaperPosition):
             position.mirror()
-    personal.portfolio_manager.portfolio.mirror()
+    portfolio = exchange.account.portfolio
+    if isinstance(portfolio, MarginPortfolio):
+        portfolio.mirror()
 
 
 class MarginPortfolio(personal_data.FuturePortfolio):  # type: ignore[misc]  # OctoBot is untyped

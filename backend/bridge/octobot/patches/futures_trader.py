@@ -34,12 +34,12 @@ def send_reduce_only(exchange: Exchange) -> None:
     exchange.orders.intercept_creation(create_reducing)
 
 
-def refresh_balances_after_fills(exchange: Exchange) -> None:
+def refresh_balances_after_fills(manager: Any) -> None:
     """Replace OctoBot 2.1's wait for balances that show a fill, which raises for futures.
 
     It does not know how they do on a margin account: the exits of an entry were never placed.
     """
-    portfolio = exchange.manager.exchange_personal_data.portfolio_manager
+    portfolio = manager.exchange_personal_data.portfolio_manager
     if not hasattr(portfolio, "pending_portfolio_update_events"):
         return  # OctoBot 2.0 only asks for the balances
     handle = portfolio.handle_balance_update_from_order
@@ -47,7 +47,7 @@ def refresh_balances_after_fills(exchange: Exchange) -> None:
     async def refreshed(order: Any, require_exchange_update: bool, expected: bool) -> Any:
         if not order.is_active or not require_exchange_update:
             return await handle(order, require_exchange_update, expected)
-        channel = exchange_channel.get_chan(BALANCE_CHANNEL, exchange.id)
+        channel = exchange_channel.get_chan(BALANCE_CHANNEL, manager.id)
         return await channel.get_internal_producer().refresh_real_trader_portfolio(), None
 
     portfolio.handle_balance_update_from_order = refreshed

@@ -7,19 +7,17 @@ from typing import Any
 
 from octobot_trading.enums import MarkPriceSources
 
-from backend.bridge.octobot.exchange import Exchange
-
 _MEAN = MarkPriceSources.RECENT_TRADE_AVERAGE.value
 
 
-def trigger_at_trades(exchange: Exchange) -> None:
+def trigger_at_trades(manager: Any) -> None:
     """Have trades trigger orders, and not once more the mean of trades that came together.
 
     OctoBot takes the mean for a price of the instant at which it was computed: an exit
     was filled by trades from before the fill of its own entry.
     """
-    for symbol in exchange.symbols:
-        data = exchange.manager.exchange_symbols_data.get_exchange_symbol_data(symbol)
+    for symbol in manager.exchange_config.traded_symbol_pairs:
+        data = manager.exchange_symbols_data.get_exchange_symbol_data(symbol)
         data.handle_mark_price_update = _without_mean(data)
 
 
