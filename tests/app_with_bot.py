@@ -1,4 +1,4 @@
-"""A bot with its application: what clients of each role ask of it."""
+"""An application with a real bot, and a logged-in client of each role."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PASSWORD = "correct horse battery staple"
 BASE = "/api/v1"
 
 
-def office_settings(home: Path, **overrides: object) -> Settings:
-    """Settings of a bot whose application may be asked often."""
+def app_settings(home: Path, **overrides: object) -> Settings:
+    """Return settings without rate limits and with frequent snapshots."""
     return make_settings(
         home,
         **{
@@ -34,7 +34,7 @@ def office_settings(home: Path, **overrides: object) -> Settings:
     )
 
 
-class Office:
+class AppWithBot:
     """A bridge, its application on the same database, and a client of each role."""
 
     def __init__(self, settings: Settings) -> None:
@@ -48,22 +48,22 @@ class Office:
             with suppress(Conflict):  # known from an earlier start
                 identity.users.create(role, PASSWORD, role)
         self.admin, self.trader, self.viewer = (
-            Caller(self.app, name) for name in ("admin", "trader", "viewer")
+            RoleClient(self.app, name) for name in ("admin", "trader", "viewer")
         )
 
-    def boot(self) -> Office:
+    def boot(self) -> AppWithBot:
         self.live.boot()
         return self
 
-    def shut(self) -> None:
+    def close(self) -> None:
         self.live.bridge.close()
         close_app(self.app)
         self._hub.close()
         self.live.database.close()
 
 
-class Caller:
-    """Someone who is logged in; answers must have the status that is expected."""
+class RoleClient:
+    """A client logged in as one user; responses must have the expected status."""
 
     def __init__(self, app: Any, username: str) -> None:
         self._app, self._username = app, username
@@ -73,28 +73,28 @@ class Caller:
         )
         self._headers = {"Authorization": f"Bearer {answer.json['data']['access_token']}"}
 
-    def ask(self, method: str, path: str, expect: int = 200, **options: Any) -> Response:
+    def request(self, method: str, path: str, expect: int = 200, **options: Any) -> Response:
         answer = self._client.open(BASE + path, method=method, headers=self._headers, **options)
         assert answer.status_code == expect, answer.get_data(as_text=True)
         return answer
 
-    def again(self) -> Caller:
-        """Return the same user at another client: one client asks one thing at a time."""
-        return Caller(self._app, self._username)
+    def new_client(self) -> RoleClient:
+        """Return another client of the same user, for concurrent requests."""
+        return RoleClient(self._app, self._username)
 
-    def ask_any(self, method: str, path: str) -> Response:
-        """Ask, whatever the status."""
+    def request_any(self, method: str, path: str) -> Response:
+        """Send a request and return the response whatever its status."""
         return self._client.open(BASE + path, method=method, headers=self._headers)
 
     def get(self, path: str, expect: int = 200, **query: Any) -> Any:
-        """Return the answer's data, or the problem where an error is expected."""
-        return self._content(self.ask("GET", path, expect, query_string=query))
+        """Return the response's data, or the problem where an error is expected."""
+        return self._content(self.request("GET", path, expect, query_string=query))
 
     def post(self, path: str, body: Any = None, expect: int = 200) -> Any:
-        return self._content(self.ask("POST", path, expect, json=body))
+        return self._content(self.request("POST", path, expect, json=body))
 
     def patch(self, path: str, body: Any, expect: int = 200) -> Any:
-        return self._content(self.ask("PATCH", path, expect, json=body))
+        return self._content(self.request("PATCH", path, expect, json=body))
 
     def _content(self, answer: Response) -> Any:
         return answer.json["data"] if answer.json["success"] else answer.json

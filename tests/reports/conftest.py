@@ -9,21 +9,21 @@ from pathlib import Path
 import pytest
 
 from backend.schemas.order_commands import CancelQuery
-from tests.app_with_bot import Office, office_settings
+from tests.app_with_bot import AppWithBot, app_settings
 from tests.bridge.live_bridge import PRICES, Live
 from tests.waiting import shut_in_the_end
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppWithBot]:
     """A bot and its application that the tests of a file share."""
-    with shut_in_the_end(Office(office_settings(tmp_path_factory.mktemp("home")))) as office:
-        office.boot()
-        yield office
+    with shut_in_the_end(AppWithBot(app_settings(tmp_path_factory.mktemp("home")))) as app_with_bot:
+        app_with_bot.boot()
+        yield app_with_bot
 
 
 @pytest.fixture
-def office(shared: Office) -> Office:
+def app_with_bot(shared: AppWithBot) -> AppWithBot:
     """The shared one, at the usual prices, without limits and open orders."""
     names = ("max_order_value", "max_open_orders", "symbols", "max_daily_loss")
     shared.admin.patch("/risk", dict.fromkeys(names))
@@ -36,27 +36,27 @@ def office(shared: Office) -> Office:
 
 
 @pytest.fixture
-def live(office: Office) -> Live:
+def live(app_with_bot: AppWithBot) -> Live:
     """The bot alone."""
-    return office.live
+    return app_with_bot.live
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Callable[..., Office]]:
+def fresh(tmp_path: Path) -> Iterator[Callable[..., AppWithBot]]:
     """Start a bot and its application of one's own; each call is another start on one home."""
     left = Path.cwd()
-    running: list[Office] = []
+    running: list[AppWithBot] = []
 
-    def start(**overrides: object) -> Office:
+    def start(**overrides: object) -> AppWithBot:
         for earlier in running:
-            earlier.shut()
-        running[:] = [Office(office_settings(tmp_path, **overrides))]
+            earlier.close()
+        running[:] = [AppWithBot(app_settings(tmp_path, **overrides))]
         for symbol, price in PRICES.items():  # from the first price on: a jump may be a loss
             running[0].live.bridge.sandbox.pin(symbol, price)
         running[0].boot().live.pin_all()
         return running[0]
 
     yield start
-    for office in running:
-        office.shut()
+    for app_with_bot in running:
+        app_with_bot.close()
     os.chdir(left)

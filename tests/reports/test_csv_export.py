@@ -17,10 +17,10 @@ from backend.reports.csv_export import COLUMNS, CsvExports
 from backend.schemas.trades import Trade, TradeQuery
 from backend.store import Database, Journal
 from tests.accounting.executions import trade
-from tests.app_with_bot import Office, office_settings
+from tests.app_with_bot import AppWithBot, app_settings
 from tests.bridge.live_bridge import wait_until
 
-Start = Callable[..., Office]
+Start = Callable[..., AppWithBot]
 HOSTILE = [
     "=cmd|' /C calc'!A0",
     "+1+1",
@@ -39,7 +39,7 @@ HOSTILE = [
 
 def keep(home: Path, trades: list[Trade]) -> None:
     """Leave trades in the journal, as an earlier start would have."""
-    database = Database(office_settings(home), ThreadHost())
+    database = Database(app_settings(home), ThreadHost())
     database.upgrade()
     journal = Journal(database)
     journal.open_account("sandbox:paper", {})
@@ -61,7 +61,7 @@ def trades() -> list[Trade]:
 
 
 @pytest.fixture
-def archive(fresh: Start, tmp_path: Path, trades: list[Trade]) -> Office:
+def archive(fresh: Start, tmp_path: Path, trades: list[Trade]) -> AppWithBot:
     keep(tmp_path, trades)
     return fresh()
 
@@ -70,8 +70,8 @@ def read(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def test_all_trades_come_in_pieces_newest_first(archive: Office, trades: list[Trade]) -> None:
-    answer = archive.viewer.ask("GET", "/trades/history?format=csv&limit=1")
+def test_all_trades_come_in_pieces_newest_first(archive: AppWithBot, trades: list[Trade]) -> None:
+    answer = archive.viewer.request("GET", "/trades/history?format=csv&limit=1")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="trades.csv"'
     assert answer.is_streamed
@@ -81,9 +81,9 @@ def test_all_trades_come_in_pieces_newest_first(archive: Office, trades: list[Tr
     assert [row["id"] for row in rows] == [row.id for row in reversed(trades)]
 
 
-def test_a_line_holds_what_the_list_shows(archive: Office) -> None:
+def test_a_line_holds_what_the_list_shows(archive: AppWithBot) -> None:
     newest, second = archive.viewer.get("/trades/history", limit=2)
-    rows = read(archive.viewer.ask("GET", "/trades/history?format=csv").get_data(as_text=True))
+    rows = read(archive.viewer.request("GET", "/trades/history?format=csv").get_data(as_text=True))
     assert tuple(rows[0]) == COLUMNS
     for row, shown in zip(rows, (newest, second), strict=False):
         fee = shown.pop("fee") or {"cost": "", "currency": ""}
@@ -91,20 +91,24 @@ def test_a_line_holds_what_the_list_shows(archive: Office) -> None:
         assert row == {name: text or "" for name, text in cells.items()}
 
 
-def test_filters_and_cursor_apply(archive: Office, trades: list[Trade]) -> None:
+def test_filters_and_cursor_apply(archive: AppWithBot, trades: list[Trade]) -> None:
     query = {"format": "csv", "symbol": "ETH-USDT"}
-    text = archive.viewer.ask("GET", "/trades/history", query_string=query).get_data(as_text=True)
+    text = archive.viewer.request("GET", "/trades/history", query_string=query).get_data(
+        as_text=True
+    )
     assert [row["id"] for row in read(text)] == [trades[-1].id]
-    page = archive.viewer.ask("GET", "/trades/history?limit=500").json
+    page = archive.viewer.request("GET", "/trades/history?limit=500").json
     query = {"format": "csv", "cursor": page["pagination"]["next_cursor"]}
-    text = archive.viewer.ask("GET", "/trades/history", query_string=query).get_data(as_text=True)
+    text = archive.viewer.request("GET", "/trades/history", query_string=query).get_data(
+        as_text=True
+    )
     assert [row["id"] for row in read(text)] == [row.id for row in reversed(trades[:-500])]
 
 
 def test_a_trade_that_happens_meanwhile_shifts_nothing(
-    archive: Office, trades: list[Trade]
+    archive: AppWithBot, trades: list[Trade]
 ) -> None:
-    pieces = archive.viewer.ask("GET", "/trades/history?format=csv").iter_encoded()
+    pieces = archive.viewer.request("GET", "/trades/history?format=csv").iter_encoded()
     begun = next(pieces)
     order = archive.live.place(quantity="0.1")
     assert wait_until(lambda: archive.live.trades(limit=1)[0]["order_id"] == order.id)
@@ -112,7 +116,7 @@ def test_a_trade_that_happens_meanwhile_shifts_nothing(
     assert [row["id"] for row in rows] == [row.id for row in reversed(trades)]
 
 
-def test_the_books_take_in_every_page_once(archive: Office) -> None:
+def test_the_books_take_in_every_page_once(archive: AppWithBot) -> None:
     pnl = archive.viewer.get("/trades/pnl")
     assert pnl["trades"] == 1201
     bitcoin, ether = pnl["symbols"]
@@ -130,7 +134,7 @@ def test_no_text_is_a_formula_and_none_breaks_a_line(fresh: Start, tmp_path: Pat
         for name in names
     ]
     keep(tmp_path, rows)
-    text = fresh().viewer.ask("GET", "/trades/history?format=csv").get_data(as_text=True)
+    text = fresh().viewer.request("GET", "/trades/history?format=csv").get_data(as_text=True)
     found = [(row["id"], row["client_order_id"]) for row in reversed(read(text))]
     safe = [("'" + name if number < 7 else name) for number, name in enumerate(names)]
     assert found == [(name, name) for name in safe]

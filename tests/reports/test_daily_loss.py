@@ -10,17 +10,17 @@ import pytest
 
 from backend.errors import OrderRefused
 from backend.schemas.common import utc_now
-from tests.app_with_bot import Office
+from tests.app_with_bot import AppWithBot
 from tests.bridge.live_bridge import BTC, ETH, PRICES, Live, wait_until
 
 pytestmark = pytest.mark.long
 
 D = Decimal
-Start = Callable[..., Office]
+Start = Callable[..., AppWithBot]
 
 
-def limit(office: Office, **values: Any) -> None:
-    office.admin.patch("/risk", values)
+def limit(app_with_bot: AppWithBot, **values: Any) -> None:
+    app_with_bot.admin.patch("/risk", values)
 
 
 def refused(live: Live) -> OrderRefused:
@@ -36,18 +36,18 @@ def fall(live: Live) -> None:
 
 
 @pytest.fixture
-def guarded(fresh: Start) -> Office:
+def guarded(fresh: Start) -> AppWithBot:
     """A bot that may lose 150,000 USDT a day."""
-    office = fresh()
-    risk = office.live.bridge.risk
+    app_with_bot = fresh()
+    risk = app_with_bot.live.bridge.risk
     value = D(1_000_000) + 100 * PRICES[BTC] + 100 * PRICES[ETH]
     assert wait_until(lambda: risk.day is not None and risk.day.value == value)
     risk.resume(utc_now())  # counts from the pinned prices on
-    limit(office, max_daily_loss="150000")
-    return office
+    limit(app_with_bot, max_daily_loss="150000")
+    return app_with_bot
 
 
-def test_a_days_loss_pauses_the_bot_and_refuses_orders(guarded: Office) -> None:
+def test_a_days_loss_pauses_the_bot_and_refuses_orders(guarded: AppWithBot) -> None:
     fall(guarded.live)
     assert wait_until(lambda: guarded.live.state == "paused")
     assert guarded.viewer.get("/bot")["reason"] == "the day's loss has reached the risk limit"
@@ -58,13 +58,13 @@ def test_a_days_loss_pauses_the_bot_and_refuses_orders(guarded: Office) -> None:
     assert (day["loss"], day["limit_reached"]) == ("200000", True)
 
 
-def test_what_an_order_lost_counts_for_the_next_one(guarded: Office) -> None:
+def test_what_an_order_lost_counts_for_the_next_one(guarded: AppWithBot) -> None:
     limit(guarded, max_daily_loss="30")
     assert guarded.live.place(quantity="1").status == "filled"  # for a fee of 40
     assert refused(guarded.live).type == "risk_max_daily_loss"
 
 
-def test_it_stays_paused_when_the_value_recovers(guarded: Office) -> None:
+def test_it_stays_paused_when_the_value_recovers(guarded: AppWithBot) -> None:
     fall(guarded.live)
     assert wait_until(lambda: guarded.live.state == "paused")
     guarded.live.pin(BTC, PRICES[BTC])
@@ -73,14 +73,14 @@ def test_it_stays_paused_when_the_value_recovers(guarded: Office) -> None:
     assert refused(guarded.live).type == "risk_max_daily_loss"
 
 
-def test_open_orders_may_still_be_canceled(guarded: Office) -> None:
+def test_open_orders_may_still_be_canceled(guarded: AppWithBot) -> None:
     order = guarded.live.place(type="limit", price="20000")
     fall(guarded.live)
     assert wait_until(lambda: guarded.live.state == "paused")
     assert guarded.live.bridge.orders.cancel(order.id).status == "canceled"
 
 
-def test_resuming_lets_trading_go_on_until_the_next_loss(guarded: Office) -> None:
+def test_resuming_lets_trading_go_on_until_the_next_loss(guarded: AppWithBot) -> None:
     fall(guarded.live)
     assert wait_until(lambda: guarded.live.state == "paused")
     guarded.admin.post("/bot/resume")
@@ -91,7 +91,7 @@ def test_resuming_lets_trading_go_on_until_the_next_loss(guarded: Office) -> Non
     assert refused(guarded.live).type == "risk_max_daily_loss"
 
 
-def test_a_higher_limit_lets_trading_go_on(guarded: Office) -> None:
+def test_a_higher_limit_lets_trading_go_on(guarded: AppWithBot) -> None:
     fall(guarded.live)
     assert wait_until(lambda: guarded.live.state == "paused")
     limit(guarded, max_daily_loss="300000")
@@ -99,7 +99,7 @@ def test_a_higher_limit_lets_trading_go_on(guarded: Office) -> None:
     assert guarded.live.place(quantity="0.001").status == "filled"
 
 
-def test_a_restart_of_the_bot_ends_no_pause(guarded: Office) -> None:
+def test_a_restart_of_the_bot_ends_no_pause(guarded: AppWithBot) -> None:
     fall(guarded.live)
     assert wait_until(lambda: guarded.live.state == "paused")
     guarded.admin.post("/bot/restart", expect=202)
@@ -110,7 +110,7 @@ def test_a_restart_of_the_bot_ends_no_pause(guarded: Office) -> None:
 
 
 def test_a_restart_of_the_process_ends_no_pause_though_the_value_recovers(
-    guarded: Office, fresh: Start
+    guarded: AppWithBot, fresh: Start
 ) -> None:
     fall(guarded.live)
     assert wait_until(lambda: guarded.live.state == "paused")
@@ -123,7 +123,7 @@ def test_a_restart_of_the_process_ends_no_pause_though_the_value_recovers(
     assert fresh().live.state == "running"
 
 
-def test_a_loss_before_a_restart_counts_after_it(guarded: Office, fresh: Start) -> None:
+def test_a_loss_before_a_restart_counts_after_it(guarded: AppWithBot, fresh: Start) -> None:
     guarded.live.pin(BTC, PRICES[BTC] - 1000)
     assert wait_until(lambda: guarded.viewer.get("/risk")["day"]["loss"] == "100000")
     before = guarded.viewer.get("/risk")["day"]
@@ -135,7 +135,7 @@ def test_a_loss_before_a_restart_counts_after_it(guarded: Office, fresh: Start) 
 
 
 def test_a_loss_that_somebody_has_seen_does_not_count_again_after_a_restart(
-    guarded: Office, fresh: Start
+    guarded: AppWithBot, fresh: Start
 ) -> None:
     fall(guarded.live)
     assert wait_until(lambda: guarded.live.state == "paused")
@@ -147,7 +147,7 @@ def test_a_loss_that_somebody_has_seen_does_not_count_again_after_a_restart(
     assert again.live.settle().state == "running"
 
 
-def test_a_pause_by_hand_is_not_ended_by_the_limit(guarded: Office) -> None:
+def test_a_pause_by_hand_is_not_ended_by_the_limit(guarded: AppWithBot) -> None:
     guarded.admin.post("/bot/pause")
     fall(guarded.live)
     guarded.live.settle()
@@ -157,7 +157,7 @@ def test_a_pause_by_hand_is_not_ended_by_the_limit(guarded: Office) -> None:
     assert guarded.live.state == "paused"
 
 
-def test_resuming_before_the_limit_is_reached_forgets_no_loss(guarded: Office) -> None:
+def test_resuming_before_the_limit_is_reached_forgets_no_loss(guarded: AppWithBot) -> None:
     guarded.live.pin(BTC, PRICES[BTC] - 1000)
     assert wait_until(lambda: guarded.viewer.get("/risk")["day"]["loss"] == "100000")
     guarded.admin.post("/bot/pause")

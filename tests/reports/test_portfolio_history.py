@@ -12,7 +12,7 @@ from backend.pagination import encode_cursor
 from backend.schemas.common import time_text, utc_now
 from backend.store import snapshots
 from backend.store.snapshots import Snapshot
-from tests.app_with_bot import Office
+from tests.app_with_bot import AppWithBot
 from tests.bridge.live_bridge import wait_until
 
 # yesterday: young enough for none of its snapshots to be thinned away
@@ -20,7 +20,7 @@ MIDNIGHT = utc_now().replace(hour=0, minute=0, second=0, microsecond=0) - timede
 
 
 @pytest.fixture(scope="module")
-def past(shared: Office) -> Office:
+def past(shared: AppWithBot) -> AppWithBot:
     """An account with a day of snapshots, one of each ten minutes."""
     assert wait_until(lambda: shared.viewer.get("/portfolio/history"))
     rows = [
@@ -42,7 +42,7 @@ def day(hour: int) -> str:
     return (MIDNIGHT + timedelta(hours=hour)).isoformat()
 
 
-def test_each_interval_shows_its_last_value(past: Office) -> None:
+def test_each_interval_shows_its_last_value(past: AppWithBot) -> None:
     rows = past.viewer.get("/portfolio/history", interval="1h", until=day(3))
     assert rows == [
         {
@@ -65,7 +65,9 @@ def test_each_interval_shows_its_last_value(past: Office) -> None:
         ("1d", [17]),
     ],
 )
-def test_intervals_between_two_times(past: Office, interval: str, found: list[int] | None) -> None:
+def test_intervals_between_two_times(
+    past: AppWithBot, interval: str, found: list[int] | None
+) -> None:
     query = {"interval": interval, "since": day(2), "until": day(3)}
     status = 400 if found is None else 200
     answer = past.viewer.get("/portfolio/history", expect=status, **query)
@@ -73,11 +75,11 @@ def test_intervals_between_two_times(past: Office, interval: str, found: list[in
 
 
 @pytest.mark.parametrize("limit", [1, 7, 24, 500])
-def test_pages_go_back_without_gap_or_repeat(past: Office, limit: int) -> None:
+def test_pages_go_back_without_gap_or_repeat(past: AppWithBot, limit: int) -> None:
     query: dict[str, Any] = {"interval": "1h", "limit": limit, "since": day(0), "until": day(24)}
     found: list[int] = []
     while True:
-        answer = past.viewer.ask("GET", "/portfolio/history", query_string=query).json
+        answer = past.viewer.request("GET", "/portfolio/history", query_string=query).json
         assert answer["pagination"]["limit"] == limit
         assert len(answer["data"]) <= limit
         found += values(answer["data"])
@@ -87,9 +89,9 @@ def test_pages_go_back_without_gap_or_repeat(past: Office, limit: int) -> None:
     assert found == list(range(143, 0, -6))
 
 
-def test_new_values_do_not_shift_later_pages(past: Office) -> None:
+def test_new_values_do_not_shift_later_pages(past: AppWithBot) -> None:
     query = {"interval": "1m", "limit": 1}
-    first = past.viewer.ask("GET", "/portfolio/history", query_string=query).json
+    first = past.viewer.request("GET", "/portfolio/history", query_string=query).json
     query["cursor"] = first["pagination"]["next_cursor"]
     second = past.viewer.get("/portfolio/history", **query)
     newest = past.viewer.get("/portfolio/history", interval="1m", limit=1)[0]["time"]
@@ -112,21 +114,21 @@ def test_new_values_do_not_shift_later_pages(past: Office) -> None:
         {"format": "csv"},
     ],
 )
-def test_a_query_that_makes_no_sense_is_refused(past: Office, query: dict[str, str]) -> None:
+def test_a_query_that_makes_no_sense_is_refused(past: AppWithBot, query: dict[str, str]) -> None:
     problem = past.viewer.get("/portfolio/history", expect=400, **query)
     assert problem["type"] in ("validation_error", "invalid_cursor")
 
 
-def test_a_cursor_beyond_the_end_of_time_is_the_newest(past: Office) -> None:
+def test_a_cursor_beyond_the_end_of_time_is_the_newest(past: AppWithBot) -> None:
     cursor = encode_cursor("portfolio-1h", 2**63 - 1)
     assert len(past.viewer.get("/portfolio/history", cursor=cursor, limit=1)) == 1
 
 
-def test_a_refreshed_portfolio_is_the_present_one(office: Office) -> None:
-    office.live.bridge.sandbox.pin("BTC/USDT", Decimal(41234))
-    office.live.pin("BTC/USDT", 41234)
-    refreshed = office.viewer.post("/portfolio/refresh")
+def test_a_refreshed_portfolio_is_the_present_one(app_with_bot: AppWithBot) -> None:
+    app_with_bot.live.bridge.sandbox.pin("BTC/USDT", Decimal(41234))
+    app_with_bot.live.pin("BTC/USDT", 41234)
+    refreshed = app_with_bot.viewer.post("/portfolio/refresh")
     (exchange,) = refreshed["exchanges"]
     prices = {row["asset"]: row["price"] for row in exchange["balances"]}
     assert prices["BTC"] == "41234"
-    assert refreshed["total_value"] == office.viewer.get("/portfolio")["total_value"]
+    assert refreshed["total_value"] == app_with_bot.viewer.get("/portfolio")["total_value"]

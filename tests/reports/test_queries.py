@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backend.reports.csv_export import COLUMNS
-from tests.app_with_bot import Office
+from tests.app_with_bot import AppWithBot
 from tests.bridge.live_bridge import BTC
 
 
@@ -23,7 +23,9 @@ from tests.bridge.live_bridge import BTC
         ({"since": ["2026-01-20T10:00:00Z", "2026-01-21T10:00:00Z"]}, "since"),
     ],
 )
-def test_a_query_that_makes_no_sense_is_refused(shared: Office, query: dict, field: str) -> None:
+def test_a_query_that_makes_no_sense_is_refused(
+    shared: AppWithBot, query: dict, field: str
+) -> None:
     problem = shared.viewer.get("/trades/pnl", expect=400, **query)
     assert (problem["type"], problem["fields"][0]["field"]) == ("validation_error", field)
 
@@ -31,27 +33,27 @@ def test_a_query_that_makes_no_sense_is_refused(shared: Office, query: dict, fie
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 @pytest.mark.parametrize("name", ["since", "until"])
 @pytest.mark.parametrize("path", ["/trades/pnl", "/trades/history", "/portfolio/history"])
-def test_the_ends_of_time_are_times(shared: Office, path: str, name: str, moment: str) -> None:
-    assert shared.viewer.ask("GET", path, query_string={name: moment}).status_code == 200
+def test_the_ends_of_time_are_times(shared: AppWithBot, path: str, name: str, moment: str) -> None:
+    assert shared.viewer.request("GET", path, query_string={name: moment}).status_code == 200
 
 
-def test_without_trades_there_is_a_header_alone(shared: Office) -> None:
+def test_without_trades_there_is_a_header_alone(shared: AppWithBot) -> None:
     query = {"format": "csv", "symbol": BTC, "until": "1999-01-01T00:00:00Z"}
-    answer = shared.viewer.ask("GET", "/trades/history", query_string=query)
+    answer = shared.viewer.request("GET", "/trades/history", query_string=query)
     assert answer.get_data(as_text=True) == ",".join(COLUMNS) + "\r\n"
 
 
 @pytest.mark.parametrize("wanted", ["xml", "CSV", "", "json,csv"])
-def test_other_formats_are_refused(shared: Office, wanted: str) -> None:
+def test_other_formats_are_refused(shared: AppWithBot, wanted: str) -> None:
     problem = shared.viewer.get("/trades/history", expect=400, format=wanted)
     assert problem["fields"][0]["field"] == "format"
 
 
-def test_a_bad_cursor_is_an_error_and_no_file(shared: Office) -> None:
+def test_a_bad_cursor_is_an_error_and_no_file(shared: AppWithBot) -> None:
     problem = shared.viewer.get("/trades/history", expect=400, format="csv", cursor="nonsense")
     assert problem["type"] == "invalid_cursor"
 
 
-def test_a_head_request_has_no_body(shared: Office) -> None:
-    answer = shared.viewer.ask("HEAD", "/trades/history?format=csv")
+def test_a_head_request_has_no_body(shared: AppWithBot) -> None:
+    answer = shared.viewer.request("HEAD", "/trades/history?format=csv")
     assert (answer.get_data(), answer.mimetype) == (b"", "text/csv")

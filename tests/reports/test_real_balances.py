@@ -10,23 +10,23 @@ import pytest
 
 from backend.sandbox.matching.faults import Fault
 from backend.store import opening_prices as openings
-from tests.app_with_bot import Office
+from tests.app_with_bot import AppWithBot
 from tests.bridge.live_bridge import START, wait_until
 
 pytestmark = pytest.mark.long
 
-Start = Callable[..., Office]
+Start = Callable[..., AppWithBot]
 
 
 @pytest.fixture
-def real(fresh: Start) -> Iterator[Office]:
+def real(fresh: Start) -> Iterator[AppWithBot]:
     """A bot that trades with an account at the sandbox."""
-    office = fresh(trading="real")
-    yield office
-    office.live.bridge.sandbox.faults.clear()
+    app_with_bot = fresh(trading="real")
+    yield app_with_bot
+    app_with_bot.live.bridge.sandbox.faults.clear()
 
 
-def test_the_exchange_is_asked(real: Office) -> None:
+def test_the_exchange_is_asked(real: AppWithBot) -> None:
     (exchange,) = real.viewer.post("/portfolio/refresh")["exchanges"]
     totals = {row["asset"]: Decimal(row["total"]) for row in exchange["balances"]}
     assert totals == START
@@ -42,14 +42,14 @@ def test_the_exchange_is_asked(real: Office) -> None:
         (Fault.REJECTION, "exchange_refused"),
     ],
 )
-def test_an_exchange_that_does_not_tell_is_a_502(real: Office, fault: Fault, kind: str) -> None:
+def test_an_exchange_that_does_not_tell_is_a_502(real: AppWithBot, fault: Fault, kind: str) -> None:
     real.live.bridge.sandbox.faults.inject(fault, "fetch_balance", times=1)
     assert real.viewer.post("/portfolio/refresh", expect=502)["type"] == kind
     assert real.viewer.post("/portfolio/refresh")["total_value"] != "0"
 
 
 def test_a_real_account_begins_with_what_it_holds(
-    real: Office, fresh: Start, tmp_path: Path
+    real: AppWithBot, fresh: Start, tmp_path: Path
 ) -> None:
     real.live.place(quantity="1")
     assert wait_until(lambda: real.live.totals()["BTC"] > START["BTC"])

@@ -14,7 +14,7 @@ import pytest
 from octobot_trading.enums import TraderOrderType
 
 from backend.errors import OrderRefused
-from tests.app_with_bot import Office
+from tests.app_with_bot import AppWithBot
 from tests.bridge.live_bridge import (
     BTC,
     CROSS,
@@ -29,8 +29,8 @@ from tests.bridge.live_bridge import (
 D = Decimal
 
 
-def limit(office: Office, **values: Any) -> None:
-    office.admin.patch("/risk", values)
+def limit(app_with_bot: AppWithBot, **values: Any) -> None:
+    app_with_bot.admin.patch("/risk", values)
 
 
 def refused(live: Live, **fields: Any) -> OrderRefused:
@@ -69,74 +69,76 @@ def refused(live: Live, **fields: Any) -> OrderRefused:
     ],
 )
 def test_an_order_worth_too_much_is_refused(
-    office: Office, order: dict[str, Any], value: str
+    app_with_bot: AppWithBot, order: dict[str, Any], value: str
 ) -> None:
-    limit(office, max_order_value="1000")
-    error = refused(office.live, **order)
+    limit(app_with_bot, max_order_value="1000")
+    error = refused(app_with_bot.live, **order)
     assert (error.status, error.type) == (422, "risk_max_order_value")
     assert error.details == f"max_order_value is 1000, the order's value is {value}"
 
 
-def test_an_order_worth_the_limit_passes(office: Office) -> None:
-    limit(office, max_order_value="1000")
-    assert office.live.place(quantity="0.025").status == "filled"
-    assert office.live.place(type="limit", quantity="0.05", price="20000").status == "open"
+def test_an_order_worth_the_limit_passes(app_with_bot: AppWithBot) -> None:
+    limit(app_with_bot, max_order_value="1000")
+    assert app_with_bot.live.place(quantity="0.025").status == "filled"
+    assert app_with_bot.live.place(type="limit", quantity="0.05", price="20000").status == "open"
 
 
-def test_the_answer_names_limit_and_value(office: Office) -> None:
-    limit(office, max_order_value="1000")
+def test_the_answer_names_limit_and_value(app_with_bot: AppWithBot) -> None:
+    limit(app_with_bot, max_order_value="1000")
     body = {"symbol": BTC, "side": "buy", "type": "market", "quantity": "1"}
-    problem = office.trader.post("/orders", body, expect=422)
+    problem = app_with_bot.trader.post("/orders", body, expect=422)
     assert (problem["type"], problem["details"]) == (
         "risk_max_order_value",
         "max_order_value is 1000, the order's value is 40000",
     )
 
 
-def test_only_allowed_symbols_are_traded(office: Office) -> None:
-    limit(office, symbols=[ETH])
-    assert refused(office.live).type == "risk_symbols"
-    assert office.live.place(symbol=ETH, quantity="0.1").status == "filled"
+def test_only_allowed_symbols_are_traded(app_with_bot: AppWithBot) -> None:
+    limit(app_with_bot, symbols=[ETH])
+    assert refused(app_with_bot.live).type == "risk_symbols"
+    assert app_with_bot.live.place(symbol=ETH, quantity="0.1").status == "filled"
 
 
 def resting(**fields: Any) -> dict[str, Any]:
     return {"type": "limit", "quantity": "0.001", "price": "20000", **fields}
 
 
-def test_no_more_orders_are_open_than_the_limit_allows(office: Office) -> None:
-    limit(office, max_open_orders=2)
-    orders = [office.live.place(**resting()) for _ in range(2)]
-    error = refused(office.live, **resting())
+def test_no_more_orders_are_open_than_the_limit_allows(app_with_bot: AppWithBot) -> None:
+    limit(app_with_bot, max_open_orders=2)
+    orders = [app_with_bot.live.place(**resting()) for _ in range(2)]
+    error = refused(app_with_bot.live, **resting())
     assert (error.type, error.details) == (
         "risk_max_open_orders",
         "max_open_orders is 2, with this order 3 would be open",
     )
-    office.live.place(quantity="0.001")  # a market order does not stay open
-    office.live.bridge.orders.cancel(orders[0].id)
-    assert office.live.place(**resting()).status == "open"
+    app_with_bot.live.place(quantity="0.001")  # a market order does not stay open
+    app_with_bot.live.bridge.orders.cancel(orders[0].id)
+    assert app_with_bot.live.place(**resting()).status == "open"
 
 
-def test_exits_count_as_open_orders(office: Office) -> None:
-    limit(office, max_open_orders=1)
+def test_exits_count_as_open_orders(app_with_bot: AppWithBot) -> None:
+    limit(app_with_bot, max_open_orders=1)
     exits = {"take_profit": {"price": "50000"}, "stop_loss": {"stop_price": "30000"}}
-    assert refused(office.live, **exits).type == "risk_max_open_orders"
-    limit(office, max_open_orders=2)
-    assert office.live.place(**exits).status == "filled"
-    assert wait_until(lambda: len(office.live.orders()) == 2)
+    assert refused(app_with_bot.live, **exits).type == "risk_max_open_orders"
+    limit(app_with_bot, max_open_orders=2)
+    assert app_with_bot.live.place(**exits).status == "filled"
+    assert wait_until(lambda: len(app_with_bot.live.orders()) == 2)
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_of_many_orders_at_once_no_more_are_open_than_allowed(office: Office, attempt: int) -> None:
-    limit(office, max_open_orders=5)
-    outcomes = at_once([lambda: office.live.place(**resting()) for _ in range(20)])
+def test_of_many_orders_at_once_no_more_are_open_than_allowed(
+    app_with_bot: AppWithBot, attempt: int
+) -> None:
+    limit(app_with_bot, max_open_orders=5)
+    outcomes = at_once([lambda: app_with_bot.live.place(**resting()) for _ in range(20)])
     errors = [outcome.type for outcome in outcomes if isinstance(outcome, OrderRefused)]
     assert errors == ["risk_max_open_orders"] * 15
-    assert len(office.live.orders()) == 5
+    assert len(app_with_bot.live.orders()) == 5
 
 
-def test_a_preview_names_each_limit(office: Office) -> None:
-    limit(office, max_order_value="10", symbols=[ETH], max_open_orders=0)
-    preview = office.live.bridge.orders.preview(new_order(**resting()))
+def test_a_preview_names_each_limit(app_with_bot: AppWithBot) -> None:
+    limit(app_with_bot, max_order_value="10", symbols=[ETH], max_open_orders=0)
+    preview = app_with_bot.live.bridge.orders.preview(new_order(**resting()))
     assert not preview.accepted
     assert [refusal.type for refusal in preview.refusals] == [
         "risk_symbols",
@@ -145,14 +147,14 @@ def test_a_preview_names_each_limit(office: Office) -> None:
     ]
 
 
-def test_an_open_order_cannot_grow_beyond_the_limit(office: Office) -> None:
-    limit(office, max_order_value="100", max_open_orders=1)
-    order = office.live.place(**resting())
+def test_an_open_order_cannot_grow_beyond_the_limit(app_with_bot: AppWithBot) -> None:
+    limit(app_with_bot, max_order_value="100", max_open_orders=1)
+    order = app_with_bot.live.place(**resting())
     change = {"quantity": "0.0051"}
-    problem = office.trader.patch(f"/orders/{order.id}", change, expect=422)
+    problem = app_with_bot.trader.patch(f"/orders/{order.id}", change, expect=422)
     assert problem["type"] == "risk_max_order_value"
-    assert office.live.orders()[0]["quantity"] == "0.001"
-    office.trader.patch(f"/orders/{order.id}", {"quantity": "0.005"})
+    assert app_with_bot.live.orders()[0]["quantity"] == "0.001"
+    app_with_bot.trader.patch(f"/orders/{order.id}", {"quantity": "0.005"})
 
 
 def place_as_a_strategy(**fields: Any) -> Any:
@@ -172,11 +174,11 @@ def place_as_a_strategy(**fields: Any) -> Any:
     return asyncio.run_coroutine_threadsafe(create(), loop).result(TIMEOUT_S)
 
 
-def test_a_strategys_orders_keep_to_the_limits_too(office: Office) -> None:
-    limit(office, max_order_value="100", max_open_orders=1)
+def test_a_strategys_orders_keep_to_the_limits_too(app_with_bot: AppWithBot) -> None:
+    limit(app_with_bot, max_order_value="100", max_open_orders=1)
     with pytest.raises(trading_errors.OrderCreationError, match="max_order_value is 100"):
         place_as_a_strategy(price=D(20000))
     assert place_as_a_strategy(price=D(9000)) is not None
     with pytest.raises(trading_errors.OrderCreationError, match="max_open_orders is 1"):
         place_as_a_strategy(price=D(9000))
-    assert wait_until(lambda: len(office.live.orders()) == 1)
+    assert wait_until(lambda: len(app_with_bot.live.orders()) == 1)

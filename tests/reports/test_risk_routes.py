@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.app_with_bot import Office
+from tests.app_with_bot import AppWithBot
 
 OFF = {"max_order_value": None, "max_open_orders": None, "symbols": None, "max_daily_loss": None}
 
@@ -15,8 +15,8 @@ def limits(risk: dict[str, Any]) -> dict[str, Any]:
     return {name: risk[name] for name in OFF}
 
 
-def test_without_settings_all_limits_are_off(office: Office) -> None:
-    risk = office.viewer.get("/risk")
+def test_without_settings_all_limits_are_off(app_with_bot: AppWithBot) -> None:
+    risk = app_with_bot.viewer.get("/risk")
     assert limits(risk) == OFF
     assert set(risk["sources"].values()) == {"off"}
     assert risk["reference_market"] == "USDT"
@@ -26,24 +26,26 @@ def test_without_settings_all_limits_are_off(office: Office) -> None:
     )
 
 
-def test_an_admin_changes_some_and_takes_them_back(office: Office) -> None:
-    changed = office.admin.patch("/risk", {"max_order_value": "1000.50", "symbols": ["btc-usdt"]})
+def test_an_admin_changes_some_and_takes_them_back(app_with_bot: AppWithBot) -> None:
+    changed = app_with_bot.admin.patch(
+        "/risk", {"max_order_value": "1000.50", "symbols": ["btc-usdt"]}
+    )
     assert limits(changed) == {**OFF, "max_order_value": "1000.5", "symbols": ["BTC/USDT"]}
     assert changed["sources"]["symbols"] == "changed"
-    then = office.admin.patch("/risk", {"max_order_value": None, "max_open_orders": 3})
+    then = app_with_bot.admin.patch("/risk", {"max_order_value": None, "max_open_orders": 3})
     assert limits(then) == {**OFF, "symbols": ["BTC/USDT"], "max_open_orders": 3}
     assert then["sources"]["max_order_value"] == "off"
-    assert limits(office.viewer.get("/risk")) == limits(then)
+    assert limits(app_with_bot.viewer.get("/risk")) == limits(then)
 
 
-def test_changing_nothing_changes_nothing(office: Office) -> None:
-    office.admin.patch("/risk", {"max_open_orders": 3})
-    assert limits(office.admin.patch("/risk", {})) == {**OFF, "max_open_orders": 3}
+def test_changing_nothing_changes_nothing(app_with_bot: AppWithBot) -> None:
+    app_with_bot.admin.patch("/risk", {"max_open_orders": 3})
+    assert limits(app_with_bot.admin.patch("/risk", {})) == {**OFF, "max_open_orders": 3}
 
 
 @pytest.mark.parametrize("role", ["viewer", "trader"])
-def test_others_may_look_but_not_change(office: Office, role: str) -> None:
-    caller = getattr(office, role)
+def test_others_may_look_but_not_change(app_with_bot: AppWithBot, role: str) -> None:
+    caller = getattr(app_with_bot, role)
     assert caller.patch("/risk", {"max_open_orders": 1}, expect=403)["type"] == "forbidden"
     assert limits(caller.get("/risk")) == OFF
 
@@ -73,17 +75,19 @@ def test_others_may_look_but_not_change(office: Office, role: str) -> None:
         ("max_weekly_loss", "5"),
     ],
 )
-def test_a_limit_that_makes_no_sense_is_refused(office: Office, field: str, value: Any) -> None:
+def test_a_limit_that_makes_no_sense_is_refused(
+    app_with_bot: AppWithBot, field: str, value: Any
+) -> None:
     body = {"max_open_orders": 3, field: value}
-    problem = office.admin.patch("/risk", body, expect=400)
+    problem = app_with_bot.admin.patch("/risk", body, expect=400)
     assert problem["fields"][0]["field"].split(".")[0] == field
-    assert limits(office.admin.get("/risk")) == OFF
+    assert limits(app_with_bot.admin.get("/risk")) == OFF
 
 
-def test_a_change_is_audited(office: Office) -> None:
-    office.admin.patch("/risk", {"max_open_orders": 5})
-    office.app.extensions["audit"].flush()
-    entry = office.admin.get("/audit", limit=1)[0]
+def test_a_change_is_audited(app_with_bot: AppWithBot) -> None:
+    app_with_bot.admin.patch("/risk", {"max_open_orders": 5})
+    app_with_bot.app.extensions["audit"].flush()
+    entry = app_with_bot.admin.get("/audit", limit=1)[0]
     assert (entry["action"], entry["username"], entry["outcome"]) == (
         "risk.change_risk",
         "admin",
