@@ -55,7 +55,7 @@ class AppWithBot:
         self.live.boot()
         return self
 
-    def close(self) -> None:
+    def shut(self) -> None:
         self.live.bridge.close()
         close_app(self.app)
         self._hub.close()

@@ -82,7 +82,7 @@ def start_identity(settings: Settings, database: Database) -> Iterator[StartIden
 
 @pytest.fixture(scope="session")
 def password_hash() -> str:
-    """What is kept of PASSWORD; made once, since it is meant to take long."""
+    """The hash of PASSWORD; computed once, since hashing is slow on purpose."""
     with closing(Passwords(ThreadHost())) as passwords:
         return passwords.hash(PASSWORD)
 

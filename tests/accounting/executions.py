@@ -1,4 +1,4 @@
-"""Executions for tests, written short."""
+"""Builders of executions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The deepest fall, worked out by hand and by trying every pair."""
+"""The maximum drawdown, against hand calculations and a brute-force search."""
 
 from __future__ import annotations
 

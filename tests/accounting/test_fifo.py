@@ -1,4 +1,4 @@
-"""A ledger worked out by hand, and what must hold for any sequence of executions."""
+"""FIFO lots against a hand-calculated ledger."""
 
 from __future__ import annotations
 

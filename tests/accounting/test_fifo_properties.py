@@ -1,4 +1,4 @@
-"""What holds for any sequence of executions, exactly."""
+"""Exact properties of FIFO lots for any sequence of executions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Positions and their margin, against figures worked out by hand."""
+"""Contract positions and margin accounts, against hand-calculated figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures that clients see, for a ledger that was worked out by hand."""
+"""The profit and loss report of a hand-calculated ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits: what they refuse, and how the day's loss is counted."""
+"""Risk limits: refusals, changes, and the daily loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an asset is worth in another."""
+"""The price of an asset in another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that trades for real at the sandbox, which has an account for a key of ours."""
+"""A server in real trading on the sandbox exchange, with an account for a stored key."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def real_app(home: Path, **settings: object) -> Iterator[Flask]:
 
 
 def at_exchange(app: Flask, key: str = KEY) -> dict[str, str]:
-    """Return what the exchange has of an account's orders: their status by our id."""
+    """Return the status of an account's orders at the exchange, by client order id."""
     file = app.extensions["backend"].settings.home / "sandbox.json"
     account = json.loads(file.read_text())["accounts"][key]
     return {row["request"]["client_order_id"]: row["status"] for row in account["orders"]}

@@ -1,4 +1,4 @@
-"""Keys put in over HTTP open an account at the exchange, and no longer when they are taken away."""
+"""Keys stored over HTTP trade on their account, until they are removed."""
 
 from __future__ import annotations
 
@@ -49,23 +49,23 @@ def eventually(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def dollars(client: ApiClient) -> Decimal:
+def usdt_total(client: ApiClient) -> Decimal:
     (exchange,) = client.get("/portfolio/balance")
     return next(Decimal(row["total"]) for row in exchange["balances"] if row["asset"] == "USDT")
 
 
-def store(admin: ApiClient, app: Flask) -> dict[str, Any]:
-    """Store keys that are to be used at once, and wait until they are."""
+def store_keys(admin: ApiClient, app: Flask) -> dict[str, Any]:
+    """Store enabled keys, and wait until the bot has restarted with them."""
     stored: dict[str, Any] = admin.post(PATH, json={**KEYS, "trading": "real"}, expect=201)
     wait_until_ready(app)
     return stored
 
 
 def test_stored_keys_trade_on_their_account_from_then_on(admin: ApiClient, app: Flask) -> None:
-    assert dollars(admin) == OWN
-    stored = store(admin, app)
+    assert usdt_total(admin) == OWN
+    stored = store_keys(admin, app)
     assert stored["restart_required"] is False
-    assert dollars(admin) == 123_456
+    assert usdt_total(admin) == 123_456
     assert admin.get(PATH)["in_use"] is True
     order = admin.post("/orders", json=LIMIT, expect=201)
     assert at_exchange(app)[order["id"]] == "open"
@@ -76,20 +76,20 @@ def test_stored_keys_trade_on_their_account_from_then_on(admin: ApiClient, app: 
 def test_they_survive_a_restart_of_the_bot_and_are_dropped_when_removed(
     admin: ApiClient, app: Flask
 ) -> None:
-    store(admin, app)
+    store_keys(admin, app)
     admin.post("/bot/restart", expect=202)
     wait_until_ready(app)
-    assert dollars(admin) == 123_456
+    assert usdt_total(admin) == 123_456
     assert admin.delete(PATH) == {"exchange": "sandbox", "restart_required": False}
     wait_until_ready(app)
-    assert dollars(admin) == OWN
+    assert usdt_total(admin) == OWN
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"trading": "paper"}])
 def test_keys_that_must_not_be_used_leave_nothing_to_trade_on(
     admin: ApiClient, app: Flask, change: dict[str, Any]
 ) -> None:
-    store(admin, app)
+    store_keys(admin, app)
     shown = admin.patch(PATH, json=change)
     assert shown["restart_required"] is False
     eventually(lambda: admin.get("/bot")["state"] == "failed")
@@ -99,14 +99,14 @@ def test_keys_that_must_not_be_used_leave_nothing_to_trade_on(
     assert admin.get(PATH)["in_use"] is False
     admin.patch(PATH, json={"enabled": True, "trading": "real"})
     wait_until_ready(app)
-    assert dollars(admin) == 123_456
+    assert usdt_total(admin) == 123_456
 
 
 def test_a_paused_bot_takes_the_keys_and_stays_paused(admin: ApiClient, app: Flask) -> None:
     admin.post("/bot/pause")
-    assert store(admin, app)["restart_required"] is False
+    assert store_keys(admin, app)["restart_required"] is False
     assert admin.get("/bot")["state"] == "paused"
-    assert dollars(admin) == 123_456
+    assert usdt_total(admin) == 123_456
     assert admin.post("/orders", json=LIMIT, expect=409)["type"] == "trading_paused"
     assert admin.post("/bot/resume")["state"] == "running"
 
@@ -118,7 +118,7 @@ def test_a_stopped_bot_begins_with_what_is_stored_then(admin: ApiClient, app: Fl
     assert admin.get("/bot")["state"] == "stopped"
     admin.post("/bot/start", expect=202)
     wait_until_ready(app)
-    assert dollars(admin) == 123_456
+    assert usdt_total(admin) == 123_456
 
 
 def test_keys_of_an_exchange_that_the_bot_does_not_have_leave_it_alone(
@@ -134,7 +134,7 @@ def test_keys_of_an_exchange_that_the_bot_does_not_have_leave_it_alone(
 def test_octobots_own_saving_of_its_configuration_writes_no_keys(
     admin: ApiClient, app: Flask
 ) -> None:
-    store(admin, app)
+    store_keys(admin, app)
     before = admin.get("/config")["config"]
     bot = octobot.commands.GLOBAL_BOT_INSTANCE
     configuration = bot.get_edited_config("config", dict_only=False)
@@ -147,7 +147,7 @@ def test_octobots_own_saving_of_its_configuration_writes_no_keys(
     assert KEY not in text
     assert admin.get("/config")["config"]["exchanges"] == before["exchanges"]
     wait_until_ready(app)
-    assert dollars(admin) == 123_456
+    assert usdt_total(admin) == 123_456
 
 
 def test_keys_and_their_holders_do_not_show_in_texts() -> None:

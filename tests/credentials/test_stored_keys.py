@@ -1,4 +1,4 @@
-"""Keys over HTTP, with a bot that trades paper money: stored, shown masked, changed, tested."""
+"""Exchange credentials over HTTP in paper trading: stored, masked, changed, tested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The identity service and its small app, for the tests of this folder."""
+"""Fixtures: the identity service and a small app on it."""
 
 from tests.identity_app import (  # noqa: F401 - fixtures
     app,

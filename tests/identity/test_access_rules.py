@@ -1,4 +1,4 @@
-"""Every route states who may call it, and nobody else gets through."""
+"""Every route declares its access rule, and the rule is enforced."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from tests.identity_app import NOWHERE, PASSWORD, bearer
 
 
 @pytest.fixture
-def passes() -> dict[str, Principal]:
-    """What the test app takes in place of an Authorization header."""
+def principals() -> dict[str, Principal]:
+    """Principals that the test app accepts in place of an Authorization header."""
     return {}
 
 
 @pytest.fixture
-def client(app: Flask, passes: dict[str, Principal]) -> Iterator[FlaskClient]:
+def client(app: Flask, principals: dict[str, Principal]) -> Iterator[FlaskClient]:
     @app.get("/open")
     @public
     def see_open() -> str:
@@ -46,7 +46,7 @@ def client(app: Flask, passes: dict[str, Principal]) -> Iterator[FlaskClient]:
         return "ordered"
 
     @app.get("/stream")
-    @requires("stream:read", credentials=lambda: passes.pop("ticket", None))
+    @requires("stream:read", credentials=lambda: principals.pop("ticket", None))
     def see_stream() -> str:
         return current_principal().username
 
@@ -149,21 +149,21 @@ def test_a_token_is_not_taken_from_the_address_or_a_cookie(
 
 
 def test_another_way_in_is_asked_only_without_a_header(
-    client: FlaskClient, identity: Identity, passes: dict[str, Principal]
+    client: FlaskClient, identity: Identity, principals: dict[str, Principal]
 ) -> None:
     viewer = identity.login("viewer", PASSWORD, *NOWHERE)
-    passes["ticket"] = identity.verify_access_token(viewer.access_token)
+    principals["ticket"] = identity.verify_access_token(viewer.access_token)
     wrong = client.get("/stream", headers={"Authorization": "Bearer nonsense"})
-    assert (wrong.status_code, "ticket" in passes) == (401, True)
+    assert (wrong.status_code, "ticket" in principals) == (401, True)
     assert client.get("/stream").text == "viewer"
     assert client.get("/stream").status_code == 401
 
 
 def test_another_way_in_ends_with_the_users_tokens(
-    client: FlaskClient, identity: Identity, passes: dict[str, Principal]
+    client: FlaskClient, identity: Identity, principals: dict[str, Principal]
 ) -> None:
     viewer = identity.login("viewer", PASSWORD, *NOWHERE)
-    passes["ticket"] = principal = identity.verify_access_token(viewer.access_token)
+    principals["ticket"] = principal = identity.verify_access_token(viewer.access_token)
     identity.users.change(principal.user_id, UserChange(disabled=True))
     answer = client.get("/stream")
     assert (answer.status_code, answer.json["type"]) == (401, "invalid_token")

@@ -1,4 +1,4 @@
-"""The /auth routes as clients see them."""
+"""The /auth routes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is not a token of ours, unexpired and unrevoked, opens nothing."""
+"""Forged, malformed, expired and foreign tokens are refused."""
 
 from __future__ import annotations
 

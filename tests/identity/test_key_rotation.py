@@ -1,4 +1,4 @@
-"""A new signing key: nobody is logged out, and a key that is gone opens nothing."""
+"""Rotation of the signing key: previous keys still verify, removed ones do not."""
 
 from __future__ import annotations
 

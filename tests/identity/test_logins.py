@@ -1,4 +1,4 @@
-"""Logging in: who may, what they get, and that failures tell nothing apart."""
+"""Logins: tokens on success, indistinguishable failures."""
 
 from __future__ import annotations
 

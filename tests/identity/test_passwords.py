@@ -1,4 +1,4 @@
-"""Hashing: right, costly, a few at a time, and never on the hub."""
+"""Password hashing: correct, expensive, bounded, and off the hub."""
 
 from __future__ import annotations
 

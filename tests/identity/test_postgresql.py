@@ -1,4 +1,4 @@
-"""The same service on PostgreSQL: whatever is sent, whoever races."""
+"""The identity service on PostgreSQL: hostile input and races."""
 
 from __future__ import annotations
 

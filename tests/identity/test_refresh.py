@@ -1,4 +1,4 @@
-"""Refresh tokens: each works once, and theft ends the session."""
+"""Refresh tokens: rotation, and reuse that revokes the session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ends tokens before their time, and that it stays so."""
+"""Revocation of tokens and sessions before they expire, across restarts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def principal(identity: Identity, tokens: Tokens) -> Principal:
     return identity.verify_access_token(tokens.access_token)
 
 
-def assert_dead(identity: Identity, tokens: Tokens, principal: Principal) -> None:
+def assert_revoked(identity: Identity, tokens: Tokens, principal: Principal) -> None:
     with pytest.raises(InvalidToken):
         identity.verify_access_token(tokens.access_token)
     assert identity.is_active(principal) is False
@@ -34,7 +34,7 @@ def test_a_logout_ends_the_access_token_alone(
     identity: Identity, tokens: Tokens, principal: Principal
 ) -> None:
     assert identity.logout(principal, None) == "token"
-    assert_dead(identity, tokens, principal)
+    assert_revoked(identity, tokens, principal)
     renewed = identity.refresh(tokens.refresh_token, *NOWHERE)
     assert identity.is_active(identity.verify_access_token(renewed.access_token)) is True
 
@@ -44,7 +44,7 @@ def test_a_logout_with_the_refresh_token_ends_the_session(
 ) -> None:
     renewed = identity.refresh(tokens.refresh_token, *NOWHERE)
     assert identity.logout(principal, renewed.refresh_token) == "session"
-    assert_dead(identity, tokens, principal)
+    assert_revoked(identity, tokens, principal)
     with pytest.raises(InvalidToken):
         identity.verify_access_token(renewed.access_token)
     with pytest.raises(InvalidToken):
@@ -69,7 +69,7 @@ def test_a_disabled_user_has_no_tokens_and_no_sessions(
     identity: Identity, tokens: Tokens, principal: Principal
 ) -> None:
     identity.users.change(principal.user_id, UserChange(disabled=True))
-    assert_dead(identity, tokens, principal)
+    assert_revoked(identity, tokens, principal)
     with pytest.raises(InvalidToken):
         identity.refresh(tokens.refresh_token, *NOWHERE)
 
@@ -78,7 +78,7 @@ def test_a_deleted_user_has_no_tokens_and_no_sessions(
     identity: Identity, tokens: Tokens, principal: Principal
 ) -> None:
     identity.users.remove(principal.user_id)
-    assert_dead(identity, tokens, principal)
+    assert_revoked(identity, tokens, principal)
     with pytest.raises(InvalidToken):
         identity.current_user(principal)
     with pytest.raises(InvalidToken):
@@ -92,7 +92,7 @@ def test_a_name_given_anew_does_not_inherit_tokens(
 ) -> None:
     identity.users.remove(principal.user_id)
     identity.users.create("trader", PASSWORD, "trader")
-    assert_dead(identity, tokens, principal)
+    assert_revoked(identity, tokens, principal)
 
 
 def test_a_new_password_ends_all_sessions_but_the_one_it_opens(
@@ -195,7 +195,7 @@ def test_what_was_ended_stays_ended_when_the_server_starts_anew(
     bystander = identity.login("viewer", PASSWORD, *NOWHERE)
     endings[how]()
     restarted = start_identity()
-    assert_dead(restarted, tokens, principal)
+    assert_revoked(restarted, tokens, principal)
     assert restarted.verify_access_token(bystander.access_token).username == "viewer"
 
 
@@ -214,7 +214,7 @@ def test_a_revoked_token_is_remembered_for_as_long_as_it_could_live(
     with time_machine.travel(time.time() + day - 10, tick=False):
         restarted = start_identity()
         assert principal.expires_at.timestamp() > time.time()
-        assert_dead(restarted, tokens, principal)
+        assert_revoked(restarted, tokens, principal)
 
 
 def test_the_memory_of_revocations_does_not_grow_for_ever(
@@ -241,6 +241,6 @@ def test_a_role_that_changed_ends_tokens_of_the_old_one(
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE users SET role = 'viewer' WHERE username = 'trader'"))
     restarted = start_identity()
-    assert_dead(restarted, tokens, principal)
+    assert_revoked(restarted, tokens, principal)
     renewed = restarted.refresh(tokens.refresh_token, *NOWHERE)
     assert restarted.verify_access_token(renewed.access_token).role == "viewer"

@@ -1,4 +1,4 @@
-"""Where a user is logged in: what the list says, and ending one or all of it."""
+"""Login sessions: listing, and revoking one or all."""
 
 from __future__ import annotations
 

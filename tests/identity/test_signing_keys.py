@@ -1,4 +1,4 @@
-"""The signing key: made once, kept private, never half written."""
+"""The signing key: generated once, private, written atomically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Some things take having shown a moment ago who one is."""
+"""Routes that require a recent step-up."""
 
 from __future__ import annotations
 

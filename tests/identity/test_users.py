@@ -1,4 +1,4 @@
-"""Users as admins create and change them, and what that does to those users."""
+"""Administration of users, and its effect on their sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A running bot with its whole application, asked as a client asks."""
+"""Fixtures: a running bot with its application."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.waiting import shut_in_the_end
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppWithBot]:
-    """A bot and its application that the tests of a file share."""
+    """An application with a bot, shared by the tests of a file."""
     with shut_in_the_end(AppWithBot(app_settings(tmp_path_factory.mktemp("home")))) as app_with_bot:
         app_with_bot.boot()
         yield app_with_bot
@@ -24,7 +24,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppWithBot]:
 
 @pytest.fixture
 def app_with_bot(shared: AppWithBot) -> AppWithBot:
-    """The shared one, at the usual prices, without limits and open orders."""
+    """The shared application, at the usual prices, without limits and open orders."""
     names = ("max_order_value", "max_open_orders", "symbols", "max_daily_loss")
     shared.admin.patch("/risk", dict.fromkeys(names))
     if shared.live.state == "paused":
@@ -43,13 +43,13 @@ def live(app_with_bot: AppWithBot) -> Live:
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Callable[..., AppWithBot]]:
-    """Start a bot and its application of one's own; each call is another start on one home."""
+    """Start an application with a bot; each call restarts it on the same home."""
     left = Path.cwd()
     running: list[AppWithBot] = []
 
     def start(**overrides: object) -> AppWithBot:
         for earlier in running:
-            earlier.close()
+            earlier.shut()
         running[:] = [AppWithBot(app_settings(tmp_path, **overrides))]
         for symbol, price in PRICES.items():  # from the first price on: a jump may be a loss
             running[0].live.bridge.sandbox.pin(symbol, price)
@@ -58,5 +58,5 @@ def fresh(tmp_path: Path) -> Iterator[Callable[..., AppWithBot]]:
 
     yield start
     for app_with_bot in running:
-        app_with_bot.close()
+        app_with_bot.shut()
     os.chdir(left)

@@ -1,4 +1,4 @@
-"""GET /trades/history?format=csv: every trade once, in a file that is safe to open."""
+"""GET /trades/history?format=csv: every trade once, with formulas escaped."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HOSTILE = [
 ]
 
 
-def keep(home: Path, trades: list[Trade]) -> None:
+def store_trades(home: Path, trades: list[Trade]) -> None:
     """Leave trades in the journal, as an earlier start would have."""
     database = Database(app_settings(home), ThreadHost())
     database.upgrade()
@@ -61,8 +61,8 @@ def trades() -> list[Trade]:
 
 
 @pytest.fixture
-def archive(fresh: Start, tmp_path: Path, trades: list[Trade]) -> AppWithBot:
-    keep(tmp_path, trades)
+def app_with_trades(fresh: Start, tmp_path: Path, trades: list[Trade]) -> AppWithBot:
+    store_trades(tmp_path, trades)
     return fresh()
 
 
@@ -70,8 +70,10 @@ def read(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def test_all_trades_come_in_pieces_newest_first(archive: AppWithBot, trades: list[Trade]) -> None:
-    answer = archive.viewer.request("GET", "/trades/history?format=csv&limit=1")
+def test_all_trades_come_in_pieces_newest_first(
+    app_with_trades: AppWithBot, trades: list[Trade]
+) -> None:
+    answer = app_with_trades.viewer.request("GET", "/trades/history?format=csv&limit=1")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="trades.csv"'
     assert answer.is_streamed
@@ -81,9 +83,11 @@ def test_all_trades_come_in_pieces_newest_first(archive: AppWithBot, trades: lis
     assert [row["id"] for row in rows] == [row.id for row in reversed(trades)]
 
 
-def test_a_line_holds_what_the_list_shows(archive: AppWithBot) -> None:
-    newest, second = archive.viewer.get("/trades/history", limit=2)
-    rows = read(archive.viewer.request("GET", "/trades/history?format=csv").get_data(as_text=True))
+def test_a_line_holds_what_the_list_shows(app_with_trades: AppWithBot) -> None:
+    newest, second = app_with_trades.viewer.get("/trades/history", limit=2)
+    rows = read(
+        app_with_trades.viewer.request("GET", "/trades/history?format=csv").get_data(as_text=True)
+    )
     assert tuple(rows[0]) == COLUMNS
     for row, shown in zip(rows, (newest, second), strict=False):
         fee = shown.pop("fee") or {"cost": "", "currency": ""}
@@ -91,40 +95,40 @@ def test_a_line_holds_what_the_list_shows(archive: AppWithBot) -> None:
         assert row == {name: text or "" for name, text in cells.items()}
 
 
-def test_filters_and_cursor_apply(archive: AppWithBot, trades: list[Trade]) -> None:
+def test_filters_and_cursor_apply(app_with_trades: AppWithBot, trades: list[Trade]) -> None:
     query = {"format": "csv", "symbol": "ETH-USDT"}
-    text = archive.viewer.request("GET", "/trades/history", query_string=query).get_data(
+    text = app_with_trades.viewer.request("GET", "/trades/history", query_string=query).get_data(
         as_text=True
     )
     assert [row["id"] for row in read(text)] == [trades[-1].id]
-    page = archive.viewer.request("GET", "/trades/history?limit=500").json
+    page = app_with_trades.viewer.request("GET", "/trades/history?limit=500").json
     query = {"format": "csv", "cursor": page["pagination"]["next_cursor"]}
-    text = archive.viewer.request("GET", "/trades/history", query_string=query).get_data(
+    text = app_with_trades.viewer.request("GET", "/trades/history", query_string=query).get_data(
         as_text=True
     )
     assert [row["id"] for row in read(text)] == [row.id for row in reversed(trades[:-500])]
 
 
 def test_a_trade_that_happens_meanwhile_shifts_nothing(
-    archive: AppWithBot, trades: list[Trade]
+    app_with_trades: AppWithBot, trades: list[Trade]
 ) -> None:
-    pieces = archive.viewer.request("GET", "/trades/history?format=csv").iter_encoded()
+    pieces = app_with_trades.viewer.request("GET", "/trades/history?format=csv").iter_encoded()
     begun = next(pieces)
-    order = archive.live.place(quantity="0.1")
-    assert wait_until(lambda: archive.live.trades(limit=1)[0]["order_id"] == order.id)
+    order = app_with_trades.live.place(quantity="0.1")
+    assert wait_until(lambda: app_with_trades.live.trades(limit=1)[0]["order_id"] == order.id)
     rows = read((begun + b"".join(pieces)).decode())
     assert [row["id"] for row in rows] == [row.id for row in reversed(trades)]
 
 
-def test_the_books_take_in_every_page_once(archive: AppWithBot) -> None:
-    pnl = archive.viewer.get("/trades/pnl")
+def test_the_books_take_in_every_page_once(app_with_trades: AppWithBot) -> None:
+    pnl = app_with_trades.viewer.get("/trades/pnl")
     assert pnl["trades"] == 1201
     bitcoin, ether = pnl["symbols"]
     assert (bitcoin["trades"], bitcoin["quantity"]) == (1200, "119.88")
     assert ether["unmatched_quantity"] == "1.5"
-    archive.live.place(quantity="0.1")
-    assert wait_until(lambda: archive.viewer.get("/trades/pnl")["trades"] == 1202)
-    assert archive.viewer.get("/trades/pnl")["symbols"][0]["quantity"] == "119.9799"
+    app_with_trades.live.place(quantity="0.1")
+    assert wait_until(lambda: app_with_trades.viewer.get("/trades/pnl")["trades"] == 1202)
+    assert app_with_trades.viewer.get("/trades/pnl")["symbols"][0]["quantity"] == "119.9799"
 
 
 def test_no_text_is_a_formula_and_none_breaks_a_line(fresh: Start, tmp_path: Path) -> None:
@@ -133,7 +137,7 @@ def test_no_text_is_a_formula_and_none_breaks_a_line(fresh: Start, tmp_path: Pat
         trade("buy", "1", "1").model_copy(update={"id": name, "client_order_id": name})
         for name in names
     ]
-    keep(tmp_path, rows)
+    store_trades(tmp_path, rows)
     text = fresh().viewer.request("GET", "/trades/history?format=csv").get_data(as_text=True)
     found = [(row["id"], row["client_order_id"]) for row in reversed(read(text))]
     safe = [("'" + name if number < 7 else name) for number, name in enumerate(names)]

@@ -1,4 +1,4 @@
-"""GET /trades/pnl: what a client is told of trades that really happened."""
+"""GET /trades/pnl after trades of a running bot."""
 
 from __future__ import annotations
 
@@ -168,8 +168,8 @@ def test_processing_ahead_ends_with_the_server_and_loses_nothing(app_with_bot: A
     assert ahead.read(PnlQuery()).trades == len(live.trades(limit=500))
 
 
-class Rests(threading.Event):
-    """Notes how long it is waited for, and waits no longer than a moment."""
+class RecordedWaits(threading.Event):
+    """Event that records the timeouts of its waits and returns at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -194,9 +194,9 @@ def test_after_each_batch_the_thread_rests_twice_as_long(
 
     clocks = SimpleNamespace(monotonic=monotonic, sleep=time.sleep)
     monkeypatch.setattr("backend.reports.pnl.time", clocks)
-    rests = Rests()
-    ProfitAndLoss(live.bridge, live.database).process_all(worth, rests)
-    assert rests.seconds == [0, 0.5]
+    waits = RecordedWaits()
+    ProfitAndLoss(live.bridge, live.database).process_all(worth, waits)
+    assert waits.seconds == [0, 0.5]
 
 
 def test_processing_in_batches_gives_the_same_as_processing_at_once(

@@ -20,7 +20,7 @@ MIDNIGHT = utc_now().replace(hour=0, minute=0, second=0, microsecond=0) - timede
 
 
 @pytest.fixture(scope="module")
-def past(shared: AppWithBot) -> AppWithBot:
+def app_with_history(shared: AppWithBot) -> AppWithBot:
     """An account with a day of snapshots, one of each ten minutes."""
     assert wait_until(lambda: shared.viewer.get("/portfolio/history"))
     rows = [
@@ -42,8 +42,8 @@ def day(hour: int) -> str:
     return (MIDNIGHT + timedelta(hours=hour)).isoformat()
 
 
-def test_each_interval_shows_its_last_value(past: AppWithBot) -> None:
-    rows = past.viewer.get("/portfolio/history", interval="1h", until=day(3))
+def test_each_interval_shows_its_last_value(app_with_history: AppWithBot) -> None:
+    rows = app_with_history.viewer.get("/portfolio/history", interval="1h", until=day(3))
     assert rows == [
         {
             "time": time_text(MIDNIGHT + timedelta(hours=hour, minutes=50)),
@@ -66,20 +66,22 @@ def test_each_interval_shows_its_last_value(past: AppWithBot) -> None:
     ],
 )
 def test_intervals_between_two_times(
-    past: AppWithBot, interval: str, found: list[int] | None
+    app_with_history: AppWithBot, interval: str, found: list[int] | None
 ) -> None:
     query = {"interval": interval, "since": day(2), "until": day(3)}
     status = 400 if found is None else 200
-    answer = past.viewer.get("/portfolio/history", expect=status, **query)
+    answer = app_with_history.viewer.get("/portfolio/history", expect=status, **query)
     assert (answer["type"] if found is None else values(answer)) == (found or "validation_error")
 
 
 @pytest.mark.parametrize("limit", [1, 7, 24, 500])
-def test_pages_go_back_without_gap_or_repeat(past: AppWithBot, limit: int) -> None:
+def test_pages_go_back_without_gap_or_repeat(app_with_history: AppWithBot, limit: int) -> None:
     query: dict[str, Any] = {"interval": "1h", "limit": limit, "since": day(0), "until": day(24)}
     found: list[int] = []
     while True:
-        answer = past.viewer.request("GET", "/portfolio/history", query_string=query).json
+        answer = app_with_history.viewer.request(
+            "GET", "/portfolio/history", query_string=query
+        ).json
         assert answer["pagination"]["limit"] == limit
         assert len(answer["data"]) <= limit
         found += values(answer["data"])
@@ -89,13 +91,13 @@ def test_pages_go_back_without_gap_or_repeat(past: AppWithBot, limit: int) -> No
     assert found == list(range(143, 0, -6))
 
 
-def test_new_values_do_not_shift_later_pages(past: AppWithBot) -> None:
+def test_new_values_do_not_shift_later_pages(app_with_history: AppWithBot) -> None:
     query = {"interval": "1m", "limit": 1}
-    first = past.viewer.request("GET", "/portfolio/history", query_string=query).json
+    first = app_with_history.viewer.request("GET", "/portfolio/history", query_string=query).json
     query["cursor"] = first["pagination"]["next_cursor"]
-    second = past.viewer.get("/portfolio/history", **query)
-    newest = past.viewer.get("/portfolio/history", interval="1m", limit=1)[0]["time"]
-    assert wait_until(lambda: past.viewer.get("/portfolio/history", **query) == second)
+    second = app_with_history.viewer.get("/portfolio/history", **query)
+    newest = app_with_history.viewer.get("/portfolio/history", interval="1m", limit=1)[0]["time"]
+    assert wait_until(lambda: app_with_history.viewer.get("/portfolio/history", **query) == second)
     assert second[0]["time"][:16] < first["data"][0]["time"][:16] <= newest[:16]
 
 
@@ -114,14 +116,16 @@ def test_new_values_do_not_shift_later_pages(past: AppWithBot) -> None:
         {"format": "csv"},
     ],
 )
-def test_a_query_that_makes_no_sense_is_refused(past: AppWithBot, query: dict[str, str]) -> None:
-    problem = past.viewer.get("/portfolio/history", expect=400, **query)
+def test_a_query_that_makes_no_sense_is_refused(
+    app_with_history: AppWithBot, query: dict[str, str]
+) -> None:
+    problem = app_with_history.viewer.get("/portfolio/history", expect=400, **query)
     assert problem["type"] in ("validation_error", "invalid_cursor")
 
 
-def test_a_cursor_beyond_the_end_of_time_is_the_newest(past: AppWithBot) -> None:
+def test_a_cursor_beyond_the_end_of_time_is_the_newest(app_with_history: AppWithBot) -> None:
     cursor = encode_cursor("portfolio-1h", 2**63 - 1)
-    assert len(past.viewer.get("/portfolio/history", cursor=cursor, limit=1)) == 1
+    assert len(app_with_history.viewer.get("/portfolio/history", cursor=cursor, limit=1)) == 1
 
 
 def test_a_refreshed_portfolio_is_the_present_one(app_with_bot: AppWithBot) -> None:

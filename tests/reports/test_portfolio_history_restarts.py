@@ -1,4 +1,4 @@
-"""The portfolio's history across starts and stops of the bot."""
+"""The portfolio history across restarts of the bot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queries of the reports that make no sense, and some that barely do."""
+"""Invalid and borderline queries of the reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POST /portfolio/refresh where balances are an exchange's to tell."""
+"""POST /portfolio/refresh in real trading."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the limits do to orders and to the bot."""
+"""Enforcement of risk limits on orders."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_an_open_order_cannot_grow_beyond_the_limit(app_with_bot: AppWithBot) ->
 
 
 def place_as_a_strategy(**fields: Any) -> Any:
-    """Have OctoBot create an order as its own strategies do."""
+    """Create an order through OctoBot, as its strategies do."""
     bot = octobot.commands.GLOBAL_BOT_INSTANCE  # another file's may run beside it
     loop, ids = bot.task_manager.async_loop, bot.exchange_producer.exchange_manager_ids
     (manager,) = octobot_trading.api.get_exchange_managers_from_exchange_ids(ids)

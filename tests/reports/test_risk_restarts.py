@@ -1,4 +1,4 @@
-"""Risk limits from settings and from changes, across starts."""
+"""Risk limits of settings and changes, across restarts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GET and PATCH /risk: who may change limits, to what, and for how long it holds."""
+"""GET and PATCH /risk: permissions, validation and persistence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The thread that keeps the portfolio's value."""
+"""The thread that records portfolio snapshots."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.databases import make_settings
 D = Decimal
 WORTH = AccountValue("USDT", D(1000), {"sandbox": "sandbox:paper"}, {"BTC": D(20000)}, True)
 DAY = timedelta(days=1)
-StartTaking = Callable[..., PortfolioHistory]
+StartHistory = Callable[..., PortfolioHistory]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 class Account:
-    """What is worth something, or not yet."""
+    """Source of an account value that tests can change."""
 
     def __init__(self) -> None:
         self.worth: AccountValue | None = WORTH
@@ -55,7 +55,7 @@ def account() -> Account:
 
 
 @pytest.fixture
-def take(tmp_path: Path, database: Database, account: Account) -> Iterator[StartTaking]:
+def start_history(tmp_path: Path, database: Database, account: Account) -> Iterator[StartHistory]:
     started: list[PortfolioHistory] = []
 
     def start(interval: float = 0.01, **overrides: object) -> PortfolioHistory:
@@ -68,65 +68,65 @@ def take(tmp_path: Path, database: Database, account: Account) -> Iterator[Start
         each.close()
 
 
-def kept(database: Database, account: str = "sandbox:paper") -> list[Decimal]:
+def stored_values(database: Database, account: str = "sandbox:paper") -> list[Decimal]:
     return [value for _, value in database.read(snapshots.values_of, account, "USDT")]
 
 
 def test_values_are_kept_at_the_interval_until_it_ends(
-    take: StartTaking, database: Database
+    start_history: StartHistory, database: Database
 ) -> None:
     others = set(threading.enumerate())
-    taking = take(0.02)
-    assert wait_until(lambda: len(kept(database)) >= 3)
+    taking = start_history(0.02)
+    assert wait_until(lambda: len(stored_values(database)) >= 3)
     (thread,) = (each for each in set(threading.enumerate()) - others if each.name == "snapshots")
     taking.close()
-    count = len(kept(database))
-    assert set(kept(database)) == {D(1000)}
-    assert not wait_until(lambda: len(kept(database)) > count, 0.1)
+    count = len(stored_values(database))
+    assert set(stored_values(database)) == {D(1000)}
+    assert not wait_until(lambda: len(stored_values(database)) > count, 0.1)
     assert not thread.is_alive()
 
 
 def test_the_first_one_does_not_wait_for_the_interval(
-    take: StartTaking, database: Database, account: Account
+    start_history: StartHistory, database: Database, account: Account
 ) -> None:
     account.worth = None
-    taking = take(3600.0)
-    assert not wait_until(lambda: kept(database), 0.1)
+    taking = start_history(3600.0)
+    assert not wait_until(lambda: stored_values(database), 0.1)
     account.worth = WORTH
-    assert wait_until(lambda: kept(database) == [D(1000)])
+    assert wait_until(lambda: stored_values(database) == [D(1000)])
     assert wait_until(lambda: taking.series == ("sandbox:paper", "USDT"))
 
 
 def test_a_value_that_lacks_a_price_is_not_kept(
-    take: StartTaking, database: Database, account: Account
+    start_history: StartHistory, database: Database, account: Account
 ) -> None:
     account.worth = replace(WORTH, total_value=D(10), complete=False)
-    taking = take()
-    assert not wait_until(lambda: kept(database), 0.1)
+    taking = start_history()
+    assert not wait_until(lambda: stored_values(database), 0.1)
     assert taking.series is None
 
 
 def test_accounts_together_have_values_of_their_own(
-    take: StartTaking, database: Database, account: Account
+    start_history: StartHistory, database: Database, account: Account
 ) -> None:
     account.worth = replace(WORTH, accounts={"b": "b:paper", "a": "a:paper"})
-    take()
-    assert wait_until(lambda: kept(database, "a:paper+b:paper"))
+    start_history()
+    assert wait_until(lambda: stored_values(database, "a:paper+b:paper"))
 
 
 def test_the_first_prices_are_noted_once(
-    take: StartTaking, database: Database, account: Account
+    start_history: StartHistory, database: Database, account: Account
 ) -> None:
     with database.transaction() as session:
         session.execute(text("INSERT INTO accounts VALUES ('sandbox:paper', NULL, '2026-01-20')"))
         session.execute(
             text("INSERT INTO account_balances VALUES ('sandbox:paper', 'BTC', '1', '1')")
         )
-    take()
-    assert wait_until(lambda: kept(database))
+    start_history()
+    assert wait_until(lambda: stored_values(database))
     account.worth = replace(WORTH, prices={"BTC": D(1)})
-    count = len(kept(database))
-    assert wait_until(lambda: len(kept(database)) > count + 2)
+    count = len(stored_values(database))
+    assert wait_until(lambda: len(stored_values(database)) > count + 2)
     (held,) = database.read(openings.of_accounts, ["sandbox:paper"], "USDT")
     assert (held.asset, held.quantity, held.price) == ("BTC", D(1), D(20000))
 
@@ -141,25 +141,27 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def test_it_goes_on_when_the_database_comes_back(
-    take: StartTaking, database: Database, tmp_path: Path
+    start_history: StartHistory, database: Database, tmp_path: Path
 ) -> None:
     with structlog.testing.capture_logs() as events:
-        take()
-        assert wait_until(lambda: kept(database))
+        start_history()
+        assert wait_until(lambda: stored_values(database))
         with locked(tmp_path):
             assert wait_until(lambda: len(warnings_of(events)) >= 2)
-            count = len(kept(database))
-        assert wait_until(lambda: len(kept(database)) > count)
+            count = len(stored_values(database))
+        assert wait_until(lambda: len(stored_values(database)) > count)
     assert set(warnings_of(events)) == {"portfolio snapshot skipped: the database is unavailable"}
 
 
-def test_it_goes_on_after_a_defect(take: StartTaking, database: Database, tmp_path: Path) -> None:
+def test_it_goes_on_after_a_defect(
+    start_history: StartHistory, database: Database, tmp_path: Path
+) -> None:
     patient = Database(make_settings(tmp_path), ThreadHost())
     with structlog.testing.capture_logs() as events:
         with database.transaction() as session:
             session.execute(text("ALTER TABLE opening_prices RENAME TO hidden"))
-        take()
-        assert wait_until(lambda: len(kept(database)) > 2)
+        start_history()
+        assert wait_until(lambda: len(stored_values(database)) > 2)
         with patient.transaction() as session:
             session.execute(text("ALTER TABLE hidden RENAME TO opening_prices"))
     patient.close()
@@ -175,7 +177,7 @@ def past(age: timedelta, value: int) -> Snapshot:
 
 
 def test_old_values_get_sparser_and_are_forgotten(
-    take: StartTaking, database: Database, account: Account
+    start_history: StartHistory, database: Database, account: Account
 ) -> None:
     account.worth = replace(WORTH, total_value=D(0))
     minute = timedelta(minutes=1)
@@ -184,9 +186,9 @@ def test_old_values_get_sparser_and_are_forgotten(
         past(age + offset * minute, kind) for kind, age in ages.items() for offset in range(180)
     ]
     database.write(snapshots.add, rows)
-    take(snapshot_retention=365)
-    assert wait_until(lambda: kept(database).count(D(4)) == 0)
-    counts = [kept(database).count(D(kind)) for kind in ages]
+    start_history(snapshot_retention=365)
+    assert wait_until(lambda: stored_values(database).count(D(4)) == 0)
+    counts = [stored_values(database).count(D(kind)) for kind in ages]
     # of 180 minutes: all; 36 or 37 times five minutes; 3 or 4 hours; none
     assert counts[0] == 180
     assert counts[1] in (36, 37)

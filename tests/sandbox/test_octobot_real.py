@@ -35,7 +35,7 @@ def boot(engine, tmp_path):
     def boot():
         with Bot(tmp_path, ["BTC/USDT"], keys=(KEY, "secret")) as bot:
             # OctoBot 2.1.1 is ready before it knows its balances.
-            assert wait_until(lambda: holdings(bot) == at_desk(engine))
+            assert wait_until(lambda: holdings(bot) == balances_at_exchange(engine))
             yield bot
 
     return boot
@@ -46,7 +46,7 @@ def holdings(bot):
     return {asset: (value.available, value.total) for asset, value in assets.items()}
 
 
-def at_desk(engine):
+def balances_at_exchange(engine):
     balances = engine.account(KEY).balances
     return {
         asset: (balance.free, balance.free + balance.locked) for asset, balance in balances.items()
@@ -57,12 +57,12 @@ def test_a_real_trader_trades_end_to_end(boot, engine, market):
     with boot() as bot:
         assert not bot.manager.trader.simulate
         order = bot.run(place(bot.manager, TraderOrderType.BUY_LIMIT, "0.9"))
-        assert holdings(bot) == at_desk(engine)
+        assert holdings(bot) == balances_at_exchange(engine)
         market.move("BTC/USDT", order.origin_price * Decimal("0.99"))
         assert wait_until(order.is_filled)
         sold = bot.run(place(bot.manager, TraderOrderType.SELL_MARKET, "1"))
         assert wait_until(sold.is_filled)
-        assert wait_until(lambda: holdings(bot) == at_desk(engine))
+        assert wait_until(lambda: holdings(bot) == balances_at_exchange(engine))
         kept = bot.run(place(bot.manager, TraderOrderType.SELL_LIMIT, "1.2"))
         bot.run(bot.manager.trader.cancel_order(kept))
         assert engine.order(KEY, kept.exchange_order_id).status == "canceled"

@@ -46,7 +46,7 @@ class TestOff:
 
 
 class TestServers:
-    """What kinds of mail servers are spoken to."""
+    """Mail servers by scheme, certificate and credentials."""
 
     @pytest.fixture(params=["smtps", "plain", "unknown certificate", "wrong password"])
     def kind(self, request: pytest.FixtureRequest) -> str:

@@ -1,4 +1,4 @@
-"""Which addresses are registered is told by mail only; codes are stored as hashes."""
+"""Responses do not reveal registered addresses, and codes are stored as hashes."""
 
 from __future__ import annotations
 

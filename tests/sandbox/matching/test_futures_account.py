@@ -1,4 +1,4 @@
-"""The exchange's futures side: margin, reduce-only orders, funding and liquidation by the path."""
+"""Futures accounts of the sandbox: margin, reduce-only orders, funding, liquidation."""
 
 from __future__ import annotations
 
