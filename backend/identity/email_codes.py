@@ -70,29 +70,29 @@ class EmailCodes:
         self._check_allowed(purpose)
         self._mailer.submit(partial(self._issue, purpose, email))
 
-    def register(self, wanted: Registration) -> User:
+    def register(self, registration: Registration) -> User:
         """Create a viewer from the code sent to their address.
 
         Raises `InvalidCode`, and `Conflict` when the name is taken: the code
         stays valid then.
         """
         self._check_allowed("register")
-        code_id = self._verify("register", wanted.email, wanted.code)
-        hashed = self._passwords.hash(wanted.password)
-        new = users.NewUser(wanted.username, hashed, "viewer", utc_now(), wanted.email)
+        code_id = self._verify("register", registration.email, registration.code)
+        hashed = self._passwords.hash(registration.password)
+        new = users.NewUser(registration.username, hashed, "viewer", utc_now(), registration.email)
         try:
             return user_view(self._sync.change(_register_user, code_id, new))
         except IntegrityError:
             raise Conflict("the username or the email is taken") from None
 
-    def reset(self, wanted: PasswordReset) -> None:
+    def reset(self, request: PasswordReset) -> None:
         """Set a new password by the code sent to its owner, and revoke all their sessions.
 
         Raises `InvalidCode`. A second factor stays enabled.
         """
-        code_id = self._verify("reset", wanted.email, wanted.code)
-        hashed = self._passwords.hash(wanted.password)
-        self._sync.change(_reset_password, code_id, wanted.email, hashed)
+        code_id = self._verify("reset", request.email, request.code)
+        hashed = self._passwords.hash(request.password)
+        self._sync.change(_reset_password, code_id, request.email, hashed)
 
     def _check_allowed(self, purpose: Purpose) -> None:
         if purpose == "register" and not self._is_registration_open:

@@ -62,7 +62,7 @@ class SecondFactors:
         match = partial(self._matching_step, user_id, code)
         outcome = self._database.write(second_factors.use, user_id, match, _hash(code), utc_now())
         _raise_if_locked(outcome)
-        return outcome == "fits"
+        return outcome == "accepted"
 
     def remove(self, user_id: str) -> None:
         """Remove a user's second factor; raises `NotFound`."""

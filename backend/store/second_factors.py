@@ -15,7 +15,7 @@ from backend.store.models import RecoveryCode, SecondFactor, User
 MOST_FAILURES = 5
 LOCKED_FOR = timedelta(minutes=15)
 
-Outcome = Literal["fits", "wrong", "locked", "none"]
+Outcome = Literal["accepted", "wrong", "locked", "none"]
 Match = Callable[[str, int], int | None]
 """Given the encrypted seed and the last time step used, the later one that a code is of."""
 
@@ -38,7 +38,7 @@ def confirm(
     if user is None or user.second_factor:
         return "none"
     outcome = _try(session, user_id, match, None, at)
-    if outcome == "fits":
+    if outcome == "accepted":
         user.second_factor = True
         session.add_all(RecoveryCode(digest=digest, user_id=user_id) for digest in recovery)
     return outcome
@@ -84,10 +84,10 @@ def _try(
     step = match(kept.sealed, kept.last_step)
     if step is not None:
         kept.last_step, kept.failures = step, 0
-        return "fits"
+        return "accepted"
     if recovery_digest is not None and _spend(session, user_id, recovery_digest, at):
         kept.failures = 0
-        return "fits"
+        return "accepted"
     kept.failures += 1
     if kept.failures >= MOST_FAILURES:
         kept.failures, kept.locked_until = 0, at + LOCKED_FOR

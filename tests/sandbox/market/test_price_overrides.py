@@ -82,7 +82,7 @@ def test_two_moves_at_one_instant_both_show_in_the_candle(market):
     assert (candle.low, candle.close) == (Decimal("1000.00"), Decimal("2000.00"))
 
 
-def test_a_cross_follows_when_a_leg_is_steered(market):
+def test_a_cross_follows_a_price_override_of_a_leg(market):
     market.candles("ETH/BTC", "1m")
     before = market.price("ETH/BTC")
     market.move(BTC, market.price(BTC) / 2)
@@ -92,12 +92,12 @@ def test_a_cross_follows_when_a_leg_is_steered(market):
 
 @settings(max_examples=15, deadline=None)
 @given(turns, st.sampled_from([("5m", "1m"), ("1h", "5m"), ("1d", "1h")]))
-def test_steered_candles_still_agree_with_each_other(steps, pair):
+def test_candles_agree_with_each_other_after_overrides(steps, pair):
     clock = Clock()
     market = Market(seed=3, clock=clock, symbols=["BTC/USDT", "ETH/USDT", "ETH/BTC"])
     for what, symbol, factor, wait_ms in steps:
-        steer = getattr(market, what)
-        steer(symbol, *([] if what == "release" else [market.price(symbol) * factor]))
+        override = getattr(market, what)
+        override(symbol, *([] if what == "release" else [market.price(symbol) * factor]))
         clock.now += wait_ms / 1000
     long, short = pair
     count = TIME_FRAMES_MS[long] // TIME_FRAMES_MS[short]
@@ -108,7 +108,7 @@ def test_steered_candles_still_agree_with_each_other(steps, pair):
         assert market.candles(symbol, short)[-1].close == market.price(symbol)
 
 
-def test_listeners_hear_of_each_turn_until_they_leave(market):
+def test_listeners_are_called_at_each_override_until_they_unsubscribe(market):
     heard: list[str] = []
     leave = market.subscribe(heard.append)
     market.pin(BTC, Decimal(1000))
@@ -127,7 +127,7 @@ def test_the_highest_price_that_may_be_asked_for_has_a_book(market, symbol):
     assert len(book.asks) == 1000
 
 
-def test_somebody_bids_even_at_the_lowest_price(market):
+def test_there_is_a_bid_even_at_the_lowest_price(market):
     market.pin(BTC, Decimal("0.000001"))
     ticker = market.ticker(BTC)
     assert (ticker.bid, market.price(BTC), ticker.ask) == (
@@ -137,6 +137,6 @@ def test_somebody_bids_even_at_the_lowest_price(market):
     )
 
 
-def test_an_unlisted_symbol_cannot_be_steered(market):
+def test_the_price_of_an_unlisted_symbol_cannot_be_overridden(market):
     with pytest.raises(UnknownSymbol):
         market.pin("BTC/EUR", Decimal(1))
