@@ -1,3 +1,5 @@
+"""Fixtures: a clock that tests set, markets on it, and a bot that trades on the sandbox."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,3 +1,5 @@
+"""OctoBot in paper trading on the sandbox exchange."""
+
 from __future__ import annotations
 
 from collections import Counter

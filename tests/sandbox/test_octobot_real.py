@@ -1,3 +1,5 @@
+"""OctoBot in real trading on the sandbox exchange."""
+
 from __future__ import annotations
 
 import uuid

@@ -1,4 +1,4 @@
-"""A real SMTP server with TLS and a login, and what it was sent."""
+"""An SMTP server with TLS and authentication that records the mails it receives."""
 
 from __future__ import annotations
 

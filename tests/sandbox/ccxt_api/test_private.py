@@ -1,3 +1,5 @@
+"""The sandbox's private ccxt endpoints: orders, balances, injected faults."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""The sandbox's public ccxt endpoints and websocket streams."""
+
 from __future__ import annotations
 
 import asyncio

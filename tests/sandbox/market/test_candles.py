@@ -1,3 +1,5 @@
+"""Candles, trades and tickers of the sandbox agree with one price path."""
+
 from __future__ import annotations
 
 import gc

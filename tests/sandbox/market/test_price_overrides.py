@@ -1,3 +1,5 @@
+"""Price overrides: pinned, moved and released prices, and the candles and crosses that follow."""
+
 from __future__ import annotations
 
 from decimal import Decimal

@@ -1,3 +1,5 @@
+"""The matching engine: fills, fees, balances, edits and persistence."""
+
 from __future__ import annotations
 
 import json
