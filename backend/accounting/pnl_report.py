@@ -51,25 +51,35 @@ def pnl_report(
             for (exchange, symbol), lots in sorted(lots_by_symbol.items(), key=lambda item: item[0])
             if query.symbol in (None, symbol)
         ]
-        closings, wins = sum(row.closings for row in symbols), sum(row.wins for row in symbols)
-        return Pnl(
-            reference_market=market.reference,
-            since=query.since,
-            until=query.until,
-            trades=sum(row.trades for row in symbols),
-            realized_pnl=round_for_response(sums.realized),
-            unrealized_pnl=round_for_response(sums.unrealized) if sums.with_open else None,
-            fees=round_for_response(sums.fee_value),
-            net_pnl=round_for_response(sums.realized + sums.unrealized - sums.fee_value),
-            closings=closings,
-            wins=wins,
-            losses=sum(row.losses for row in symbols),
-            win_rate=(Decimal(wins) / closings).quantize(_RATIO_STEP) if closings else None,
-            max_drawdown=None if drawdown is None else _drawdown_view(drawdown),
-            unpriced=sorted(sums.unpriced),
-            fees_paid=sums.fee_totals(),
-            symbols=symbols,
-        )
+        return _overall(sums, symbols, market, query, drawdown)
+
+
+def _overall(
+    sums: _ReportTotals,
+    symbols: list[SymbolPnl],
+    market: Market,
+    query: PnlQuery,
+    drawdown: MaxDrawdown | None,
+) -> Pnl:
+    closings, wins = sum(row.closings for row in symbols), sum(row.wins for row in symbols)
+    return Pnl(
+        reference_market=market.reference,
+        since=query.since,
+        until=query.until,
+        trades=sum(row.trades for row in symbols),
+        realized_pnl=round_for_response(sums.realized),
+        unrealized_pnl=round_for_response(sums.unrealized) if sums.with_open else None,
+        fees=round_for_response(sums.fee_value),
+        net_pnl=round_for_response(sums.realized + sums.unrealized - sums.fee_value),
+        closings=closings,
+        wins=wins,
+        losses=sum(row.losses for row in symbols),
+        win_rate=(Decimal(wins) / closings).quantize(_RATIO_STEP) if closings else None,
+        max_drawdown=None if drawdown is None else _drawdown_view(drawdown),
+        unpriced=sorted(sums.unpriced),
+        fees_paid=sums.fee_totals(),
+        symbols=symbols,
+    )
 
 
 class _ReportTotals:
