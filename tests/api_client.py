@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -125,3 +125,7 @@ def wait_until_ready(app: Flask) -> None:
     while not bridge.readiness().ready:
         assert time.monotonic() < deadline, bridge.readiness()
         time.sleep(0.02)
+
+
+NewClient = Callable[..., ApiClient]
+"""Starts a further app with changed settings, and returns a client of it."""

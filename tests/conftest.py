@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import hypothesis
@@ -16,7 +17,9 @@ with warnings.catch_warnings():  # OctoBot's own imports warn
     warnings.simplefilter("ignore")
     import backend.bridge  # noqa: F401
 
-from tests.api_client import ApiClient, running_backend
+from backend.app import close_app, create_app
+from backend.services import Services
+from tests.api_client import ApiClient, NewClient, running_backend
 from tests.databases import Cluster, make_settings, make_tables, running_cluster
 from tests.http_server import Served
 
@@ -97,3 +100,18 @@ def served(app: Flask) -> Iterator[Served]:
 def client(app: Flask) -> ApiClient:
     """A client that is not logged in; `as_trader()` and its like return one that is."""
     return ApiClient(app)
+
+
+@pytest.fixture
+def start_client(app: Flask) -> Iterator[NewClient]:
+    """Start further apps on the same bot, with settings of their own."""
+    with ExitStack() as stack:
+
+        def start(**changes: object) -> ApiClient:
+            parts: Services = app.extensions["backend"]
+            settings = parts.settings.model_copy(update=changes)
+            other = create_app(settings, parts.bridge, parts.hub, parts.host, parts.database)
+            stack.callback(close_app, other)
+            return ApiClient(other)
+
+        yield start

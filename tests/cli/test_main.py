@@ -31,10 +31,10 @@ def environment(home: Path, **settings: object) -> dict[str, str]:
 
 
 def wait_until_ready(url: str) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{url}/readyz").status_code == httpx.codes.OK:
+            if httpx.get(f"{url}/readyz", timeout=60).status_code == httpx.codes.OK:
                 return
         time.sleep(0.1)
     raise AssertionError("not ready in time")
@@ -48,7 +48,7 @@ def run(home: Path, *command: str, **settings: object) -> subprocess.CompletedPr
         env=environment(home, **settings),
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=180,
         check=False,
     )
 
@@ -128,7 +128,7 @@ def test_a_server_starts_serves_and_stops(tmp_path: Path, number: signal.Signals
     with process:
         try:
             wait_until_ready(url)
-            assert httpx.get(f"{url}/healthz").json()["data"] == {"status": "ok"}
+            assert httpx.get(f"{url}/healthz", timeout=60).json()["data"] == {"status": "ok"}
             process.send_signal(number)
             _, output = process.communicate(timeout=60)
         finally:

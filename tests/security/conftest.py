@@ -28,7 +28,7 @@ class Proxied(NamedTuple):
     def client(self, below: str = "", **options: object) -> httpx.Client:
         """Return a client of the root or of a sub-path, not logged in."""
         return httpx.Client(
-            base_url=self.url + below, verify=self.trust, timeout=30, trust_env=False, **options
+            base_url=self.url + below, verify=self.trust, timeout=60, trust_env=False, **options
         )
 
     def log_in(self, below: str = "") -> httpx.Client:

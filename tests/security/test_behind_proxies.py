@@ -91,7 +91,7 @@ def test_the_audit_has_the_clients_address_and_not_the_one_it_claims(proxied: Pr
     transport = httpx.HTTPTransport(verify=proxied.trust, local_address="127.0.0.9")
     claimed = {"X-Forwarded-For": "203.0.113.5", "X-Forwarded-Prefix": "/evil"}
     with httpx.Client(
-        transport=transport, base_url=proxied.url, headers=claimed, timeout=30
+        transport=transport, base_url=proxied.url, headers=claimed, timeout=60
     ) as client:
         login = {"username": "nobody-of-this-name", "password": "wrong"}
         refused = client.post("/api/v1/auth/login", json=login)
@@ -110,7 +110,7 @@ def test_caddy_leads_back_and_does_not_hold_streams_back(
     headers = {"Authorization": f"Bearer {proxied.server.login()}", "X-Forwarded-Prefix": "/evil"}
     with caddy(program("caddy"), tmp_path, port) as url:
         for below in ("", "/octobot"):
-            with httpx.Client(base_url=url + below, headers=headers, timeout=30) as client:
+            with httpx.Client(base_url=url + below, headers=headers, timeout=60) as client:
                 created = client.post("/api/v1/orders", json=ORDER)
                 assert created.headers["Location"].startswith(f"{below}/api/v1/orders/")
                 assert client.delete(url + created.headers["Location"]).status_code == 200

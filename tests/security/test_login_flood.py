@@ -34,7 +34,7 @@ def admin(server: LiveServer) -> dict[str, str]:
     """The headers of an admin who had logged in before it began."""
     login = {"username": server.username, "password": server.password}
     headers = {"X-Forwarded-For": "192.0.2.1"}
-    tokens = httpx.post(f"{server.api}/auth/login", json=login, headers=headers, timeout=30).json()[
+    tokens = httpx.post(f"{server.api}/auth/login", json=login, headers=headers, timeout=60).json()[
         "data"
     ]
     return headers | {"Authorization": f"Bearer {tokens['access_token']}"}
@@ -91,7 +91,7 @@ def test_a_flood_of_logins_leaves_health_streams_and_bot_unharmed(
     server: LiveServer, admin: dict[str, str], addresses: Callable[[], Iterator[str]]
 ) -> None:
     with (
-        httpx.Client(base_url=server.api, headers=admin, timeout=30) as client,
+        httpx.Client(base_url=server.api, headers=admin, timeout=60) as client,
         client.stream("GET", "/stream/prices") as stream,
     ):
         lines = stream.iter_lines()
@@ -99,12 +99,12 @@ def test_a_flood_of_logins_leaves_health_streams_and_bot_unharmed(
         with Flood(server, addresses()) as flood:
             health = []
             while flood.is_on():
-                health.append(httpx.get(f"{server.url}/healthz", timeout=30).status_code)
+                health.append(httpx.get(f"{server.url}/healthz", timeout=60).status_code)
                 assert next(line for line in lines if line.startswith("event: price_update"))
         bot = client.get("/bot").json()["data"]
     assert set(health) == {200}
     assert bot["state"] == "running"
-    assert httpx.get(f"{server.url}/readyz", timeout=30).status_code == 200
+    assert httpx.get(f"{server.url}/readyz", timeout=60).status_code == 200
     assert sum(flood.answers.values()) == ATTACKERS * GUESSES
     assert set(flood.answers) <= {401, 429}
     if addresses is one_address:
@@ -116,7 +116,7 @@ def test_who_is_turned_away_is_told_when_to_come_back(server: LiveServer) -> Non
     guess = {"username": "somebody", "password": "a wrong guess"}
     address = {"X-Forwarded-For": "203.0.113.77"}
     answers = [
-        httpx.post(f"{server.api}/auth/login", json=guess, headers=address, timeout=30)
+        httpx.post(f"{server.api}/auth/login", json=guess, headers=address, timeout=60)
         for _ in range(LOGINS_A_MINUTE + 1)
     ]
     assert {answer.status_code for answer in answers[:-1]} <= {401, 429}
@@ -124,5 +124,5 @@ def test_who_is_turned_away_is_told_when_to_come_back(server: LiveServer) -> Non
     assert (refused.status_code, refused.json()["type"]) == (429, "rate_limited")
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
     right = {"username": server.username, "password": server.password}
-    again = httpx.post(f"{server.api}/auth/login", json=right, headers=address, timeout=30)
+    again = httpx.post(f"{server.api}/auth/login", json=right, headers=address, timeout=60)
     assert again.status_code == 429  # before the password is looked at

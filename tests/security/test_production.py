@@ -31,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 @pytest.fixture
 def stranger(server: LiveServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, verify=server.trust, timeout=30) as client:
+    with httpx.Client(base_url=server.url, verify=server.trust, timeout=60) as client:
         yield client
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from backend.errors import Conflict, TradingPaused
-from tests.bridge.live_bridge import Live, make_settings
+from tests.bridge.live_bridge import BTC, FEE, Live, content, make_settings
+from tests.bridge.runtime.bot_states import states
 from tests.waiting import shut_in_the_end
 
 
@@ -57,3 +59,34 @@ def test_a_pause_outlives_the_process_and_so_does_its_end(live: Live) -> None:
         assert last.ready().state == "running"
     finally:
         last.bridge.close()
+
+
+def test_a_paused_bot_takes_no_orders_and_lets_the_others_rest_fill_or_go(live: Live) -> None:
+    resting = live.place(type="limit", price="39000", quantity="0.1")
+    other = live.place(type="limit", price="30000", quantity="0.1")
+    live.settle()
+    mark = live.mark()
+    assert live.bridge.bot.pause().state == "paused"
+    with pytest.raises(Conflict):
+        live.bridge.bot.pause()
+    before = live.balances()
+    for order_type, fields in (("market", {}), ("limit", {"price": "39000"})):
+        with pytest.raises(TradingPaused):
+            live.place(type=order_type, **fields)
+    assert live.balances() == before
+    assert live.sink.names(mark) == ["bot_status"]
+    assert live.bridge.readiness().ready
+    assert content(live.bridge.markets.ticker(BTC, None))["price"] == "40000"
+
+    assert live.bridge.orders.cancel(other.id).status == "canceled"
+    live.steer(BTC, 38_900)
+    live.settled(resting.id)
+    live.settle()
+    assert live.totals()["BTC"] == before["BTC"].total + Decimal("0.1") * (1 - FEE)
+    assert live.locked() == {}
+
+    assert live.bridge.bot.resume().state == "running"
+    with pytest.raises(Conflict):
+        live.bridge.bot.resume()
+    assert live.place(quantity="0.1").status == "filled"
+    assert states(live, mark) == ["paused", "running"]

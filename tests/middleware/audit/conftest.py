@@ -2,7 +2,6 @@
 
 from tests.identity_app import (  # noqa: F401 - fixtures
     app,
-    client,
     database,
     identity,
     password_hash,
@@ -11,3 +10,4 @@ from tests.identity_app import (  # noqa: F401 - fixtures
     start_identity,
     tokens,
 )
+from tests.middleware.audit.audited_app import admin, client  # noqa: F401 - fixtures

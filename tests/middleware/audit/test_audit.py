@@ -1,12 +1,10 @@
-"""What leaves a trace, what it says, and that it never slows or fills anything."""
+"""Requests that leave an entry in the audit, and its content."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from spectree import Response
@@ -15,51 +13,17 @@ from structlog.testing import capture_logs
 from backend.concurrency.host import ThreadHost
 from backend.errors import InvalidToken
 from backend.identity import Identity
-from backend.middleware.audit import MOST_WAITING, Audit
-from backend.middleware.auth import public, requires
+from backend.middleware.audit import Audit
+from backend.middleware.auth import requires
 from backend.middleware.rate_limit import install_rate_limits
 from backend.openapi.validation import api
 from backend.schemas.auth import Tokens
 from backend.schemas.common import Envelope
 from backend.schemas.configuration import ConfigDocument, ConfigPatch
 from backend.settings.model import Settings
-from backend.store import Database, audit
-from backend.store.models import AuditEntry
+from backend.store import Database
 from tests.identity_app import NOWHERE, PASSWORD, bearer
-from tests.store.test_types import ENTRY
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    @app.route("/orders/<order_id>", methods=["GET", "DELETE"])
-    @requires("orders:write")
-    def cancel_order(order_id: str) -> str:
-        return order_id
-
-    @app.post("/broken")
-    @public
-    def break_down() -> str:
-        raise LookupError("the secret of the exception")
-
-    return app.test_client()
-
-
-@pytest.fixture
-def admin(identity: Identity) -> dict[str, str]:
-    return bearer(identity.login("admin", PASSWORD, *NOWHERE).access_token)
-
-
-JSON = {"Content-Type": "application/json"}
-
-
-def trail(recorder: Audit, database: Database) -> list[AuditEntry]:
-    """Return all entries, oldest first."""
-    assert recorder.flush()
-    return database.read(audit.find, 1000)[::-1]
-
-
-def summary(entry: AuditEntry) -> tuple:
-    return entry.action, entry.username, entry.method, entry.status, entry.outcome
+from tests.middleware.audit.audited_app import JSON, summary, trail
 
 
 def test_logins_and_their_failures_are_recorded(
@@ -216,112 +180,6 @@ def test_each_entry_is_also_a_line_of_the_log(client: FlaskClient) -> None:
     assert "wrong" not in str(lines)
 
 
-def test_entries_of_one_writer_keep_their_order_and_survive_a_close(
-    settings: Settings, database: Database
-) -> None:
-    recorder = Audit(database)
-    for number in range(1200):
-        recorder.record(ENTRY._replace(request_id=f"r{number}"))
-    recorder.close()
-    found = database.read(audit.find, 2000)[::-1]
-    assert [entry.request_id for entry in found] == [f"r{number}" for number in range(1200)]
-    recorder.close()
-
-
-def test_recording_does_not_wait_for_a_locked_database(
-    settings: Settings, database: Database
-) -> None:
-    quick = Database(settings, ThreadHost(), lock_timeout_s=0.5)
-    recorder = Audit(quick)
-    blocker = sqlite3.connect(settings.home / "backend.db", isolation_level=None)
-    blocker.execute("BEGIN IMMEDIATE")
-    with capture_logs() as lines:
-        started = time.perf_counter()
-        recorder.record(ENTRY)
-        while "audit waits for the database" not in [line["event"] for line in lines]:
-            assert time.perf_counter() - started < 60
-            assert recorder.flush(0.05) is False
-        blocker.execute("ROLLBACK")
-        assert recorder.flush() is True
-    assert [entry.request_id for entry in database.read(audit.find, 10)] == ["r1"]
-    blocker.close()
-    recorder.close()
-    quick.close()
-
-
-def test_a_database_that_stays_locked_costs_memory_only_up_to_a_bound_and_does_not_stop_the_end(
-    settings: Settings, database: Database
-) -> None:
-    quick = Database(settings, ThreadHost(), lock_timeout_s=0.05)
-    recorder = Audit(quick)
-    blocker = sqlite3.connect(settings.home / "backend.db", isolation_level=None)
-    blocker.execute("BEGIN IMMEDIATE")
-    with capture_logs() as lines:
-        for _ in range(MOST_WAITING + 1000):
-            recorder.record(ENTRY)
-        recorder.close()
-    events = [line["event"] for line in lines]
-    assert events.count("audit") == MOST_WAITING + 1000
-    assert events.count("audit entry not stored: too many wait") >= 500
-    blocker.close()
-    quick.close()
-
-
-def test_admins_read_the_audit_newest_first_in_pages(
-    client: FlaskClient, recorder: Audit, admin: dict[str, str], tokens: Tokens
-) -> None:
-    for number in range(5):
-        client.delete(f"/orders/{number}", headers=bearer(tokens.access_token))
-    assert recorder.flush()
-    first = client.get("/audit?limit=3", headers=admin).json
-    assert [entry["path"] for entry in first["data"]] == ["/orders/4", "/orders/3", "/orders/2"]
-    assert set(first["data"][0]) == {
-        "id",
-        "occurred_at",
-        "action",
-        "user_id",
-        "username",
-        "address",
-        "method",
-        "path",
-        "status",
-        "outcome",
-        "request_id",
-        "change",
-        "hash",
-    }
-    assert isinstance(first["data"][0]["id"], str)
-    cursor = first["pagination"]["next_cursor"]
-    client.delete("/orders/5", headers=bearer(tokens.access_token))
-    assert recorder.flush()
-    rest = client.get(f"/audit?limit=3&cursor={cursor}", headers=admin).json
-    assert [entry["path"] for entry in rest["data"]] == ["/orders/1", "/orders/0"]
-    assert rest["pagination"] == {"limit": 3, "next_cursor": None}
-
-
-def test_admins_ask_who_did_what_when_and_with_what_outcome(
-    client: FlaskClient, recorder: Audit, admin: dict[str, str], tokens: Tokens
-) -> None:
-    client.delete("/orders/1", headers=bearer(tokens.access_token))
-    client.delete("/orders/2", headers=admin)
-    client.post("/auth/login", json={"username": "trader", "password": "wrong"})
-    assert recorder.flush()
-
-    def found(**filters: str) -> list[str]:
-        entries = client.get("/audit", query_string=filters, headers=admin).json["data"]
-        return [f"{entry['username']} {entry['action']}" for entry in entries]
-
-    failed, admins, traders = "trader auth.login", "admin cancel_order", "trader cancel_order"
-    assert found() == [failed, admins, traders]
-    assert found(user="Trader") == [failed, traders]
-    assert found(user=tokens.user.id) == [traders]
-    assert found(action="cancel_order") == [admins, traders]
-    assert found(outcome="invalid_credentials") == [failed]
-    assert found(user="trader", outcome="ok", limit="1") == [traders]
-    assert found(since="2100-01-01T00:00:00Z") == found(until="2020-01-01T00:00:00+02:00") == []
-    assert found(since="2020-01-01T00:00:00Z", until="2100-01-01T00:00:00Z") == found()
-
-
 def test_what_was_asked_for_is_kept_without_secrets(
     client: FlaskClient, app: Flask, recorder: Audit, database: Database, tokens: Tokens
 ) -> None:
@@ -358,19 +216,3 @@ def test_what_was_asked_for_is_kept_without_secrets(
     assert too_large == "20012 bytes"
     assert len(cut) == 2000
     assert refused is None
-
-
-@pytest.mark.parametrize(
-    "query",
-    ["limit=0", "limit=501", "limit=x", "cursor=nonsense", "user=", "user=a%00", "since=today"],
-)
-def test_a_query_that_does_not_fit_is_refused(
-    client: FlaskClient, admin: dict[str, str], query: str
-) -> None:
-    assert client.get(f"/audit?{query}", headers=admin).status_code == 400
-
-
-@pytest.mark.parametrize("username", ["viewer", "trader"])
-def test_only_admins_read_the_audit(client: FlaskClient, identity: Identity, username: str) -> None:
-    token = identity.login(username, PASSWORD, *NOWHERE).access_token
-    assert client.get("/audit", headers=bearer(token)).status_code == 403
