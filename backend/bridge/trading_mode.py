@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from typing import Protocol
 
 from backend.bridge.octobot.exchange import Exchange
-from backend.schemas.orders import Order
+from backend.bridge.octobot.order import OctoBotOrder
+from backend.schemas.orders import NewOrder, Order
 
 CancelOrder = Callable[[str], Awaitable[Order]]
 
 
 class TradingMode(Protocol):
-    """The steps of a boot that differ, in the order in which a boot takes them.
+    """What differs at a boot, in the order of its steps, and when an order is amended.
 
-    All of it runs on the bot's loop.
+    All of it runs on the bot's loop. `octobot.order_rules` has what differs in the orders
+    that OctoBot gets, `positions.tracker` what differs in positions.
     """
 
     async def opening_balances(self, exchange: Exchange) -> Mapping[str, Decimal]:
@@ -41,3 +44,12 @@ class TradingMode(Protocol):
 
     def supervise(self, exchange: Exchange) -> None:
         """Start what looks after the exchange's orders for as long as the bot runs."""
+
+    def amending(
+        self, exchange: Exchange, held: OctoBotOrder, order: Order, amended: NewOrder
+    ) -> AbstractAsyncContextManager[None]:
+        """Return the context of an amendment: what is checked before, and settled if it fails.
+
+        `held` is the OctoBot order, `order` ours, `amended` the order with its new values.
+        Raises what keeps the order from being amended.
+        """

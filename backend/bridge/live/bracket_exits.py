@@ -13,7 +13,7 @@ from backend.bridge.octobot.exchange_errors import capture_outcome
 from backend.bridge.octobot.order import OctoBotOrder
 from backend.bridge.octobot.order_lookup import LookUpFailed
 from backend.bridge.orders.brackets import chain_exits, less_fee
-from backend.bridge.orders.factory import build, exchange_params
+from backend.bridge.orders.factory import build
 from backend.bridge.orders.oco import oco_group_of
 from backend.errors import BridgeError
 from backend.ports.order_tracking import OrderTracking
@@ -129,7 +129,8 @@ class BracketExits:
         exchange, created = self._exchange, None
         with capture_outcome() as failures:
             try:
-                created = await exchange.orders.place(instance, exchange_params(exchange, order))
+                params = exchange.order_rules.exchange_params(order)
+                created = await exchange.orders.place(instance, params)
             except Exception as error:  # what became of it is looked at below
                 log.warning("exit %s is not placed: %s", order.id, type(error).__name__)
         if created is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -13,10 +14,14 @@ from backend.bridge.live.bracket_exits import BracketExits
 from backend.bridge.live.reconciliation import doubt_what_is_missing, keep_settling
 from backend.bridge.live.triggered_stops import TriggeredStops
 from backend.bridge.octobot.exchange import Exchange
+from backend.bridge.octobot.order import OctoBotOrder
+from backend.bridge.octobot.order_lookup import LookUpFailed
+from backend.bridge.orders.execution import IN_DOUBT
+from backend.bridge.orders.lookup import settle
 from backend.bridge.runtime.runner import BotRunner
 from backend.bridge.status import BootFailed
 from backend.bridge.trading_mode import CancelOrder
-from backend.schemas.orders import Order
+from backend.schemas.orders import NewOrder, Order
 
 _BALANCES_WITHIN_S = 20
 _POLL_S = 0.05
@@ -79,3 +84,23 @@ class LiveMode:
         self._runner.create_task(
             keep_settling(exchange, self._ledger, exits, stops, self._give_up_after_s)
         )
+
+    @contextlib.asynccontextmanager
+    async def amending(
+        self, exchange: Exchange, held: OctoBotOrder, order: Order, amended: NewOrder
+    ) -> AsyncIterator[None]:
+        """Mark the order as edited; ask the exchange how it stands if that becomes uncertain."""
+        if not held.is_self_managed():
+            self._ledger.mark_edited(order.id)
+        try:
+            yield
+        except IN_DOUBT:
+            self._ledger.apply_event(order.id, "outcome_unknown")
+            await self._settle(exchange, order.id)
+            raise
+
+    async def _settle(self, exchange: Exchange, order_id: str) -> None:
+        entry = self._ledger.orders.get(order_id)
+        if entry is not None and entry.item.status == "unknown":
+            with contextlib.suppress(LookUpFailed):
+                await settle(exchange, self._ledger, entry.item)

@@ -21,7 +21,7 @@ from backend.bridge.octobot.exchange_errors import CommandOutcome, capture_outco
 from backend.bridge.octobot.order import Create, OctoBotOrder
 from backend.bridge.octobot.patches.stop_restore import is_ours
 from backend.bridge.orders.brackets import chain_exits
-from backend.bridge.orders.factory import build, exchange_params
+from backend.bridge.orders.factory import build
 from backend.errors import ApiError, ExchangeRateLimited, OrderStateUnknown
 from backend.ports.order_tracking import OrderTracking, Sending
 from backend.schemas.orders import Order
@@ -188,7 +188,8 @@ class TriggeredStops:
         exchange, created = self._exchange, None
         with capture_outcome() as failures:
             try:
-                created = await exchange.orders.place(instance, exchange_params(exchange, order))
+                params = exchange.order_rules.exchange_params(order)
+                created = await exchange.orders.place(instance, params)
             except Exception as error:  # what became of it is looked at below
                 log.warning("stop %s is not sent: %s", order.id, type(error).__name__)
         if created is None:

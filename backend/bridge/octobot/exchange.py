@@ -17,6 +17,7 @@ from backend.bridge.octobot.exchange_errors import count_failures, note_failures
 from backend.bridge.octobot.exchange_market import ExchangeMarket
 from backend.bridge.octobot.exchange_orders import ExchangeOrders
 from backend.bridge.octobot.order_lookup import OrderLookUp
+from backend.bridge.octobot.order_rules import LiveOrderRules, OrderRules, PaperOrderRules
 from backend.bridge.octobot.trading_rules import read_rules
 from backend.schemas.markets import Market
 
@@ -40,8 +41,8 @@ class Channel(Enum):
 class Exchange:
     """One connected exchange of one run of the bot; used on the bot's loop only.
 
-    `orders`, `account`, `market` and `lookup` hold what belongs to one subject. `name`, `id`,
-    `is_futures` and `is_paper` may be read from any thread.
+    `orders`, `account`, `market` and `lookup` hold what belongs to one subject. `name`, `id`
+    and `is_futures` may be read from any thread.
     """
 
     __slots__ = (
@@ -49,10 +50,10 @@ class Exchange:
         "account",
         "id",
         "is_futures",
-        "is_paper",
         "lookup",
         "market",
         "name",
+        "order_rules",
         "orders",
     )
 
@@ -61,8 +62,10 @@ class Exchange:
         self.id: str = manager.id
         self.name: str = manager.exchange_name
         self.is_futures: bool = manager.is_future
-        self.is_paper: bool = manager.is_trader_simulated
         self.orders = ExchangeOrders(manager)
+        self.order_rules: OrderRules = (
+            PaperOrderRules() if manager.is_trader_simulated else LiveOrderRules(self.orders)
+        )
         self.account = ExchangeAccount(manager)
         self.market = ExchangeMarket(manager)
         self.lookup = OrderLookUp(manager)

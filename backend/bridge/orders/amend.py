@@ -5,17 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 from backend.bridge.context import BotContext
-from backend.bridge.octobot.conversion import ZERO
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.exchange_errors import capture_outcome
 from backend.bridge.octobot.order import OctoBotOrder
-from backend.bridge.orders.execution import IN_DOUBT, OrderExecution
-from backend.bridge.orders.factory import is_marketable, octobot_price
-from backend.bridge.orders.preview import expected_fee
+from backend.bridge.orders.execution import OrderExecution
+from backend.bridge.orders.factory import is_marketable
 from backend.bridge.orders.validation import refusals
 from backend.errors import (
     FieldError,
-    InsufficientFunds,
     OrderNotOpen,
     OrderStateUnknown,
     PriceWouldTakeAtOnce,
@@ -42,17 +39,9 @@ async def change_order(
     held = execution.held_order(order)
     if held is None or not held.can_be_edited():
         raise OrderNotOpen("the order cannot be changed any more")
-    if exchange.is_paper:
-        _check_funds(exchange, held, order, asked)
     exchange_id = held.exchange_order_id
-    if not exchange.is_paper and not held.is_self_managed():
-        execution.note_edit(order_id)
-    try:
+    async with context.mode.amending(exchange, held, order, asked):
         await _amend(exchange, held, order, asked, price)
-    except IN_DOUBT:
-        if not exchange.is_paper:
-            await execution.look_again(order_id)
-        raise
     method = "edited" if held.exchange_order_id == exchange_id else "replaced"
     execution.note_change(order_id, asked, held)
     # a cancel that raced this may have left the order in doubt
@@ -69,7 +58,7 @@ async def _amend(
             await exchange.orders.amend(
                 held,
                 quantity=asked.quantity,
-                price=octobot_price(exchange, asked, price),
+                price=exchange.order_rules.price(asked, price),
                 stop_price=asked.stop_price,
                 reduce_only=order.reduce_only,
             )
@@ -99,27 +88,3 @@ def _as_asked(order: Order, change: OrderChange) -> NewOrder:
 def _check_taker(asked: NewOrder, price: Decimal) -> None:
     if asked.type == "limit" and asked.price and is_marketable(asked.side, asked.price, price):
         raise PriceWouldTakeAtOnce("price: the market is there already; cancel and place anew")
-
-
-def _check_funds(exchange: Exchange, held: OctoBotOrder, order: Order, asked: NewOrder) -> None:
-    if order.type != "limit" or order.price is None or asked.price is None:
-        return
-    base, quote = order.symbol.split(":")[0].split("/")
-    if exchange.is_futures:
-        if not exchange.account.affords_change(held, asked.quantity, asked.price):
-            raise InsufficientFunds(f"not enough {quote} available for this change")
-        return
-    if order.side == "sell":
-        more, asset = asked.quantity - order.quantity, base
-    else:
-        more = _locked(exchange, asked, asked.quantity, asked.price) - _locked(
-            exchange, asked, order.quantity, order.price
-        )
-        asset = quote
-    if more > exchange.account.available(asset):
-        raise InsufficientFunds(f"not enough {asset} available for this change")
-
-
-def _locked(exchange: Exchange, asked: NewOrder, quantity: Decimal, price: Decimal) -> Decimal:
-    fee = expected_fee(exchange, asked, quantity, price)
-    return quantity * price + (fee.cost if fee is not None else ZERO)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.order import OctoBotOrder
-from backend.bridge.orders.factory import build, exchange_params
+from backend.bridge.orders.factory import build
 from backend.bridge.orders.oco import oco_group_of
 from backend.ports.order_tracking import OrderTracking
 from backend.schemas.orders import Order
@@ -31,7 +31,7 @@ async def chain_exits(
         ledger.expect(order, OrderTracking(group=entry_id))
         # an exit sells what the entry brought: its fee may have taken a part
         await exchange.orders.chain(entry, built)
-        built.exchange_creation_params = exchange_params(exchange, order)
+        built.exchange_creation_params = exchange.order_rules.exchange_params(order)
 
 
 async def _keep_price() -> None:

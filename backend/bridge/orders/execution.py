@@ -15,7 +15,7 @@ from backend.bridge.octobot.exchange_errors import capture_outcome
 from backend.bridge.octobot.order import OctoBotOrder
 from backend.bridge.octobot.order_lookup import LookUpFailed
 from backend.bridge.orders.brackets import chain_exits, resize_exits, tracking_for
-from backend.bridge.orders.factory import build, exchange_params, exits_of, new_order
+from backend.bridge.orders.factory import build, exits_of, new_order
 from backend.bridge.orders.lookup import settle
 from backend.bridge.orders.validation import refusals
 from backend.errors import (
@@ -110,11 +110,6 @@ class OrderExecution:
             raise OrderNotOpen(f"the order is {order.status}")
         return order
 
-    async def look_again(self, order_id: str) -> None:
-        """Ask the exchange how an order stands that may be another than the ledger's."""
-        self._ledger.apply_event(order_id, "outcome_unknown")
-        await self.settled(order_id)
-
     async def settled(self, order_id: str) -> Order:
         """Return an order, without a doubt if the exchange answers."""
         order = self.known(order_id).item
@@ -134,10 +129,6 @@ class OrderExecution:
         """Return the OctoBot order that an open order of ours is, or None."""
         orders = self._runner.exchange(order.exchange).orders
         return orders.find(order.id, self._ledger.tracking_of(order.id).exchange_id)
-
-    def note_edit(self, order_id: str) -> None:
-        """Note that an order at an exchange is about to be changed."""
-        self._ledger.mark_edited(order_id)
 
     def note_change(self, order_id: str, asked: NewOrder, held: OctoBotOrder) -> None:
         """Enter an order's new quantity and prices into the ledger."""
@@ -189,7 +180,8 @@ class OrderExecution:
     async def _create(self, exchange: Exchange, built: OctoBotOrder, order: Order) -> OctoBotOrder:
         with capture_outcome() as outcome:
             try:
-                return await exchange.orders.place(built, exchange_params(exchange, order))
+                params = exchange.order_rules.exchange_params(order)
+                return await exchange.orders.place(built, params)
             except Exception as error:  # raised again, as the client's error if there was one
                 if outcome.taken_as is not None:
                     self._ledger.bind(order.id, outcome.taken_as)

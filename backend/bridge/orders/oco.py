@@ -1,4 +1,4 @@
-"""The two exits of an entry: when one fills, the other is canceled."""
+"""One-cancels-the-other: the two exits of an entry, of which one ends when the other fills."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from backend.bridge.octobot.order import OrderGroup
 
 def oco_group_of(exchange: Exchange, ledger: Ledger, entry_id: str) -> OrderGroup:
     """Return the group of an entry's exits; in paper trading it reports its fills to the ledger."""
-    return exchange.orders.oco_group(entry_id, ledger if exchange.is_paper else None)
+    return exchange.orders.oco_group(entry_id, exchange.order_rules.fill_listener(ledger))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.octobot.exchange import Exchange
+from backend.bridge.octobot.order import OctoBotOrder
 from backend.bridge.paper.account import restore_orders
+from backend.bridge.paper.amended_funds import check_amended_funds
 from backend.bridge.paper.spot_simulator import fill_stops_at_market
 from backend.bridge.trading_mode import CancelOrder
-from backend.schemas.orders import Order
+from backend.schemas.orders import NewOrder, Order
 
 
 class PaperMode:
@@ -42,3 +45,11 @@ class PaperMode:
 
     def supervise(self, exchange: Exchange) -> None:
         """Do nothing: the simulator reports all that happens to its orders."""
+
+    @contextlib.asynccontextmanager
+    async def amending(
+        self, exchange: Exchange, held: OctoBotOrder, order: Order, amended: NewOrder
+    ) -> AsyncIterator[None]:
+        """Check the funds: the simulator would let the balance fall below zero."""
+        check_amended_funds(exchange, held, order, amended)
+        yield

@@ -1,0 +1,136 @@
+"""OrderRules: how OctoBot's simulator and its real trader want an order to be put to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Protocol
+
+from backend.bridge.octobot.exchange_orders import ExchangeOrders, OrderKind
+from backend.bridge.octobot.oco_group import FillListener
+from backend.schemas.orders import NewOrder, Order
+
+# A stop triggers when the price rises to it for these, and when it falls to it for the others.
+TRIGGERS_ABOVE = frozenset(
+    {
+        ("stop_loss", "buy"),
+        ("stop_limit", "buy"),
+        ("trailing_stop", "buy"),
+        ("take_profit", "sell"),
+        ("take_profit_limit", "sell"),
+    }
+)
+_PAPER_KINDS: Mapping[str, OrderKind] = {
+    "market": "market",
+    "limit": "limit",
+    "stop_loss": "stop_loss",
+    "stop_limit": "stop_loss",
+    "trailing_stop": "stop_loss",
+    "take_profit": "take_profit",
+    "take_profit_limit": "take_profit",
+}
+_LIVE_KINDS: Mapping[str, OrderKind] = {
+    "market": "market",
+    "limit": "limit",
+    "stop_loss": "stop_loss",
+    "stop_limit": "stop_limit",
+    "trailing_stop": "stop_loss",
+    "take_profit": "take_profit",
+    "take_profit_limit": "take_profit_limit",
+}
+
+
+class OrderRules(Protocol):
+    """The rules of one exchange account, simulated or real."""
+
+    reports_overshooting: bool
+    """Whether an order that would do more than reduce a position is refused by the exchange."""
+
+    def kind(self, order: Order | NewOrder, *, is_marketable: bool) -> OrderKind:
+        """Return the type under which OctoBot gets an order.
+
+        `is_marketable` says that a limit order crosses the market.
+        """
+
+    def price(self, order: Order | NewOrder, market_price: Decimal) -> Decimal:
+        """Return the price under which OctoBot gets an order that is not a market order."""
+
+    def trigger_above(self, order: Order | NewOrder) -> bool | None:
+        """Return on which side of the market a stop waits; None leaves that to OctoBot."""
+
+    def exchange_params(self, order: Order) -> dict[str, Any]:
+        """Return what the exchange is told beside OctoBot's own parameters."""
+
+    def fill_listener(self, listener: FillListener) -> FillListener | None:
+        """Return the listener for the fills of an OCO group, None where nothing must be told."""
+
+
+class PaperOrderRules:
+    """Rules of OctoBot's simulator.
+
+    It fills a limit order that crosses the market at its limit price, where an exchange
+    would at the market's: such an order is a market order here. The limit forms of stops
+    are ours: they trigger as stops, see `paper.spot_simulator`.
+    """
+
+    reports_overshooting = False
+
+    def kind(self, order: Order | NewOrder, *, is_marketable: bool) -> OrderKind:
+        """Return the type under which the simulator gets an order."""
+        return "market" if is_marketable else _PAPER_KINDS[order.type]
+
+    def price(self, order: Order | NewOrder, market_price: Decimal) -> Decimal:
+        """Return the price at which the simulator fills or triggers an order."""
+        return order.stop_price or order.price or market_price
+
+    def trigger_above(self, order: Order | NewOrder) -> bool | None:
+        """Return None: the simulator knows it from the type and the side."""
+        return None
+
+    def exchange_params(self, order: Order) -> dict[str, Any]:
+        """Return nothing: no exchange is told."""
+        return {}
+
+    def fill_listener(self, listener: FillListener) -> FillListener | None:
+        """Return the listener: the simulator cancels the other exit before it reports a fill."""
+        return listener
+
+
+class LiveOrderRules:
+    """Rules of a real exchange, of which OctoBot watches the stops that it does not know."""
+
+    reports_overshooting = True
+
+    def __init__(self, orders: ExchangeOrders) -> None:
+        self._orders = orders
+
+    def kind(self, order: Order | NewOrder, *, is_marketable: bool) -> OrderKind:
+        """Return the type under which OctoBot gets an order."""
+        return _LIVE_KINDS[order.type]
+
+    def price(self, order: Order | NewOrder, market_price: Decimal) -> Decimal:
+        """Return the trigger price for an order that OctoBot watches, else the limit price."""
+        if self._is_watched_by_octobot(order):
+            return order.stop_price or order.price or market_price
+        return order.price or order.stop_price or market_price
+
+    def trigger_above(self, order: Order | NewOrder) -> bool | None:
+        """Return the side for an order that OctoBot watches: it has the limit forms trigger below.
+
+        An exchange knows it from the type and the side.
+        """
+        if not self._is_watched_by_octobot(order):
+            return None
+        return (order.type, order.side) in TRIGGERS_ABOVE
+
+    def exchange_params(self, order: Order) -> dict[str, Any]:
+        """Return our id, so that the order can be found when an answer is lost."""
+        return {"clientOrderId": order.id}
+
+    def fill_listener(self, listener: FillListener) -> FillListener | None:
+        """Return None: the exchange reports each exit by itself."""
+        return None
+
+    def _is_watched_by_octobot(self, order: Order | NewOrder) -> bool:
+        kind = _LIVE_KINDS[order.type]
+        return order.stop_price is not None and not self._orders.supports(kind, order.side)
