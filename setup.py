@@ -54,7 +54,7 @@ DEV = [
     "aiosmtpd>=1.4.6",
     "httpx>=0.28",
     "hypothesis>=6.100",
-    "import-linter>=2.1",
+    "import-linter>=2.17",
     "mypy>=1.15",
     "openapi-spec-validator>=0.7",
     # under 9.2 all of schemathesis' tests bear one name, and xdist runs only one of them

@@ -18,7 +18,7 @@ from backend.ports.journal import OrderJournal
 
 @dataclass(frozen=True, slots=True)
 class BotContext:
-    """Everything below the commands: built once by the bridge, handed to each service."""
+    """Parts that the bridge builds once and hands to each of its services."""
 
     host: Host
     runner: BotRunner

@@ -15,7 +15,7 @@ CancelOrder = Callable[[str], Awaitable[Order]]
 
 
 class TradingMode(Protocol):
-    """What differs at a boot, in the order of its steps, and when an order is amended.
+    """Steps of a boot that differ, in their order, and the amendment of an order.
 
     All of it runs on the bot's loop. `octobot.order_rules` has what differs in the orders
     that OctoBot gets, `positions.tracker` what differs in positions.
@@ -40,7 +40,7 @@ class TradingMode(Protocol):
         """
 
     async def restore_orders(self, exchange: Exchange) -> None:
-        """Give OctoBot the open orders again that it forgets when it stops."""
+        """Place or watch again the open orders that OctoBot forgets when it stops."""
 
     def supervise(self, exchange: Exchange) -> None:
         """Start what looks after the exchange's orders for as long as the bot runs."""

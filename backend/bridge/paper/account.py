@@ -17,10 +17,10 @@ from backend.schemas.orders import Order
 
 async def restore_orders(exchange: Exchange, ledger: Ledger) -> None:
     """Place the ledger's open orders again in the simulator, which forgets them at each stop."""
-    mine = [entry.item for entry in reversed(ledger.open_orders)]
+    ours = [entry.item for entry in reversed(ledger.open_orders)]
     unplaced = ledger.create_missing_exits(exchange.name)
-    mine += [ledger.update(less_fee(exchange, ledger, order), "amended") for order in unplaced]
-    for order in (order for order in mine if order.exchange == exchange.name):
+    ours += [ledger.update(less_fee(exchange, ledger, order), "amended") for order in unplaced]
+    for order in (order for order in ours if order.exchange == exchange.name):
         tracking = ledger.tracking_of(order.id)
         if has_sibling_ended(order, ledger.orders):
             ledger.apply_event(order.id, "withdrawn")

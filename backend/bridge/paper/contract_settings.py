@@ -1,4 +1,4 @@
-"""What forbids another leverage or margin mode."""
+"""Checks of a paper contract's new leverage or margin mode."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def check_change(
     mode: MarginMode | None,
     prices: Mapping[str, Decimal],
 ) -> None:
-    """Raise what forbids a change of a paper contract's settings."""
+    """Raise the error that forbids new settings of a contract."""
     position = account.position(symbol)
     if leverage is not None and leverage > MAX_LEVERAGE:
         raise LeverageOutOfRange(f"leverage: at most {MAX_LEVERAGE}")

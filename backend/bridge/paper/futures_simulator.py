@@ -1,8 +1,8 @@
-"""Makes OctoBot's futures simulator follow our margin accounts, to the last digit.
+"""Portfolio and positions of OctoBot's futures simulator, replaced by our margin accounts.
 
 OctoBot's own releases an order's margin at another price than it locked it at, counts
 fees twice on partial closes, cuts balances off at zero, knows no cross margin and pays
-funding each time that it hears of a rate.
+funding each time that a rate arrives.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SIDES = {"long": PositionSide.LONG, "short": PositionSide.SHORT, None: Position
 
 
 async def follow_margins(exchange: Exchange, ledger: Ledger, margins: MarginAccounts) -> None:
-    """Put our portfolio and positions in the place of the simulator's, before anything trades."""
+    """Replace the simulator's portfolio and positions by ours, before anything trades."""
     portfolio = MarginPortfolio(exchange.name, is_simulated=True)
     portfolio.follow(exchange, margins)
     exchange.account.replace_portfolio(portfolio)
@@ -47,7 +47,7 @@ async def follow_margins(exchange: Exchange, ledger: Ledger, margins: MarginAcco
 
 
 def mirror(exchange: Exchange, margins: MarginAccounts) -> None:
-    """Show OctoBot, and so its strategies, what our accounts hold."""
+    """Copy the figures of our accounts to OctoBot, and so to its strategies."""
     for position in exchange.account.positions():
         if isinstance(position, PaperPosition):
             position.mirror()
@@ -57,17 +57,17 @@ def mirror(exchange: Exchange, margins: MarginAccounts) -> None:
 
 
 class MarginPortfolio(personal_data.FuturePortfolio):  # type: ignore[misc]  # OctoBot is untyped
-    """Balances as our accounts have them; orders hold there what they may open."""
+    """OctoBot portfolio that shows our accounts; open orders reserve margin there."""
 
     def follow(self, exchange: Exchange, margins: MarginAccounts) -> None:
-        """Set whose accounts to show."""
+        """Set the accounts to show."""
         self._exchange = exchange
         self._margins = margins
 
     def update_portfolio_available_from_order(
         self, order: OctoBotOrder, is_new_order: bool = True
     ) -> None:
-        """Hold or release an order's margin and fee; raises OctoBot's error if it is not there."""
+        """Reserve or release an order's margin and fee; raises OctoBot's error if it lacks."""
         account = self._margins.account(self._exchange.name, order.symbol)
         if is_new_order:
             exposure = self._exposure(order, order.origin_quantity, order.origin_price)
@@ -79,13 +79,13 @@ class MarginPortfolio(personal_data.FuturePortfolio):  # type: ignore[misc]  # O
         self.mirror()
 
     def affords_change(self, order: OctoBotOrder, quantity: Decimal, price: Decimal) -> bool:
-        """Tell whether an open order's new values could be held instead of its old ones."""
+        """Return whether the margin suffices for an open order's new values instead of its old."""
         exposure = self._exposure(order, quantity, price)
         name = self._exchange.name
         return self._margins.affords(name, exposure, instead_of=order.order_id)
 
     def covers(self, order: OctoBotOrder, price: Decimal) -> bool:
-        """Tell whether an order may fill at a price: it is paid for, or only reduces."""
+        """Return whether an order may fill at a price: the margin suffices, or it only reduces."""
         name, symbol, quantity = self._exchange.name, order.symbol, _signed(order)
         position = self._margins.account(name, symbol).position(symbol)
         opened = position.opening_quantity(quantity)
@@ -96,7 +96,7 @@ class MarginPortfolio(personal_data.FuturePortfolio):  # type: ignore[misc]  # O
         return self._margins.covers(name, order.order_id, symbol, steps, opened)
 
     def mirror(self) -> None:
-        """Write the accounts' figures into OctoBot's assets."""
+        """Copy the accounts' figures to OctoBot's assets."""
         name = self._exchange.name
         prices = self._margins.prices(name)
         for asset_name in self._margins.assets(name):
@@ -110,13 +110,13 @@ class MarginPortfolio(personal_data.FuturePortfolio):  # type: ignore[misc]  # O
             asset.available = max(account.available(prices), ZERO)
 
     def update_portfolio_from_filled_order(self, order: OctoBotOrder) -> None:
-        """Do nothing: the position's fill changes the balances."""
+        """Do nothing: the fill of the position changes the balances."""
 
     def update_portfolio_from_funding(self, position: Any, funding_rate: Any) -> None:
         """Do nothing: funding is paid at its time."""
 
     def update_portfolio_from_pnl(self, position: Any) -> None:
-        """Do nothing: `mirror` has the PnL."""
+        """Do nothing: `mirror` copies the profit and loss."""
 
     def _exposure(self, order: OctoBotOrder, quantity: Decimal, price: Decimal) -> Any:
         fee = self._exchange.orders.taker_fee(order, quantity, price)
@@ -128,29 +128,29 @@ class MarginPortfolio(personal_data.FuturePortfolio):  # type: ignore[misc]  # O
 
 
 class PaperPosition(personal_data.LinearPosition):  # type: ignore[misc]  # OctoBot is untyped
-    """A position whose figures are our account's; OctoBot only tells it of fills."""
+    """OctoBot position that shows our account's figures and passes fills on to the ledger."""
 
     def follow(self, exchange: Exchange, ledger: Ledger, margins: MarginAccounts) -> None:
-        """Set where fills are booked and figures come from."""
+        """Set the ledger that books fills, and the accounts to show."""
         self._exchange = exchange
         self._ledger = ledger
         self._margins = margins
 
     async def update_from_order(self, order: OctoBotOrder) -> None:
-        """Enter a fill into the ledger, in the order in which fills happen."""
+        """Record a fill in the ledger, in the order in which fills happen."""
         self._ledger.record_order(order.to_dict(), self._exchange.name)
         mirror(self._exchange, self._margins)
 
     async def update(
         self, update_size: Any = None, mark_price: Any = None, update_margin: Any = None
     ) -> None:
-        """Do nothing: prices come with the newest trade, and liquidation is ours to find."""
+        """Do nothing: `PaperPositionTracker` applies prices and liquidates."""
 
     async def close(self) -> None:
-        """Do nothing: what is closed has no quantity."""
+        """Do nothing: a closed position has no quantity in our account."""
 
     def mirror(self) -> None:
-        """Write our account's figures into this object."""
+        """Copy our account's figures to this object."""
         name = self._exchange.name
         position = self._margins.account(name, self.symbol).position(self.symbol)
         shown = self._margins.position(name, self.symbol)

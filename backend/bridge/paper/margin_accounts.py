@@ -113,7 +113,7 @@ class MarginAccounts:
     def affords(
         self, exchange: str, exposure: OrderExposure, *, instead_of: str | None = None
     ) -> bool:
-        """Tell whether what an order would hold is there, beside or instead of another order."""
+        """Return whether an order's margin is available, beside or instead of another order's."""
         account = self.account(exchange, exposure.symbol)
         other = account.order_exposures.get(instead_of) if instead_of is not None else None
         freed = ZERO if other is None else account.required_margin(other)
@@ -128,7 +128,7 @@ class MarginAccounts:
         steps: Sequence[PositionChange],
         opened: Decimal,
     ) -> bool:
-        """Tell whether the account can carry what a fill would make of a position."""
+        """Return whether the account can carry the position that a fill would lead to."""
         if not opened:
             return True
         account = self.account(exchange, symbol)

@@ -29,7 +29,7 @@ from backend.schemas.trades import Trade
 
 FUNDING_EVERY = timedelta(hours=8)
 FUNDING_RATE = Decimal("0.0001")
-"""Paid where an exchange tells no rate of its own."""
+"""Applies where the exchange publishes no rate."""
 LIQUIDATION = "liquidation"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class PaperPositionTracker:
-    """The positions of every futures exchange in paper trading."""
+    """PositionTracker of paper trading: applies prices, funding and liquidation to our accounts."""
 
     def __init__(
         self,
@@ -131,20 +131,20 @@ class PaperPositionTracker:
         if not account.is_liquidated(symbol, margins.prices(name)):
             return False
         mode = account.position(symbol).margin_mode
-        doomed = [symbol]
+        liquidated = [symbol]
         if mode == "cross":
-            doomed = [
+            liquidated = [
                 s for s, p in account.positions.items() if p.quantity and p.margin_mode == mode
             ]
-        for each in doomed:
+        for each in liquidated:
             self._take_over(exchange, each)
         mirror(exchange, margins)
-        for each in doomed:
+        for each in liquidated:
             await _cancel_reducing(exchange, each)
         return True
 
     def _take_over(self, exchange: Exchange, symbol: str) -> None:
-        """Close a position without asking: an order and a trade of their own tell of it."""
+        """Close a position as liquidated, by an order and a trade of its own in the ledger."""
         margins, name = self._margins, exchange.name
         account = margins.account(name, symbol)
         position = account.position(symbol)

@@ -41,13 +41,13 @@ class DailyLossMonitor:
         """Start watching: values published while the account was restored do not count."""
         self._is_watching = True
 
-    def note_value(self, worth: AccountValue) -> None:
+    def note_value(self, value: AccountValue) -> None:
         """Take a new value of the account; pause the bot, or end the pause, as the limit says."""
         if not self._is_watching:
             return
-        if worth.complete:
-            series = (worth.account, worth.reference_market)
-            self._limits.record_value(series, worth.total_value, utc_now())
+        if value.complete:
+            series = (value.account, value.reference_market)
+            self._limits.record_value(series, value.total_value, utc_now())
             self._save_day()
         status = self._runner.status
         if self._limits.loss_limit_reached and status.state == "running":
