@@ -13,7 +13,7 @@ from backend.concurrency.host import ThreadHost
 from backend.errors import Conflict
 from backend.settings.model import Settings
 from backend.streams import Hub
-from tests.bridge.live_bridge import Live, make_settings
+from tests.bridge.live_bridge import LiveBridge, make_settings
 
 PASSWORD = "correct horse battery staple"
 BASE = "/api/v1"
@@ -39,7 +39,7 @@ class AppWithBot:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.live = Live(settings)
+        self.live = LiveBridge(settings)
         host = ThreadHost()
         self._hub = Hub(1000, host)
         self.app = create_app(settings, self.live.bridge, self._hub, host, self.live.database)

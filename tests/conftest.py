@@ -21,7 +21,7 @@ from backend.app import close_app, create_app
 from backend.services import Services
 from tests.api_client import ApiClient, NewClient, running_backend
 from tests.databases import Cluster, make_settings, make_tables, running_cluster
-from tests.http_server import Served
+from tests.http_server import HttpServer
 
 hypothesis.settings.register_profile(
     "a slow machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -89,9 +89,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 
 @pytest.fixture(scope="module")
-def served(app: Flask) -> Iterator[Served]:
+def served(app: Flask) -> Iterator[HttpServer]:
     """The same behind a real port."""
-    served = Served(app)
+    served = HttpServer(app)
     yield served
     served.close()
 

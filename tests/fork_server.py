@@ -2,7 +2,7 @@
 
 It listens on the abstract Unix socket that its argument names. Each connection gets a fork of its
 own, which serves one `ForkServer`: the first line is the path of its log. For each further line of
-JSON, the settings, `sandbox_latency_s`, `asks_often` (see fast_polling.py) and `dies_after` (see
+JSON, the settings, `sandbox_latency_s`, `asks_often` (see fast_polling.py) and `crashes_after` (see
 crash_points.py), that fork forks a server on a real socket and answers `serving <pid> <port>`; when
 the server has ended, `dead <pid>` follows. The process ends with its stdin.
 """
@@ -31,8 +31,8 @@ def serve(given: dict[str, Any]) -> None:
     latency_s = given.pop("sandbox_latency_s", 0)
     if given.pop("asks_often", False):
         fast_polling.ask_often()
-    if dies_after := given.pop("dies_after", None):
-        crash_points.die_after(dies_after)
+    if crashes_after := given.pop("crashes_after", None):
+        crash_points.crash_after(crashes_after)
     settings = Settings(_env_file=None, **{**given, "home": Path(given["home"])})
     listener = listen("127.0.0.1", 0)
     with listener, backend.start.running_app(settings, GeventHost()) as app:

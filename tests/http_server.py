@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TIMEOUT_S = 60
 
 
-def hasty(**patience_s: float) -> Timeouts:
+def short_timeouts(**patience_s: float) -> Timeouts:
     """Be patient as in life but for what is named, and look often."""
     return Timeouts(sweep_s=0.05, **patience_s)
 
@@ -151,7 +151,7 @@ class Connection:
         self.sock.close()
 
 
-class Served:
+class HttpServer:
     """A server in a thread of its own."""
 
     def __init__(

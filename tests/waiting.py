@@ -23,7 +23,7 @@ C = TypeVar("C", bound=Shuts)
 
 
 @contextlib.contextmanager
-def shut_in_the_end(started: C) -> Iterator[C]:
+def shutting_down(started: C) -> Iterator[C]:
     """Shut down what was started, and go back to the folder that a bot's boot has left."""
     left = Path.cwd()
     try:
@@ -41,7 +41,7 @@ def wait_until(condition: Callable[[], object], timeout_s: float = 60) -> bool:
     return met
 
 
-def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
+def run_concurrently(calls: list[Callable[[], Any]]) -> list[Any]:
     """Make all calls at the same moment, each in a thread; return results and exceptions."""
     outcomes: list[Any] = [None] * len(calls)
     barrier = threading.Barrier(len(calls))

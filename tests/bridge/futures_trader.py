@@ -11,7 +11,7 @@ import orjson
 from backend.schemas.orders import Order
 from backend.schemas.positions import ClosePosition, Position, PositionChange, PositionQuery
 from backend.settings.model import Settings
-from tests.bridge.live_bridge import Live, wait_until
+from tests.bridge.live_bridge import LiveBridge, wait_until
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 PRICES = {BTC: Decimal(40_000), ETH: Decimal(2_000)}
@@ -27,7 +27,7 @@ def futures_settings(home: Path, **overrides: object) -> Settings:
     )
 
 
-class Trader(Live):
+class Trader(LiveBridge):
     """A bridge to a futures account."""
 
     def start_over(self) -> Trader:

@@ -23,7 +23,7 @@ from backend.settings.model import Settings
 from backend.store import Database
 from backend.store.journal import Journal
 from tests.bridge.order_steps import steps_outside_the_table
-from tests.waiting import at_once as at_once
+from tests.waiting import run_concurrently as run_concurrently
 from tests.waiting import wait_until
 
 BTC, ETH, CROSS = "BTC/USDT", "ETH/USDT", "ETH/BTC"
@@ -70,7 +70,7 @@ class Sink:
         return False
 
     def mark(self) -> int:
-        """Name the present moment; `Live.mark` when all that was done before is to be before it."""
+        """Return a mark of the present moment; `LiveBridge.mark` waits for all that was done."""
         return len(self.events)
 
     def since(self, mark: int, *topics: Topic) -> list[Event]:
@@ -121,7 +121,7 @@ def content(prepared: SerializedResponse) -> Any:
     return orjson.loads(prepared.body)["data"]
 
 
-class Live:
+class LiveBridge:
     """A bridge, the events that it published, and short ways to ask it."""
 
     def __init__(self, settings: Settings, **of_bridge: Any) -> None:
@@ -133,7 +133,7 @@ class Live:
         self.bridge = Bridge(settings, self.sink, ThreadHost(), journal, **of_bridge)
         self._steered: dict[str, tuple[int, Decimal]] = {}
 
-    def boot(self) -> Live:
+    def boot(self) -> LiveBridge:
         self.bridge.boot()
         return self.ready()
 
@@ -142,7 +142,7 @@ class Live:
         self.bridge.close()
         assert steps_outside_the_table(self.sink.events) == []
 
-    def ready(self) -> Live:
+    def ready(self) -> LiveBridge:
         """Wait until the bot runs, or is paused as it was before."""
         assert wait_until(lambda: self.state not in ("starting", "stopped")), self.state
         assert self.state in ("running", "paused"), self.bridge.bot.status()
@@ -179,7 +179,7 @@ class Live:
         if price is not None:
             assert wait_until(lambda: price in self._prices(symbol, mark), TIMEOUT_S)
 
-    def pin_all(self) -> Live:
+    def pin_all(self) -> LiveBridge:
         for symbol, price in PRICES.items():
             self._hear(symbol)
             self.bridge.sandbox.pin(symbol, price)
@@ -187,7 +187,7 @@ class Live:
             self.pin(symbol, price)
         return self
 
-    def catch_up(self) -> Live:
+    def catch_up(self) -> LiveBridge:
         """Wait until the bot has done what it began to, and all of that was told."""
         if self.state in ("running", "paused"):
             for _ in range(TURNS):
@@ -206,7 +206,7 @@ class Live:
         """Name the moment after all that was done before."""
         return self.catch_up().sink.mark()
 
-    def settle(self) -> Live:
+    def settle(self) -> LiveBridge:
         """Wait until nothing more follows from what was done, and the balances have been told."""
         mark, deadline = self.sink.mark(), time.monotonic() + TIMEOUT_S
         while self._rest() or self.sink.since(mark) or not self._are_balances_told():

@@ -19,7 +19,7 @@ from backend.concurrency.gc_tuning import RARELY
 from backend.services import Services
 from tests.api_client import ApiClient
 from tests.clients.doc_snippets import ROOT
-from tests.http_server import Served, get, small_app
+from tests.http_server import HttpServer, get, small_app
 
 TOKEN = "c1f0b2e79a6d48351c2d"
 LIMIT = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.01", "price": "9000"}
@@ -42,9 +42,9 @@ def start_app(app: Flask) -> Iterator[Callable[..., Flask]]:
 
 
 @pytest.fixture
-def server() -> Iterator[Served]:
+def server() -> Iterator[HttpServer]:
     """A server of its own, whose connections are counted."""
-    with closing(Served(small_app())) as served:
+    with closing(HttpServer(small_app())) as served:
         yield served
 
 
@@ -162,7 +162,9 @@ def test_streams_are_counted_while_they_are_open(app: Flask) -> None:
     eventually(lambda: value(numbers(app), "octobot_streams_open") == before)
 
 
-def test_the_servers_connections_are_told(start_app: Callable[..., Flask], server: Served) -> None:
+def test_the_servers_connections_are_told(
+    start_app: Callable[..., Flask], server: HttpServer
+) -> None:
     app = start_app()
     add_server_metrics(app, server.server)
     kept = server.connect()

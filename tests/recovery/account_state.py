@@ -16,7 +16,7 @@ ZERO = Decimal(0)
 
 
 @dataclass
-class Books:
+class AccountState:
     """One account at one moment: all orders and trades, newest first, and its balances."""
 
     orders: list[Row]
@@ -36,11 +36,11 @@ class Books:
         return [order for order in self.orders if order["parent_order_id"] == order_id]
 
 
-def read(api: Api) -> Books:
+def read(api: Api) -> AccountState:
     """Read everything; a fill that comes meanwhile may show in one list and not in another."""
     (exchange,) = api.get("/portfolio/balance")
     rows = exchange["balances"]
-    return Books(
+    return AccountState(
         orders=api.every("/orders?status=all"),
         trades=api.every("/trades/history"),
         totals={row["asset"]: Decimal(row["total"]) for row in rows},
@@ -48,9 +48,9 @@ def read(api: Api) -> Books:
     )
 
 
-def read_true(api: Api, opened: Mapping[str, Decimal]) -> Books:
+def read_true(api: Api, opened: Mapping[str, Decimal]) -> AccountState:
     """Read until everything fits together; fails with what does not, if it never does."""
-    found: list[Books] = []
+    found: list[AccountState] = []
 
     def fits() -> bool:
         found[:] = [read(api)]
@@ -62,38 +62,38 @@ def read_true(api: Api, opened: Mapping[str, Decimal]) -> Books:
     return found[0]
 
 
-def wrong_in(books: Books, opened: Mapping[str, Decimal]) -> list[str]:
+def wrong_in(state: AccountState, opened: Mapping[str, Decimal]) -> list[str]:
     """Name what does not fit together."""
     return [
-        *wrong_in_orders(books),
-        *different("total", books.totals, _totals(books, opened)),
-        *different("locked", books.locked, _locked(books)),
+        *wrong_in_orders(state),
+        *different("total", state.totals, _totals(state, opened)),
+        *different("locked", state.locked, _locked(state)),
     ]
 
 
-def wrong_in_orders(books: Books) -> list[str]:
+def wrong_in_orders(state: AccountState) -> list[str]:
     """Name what does not fit together of orders and trades alone."""
-    return [*_wrong_ids(books), *_wrong_trades(books), *_wrong_exits(books)]
+    return [*_wrong_ids(state), *_wrong_trades(state), *_wrong_exits(state)]
 
 
-def _wrong_ids(books: Books) -> list[str]:
-    orders = Counter(order["id"] for order in books.orders)
-    trades = Counter(trade["id"] for trade in books.trades)
+def _wrong_ids(state: AccountState) -> list[str]:
+    orders = Counter(order["id"] for order in state.orders)
+    trades = Counter(trade["id"] for trade in state.trades)
     doubled = [key for counted in (orders, trades) for key, n in counted.items() if n > 1]
     return [f"listed twice: {key}" for key in doubled]
 
 
-def _wrong_trades(books: Books) -> list[str]:
+def _wrong_trades(state: AccountState) -> list[str]:
     """An order is filled by one trade of its whole quantity, and no other has any."""
-    traded = Counter(trade["order_id"] for trade in books.trades)
+    traded = Counter(trade["order_id"] for trade in state.trades)
     wrong = []
-    for order in books.orders:
+    for order in state.orders:
         count = traded.pop(order["id"], 0)
         if count != (order["status"] == "filled"):
             wrong.append(f"{count} trades of {order['status']} order {order['id']}")
     wrong += [f"trades of no order {order_id}" for order_id in traded]
-    by_order = {trade["order_id"]: trade for trade in books.trades}
-    for order in books.orders:
+    by_order = {trade["order_id"]: trade for trade in state.trades}
+    for order in state.orders:
         trade = by_order.get(order["id"])
         if trade is not None and (trade["quantity"], trade["cost"], trade["fee"]) != (
             order["filled"],
@@ -104,11 +104,11 @@ def _wrong_trades(books: Books) -> list[str]:
     return wrong
 
 
-def _wrong_exits(books: Books) -> list[str]:
+def _wrong_exits(state: AccountState) -> list[str]:
     """Exits come with their entry's fill, and one that fills cancels the other."""
-    status = {order["id"]: order["status"] for order in books.orders}
+    status = {order["id"]: order["status"] for order in state.orders}
     exits = defaultdict(list)
-    for order in books.orders:
+    for order in state.orders:
         if order["parent_order_id"] is not None:
             exits[order["parent_order_id"]].append(order["status"])
     wrong = []
@@ -120,9 +120,9 @@ def _wrong_exits(books: Books) -> list[str]:
     return wrong
 
 
-def _totals(books: Books, opened: Mapping[str, Decimal]) -> dict[str, Decimal]:
+def _totals(state: AccountState, opened: Mapping[str, Decimal]) -> dict[str, Decimal]:
     totals = defaultdict(Decimal, opened)
-    for trade in books.trades:
+    for trade in state.trades:
         base, quote = trade["symbol"].split("/")
         sign = 1 if trade["side"] == "buy" else -1
         totals[base] += sign * Decimal(trade["quantity"])
@@ -131,10 +131,10 @@ def _totals(books: Books, opened: Mapping[str, Decimal]) -> dict[str, Decimal]:
     return dict(totals)
 
 
-def _locked(books: Books) -> dict[str, Decimal]:
+def _locked(state: AccountState) -> dict[str, Decimal]:
     """A resting limit order locks what it pays, a stop nothing; the fee comes from what it gets."""
     locked: dict[str, Decimal] = defaultdict(Decimal)
-    for order in books.open_orders:
+    for order in state.open_orders:
         if order["type"] == "limit":
             base, quote = order["symbol"].split("/")
             quantity = Decimal(order["quantity"])

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.recovery.running_server import Running, running_at
+from tests.recovery.running_server import RunningServer, running_server_at
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running_at(tmp_path_factory.mktemp("home")) as running:
-        yield running
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with running_server_at(tmp_path_factory.mktemp("home")) as server:
+        yield server
 
 
 @pytest.fixture
-def running(shared: Running) -> Running:
+def server(shared_server: RunningServer) -> RunningServer:
     """The shared server: running, at its first price, without open orders."""
-    if shared.api.get("/bot")["state"] == "paused":
-        shared.api.ask("POST", "/bot/resume")
-    shared.pin("1")
-    shared.api.ask("DELETE", "/orders")
-    return shared
+    if shared_server.api.get("/bot")["state"] == "paused":
+        shared_server.api.ask("POST", "/bot/resume")
+    shared_server.pin("1")
+    shared_server.api.ask("DELETE", "/orders")
+    return shared_server

@@ -23,7 +23,7 @@ def _has_event(batch: Batch, name: str) -> bool:
     return any(event.name == name for event in batch.events)
 
 
-INSTANTS: dict[str, Callable[[Batch], bool]] = {
+CRASH_POINTS: dict[str, Callable[[Batch], bool]] = {
     "an entry has filled": lambda batch: any(
         order.status == "filled" for order in _orders(batch, is_exit=False)
     ),
@@ -37,27 +37,27 @@ INSTANTS: dict[str, Callable[[Batch], bool]] = {
         row.tracking.sending == "due" for row in batch.orders
     ),
 }
-BETWEEN = "an order was sent"
+ORDER_SENT = "an order was sent"
 """The exchange has an order that closes one, and nobody has heard its answer."""
 
 
-def die_after(instant: str) -> None:
+def crash_after(instant: str) -> None:
     """Have this process commit each change by itself, and kill itself after the named one."""
-    if instant == BETWEEN:
-        Faults.raise_after = _die_of_an_order  # type: ignore[method-assign]
+    if instant == ORDER_SENT:
+        Faults.raise_after = _crash_at_an_order  # type: ignore[method-assign]
         return
     record = Journal.record
 
-    def record_and_die(journal: Journal, batch: Batch) -> Any:
+    def record_and_crash(journal: Journal, batch: Batch) -> Any:
         outcome = record(journal, batch)
-        if INSTANTS[instant](batch):
+        if CRASH_POINTS[instant](batch):
             os.kill(os.getpid(), signal.SIGKILL)
         return outcome
 
-    Journal.record = record_and_die  # type: ignore[method-assign]
+    Journal.record = record_and_crash  # type: ignore[method-assign]
     outbox._MOST_AT_ONCE = 1
 
 
-def _die_of_an_order(_: Faults, endpoint: str) -> None:
+def _crash_at_an_order(_: Faults, endpoint: str) -> None:
     if endpoint == "create_order":
         os.kill(os.getpid(), signal.SIGKILL)

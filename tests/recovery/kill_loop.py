@@ -14,8 +14,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.recovery import account_state as books
-from tests.recovery.account_state import OPEN, Books
+from tests.recovery import account_state
+from tests.recovery.account_state import OPEN, AccountState
 from tests.recovery.order_clients import Client, Intent, Mix
 from tests.server_process import Api, ServerProcess, fork_server_at
 from tests.waiting import wait_until
@@ -29,18 +29,18 @@ OPENED = {"USDT": Decimal(10_000_000), "BTC": Decimal(1_000)}
 
 @dataclass(frozen=True)
 class Market:
-    """Where orders go: its settings, and how its books are read once all fits together."""
+    """Where orders go: its settings, and how its account is read once all fits together."""
 
     symbol: str
     opened: Mapping[str, Decimal]
-    read_true: Callable[[Api], Books]
+    read_true: Callable[[Api], AccountState]
     settings: Mapping[str, object] = field(default_factory=dict)
 
 
-SPOT = Market("BTC/USDT", OPENED, lambda api: books.read_true(api, OPENED))
+SPOT = Market("BTC/USDT", OPENED, lambda api: account_state.read_true(api, OPENED))
 
 
-class World:
+class ExpectedState:
     """The clients, and what the server owes them."""
 
     def __init__(self, mix: Mix, market: Market) -> None:
@@ -107,7 +107,7 @@ class World:
         self._check_ends(found)
         self.checks += 1
 
-    def _check_intents(self, found: Books) -> None:
+    def _check_intents(self, found: AccountState) -> None:
         """An answered order is there once; a refused one is not."""
         by_tag = defaultdict(list)
         for order in found.orders:
@@ -133,7 +133,7 @@ class World:
         changes = [client.changes.get(answer["id"]) for client in self.clients]
         return next((change for change in changes if change), frozenset({intent.body["quantity"]}))
 
-    def _check_ends(self, found: Books) -> None:
+    def _check_ends(self, found: AccountState) -> None:
         """What a cancel was answered holds."""
         orders = {order["id"]: order for order in found.orders}
         for client in self.clients:
@@ -155,29 +155,29 @@ def _cancel_all(api: Api, market: Market) -> None:
 
 def kill_again_and_again(
     home: Path, mix: Mix, market: Market = SPOT, *, kills: int = KILLS
-) -> Books:
-    """Kill a server in boots and among orders, check it after each start, return the last books."""
-    world, kills_in_boots = World(mix, market), kills * 35 // 100
-    in_boots = set(world.chance.sample(range(1, kills), kills_in_boots))
+) -> AccountState:
+    """Kill a server in boots and among orders, check it after each start, return the last state."""
+    expected, kills_in_boots = ExpectedState(mix, market), kills * 35 // 100
+    in_boots = set(expected.chance.sample(range(1, kills), kills_in_boots))
     paper = {asset: str(amount) for asset, amount in market.opened.items()}
     settings = {"symbols": [market.symbol], "paper_balance": paper, **market.settings}
     with fork_server_at(home, sandbox_speed=100, bot_timeout=60, **settings) as fork_server:
         for kill in range(kills):
             server = fork_server.start()
             if kill in in_boots:
-                time.sleep(world.chance.uniform(0, 0.9))
+                time.sleep(expected.chance.uniform(0, 0.9))
                 server.kill()
                 continue
-            api = world.api(server)
-            world.ask_again(api)
-            world.check(api)
+            api = expected.api(server)
+            expected.ask_again(api)
+            expected.check(api)
             if kill % 10 == 9:
                 _cancel_all(api, market)
-            world.stream_until_killed(api, server)
-        api = world.api(fork_server.start())
-        world.ask_again(api)
-        world.check(api)
+            expected.stream_until_killed(api, server)
+        api = expected.api(fork_server.start())
+        expected.ask_again(api)
+        expected.check(api)
         _cancel_all(api, market)
-        found = books.read(api)
-    assert world.checks == kills - kills_in_boots + 1
+        found = account_state.read(api)
+    assert expected.checks == kills - kills_in_boots + 1
     return found

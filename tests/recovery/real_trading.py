@@ -17,7 +17,7 @@ from backend.ports.serialized import SerializedResponse
 from backend.sandbox.matching.faults import Fault
 from backend.schemas.orders import OrderQuery
 from backend.schemas.trades import TradeQuery
-from tests.bridge.live_bridge import BTC, Live, make_settings, wait_until
+from tests.bridge.live_bridge import BTC, LiveBridge, make_settings, wait_until
 
 GIVE_UP_S = 2.0
 BOT_TIMEOUT_S = 2.0
@@ -34,7 +34,7 @@ class Fill(NamedTuple):
     fee: Decimal
 
 
-class Real(Live):
+class RealBridge(LiveBridge):
     """A bridge in real mode, and what its exchange has written down."""
 
     def __init__(self, home: Path, give_up_after_s: float = GIVE_UP_S) -> None:

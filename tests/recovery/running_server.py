@@ -8,9 +8,9 @@ from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests import waiting as together
-from tests.recovery import account_state as books
-from tests.recovery.account_state import Books
+from tests import waiting
+from tests.recovery import account_state
+from tests.recovery.account_state import AccountState
 from tests.server_process import Answer, ForkServer, fork_server_at, wait_until
 
 OPENED = {"USDT": Decimal(1_000_000), "BTC": Decimal(100)}
@@ -20,11 +20,11 @@ TICK = Decimal("0.01")
 class Account(NamedTuple):
     """All that a restart must not change."""
 
-    books: Books
+    state: AccountState
     baseline: Decimal
 
 
-class Running:
+class RunningServer:
     """A server that is restarted again and again, and the price that it began with."""
 
     def __init__(self, fork_server: ForkServer) -> None:
@@ -72,14 +72,16 @@ class Running:
         for order in orders:
             assert wait_until(lambda order=order: self.status(order) == status), order
 
-    def books(self) -> Books:
+    def account_state(self) -> AccountState:
         """Read everything, and assert that it fits together."""
-        return books.read_true(self.api, OPENED)
+        return account_state.read_true(self.api, OPENED)
 
     def account(self) -> Account:
         """Read everything, once the streams have nothing more to tell."""
-        found = [books.read(self.api)]
-        assert wait_until(lambda: found[-1] == (found.append(books.read(self.api)) or found[-1]))
+        found = [account_state.read(self.api)]
+        assert wait_until(
+            lambda: found[-1] == (found.append(account_state.read(self.api)) or found[-1])
+        )
         worth = self.api.get("/portfolio")
         baseline = Decimal(worth["total_value"]) - Decimal(worth["profitability"]["value"])
         return Account(found[-1], baseline)
@@ -93,7 +95,7 @@ class Running:
         self.api.ask("POST", "/bot/start", expect=202)
         self.api.wait_until_ready()
 
-    def end_process(self) -> None:
+    def stop_process(self) -> None:
         self._server.stop()
         self._begin_again()
 
@@ -101,12 +103,12 @@ class Running:
         self._server.kill()
         self._begin_again()
 
-    def doom_process(self, instant: str) -> None:
+    def restart_to_crash_after(self, instant: str) -> None:
         """Start again a process that kills itself right after the named instant."""
         self._server.stop()
-        self._begin_again(dies_after=instant)
+        self._begin_again(crashes_after=instant)
 
-    def await_death(self) -> None:
+    def await_crash(self) -> None:
         """Wait until the process has killed itself, and start again."""
         self._server.await_death()
         self._begin_again()
@@ -118,17 +120,17 @@ class Running:
 
 
 @contextmanager
-def running_at(home: Path, **settings: object) -> Iterator[Running]:
+def running_server_at(home: Path, **settings: object) -> Iterator[RunningServer]:
     """Start a server whose prices stand still, on both sides of a restart."""
     paper = {asset: str(amount) for asset, amount in OPENED.items()}
     with fork_server_at(
         home, symbols=["BTC/USDT"], paper_balance=paper, sandbox_speed=1e-6, **settings
     ) as fork_server:
-        yield Running(fork_server)
+        yield RunningServer(fork_server)
 
 
-def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
+def run_concurrently(calls: list[Callable[[], Any]]) -> list[Any]:
     """Make all calls at the same moment, each in a thread, and return what they return."""
-    outcomes = together.at_once(calls)
+    outcomes = waiting.run_concurrently(calls)
     assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
     return outcomes

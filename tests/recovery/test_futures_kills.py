@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.recovery import account_state as books
-from tests.recovery.account_state import Books
+from tests.recovery import account_state
+from tests.recovery.account_state import AccountState
 from tests.recovery.kill_loop import Market, kill_again_and_again
 from tests.server_process import Api, wait_until
 
@@ -31,12 +31,12 @@ def hold(api: Api) -> D:
     return price
 
 
-def held_by(found: Books) -> D:
+def held_by(found: AccountState) -> D:
     """Count from the trades alone what is held; below zero: sold short."""
     return sum((sign_of(trade) * D(trade["quantity"]) for trade in found.trades), D(0))
 
 
-def worth_of(found: Books, price: D) -> D:
+def worth_of(found: AccountState, price: D) -> D:
     """Count from the trades alone what the account is worth."""
     return START + sum(
         (
@@ -48,27 +48,27 @@ def worth_of(found: Books, price: D) -> D:
     )
 
 
-def sign_of(row: books.Row) -> int:
+def sign_of(row: account_state.Row) -> int:
     return 1 if row["side"] in ("buy", "long") else -1
 
 
-def read_true(api: Api) -> Books:
+def read_true(api: Api) -> AccountState:
     """Read until everything fits together; fails with what does not, if it never does."""
     price = hold(api)
-    found: list[Books] = []
+    found: list[AccountState] = []
 
     def wrong() -> list[str]:
-        found[:] = [books.read(api)]
+        found[:] = [account_state.read(api)]
         rows = api.get("/positions")
         positions = {row["symbol"]: sign_of(row) * D(row["quantity"]) for row in rows}
         tied = {"USDT": sum(D(row["margin"]) + D(row["unrealized_pnl"]) for row in rows)}
         held, worth = {BTC: held_by(found[0])}, {"USDT": worth_of(found[0], price)}
         is_resting = any(order["type"] == "limit" for order in found[0].open_orders)
         return [
-            *books.wrong_in_orders(found[0]),
-            *books.different("position", positions, held),
-            *books.different("total", found[0].totals, worth),
-            *([] if is_resting else books.different("locked", found[0].locked, tied)),
+            *account_state.wrong_in_orders(found[0]),
+            *account_state.different("position", positions, held),
+            *account_state.different("total", found[0].totals, worth),
+            *([] if is_resting else account_state.different("locked", found[0].locked, tied)),
         ]
 
     wait_until(lambda: not wrong())

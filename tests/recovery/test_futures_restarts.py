@@ -88,7 +88,7 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     settings = {"exchange_type": "future", "paper_balance": {"USDT": str(START)}}
     home = tmp_path_factory.mktemp("home")
     with fork_server_at(home, sandbox_speed=1e-6, **settings) as fork_server:
@@ -96,11 +96,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def server(shared: Server) -> Server:
+def server(shared_server: Server) -> Server:
     """The shared server, without a position."""
-    for position in shared.api.get("/positions"):
-        shared.api.ask("POST", f"/positions/{in_path(position['symbol'])}/close", {}, expect=201)
-    return shared
+    for position in shared_server.api.get("/positions"):
+        shared_server.api.ask(
+            "POST", f"/positions/{in_path(position['symbol'])}/close", {}, expect=201
+        )
+    return shared_server
 
 
 def settled(server: Server) -> dict[str, Any]:

@@ -10,11 +10,11 @@ import orjson
 import pytest
 
 from backend.bridge.status import BootFailed
-from tests.bridge.live_bridge import BTC, Live, make_settings, wait_until
-from tests.waiting import shut_in_the_end
+from tests.bridge.live_bridge import BTC, LiveBridge, make_settings, wait_until
+from tests.waiting import shutting_down
 
 
-class Interrupted(Live):
+class Interrupted(LiveBridge):
     """A bridge whose bot is told to stop when it has booted, or all but failed to."""
 
     def __init__(self, home: Path) -> None:
@@ -35,7 +35,7 @@ class Interrupted(Live):
 
 @pytest.fixture
 def interrupted(tmp_path: Path) -> Iterator[Interrupted]:
-    with shut_in_the_end(Interrupted(tmp_path / "home")) as interrupted:
+    with shutting_down(Interrupted(tmp_path / "home")) as interrupted:
         yield interrupted
 
 

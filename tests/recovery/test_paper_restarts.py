@@ -8,24 +8,24 @@ from typing import Any
 
 import pytest
 
-from tests.recovery import account_state as books
-from tests.recovery.running_server import Running
+from tests.recovery import account_state
+from tests.recovery.running_server import RunningServer
 from tests.server_process import wait_until
 
 pytestmark = pytest.mark.long
 
-RESTARTS: tuple[Callable[[Running], None], ...] = (
-    Running.restart_bot,
-    Running.kill_process,
-    Running.end_process,
-    Running.stop_and_start_bot,
-    Running.kill_process,
+RESTARTS: tuple[Callable[[RunningServer], None], ...] = (
+    RunningServer.restart_bot,
+    RunningServer.kill_process,
+    RunningServer.stop_process,
+    RunningServer.stop_and_start_bot,
+    RunningServer.kill_process,
 )
 
 
-def place_one_of_each(running: Running) -> dict[str, dict[str, Any]]:
+def place_one_of_each(server: RunningServer) -> dict[str, dict[str, Any]]:
     """Place orders that all rest at the first price, but for an entry that fills at once."""
-    at, place = running.at, running.place
+    at, place = server.at, server.place
     near = {"take_profit": {"price": at("1.05")}, "stop_loss": {"stop_price": at("0.93")}}
     wide = {
         "take_profit": {"price": at("1.07")},
@@ -48,58 +48,60 @@ def place_one_of_each(running: Running) -> dict[str, dict[str, Any]]:
     }
 
 
-def trigger(running: Running, orders: dict[str, dict[str, Any]]) -> None:
+def trigger(server: RunningServer, orders: dict[str, dict[str, Any]]) -> None:
     """Trigger the stop limit, whose limit then rests, and pull the trailing stop."""
-    running.pin("1.005")
+    server.pin("1.005")
     path = f"/orders/{orders['trailing']['id']}"
     begun = Decimal(orders["trailing"]["stop_price"])
-    assert wait_until(lambda: Decimal(running.api.get(path)["stop_price"]) > begun)
+    assert wait_until(lambda: Decimal(server.api.get(path)["stop_price"]) > begun)
     resting = (orders[name]["price"] for name in ("far", "low", "triggered", "resting"))
     locked = Decimal("0.1") * sum(map(Decimal, resting))
-    assert wait_until(lambda: books.read(running.api).locked["USDT"] == locked)
+    assert wait_until(lambda: account_state.read(server.api).locked["USDT"] == locked)
 
 
-def assert_exits_cancel_each_other(running: Running, *entries: dict[str, Any]) -> None:
+def assert_exits_cancel_each_other(server: RunningServer, *entries: dict[str, Any]) -> None:
     """The take profit of each entry has filled."""
     for entry in entries:
-        ends = {o["type"]: o["status"] for o in books.read(running.api).exits_of(entry["id"])}
+        ends = {
+            o["type"]: o["status"] for o in account_state.read(server.api).exits_of(entry["id"])
+        }
         assert ends.pop("limit") == "filled"
         assert list(ends.values()) == ["canceled"]
 
 
-def test_a_pause_outlives_a_kill(running: Running) -> None:
-    assert running.api.ask("POST", "/bot/pause")["state"] == "paused"
-    running.kill_process()
-    assert running.api.get("/bot")["state"] == "paused"
-    assert running.post(side="buy", type="market").json["type"] == "trading_paused"
-    running.api.ask("POST", "/bot/resume")
-    running.kill_process()
-    assert running.post(side="buy", type="market").status == 201
+def test_a_pause_outlives_a_kill(server: RunningServer) -> None:
+    assert server.api.ask("POST", "/bot/pause")["state"] == "paused"
+    server.kill_process()
+    assert server.api.get("/bot")["state"] == "paused"
+    assert server.post(side="buy", type="market").json["type"] == "trading_paused"
+    server.api.ask("POST", "/bot/resume")
+    server.kill_process()
+    assert server.post(side="buy", type="market").status == 201
 
 
-def test_ten_restarts_change_nothing_and_every_order_goes_on_working(running: Running) -> None:
-    orders = place_one_of_each(running)
-    trigger(running, orders)
-    before = running.account()
-    assert len(before.books.open_orders) == 11
+def test_ten_restarts_change_nothing_and_every_order_goes_on_working(server: RunningServer) -> None:
+    orders = place_one_of_each(server)
+    trigger(server, orders)
+    before = server.account()
+    assert len(before.state.open_orders) == 11
     assert before.baseline > 0
 
     for restart in RESTARTS * 2:
-        restart(running)
-        after = running.account()
-        assert after.books == before.books
+        restart(server)
+        after = server.account()
+        assert after.state == before.state
         assert after.baseline == before.baseline
 
-    running.pin("0.955")
-    running.await_status("filled", *(orders[name] for name in ("low", "trailing", "resting")))
-    running.await_status("filled", orders["triggered"])
-    running.restart_bot()
-    running.pin("1.08")
-    running.await_status("filled", *(orders[name] for name in ("high", "profit", "profit limit")))
-    assert_exits_cancel_each_other(running, orders["resting"], orders["entered"])
-    running.pin("0.93")
-    running.await_status("filled", orders["stop"])
+    server.pin("0.955")
+    server.await_status("filled", *(orders[name] for name in ("low", "trailing", "resting")))
+    server.await_status("filled", orders["triggered"])
+    server.restart_bot()
+    server.pin("1.08")
+    server.await_status("filled", *(orders[name] for name in ("high", "profit", "profit limit")))
+    assert_exits_cancel_each_other(server, orders["resting"], orders["entered"])
+    server.pin("0.93")
+    server.await_status("filled", orders["stop"])
 
-    found = running.books()
+    found = server.account_state()
     assert [order["id"] for order in found.open_orders] == [orders["far"]["id"]]
-    assert running.account().baseline == before.baseline
+    assert server.account().baseline == before.baseline

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.recovery.running_server import Running, running_at
+from tests.recovery.running_server import RunningServer, running_server_at
 from tests.server_process import GONE, Api, ForkServer, fork_server_at, wait_until
 
 pytestmark = pytest.mark.long
@@ -145,67 +145,67 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shared(home: Path) -> Iterator[Running]:
-    with running_at(home, trading="real", asks_often=True) as running:
-        yield running
+def shared_server(home: Path) -> Iterator[RunningServer]:
+    with running_server_at(home, trading="real", asks_often=True) as server:
+        yield server
 
 
 @pytest.fixture
-def bracket(shared: Running) -> Row:
+def bracket(shared_server: RunningServer) -> Row:
     """An entry whose exits are both there, and which the bot watches one of by itself."""
-    shared.pin("1")
+    shared_server.pin("1")
     exits = {
-        "take_profit": {"price": shared.at("1.05")},
-        "stop_loss": {"stop_price": shared.at("0.95")},
+        "take_profit": {"price": shared_server.at("1.05")},
+        "stop_loss": {"stop_price": shared_server.at("0.95")},
     }
-    entry = shared.place(side="buy", type="market", **exits)
-    assert wait_until(lambda: ends(shared, entry) == {"limit": "open", "stop_loss": "open"})
+    entry = shared_server.place(side="buy", type="market", **exits)
+    assert wait_until(lambda: ends(shared_server, entry) == {"limit": "open", "stop_loss": "open"})
     return entry
 
 
-def exits_of(running: Running, entry: Row) -> dict[str, Row]:
-    rows = running.api.every("/orders?status=all")
+def exits_of(server: RunningServer, entry: Row) -> dict[str, Row]:
+    rows = server.api.every("/orders?status=all")
     return {o["type"]: o for o in rows if o["parent_order_id"] == entry["id"]}
 
 
-def ends(running: Running, entry: Row) -> dict[str, str]:
-    return {kind: order["status"] for kind, order in exits_of(running, entry).items()}
+def ends(server: RunningServer, entry: Row) -> dict[str, str]:
+    return {kind: order["status"] for kind, order in exits_of(server, entry).items()}
 
 
-def assert_sold_once(running: Running, home: Path, entry: Row) -> None:
+def assert_sold_once(server: RunningServer, home: Path, entry: Row) -> None:
     """The stop has sold, here and at the exchange, and nothing else has."""
     ended = {"limit": "canceled", "stop_loss": "filled"}
-    assert wait_until(lambda: ends(running, entry) == ended), ends(running, entry)
-    exits = exits_of(running, entry)
+    assert wait_until(lambda: ends(server, entry) == ended), ends(server, entry)
+    exits = exits_of(server, entry)
     mine = {entry["id"], *(order["id"] for order in exits.values())}
     filled = {entry["id"], exits["stop_loss"]["id"]}
     rows = at_exchange(home)
     assert {key for key in mine if key in rows and rows[key]["fills"]} == filled
-    foreign = set(rows) - {o["id"] for o in running.api.every("/orders?status=all")}
+    foreign = set(rows) - {o["id"] for o in server.api.every("/orders?status=all")}
     assert foreign == set()
 
     def traded() -> list[str]:
-        trades = running.api.every("/trades/history")
+        trades = server.api.every("/trades/history")
         return sorted(trade["order_id"] for trade in trades if trade["order_id"] in mine)
 
     assert wait_until(lambda: traded() == sorted(filled)), traded()
 
 
 def test_a_kill_leaves_both_exits_of_a_real_entry_at_work(
-    shared: Running, bracket: Row, home: Path
+    shared_server: RunningServer, bracket: Row, home: Path
 ) -> None:
-    shared.kill_process()
-    shared.pin("0.94")
-    assert_sold_once(shared, home, bracket)
+    shared_server.kill_process()
+    shared_server.pin("0.94")
+    assert_sold_once(shared_server, home, bracket)
 
 
 @pytest.mark.parametrize("instant", ["a stop has triggered", "an order was sent"])
 def test_a_stop_that_a_kill_interrupts_is_sold_once(
-    shared: Running, bracket: Row, home: Path, instant: str
+    shared_server: RunningServer, bracket: Row, home: Path, instant: str
 ) -> None:
-    shared.doom_process(instant)
-    price = {"price": shared.at("0.94"), "hold": True}
+    shared_server.restart_to_crash_after(instant)
+    price = {"price": shared_server.at("0.94"), "hold": True}
     with suppress(*GONE):
-        shared.api.ask("PUT", "/sandbox/prices/BTC-USDT", price)
-    shared.await_death()
-    assert_sold_once(shared, home, bracket)
+        shared_server.api.ask("PUT", "/sandbox/prices/BTC-USDT", price)
+    shared_server.await_crash()
+    assert_sold_once(shared_server, home, bracket)

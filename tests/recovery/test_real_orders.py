@@ -12,8 +12,8 @@ from backend.sandbox.matching.faults import Fault
 from backend.schemas.order_commands import OrderChange
 from backend.schemas.orders import Order
 from tests.bridge.live_bridge import wait_until
-from tests.recovery.real_trading import Real
-from tests.waiting import shut_in_the_end
+from tests.recovery.real_trading import RealBridge
+from tests.waiting import shutting_down
 
 pytestmark = pytest.mark.long
 
@@ -31,20 +31,20 @@ CREATES = {
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
-    with shut_in_the_end(Real(tmp_path_factory.mktemp("home"))) as real:
+def shared_bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBridge]:
+    with shutting_down(RealBridge(tmp_path_factory.mktemp("home"))) as real:
         real.boot()
         resting(real)  # the exchange begins to write
         yield real
 
 
 @pytest.fixture
-def real(shared: Real) -> Real:
-    shared.ready()
-    return shared
+def real(shared_bridge: RealBridge) -> RealBridge:
+    shared_bridge.ready()
+    return shared_bridge
 
 
-def resting(real: Real, **fields: object) -> Order:
+def resting(real: RealBridge, **fields: object) -> Order:
     return real.place(type="limit", quantity="0.1", price="20000", **fields)
 
 
@@ -58,7 +58,7 @@ def outcome(call: Callable[[], object]) -> str:
 
 
 @pytest.mark.parametrize("fault", CREATES, ids=lambda fault: fault.name.lower())
-def test_a_fault_in_a_create_is_told_and_ends_in_the_truth(real: Real, fault: Fault) -> None:
+def test_a_fault_in_a_create_is_told_and_ends_in_the_truth(real: RealBridge, fault: Fault) -> None:
     asked = {"type": "limit", "quantity": "0.1", "price": "20000", "client_order_id": fault.name}
     with real.fault(fault, "create_order"):
         error = real.refusal(**asked)
@@ -74,7 +74,7 @@ def test_a_fault_in_a_create_is_told_and_ends_in_the_truth(real: Real, fault: Fa
 
 
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name.lower())
-def test_a_fault_in_a_cancel_is_told_and_ends_in_the_truth(real: Real, fault: Fault) -> None:
+def test_a_fault_in_a_cancel_is_told_and_ends_in_the_truth(real: RealBridge, fault: Fault) -> None:
     order = resting(real)
     with real.fault(fault, "cancel_order"):
         told = outcome(lambda: real.bridge.orders.cancel(order.id))
@@ -85,7 +85,7 @@ def test_a_fault_in_a_cancel_is_told_and_ends_in_the_truth(real: Real, fault: Fa
 
 
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name.lower())
-def test_a_fault_in_an_edit_is_told_and_ends_in_the_truth(real: Real, fault: Fault) -> None:
+def test_a_fault_in_an_edit_is_told_and_ends_in_the_truth(real: RealBridge, fault: Fault) -> None:
     order = resting(real)
     change = OrderChange(quantity="0.2")
     with real.fault(fault, "edit_order"):
@@ -100,21 +100,21 @@ UNSEEN = (None, Fault.TIMEOUT_AFTER, Fault.RATE_LIMIT)
 
 
 @pytest.fixture
-def terse(real: Real) -> Iterator[Real]:
+def terse(real: RealBridge) -> Iterator[RealBridge]:
     """An exchange that answers with an order's id alone."""
     real.bridge.sandbox.faults.answers_id_only = True
     yield real
     real.bridge.sandbox.faults.clear()
 
 
-def unseen(real: Real, fault: Fault | None) -> AbstractContextManager[None]:
+def unseen(real: RealBridge, fault: Fault | None) -> AbstractContextManager[None]:
     return nullcontext() if fault is None else real.fault(fault, "fetch_order")
 
 
 @pytest.mark.parametrize("fault", UNSEEN)
 @pytest.mark.parametrize("kind", ["limit", "market"])
 def test_an_order_that_was_taken_but_not_seen_is_not_called_refused(
-    terse: Real, fault: Fault | None, kind: str
+    terse: RealBridge, fault: Fault | None, kind: str
 ) -> None:
     asked = {"type": kind, "quantity": "0.1", "client_order_id": f"{fault}-{kind}"}
     asked |= {"price": "20000"} if kind == "limit" else {}
@@ -130,7 +130,7 @@ def test_an_order_that_was_taken_but_not_seen_is_not_called_refused(
 
 @pytest.mark.parametrize("fault", UNSEEN)
 def test_a_change_that_was_taken_but_not_seen_is_found_again(
-    terse: Real, fault: Fault | None
+    terse: RealBridge, fault: Fault | None
 ) -> None:
     order = resting(terse)
     with unseen(terse, fault):
@@ -142,7 +142,7 @@ def test_a_change_that_was_taken_but_not_seen_is_found_again(
 
 @pytest.mark.parametrize("fault", UNSEEN)
 def test_a_cancel_that_was_taken_but_not_seen_has_canceled(
-    terse: Real, fault: Fault | None
+    terse: RealBridge, fault: Fault | None
 ) -> None:
     order = resting(terse)
     with unseen(terse, fault):
@@ -152,7 +152,7 @@ def test_a_cancel_that_was_taken_but_not_seen_has_canceled(
     assert terse.bridge.orders.get(order.id).status == "canceled"
 
 
-def test_an_exchange_slower_than_the_bot_is_waited_for_leaves_the_truth(real: Real) -> None:
+def test_an_exchange_slower_than_the_bot_is_waited_for_leaves_the_truth(real: RealBridge) -> None:
     order = resting(real)
     slow: AbstractContextManager[None] = real.latency()
     with slow:
@@ -165,7 +165,7 @@ def test_an_exchange_slower_than_the_bot_is_waited_for_leaves_the_truth(real: Re
     assert [o["status"] for o in real.orders(client_order_id="slow")] == ["open"]
 
 
-def test_a_restart_settles_what_became_of_an_order_whose_answer_got_lost(real: Real) -> None:
+def test_a_restart_settles_what_became_of_an_order_whose_answer_got_lost(real: RealBridge) -> None:
     with real.fault(Fault.TIMEOUT_AFTER, "create_order"):
         error = real.refusal(type="limit", quantity="0.1", price="20000", client_order_id="lost")
         assert error.type == "order_state_unknown"
@@ -178,7 +178,7 @@ def test_a_restart_settles_what_became_of_an_order_whose_answer_got_lost(real: R
     real.await_truth()
 
 
-def test_a_dead_man_switch_tries_again_what_the_exchange_does_not_cancel(real: Real) -> None:
+def test_a_dead_man_switch_tries_again_what_the_exchange_does_not_cancel(real: RealBridge) -> None:
     order = resting(real)
     refused = ("sandbox", "cancel_order", "RateLimitExceeded")
     before = real.bridge.counters.exchange_errors[refused]

@@ -20,9 +20,9 @@ from backend.errors import ApiError
 from backend.sandbox.matching.faults import Fault
 from backend.schemas.order_commands import CancelQuery, OrderBatch, OrderChange, OrderResult
 from backend.schemas.orders import Order
-from tests.bridge.live_bridge import BTC, at_once, new_order, wait_until
-from tests.recovery.real_trading import Real
-from tests.waiting import ENDS_WITHIN_S, shut_in_the_end
+from tests.bridge.live_bridge import BTC, new_order, run_concurrently, wait_until
+from tests.recovery.real_trading import RealBridge
+from tests.waiting import ENDS_WITHIN_S, shutting_down
 
 pytestmark = pytest.mark.long
 AT_ONCE = 6
@@ -51,20 +51,20 @@ WAITS = [number / AT_ONCE * RACES_WITHIN_S for number in range(AT_ONCE)]
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
-    with shut_in_the_end(Real(tmp_path_factory.mktemp("home"))) as real:
+def shared_bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBridge]:
+    with shutting_down(RealBridge(tmp_path_factory.mktemp("home"))) as real:
         real.boot()
         yield real
 
 
 @pytest.fixture
-def real(shared: Real) -> Real:
+def real(shared_bridge: RealBridge) -> RealBridge:
     """The shared bot at its usual price, without open orders."""
-    shared.ready()
-    shared.pin(BTC, 40_001)
-    shared.pin(BTC, 40_000)
-    shared.cancel_all()
-    return shared
+    shared_bridge.ready()
+    shared_bridge.pin(BTC, 40_001)
+    shared_bridge.pin(BTC, 40_000)
+    shared_bridge.cancel_all()
+    return shared_bridge
 
 
 class Racer:
@@ -85,7 +85,7 @@ class Racer:
             self._is_over.set()
 
 
-def race_a_fill(real: Real, calls: list[Callable[[], Any]]) -> list[Racer]:
+def race_a_fill(real: RealBridge, calls: list[Callable[[], Any]]) -> list[Racer]:
     """Let the market come to the bids in the middle of the calls.
 
     The first call is over by then, and the last one comes behind: on a slow machine, too.
@@ -104,14 +104,16 @@ def race_in_pairs(ones: list[Callable[[], Any]], others: list[Callable[[], Any]]
     return [racer for pair in zip(racers, rivals, strict=True) for racer in pair]
 
 
-def race(real: Real, weather: Weather, endpoint: str, calls: list[Callable[[], Any]]) -> list[Any]:
+def race(
+    real: RealBridge, weather: Weather, endpoint: str, calls: list[Callable[[], Any]]
+) -> list[Any]:
     """Let the calls race each other in a weather, and return what each was told."""
     faults = real.bridge.sandbox.faults
     faults.latency_s = weather.latency_s
     if weather.fault is not None:
         faults.inject(weather.fault, endpoint, times=weather.times)
     try:
-        outcomes = at_once(calls)
+        outcomes = run_concurrently(calls)
     finally:
         faults.clear()
     unforeseen = [o for o in outcomes if isinstance(o, Exception) and not isinstance(o, ApiError)]
@@ -128,19 +130,19 @@ def told(outcome: Any) -> str:
     return str(getattr(outcome, "order", outcome).status)
 
 
-def bids(real: Real) -> list[Order]:
+def bids(real: RealBridge) -> list[Order]:
     """Place bids under the market, one for each race of a wave."""
     return [real.place(type="limit", quantity="0.1", price="39990") for _ in range(AT_ONCE)]
 
 
-def settled(real: Real) -> dict[str, tuple[str, D, D]]:
+def settled(real: RealBridge) -> dict[str, tuple[str, D, D]]:
     """Cancel what is open still, wait for the truth, and return the exchange's orders."""
     real.bridge.orders.cancel_many(CancelQuery())
     real.await_whole_truth()
     return real.at_exchange()
 
 
-def test_a_cancel_that_races_a_fill_ends_in_one_of_the_two(real: Real) -> None:
+def test_a_cancel_that_races_a_fill_ends_in_one_of_the_two(real: RealBridge) -> None:
     answers: list[tuple[Order, str]] = []
     for weather in WEATHERS:
         real.pin(BTC, 40_000)
@@ -160,7 +162,7 @@ def test_a_cancel_that_races_a_fill_ends_in_one_of_the_two(real: Real) -> None:
     assert {"canceled", "filled"} <= {answer for _, answer in answers}
 
 
-def test_an_edit_that_races_a_cancel_comes_before_it_or_not_at_all(real: Real) -> None:
+def test_an_edit_that_races_a_cancel_comes_before_it_or_not_at_all(real: RealBridge) -> None:
     answers: list[tuple[Order, str, str]] = []
     change = OrderChange(quantity=D("0.2"))
     for weather, endpoint in zip(WEATHERS, cycle(["cancel_order", "edit_order"]), strict=False):
@@ -180,7 +182,7 @@ def test_an_edit_that_races_a_cancel_comes_before_it_or_not_at_all(real: Real) -
     assert {"open", "order_not_open", UNKNOWN} <= {edited for _, edited, _ in answers}
 
 
-def test_an_edit_that_races_a_fill_comes_before_it_or_not_at_all(real: Real) -> None:
+def test_an_edit_that_races_a_fill_comes_before_it_or_not_at_all(real: RealBridge) -> None:
     answers: list[tuple[Order, str]] = []
     change = OrderChange(quantity=D("0.2"))
     for weather in WEATHERS:
@@ -198,7 +200,7 @@ def test_an_edit_that_races_a_fill_comes_before_it_or_not_at_all(real: Real) -> 
     assert {D("0.1"), D("0.2")} == {ends[order.id][1] for order, _ in answers}
 
 
-def test_what_is_created_during_cancel_alls_is_canceled_or_open(real: Real) -> None:
+def test_what_is_created_during_cancel_alls_is_canceled_or_open(real: RealBridge) -> None:
     created: list[tuple[str, str]] = []
     canceled: list[OrderResult] = []
     endpoints = [
@@ -246,7 +248,7 @@ def batch_of(name: str) -> OrderBatch:
     return OrderBatch(orders=orders)
 
 
-def placed_by(real: Real, name: str) -> list[list[str]]:
+def placed_by(real: RealBridge, name: str) -> list[list[str]]:
     """Return the orders at the exchange of each entry of a batch."""
     at_exchange = real.at_exchange()
     rows = [row for row in real.every_order() if row["id"] in at_exchange]
@@ -254,7 +256,7 @@ def placed_by(real: Real, name: str) -> list[list[str]]:
     return [[row["id"] for row in rows if row["tag"] == tag] for tag in tags]
 
 
-def test_a_restart_during_a_batch_leaves_each_order_placed_or_not(real: Real) -> None:
+def test_a_restart_during_a_batch_leaves_each_order_placed_or_not(real: RealBridge) -> None:
     name, mark = "batch", real.mark()
 
     def send() -> list[OrderResult]:

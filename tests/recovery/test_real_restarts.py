@@ -11,35 +11,37 @@ import pytest
 from backend.schemas.order_commands import OrderChange
 from backend.schemas.orders import Order
 from tests.bridge.live_bridge import BTC, wait_until
-from tests.recovery.real_trading import Real
-from tests.waiting import shut_in_the_end
+from tests.recovery.real_trading import RealBridge
+from tests.waiting import shutting_down
 
 pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
-    with shut_in_the_end(Real(tmp_path_factory.mktemp("home"))) as real:
+def shared_bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBridge]:
+    with shutting_down(RealBridge(tmp_path_factory.mktemp("home"))) as real:
         real.boot()
         yield real
 
 
 @pytest.fixture
-def real(shared: Real) -> Real:
+def real(shared_bridge: RealBridge) -> RealBridge:
     """The shared bot at its usual price, without open orders."""
-    shared.pin(BTC, 39_990)
-    shared.pin(BTC, 40_000)
-    shared.cancel_all()
-    shared.bridge.orders.cancel(shared.place(type="limit", quantity="0.1", price="20000").id)
-    return shared
+    shared_bridge.pin(BTC, 39_990)
+    shared_bridge.pin(BTC, 40_000)
+    shared_bridge.cancel_all()
+    shared_bridge.bridge.orders.cancel(
+        shared_bridge.place(type="limit", quantity="0.1", price="20000").id
+    )
+    return shared_bridge
 
 
-def bracket(real: Real, **fields: Any) -> Order:
+def bracket(real: RealBridge, **fields: Any) -> Order:
     exits = {"take_profit": {"price": "44000"}, "stop_loss": {"stop_price": "36000"}}
     return real.place(quantity="0.1", **exits, **fields)
 
 
-def while_stopped(real: Real, *prices: int) -> None:
+def while_stopped(real: RealBridge, *prices: int) -> None:
     """Let the price go there while the bot is stopped, and start it again."""
     real.bridge.bot.stop()
     for price in prices:
@@ -48,13 +50,13 @@ def while_stopped(real: Real, *prices: int) -> None:
     real.ready()
 
 
-def exits_of(real: Real, entry: Order) -> dict[str, str]:
+def exits_of(real: RealBridge, entry: Order) -> dict[str, str]:
     rows = [o for o in real.orders(status="all") if o["parent_order_id"] == entry.id]
     assert len(rows) == len({row["type"] for row in rows})
     return {row["type"]: row["status"] for row in rows}
 
 
-def await_exits(real: Real, entry: Order, **statuses: str) -> None:
+def await_exits(real: RealBridge, entry: Order, **statuses: str) -> None:
     """Wait for an entry's exits; OctoBot watches the stop itself, the exchange has the other."""
     assert wait_until(lambda: exits_of(real, entry) == statuses), exits_of(real, entry)
     (profit,) = [
@@ -65,7 +67,7 @@ def await_exits(real: Real, entry: Order, **statuses: str) -> None:
     assert real.at_exchange()[profit["id"]][0] == statuses["limit"]
 
 
-def assert_balances_are_true(real: Real) -> None:
+def assert_balances_are_true(real: RealBridge) -> None:
     def told() -> dict[str, Any]:
         real.bridge.portfolio.reload()
         return {a: (b.total, b.available) for a, b in real.balances().items()}
@@ -73,7 +75,7 @@ def assert_balances_are_true(real: Real) -> None:
     assert wait_until(lambda: told() == real.balances_at_exchange()), told()
 
 
-def test_what_filled_while_the_bot_was_stopped_is_told_with_its_trade(real: Real) -> None:
+def test_what_filled_while_the_bot_was_stopped_is_told_with_its_trade(real: RealBridge) -> None:
     filling = real.place(type="limit", quantity="0.1", price="39000")
     resting = real.place(type="limit", quantity="0.1", price="30000")
     while_stopped(real, 38_900)
@@ -84,7 +86,7 @@ def test_what_filled_while_the_bot_was_stopped_is_told_with_its_trade(real: Real
     assert real.bridge.orders.cancel(resting.id).status == "canceled"
 
 
-def test_exits_of_an_entry_that_filled_meanwhile_are_placed_once(real: Real) -> None:
+def test_exits_of_an_entry_that_filled_meanwhile_are_placed_once(real: RealBridge) -> None:
     entry = bracket(real, type="limit", price="39000")
     while_stopped(real, 38_900)
     await_exits(real, entry, limit="open", stop_loss="open")
@@ -94,7 +96,7 @@ def test_exits_of_an_entry_that_filled_meanwhile_are_placed_once(real: Real) -> 
     await_exits(real, entry, limit="filled", stop_loss="canceled")
 
 
-def test_a_stop_that_the_bot_watches_itself_is_watched_again(real: Real) -> None:
+def test_a_stop_that_the_bot_watches_itself_is_watched_again(real: RealBridge) -> None:
     held = real.balances_at_exchange()["BTC"][0]
     stop = real.place(side="sell", type="stop_loss", quantity="0.2", stop_price="39000")
     canceled = real.place(side="sell", type="stop_loss", quantity="0.2", stop_price="39000")
@@ -106,7 +108,7 @@ def test_a_stop_that_the_bot_watches_itself_is_watched_again(real: Real) -> None
     assert_balances_are_true(real)
 
 
-def test_an_entry_that_rested_brings_its_exits_after_a_restart(real: Real) -> None:
+def test_an_entry_that_rested_brings_its_exits_after_a_restart(real: RealBridge) -> None:
     entry = bracket(real, type="limit", price="39000")
     while_stopped(real)
     real.pin(BTC, 38_900)
@@ -122,7 +124,7 @@ def test_an_entry_that_rested_brings_its_exits_after_a_restart(real: Real) -> No
 )
 @pytest.mark.parametrize("meanwhile", [True, False])
 def test_one_exit_cancels_the_other_across_a_restart(
-    real: Real, price: int, ends: dict[str, str], meanwhile: bool
+    real: RealBridge, price: int, ends: dict[str, str], meanwhile: bool
 ) -> None:
     entry = bracket(real)
     await_exits(real, entry, limit="open", stop_loss="open")
@@ -136,7 +138,9 @@ def test_one_exit_cancels_the_other_across_a_restart(
     assert_balances_are_true(real)
 
 
-def test_a_stop_that_the_bot_watches_itself_can_be_changed_and_then_canceled(real: Real) -> None:
+def test_a_stop_that_the_bot_watches_itself_can_be_changed_and_then_canceled(
+    real: RealBridge,
+) -> None:
     stop = real.place(side="sell", type="stop_loss", quantity="0.2", stop_price="39000")
     changed = real.bridge.orders.change(stop.id, OrderChange(stop_price="38000")).order
     assert (changed.status, changed.stop_price) == ("open", Decimal(38_000))

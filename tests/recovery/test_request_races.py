@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.recovery.running_server import Running, at_once
+from tests.recovery.running_server import RunningServer, run_concurrently
 from tests.server_process import Answer, wait_until
 
 pytestmark = pytest.mark.long
@@ -42,52 +42,52 @@ class Lead:
 
 @pytest.mark.parametrize("key", [{"key": "twins"}, {"client_order_id": "twins"}])
 def test_fifty_identical_posts_place_one_order_and_get_one_answer(
-    running: Running, key: dict[str, str]
+    server: RunningServer, key: dict[str, str]
 ) -> None:
-    before = running.books()
-    answers = at_once([lambda: running.post(side="buy", type="market", **key)] * TWINS)
+    before = server.account_state()
+    answers = run_concurrently([lambda: server.post(side="buy", type="market", **key)] * TWINS)
     assert {answer.status for answer in answers} == {201}
     assert all(answer.data == answers[0].data for answer in answers)
-    after = running.books()
+    after = server.account_state()
     assert after.orders[0] == answers[0].data
     assert len(after.orders) == len(before.orders) + 1
     assert len(after.trades) == len(before.trades) + 1
 
 
-def test_of_two_bodies_under_one_key_one_wins_and_the_other_is_told(running: Running) -> None:
-    before = running.books()
-    answers = at_once(
-        [lambda: running.post("rivals", side="buy", type="market", quantity="0.1")] * 10
-        + [lambda: running.post("rivals", side="buy", type="market", quantity="0.2")] * 10
+def test_of_two_bodies_under_one_key_one_wins_and_the_other_is_told(server: RunningServer) -> None:
+    before = server.account_state()
+    answers = run_concurrently(
+        [lambda: server.post("rivals", side="buy", type="market", quantity="0.1")] * 10
+        + [lambda: server.post("rivals", side="buy", type="market", quantity="0.2")] * 10
     )
     won = [answer.data for answer in answers if answer.status == 201]
     lost = [answer.json["type"] for answer in answers if answer.status == 409]
     assert len(won) == len(lost) == 10
     assert {order["id"] for order in won} == {won[0]["id"]}
     assert set(lost) == {"duplicate_order"}
-    assert len(running.books().orders) == len(before.orders) + 1
-    again = running.post("rivals", side="buy", type="market", quantity="0.3")
+    assert len(server.account_state().orders) == len(before.orders) + 1
+    again = server.post("rivals", side="buy", type="market", quantity="0.3")
     assert (again.status, again.json["type"]) == (409, "duplicate_order")
 
 
-def test_a_cancel_that_races_a_fill_ends_in_one_of_the_two(running: Running) -> None:
+def test_a_cancel_that_races_a_fill_ends_in_one_of_the_two(server: RunningServer) -> None:
     ends: Counter[str] = Counter()
     lead = Lead()
     for _round in range(ROUNDS):
-        running.pin("1")
-        order = running.place(side="buy", type="limit", price=running.at("0.99"))
+        server.pin("1")
+        order = server.place(side="buy", type="limit", price=server.at("0.99"))
         wait_cancel, wait_fill = lead.waits()
 
         def cancel(path: str = f"/orders/{order['id']}", wait_s: float = wait_cancel) -> Answer:
             time.sleep(wait_s)
-            return running.api.send("DELETE", path)
+            return server.api.send("DELETE", path)
 
         def fill(wait_s: float = wait_fill) -> None:
             time.sleep(wait_s)
-            running.pin("0.985")
+            server.pin("0.985")
 
-        answer, _ = at_once([cancel, fill])
-        ended = running.books().order(order["id"])
+        answer, _ = run_concurrently([cancel, fill])
+        ended = server.account_state().order(order["id"])
         if answer.status == 200:
             assert answer.data == ended
         else:
@@ -98,25 +98,25 @@ def test_a_cancel_that_races_a_fill_ends_in_one_of_the_two(running: Running) -> 
     assert set(ends) == {"filled", "canceled"}
 
 
-def test_an_edit_that_races_a_cancel_comes_before_it_or_not_at_all(running: Running) -> None:
+def test_an_edit_that_races_a_cancel_comes_before_it_or_not_at_all(server: RunningServer) -> None:
     ends: Counter[int] = Counter()
     lead = Lead()
     for _round in range(ROUNDS):
-        order = running.place(side="buy", type="limit", price=running.at("0.9"))
+        order = server.place(side="buy", type="limit", price=server.at("0.9"))
         path = f"/orders/{order['id']}"
         wait_edit, wait_cancel = lead.waits()
 
         def edit(path: str = path, wait_s: float = wait_edit) -> Answer:
             time.sleep(wait_s)
-            return running.api.send("PATCH", path, {"quantity": "0.2"})
+            return server.api.send("PATCH", path, {"quantity": "0.2"})
 
         def cancel(path: str = path, wait_s: float = wait_cancel) -> Answer:
             time.sleep(wait_s)
-            return running.api.send("DELETE", path)
+            return server.api.send("DELETE", path)
 
-        edited, canceled = at_once([edit, cancel])
+        edited, canceled = run_concurrently([edit, cancel])
         assert canceled.status == 200
-        ended = running.books().order(order["id"])
+        ended = server.account_state().order(order["id"])
         assert ended == canceled.data
         if edited.status == 200:
             assert (ended["status"], ended["quantity"]) == ("canceled", "0.2")
@@ -126,28 +126,28 @@ def test_an_edit_that_races_a_cancel_comes_before_it_or_not_at_all(running: Runn
         ends[edited.status] += 1
         lead.note(edited.status == 200)
     assert set(ends) == {200, 409}
-    assert running.books().locked == {}
+    assert server.account_state().locked == {}
 
 
-def test_an_edit_that_races_a_fill_comes_before_it_or_not_at_all(running: Running) -> None:
+def test_an_edit_that_races_a_fill_comes_before_it_or_not_at_all(server: RunningServer) -> None:
     ends: Counter[int] = Counter()
     lead = Lead()
     for _round in range(ROUNDS):
-        running.pin("1")
-        order = running.place(side="sell", type="limit", price=running.at("1.01"))
+        server.pin("1")
+        order = server.place(side="sell", type="limit", price=server.at("1.01"))
         wait_edit, wait_fill = lead.waits()
 
         def edit(path: str = f"/orders/{order['id']}", wait_s: float = wait_edit) -> Answer:
             time.sleep(wait_s)
-            return running.api.send("PATCH", path, {"quantity": "0.2"})
+            return server.api.send("PATCH", path, {"quantity": "0.2"})
 
         def fill(wait_s: float = wait_fill) -> None:
             time.sleep(wait_s)
-            running.pin("1.02")
+            server.pin("1.02")
 
-        edited, _ = at_once([edit, fill])
-        running.await_status("filled", order)
-        filled = running.books().order(order["id"])["filled"]
+        edited, _ = run_concurrently([edit, fill])
+        server.await_status("filled", order)
+        filled = server.account_state().order(order["id"])["filled"]
         if edited.status == 200:
             assert filled == "0.2"
         else:
@@ -160,14 +160,13 @@ def test_an_edit_that_races_a_fill_comes_before_it_or_not_at_all(running: Runnin
     assert len(ends) > 1
 
 
-def test_what_is_created_during_cancel_alls_is_canceled_or_open(running: Running) -> None:
+def test_what_is_created_during_cancel_alls_is_canceled_or_open(server: RunningServer) -> None:
     over = threading.Event()
-    price = running.at("0.8")
+    price = server.at("0.8")
 
     def create() -> list[dict[str, Any]]:
         orders = [
-            running.place(side="buy", type="limit", price=price, quantity="0.001")
-            for _ in range(40)
+            server.place(side="buy", type="limit", price=price, quantity="0.001") for _ in range(40)
         ]
         over.set()
         return orders
@@ -175,21 +174,21 @@ def test_what_is_created_during_cancel_alls_is_canceled_or_open(running: Running
     def cancel_all() -> list[dict[str, Any]]:
         results = []
         while not over.is_set():
-            results += running.api.ask("DELETE", "/orders")
+            results += server.api.ask("DELETE", "/orders")
         return results
 
-    *created, first, second = at_once([create, create, cancel_all, cancel_all])
-    results = first + second + running.api.ask("DELETE", "/orders")
-    results += running.api.ask("DELETE", "/orders")
+    *created, first, second = run_concurrently([create, create, cancel_all, cancel_all])
+    results = first + second + server.api.ask("DELETE", "/orders")
+    results += server.api.ask("DELETE", "/orders")
     assert [result["problem"] for result in results if result["problem"]] == []
     ids = [order["id"] for orders in created for order in orders]
     assert {result["id"] for result in results} == set(ids)
-    found = running.books()
+    found = server.account_state()
     assert {found.order(order_id)["status"] for order_id in ids} == {"canceled"}
     assert found.locked == {}
 
 
-def batch(running: Running, name: str) -> Answer:
+def batch(server: RunningServer, name: str) -> Answer:
     """Post fifty orders at once, under a key."""
     orders = [
         {
@@ -197,32 +196,32 @@ def batch(running: Running, name: str) -> Answer:
             "side": "buy",
             "quantity": "0.001",
             "tag": f"{name}-{index}",
-            **({"type": "market"} if index % 2 else {"type": "limit", "price": running.at("0.7")}),
+            **({"type": "market"} if index % 2 else {"type": "limit", "price": server.at("0.7")}),
         }
         for index in range(50)
     ]
     headers = {"Idempotency-Key": name}
-    return running.api.send("POST", "/orders/batch", {"orders": orders}, headers)
+    return server.api.send("POST", "/orders/batch", {"orders": orders}, headers)
 
 
-def test_a_restart_during_a_batch_leaves_each_order_placed_or_not(running: Running) -> None:
+def test_a_restart_during_a_batch_leaves_each_order_placed_or_not(server: RunningServer) -> None:
     cuts, lead = 0, Lead(lead_s=0.06, step_s=0.03)
     for round_ in range(4):
         name, (wait_batch, wait_restart) = f"batch{round_}", lead.waits()
 
         def send(name: str = name, wait_s: float = wait_batch) -> Answer:
             time.sleep(wait_s)
-            return batch(running, name)
+            return batch(server, name)
 
         def restart(wait_s: float = wait_restart) -> None:
             time.sleep(wait_s)
-            running.api.ask("POST", "/bot/restart", expect=202)
+            server.api.ask("POST", "/bot/restart", expect=202)
 
-        answer, _ = at_once([send, restart])
+        answer, _ = run_concurrently([send, restart])
         assert answer.status == 200
-        running.api.wait_until_ready()
+        server.api.wait_until_ready()
         outcomes = [r["order"]["id"] if r["order"] else r["problem"]["type"] for r in answer.data]
-        by_tag = orders_of(running, name)
+        by_tag = orders_of(server, name)
         for index, outcome in enumerate(outcomes):
             placed = by_tag.get(f"{name}-{index}", [])
             if outcome == "bot_not_ready":
@@ -235,9 +234,9 @@ def test_a_restart_during_a_batch_leaves_each_order_placed_or_not(running: Runni
         cuts += is_cut
         lead.note(not is_cut)
 
-        again = batch(running, name).data
+        again = batch(server, name).data
         assert [result["problem"] for result in again if result["problem"]] == []
-        by_tag = orders_of(running, name)
+        by_tag = orders_of(server, name)
         assert {len(orders) for orders in by_tag.values()} == {1}
         assert [r["order"]["id"] for r in again] == [
             by_tag[f"{name}-{index}"][0]["id"] for index in range(50)
@@ -245,16 +244,16 @@ def test_a_restart_during_a_batch_leaves_each_order_placed_or_not(running: Runni
     assert cuts
 
 
-def orders_of(running: Running, name: str) -> dict[str, list[dict[str, Any]]]:
+def orders_of(server: RunningServer, name: str) -> dict[str, list[dict[str, Any]]]:
     """Return the orders of a batch, by tag."""
     by_tag: dict[str, list[dict[str, Any]]] = {}
-    for order in running.books().orders:
+    for order in server.account_state().orders:
         if str(order["tag"]).startswith(f"{name}-"):
             by_tag.setdefault(order["tag"], []).append(order)
     return by_tag
 
 
-def test_a_pause_during_creates_takes_no_order_after_its_answer(running: Running) -> None:
+def test_a_pause_during_creates_takes_no_order_after_its_answer(server: RunningServer) -> None:
     paused = threading.Event()
     created: dict[str, list[tuple[bool, str, Answer]]] = {"a": [], "b": []}
 
@@ -263,21 +262,21 @@ def test_a_pause_during_creates_takes_no_order_after_its_answer(running: Running
         while sum(was_paused for was_paused, _, _ in answers) < 5:
             tag = f"pause-{name}-{len(answers)}"
             was_paused = paused.is_set()
-            answers.append((was_paused, tag, running.post(side="buy", type="market", tag=tag)))
+            answers.append((was_paused, tag, server.post(side="buy", type="market", tag=tag)))
 
     def pause() -> None:
         try:
             assert wait_until(lambda: all(len(answers) > 10 for answers in created.values()))
-            assert running.api.ask("POST", "/bot/pause")["state"] == "paused"
+            assert server.api.ask("POST", "/bot/pause")["state"] == "paused"
         finally:
             paused.set()
 
-    at_once([lambda: create("a"), lambda: create("b"), pause])
-    tags = {order["tag"] for order in running.books().orders}
+    run_concurrently([lambda: create("a"), lambda: create("b"), pause])
+    tags = {order["tag"] for order in server.account_state().orders}
     after = Counter(answer.status for rows in created.values() for was, _, answer in rows if was)
     assert set(after) == {409}
     for _, tag, answer in [row for rows in created.values() for row in rows]:
         assert (answer.status == 201) == (tag in tags)
         assert answer.status == 201 or answer.json["type"] == "trading_paused"
-    running.api.ask("POST", "/bot/resume")
-    assert running.post(side="buy", type="market").status == 201
+    server.api.ask("POST", "/bot/resume")
+    assert server.post(side="buy", type="market").status == 201

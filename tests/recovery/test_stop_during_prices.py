@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.bridge.live_bridge import BTC, Live, make_settings
-from tests.waiting import shut_in_the_end
+from tests.bridge.live_bridge import BTC, LiveBridge, make_settings
+from tests.waiting import shutting_down
 
 STOPS = 5
 ALWAYS_SAID = "No configured trading mode"
 
 
 @contextmanager
-def moving_prices(live: Live) -> Iterator[None]:
+def moving_prices(live: LiveBridge) -> Iterator[None]:
     """Steer a price to and fro, from a thread of its own."""
     over = threading.Event()
 
@@ -41,7 +41,7 @@ def moving_prices(live: Live) -> Iterator[None]:
 
 def test_stops_among_prices_log_no_errors(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     settings = make_settings(tmp_path / "home", symbols=(BTC,))
-    with shut_in_the_end(Live(settings)) as live, moving_prices(live):
+    with shutting_down(LiveBridge(settings)) as live, moving_prices(live):
         live.boot()
         for _ in range(STOPS):
             live.bridge.bot.stop()

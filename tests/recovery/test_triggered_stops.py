@@ -14,8 +14,8 @@ from backend.sandbox.matching.faults import Fault
 from backend.schemas.orders import Order
 from tests.bridge.live_bridge import BTC, wait_until
 from tests.recovery import fast_polling as brisk
-from tests.recovery.real_trading import Real
-from tests.waiting import shut_in_the_end
+from tests.recovery.real_trading import RealBridge
+from tests.waiting import shutting_down
 
 pytestmark = pytest.mark.long
 
@@ -24,11 +24,11 @@ GIVE_UP_S = 0.5
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+def shared_bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBridge]:
     with pytest.MonkeyPatch.context() as octobot:
         for name, seconds in brisk.OFTEN.items():
             octobot.setattr(OrdersUpdater, name, seconds)
-        with shut_in_the_end(Real(tmp_path_factory.mktemp("home"), GIVE_UP_S)) as real:
+        with shutting_down(RealBridge(tmp_path_factory.mktemp("home"), GIVE_UP_S)) as real:
             real.boot()
             real.place(
                 type="limit", quantity=QUANTITY, price="20000"
@@ -37,34 +37,34 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
 
 
 @pytest.fixture
-def real(shared: Real) -> Real:
+def real(shared_bridge: RealBridge) -> RealBridge:
     """The shared bot at its usual price, without open orders."""
-    shared.ready()
-    shared.pin(BTC, 39_990)
-    shared.pin(BTC, 40_000)
-    shared.cancel_all()
-    return shared
+    shared_bridge.ready()
+    shared_bridge.pin(BTC, 39_990)
+    shared_bridge.pin(BTC, 40_000)
+    shared_bridge.cancel_all()
+    return shared_bridge
 
 
-def stop_loss(real: Real) -> Order:
+def stop_loss(real: RealBridge) -> Order:
     return real.place(side="sell", type="stop_loss", quantity=QUANTITY, stop_price="36000")
 
 
-def stop_limit(real: Real) -> Order:
+def stop_limit(real: RealBridge) -> Order:
     prices = {"stop_price": "36000", "price": "35000"}
     return real.place(side="sell", type="stop_limit", quantity=QUANTITY, **prices)
 
 
-def take_profit(real: Real) -> Order:
+def take_profit(real: RealBridge) -> Order:
     return real.place(side="buy", type="take_profit", quantity=QUANTITY, stop_price="36000")
 
 
-def take_profit_limit(real: Real) -> Order:
+def take_profit_limit(real: RealBridge) -> Order:
     prices = {"stop_price": "36000", "price": "37000"}
     return real.place(side="buy", type="take_profit_limit", quantity=QUANTITY, **prices)
 
 
-def half(real: Real) -> Order:
+def half(real: RealBridge) -> Order:
     """Place a bracket, and return its stop loss once both exits are there."""
     exits = {"take_profit": {"price": "44000"}, "stop_loss": {"stop_price": "36000"}}
     entry = real.place(quantity=QUANTITY, **exits)
@@ -77,12 +77,12 @@ def half(real: Real) -> Order:
     return real.bridge.orders.get(stops()[0]["id"])
 
 
-def trigger(real: Real) -> None:
+def trigger(real: RealBridge) -> None:
     """Move the price there without waiting for the bot."""
     real.bridge.sandbox.pin(BTC, Decimal(35_900))
 
 
-def other_half(real: Real, stop: Order) -> str:
+def other_half(real: RealBridge, stop: Order) -> str:
     """Return how the take profit of a stop loss stands."""
     (status,) = [
         str(o["status"])
@@ -92,7 +92,7 @@ def other_half(real: Real, stop: Order) -> str:
     return status
 
 
-def assert_executed_once(real: Real, stop: Order) -> None:
+def assert_executed_once(real: RealBridge, stop: Order) -> None:
     """One order and one trade, here and at the exchange, and what they make of the balances."""
     ended = real.settled(stop.id)
     real.await_whole_truth()
@@ -103,13 +103,13 @@ def assert_executed_once(real: Real, stop: Order) -> None:
         assert other_half(real, stop) == "canceled"
 
 
-def names_of(real: Real, mark: int, order: Order) -> list[str]:
+def names_of(real: RealBridge, mark: int, order: Order) -> list[str]:
     return [event.name for event in real.sink.since(mark, "orders") if event.key == order.id]
 
 
 @pytest.mark.parametrize("place", [stop_loss, stop_limit, take_profit, take_profit_limit, half])
 def test_a_triggered_stop_is_one_order_and_one_trade(
-    real: Real, place: Callable[[Real], Order]
+    real: RealBridge, place: Callable[[RealBridge], Order]
 ) -> None:
     stop, mark = place(real), real.mark()
     trigger(real)
@@ -117,7 +117,7 @@ def test_a_triggered_stop_is_one_order_and_one_trade(
     assert wait_until(lambda: names_of(real, mark, stop)[-1:] == ["order_filled"])
 
 
-def test_a_stop_sells_while_the_bot_is_paused(real: Real) -> None:
+def test_a_stop_sells_while_the_bot_is_paused(real: RealBridge) -> None:
     stop = stop_loss(real)
     real.bridge.bot.pause()
     try:
@@ -129,7 +129,7 @@ def test_a_stop_sells_while_the_bot_is_paused(real: Real) -> None:
 
 @pytest.mark.parametrize("fault", [Fault.TIMEOUT_AFTER, Fault.TIMEOUT_BEFORE])
 def test_a_stop_whose_answer_is_lost_is_unknown_until_the_exchange_was_asked(
-    real: Real, fault: Fault
+    real: RealBridge, fault: Fault
 ) -> None:
     stop = half(real)
     with real.fault(Fault.DISCONNECTION, "fetch_closed_orders"), real.fault(fault, "create_order"):
@@ -139,7 +139,9 @@ def test_a_stop_whose_answer_is_lost_is_unknown_until_the_exchange_was_asked(
 
 
 @pytest.mark.parametrize("endpoint", ["create_order", "cancel_order"])
-def test_a_stop_that_the_exchange_has_no_time_for_is_sent_again(real: Real, endpoint: str) -> None:
+def test_a_stop_that_the_exchange_has_no_time_for_is_sent_again(
+    real: RealBridge, endpoint: str
+) -> None:
     stop = half(real)
     real.bridge.sandbox.faults.inject(Fault.RATE_LIMIT, endpoint, times=1)
     trigger(real)
@@ -147,7 +149,7 @@ def test_a_stop_that_the_exchange_has_no_time_for_is_sent_again(real: Real, endp
 
 
 @pytest.mark.parametrize("fault", [Fault.NO_FUNDS, Fault.REJECTION])
-def test_a_stop_that_the_exchange_refuses_is_rejected(real: Real, fault: Fault) -> None:
+def test_a_stop_that_the_exchange_refuses_is_rejected(real: RealBridge, fault: Fault) -> None:
     stop, mark = half(real), real.mark()
     with real.fault(fault, "create_order"):
         trigger(real)
@@ -158,7 +160,7 @@ def test_a_stop_that_the_exchange_refuses_is_rejected(real: Real, fault: Fault) 
     assert other_half(real, stop) == "canceled"
 
 
-def test_a_triggered_stop_that_waits_for_the_exchange_can_be_canceled(real: Real) -> None:
+def test_a_triggered_stop_that_waits_for_the_exchange_can_be_canceled(real: RealBridge) -> None:
     stop, counters = stop_loss(real), real.bridge.counters.exchange_errors
     refused = ("sandbox", "create_order", "RateLimitExceeded")
     before = counters[refused]
@@ -180,7 +182,9 @@ def test_a_triggered_stop_that_waits_for_the_exchange_can_be_canceled(real: Real
 
 
 @pytest.mark.parametrize("told", [1, 2])
-def test_a_stop_that_a_restart_of_the_bot_interrupts_is_sold_once(real: Real, told: int) -> None:
+def test_a_stop_that_a_restart_of_the_bot_interrupts_is_sold_once(
+    real: RealBridge, told: int
+) -> None:
     """Interrupted while the other half is canceled, and while the stop itself is sent."""
     stop, mark = half(real), real.mark()
     real.bridge.sandbox.faults.latency_s = 0.2

@@ -10,14 +10,14 @@ import pytest
 
 from backend.schemas.order_commands import CancelQuery
 from tests.app_with_bot import AppWithBot, app_settings
-from tests.bridge.live_bridge import PRICES, Live
-from tests.waiting import shut_in_the_end
+from tests.bridge.live_bridge import PRICES, LiveBridge
+from tests.waiting import shutting_down
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppWithBot]:
     """An application with a bot, shared by the tests of a file."""
-    with shut_in_the_end(AppWithBot(app_settings(tmp_path_factory.mktemp("home")))) as app_with_bot:
+    with shutting_down(AppWithBot(app_settings(tmp_path_factory.mktemp("home")))) as app_with_bot:
         app_with_bot.boot()
         yield app_with_bot
 
@@ -36,7 +36,7 @@ def app_with_bot(shared: AppWithBot) -> AppWithBot:
 
 
 @pytest.fixture
-def live(app_with_bot: AppWithBot) -> Live:
+def live(app_with_bot: AppWithBot) -> LiveBridge:
     """The bot alone."""
     return app_with_bot.live
 

@@ -11,7 +11,7 @@ import pytest
 from backend.errors import OrderRefused
 from backend.schemas.common import utc_now
 from tests.app_with_bot import AppWithBot
-from tests.bridge.live_bridge import BTC, ETH, PRICES, Live, wait_until
+from tests.bridge.live_bridge import BTC, ETH, PRICES, LiveBridge, wait_until
 
 pytestmark = pytest.mark.long
 
@@ -23,14 +23,14 @@ def limit(app_with_bot: AppWithBot, **values: Any) -> None:
     app_with_bot.admin.patch("/risk", values)
 
 
-def refused(live: Live) -> OrderRefused:
+def refused(live: LiveBridge) -> OrderRefused:
     with pytest.raises(OrderRefused) as caught:
         live.place()
     assert live.orders() == []
     return caught.value
 
 
-def lose_value(live: Live) -> None:
+def lose_value(live: LiveBridge) -> None:
     """Lower the price so that the account, with 100 BTC, loses 200,000 USDT."""
     live.pin(BTC, PRICES[BTC] - 2000)
 

@@ -16,7 +16,7 @@ from backend.reports.pnl import ProfitAndLoss
 from backend.schemas.accounting import PnlQuery
 from backend.store import opening_prices as openings
 from tests.app_with_bot import AppWithBot
-from tests.bridge.live_bridge import BTC, Live, wait_until
+from tests.bridge.live_bridge import BTC, LiveBridge, wait_until
 
 pytestmark = pytest.mark.long
 
@@ -24,7 +24,7 @@ D = Decimal
 Start = Callable[..., AppWithBot]
 
 
-def trade(live: Live, side: str, quantity: str, price: str) -> dict[str, Any]:
+def trade(live: LiveBridge, side: str, quantity: str, price: str) -> dict[str, Any]:
     live.pin(BTC, price)
     order = live.place(side=side, quantity=quantity)
     assert wait_until(lambda: live.trades()[0]["order_id"] == order.id)

@@ -20,9 +20,9 @@ from tests.bridge.live_bridge import (
     CROSS,
     ETH,
     TIMEOUT_S,
-    Live,
-    at_once,
+    LiveBridge,
     new_order,
+    run_concurrently,
     wait_until,
 )
 
@@ -33,7 +33,7 @@ def limit(app_with_bot: AppWithBot, **values: Any) -> None:
     app_with_bot.admin.patch("/risk", values)
 
 
-def refused(live: Live, **fields: Any) -> OrderRefused:
+def refused(live: LiveBridge, **fields: Any) -> OrderRefused:
     before = (live.totals(), len(live.orders()))
     with pytest.raises(OrderRefused) as caught:
         live.place(**fields)
@@ -130,7 +130,7 @@ def test_of_many_orders_at_once_no_more_are_open_than_allowed(
     app_with_bot: AppWithBot, attempt: int
 ) -> None:
     limit(app_with_bot, max_open_orders=5)
-    outcomes = at_once([lambda: app_with_bot.live.place(**resting()) for _ in range(20)])
+    outcomes = run_concurrently([lambda: app_with_bot.live.place(**resting()) for _ in range(20)])
     errors = [outcome.type for outcome in outcomes if isinstance(outcome, OrderRefused)]
     assert errors == ["risk_max_open_orders"] * 15
     assert len(app_with_bot.live.orders()) == 5

@@ -10,9 +10,9 @@ import structlog
 from flask import Flask
 
 from backend.server.timeouts import Timeouts
-from tests.http_server import Served, small_app
+from tests.http_server import HttpServer, small_app
 
-StartServer = Callable[..., Served]
+StartServer = Callable[..., HttpServer]
 
 
 @pytest.fixture
@@ -25,10 +25,10 @@ def events() -> Iterator[list[dict[str, Any]]]:
 @pytest.fixture
 def start_server(events: list[dict[str, Any]]) -> Iterator[StartServer]:
     """Start servers that end with the test."""
-    started: list[Served] = []
+    started: list[HttpServer] = []
 
-    def start(timeouts: Timeouts | None = None, app: Flask | None = None) -> Served:
-        started.append(Served(app or small_app(), timeouts))
+    def start(timeouts: Timeouts | None = None, app: Flask | None = None) -> HttpServer:
+        started.append(HttpServer(app or small_app(), timeouts))
         return started[-1]
 
     yield start
@@ -37,6 +37,6 @@ def start_server(events: list[dict[str, Any]]) -> Iterator[StartServer]:
 
 
 @pytest.fixture
-def server(start_server: StartServer) -> Served:
+def server(start_server: StartServer) -> HttpServer:
     """A server as patient as in life."""
     return start_server()

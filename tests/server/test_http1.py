@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.http_server import Served, get, post
+from tests.http_server import HttpServer, get, post
 
 OK = get("/hello")
 
 
-def test_a_request_is_answered(server: Served) -> None:
+def test_a_request_is_answered(server: HttpServer) -> None:
     answer = server.ask(OK)
     assert (answer.status, answer.body) == (200, b"hello")
 
@@ -40,7 +40,7 @@ def test_a_request_is_answered(server: Served) -> None:
         b"GET /hello HTTP/1.1\r\nHost: x\r\nAuthorization: a\r\nAuthorization: b\r\n\r\n",
     ],
 )
-def test_a_broken_head_is_refused(server: Served, request_bytes: bytes) -> None:
+def test_a_broken_head_is_refused(server: HttpServer, request_bytes: bytes) -> None:
     answer = server.ask(request_bytes)
     assert answer.status == 400
     assert answer.json["type"] == "malformed_request"
@@ -70,7 +70,7 @@ def test_a_broken_head_is_refused(server: Served, request_bytes: bytes) -> None:
     ],
 )
 def test_a_body_whose_end_is_in_doubt_is_refused_and_ends_the_connection(
-    server: Served, framing: str, status: int, kind: str
+    server: HttpServer, framing: str, status: int, kind: str
 ) -> None:
     connection = server.connect()
     smuggled = b"0\r\n\r\n" + get("/environ")
@@ -82,55 +82,55 @@ def test_a_body_whose_end_is_in_doubt_is_refused_and_ends_the_connection(
     assert connection.is_ended()
 
 
-def test_a_chunked_body_in_http_1_0_is_refused(server: Served) -> None:
+def test_a_chunked_body_in_http_1_0_is_refused(server: HttpServer) -> None:
     request = b"POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
     assert server.ask(request).status == 400
 
 
-def test_http_1_0_is_answered_once(server: Served) -> None:
+def test_http_1_0_is_answered_once(server: HttpServer) -> None:
     connection = server.connect()
     answer = connection.ask(b"GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
     assert (answer.status, answer.headers["Connection"]) == (200, "close")
     assert connection.is_ended()
 
 
-def test_a_name_with_an_underscore_does_not_pass_for_another(server: Served) -> None:
+def test_a_name_with_an_underscore_does_not_pass_for_another(server: HttpServer) -> None:
     answer = server.ask(get("/environ", "X_Forwarded_For: 1.1.1.1", "X-Other: kept"))
     assert "HTTP_X_FORWARDED_FOR" not in answer.json
     assert answer.json["HTTP_X_OTHER"] == "kept"
 
 
-def test_a_value_is_taken_without_the_space_around_it(server: Served) -> None:
+def test_a_value_is_taken_without_the_space_around_it(server: HttpServer) -> None:
     answer = server.ask(get("/environ", "X-A: \t 1\t2 \t", "X-B:3", "X-C: "))
     assert [answer.json[f"HTTP_X_{name}"] for name in "ABC"] == ["1\t2", "3", ""]
 
 
-def test_repeated_headers_are_joined(server: Served) -> None:
+def test_repeated_headers_are_joined(server: HttpServer) -> None:
     answer = server.ask(get("/environ", "X-A: 1", "x-a: 2", "Cookie: a=1", "Cookie: b=2"))
     assert answer.json["HTTP_X_A"] == "1,2"
     assert answer.json["HTTP_COOKIE"] == "a=1; b=2"
 
 
 @pytest.mark.parametrize("target", ["http://x/hello", "HTTPS://x:8000/hello"])
-def test_a_whole_address_is_taken_for_its_path(server: Served, target: str) -> None:
+def test_a_whole_address_is_taken_for_its_path(server: HttpServer, target: str) -> None:
     assert server.ask(get(target)).body == b"hello"
 
 
-def test_an_asterisk_is_no_path_here(server: Served) -> None:
+def test_an_asterisk_is_no_path_here(server: HttpServer) -> None:
     assert server.ask(b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n").status == 404
 
 
-def test_a_query_is_not_part_of_the_path(server: Served) -> None:
+def test_a_query_is_not_part_of_the_path(server: HttpServer) -> None:
     answer = server.ask(get("/environ?a=%2F&b=?"))
     assert answer.json["PATH_INFO"] == "/environ"
     assert answer.json["QUERY_STRING"] == "a=%2F&b=?"
 
 
-def test_an_empty_line_before_a_request_is_passed_over(server: Served) -> None:
+def test_an_empty_line_before_a_request_is_passed_over(server: HttpServer) -> None:
     assert server.ask(b"\r\n" + OK).status == 200
 
 
-def test_a_long_address_is_a_414(server: Served) -> None:
+def test_a_long_address_is_a_414(server: HttpServer) -> None:
     answer = server.ask(get("/" + "a" * 9000))
     assert (answer.status, answer.json["type"]) == (414, "uri_too_long")
 
@@ -143,12 +143,12 @@ def test_a_long_address_is_a_414(server: Served) -> None:
         [f"X-{number}: " + "a" * 8000 for number in range(5)],
     ],
 )
-def test_too_many_headers_are_a_431(server: Served, headers: list[str]) -> None:
+def test_too_many_headers_are_a_431(server: HttpServer, headers: list[str]) -> None:
     answer = server.ask(get("/hello", *headers))
     assert (answer.status, answer.json["type"]) == (431, "request_header_fields_too_large")
 
 
-def test_a_refusal_has_the_shape_and_headers_of_every_error(server: Served) -> None:
+def test_a_refusal_has_the_shape_and_headers_of_every_error(server: HttpServer) -> None:
     answer = server.ask(b"nonsense\r\n\r\n")
     assert answer.json.keys() == {
         *("success", "error", "code", "type", "details", "request_id", "timestamp")
@@ -160,12 +160,12 @@ def test_a_refusal_has_the_shape_and_headers_of_every_error(server: Served) -> N
     assert "Server" not in answer.headers
 
 
-def test_no_answer_names_the_server(server: Served) -> None:
+def test_no_answer_names_the_server(server: HttpServer) -> None:
     assert "Server" not in server.ask(OK).headers
 
 
 def test_a_refusal_is_logged_without_its_query(
-    server: Served, events: list[dict[str, object]]
+    server: HttpServer, events: list[dict[str, object]]
 ) -> None:
     server.ask(b"GET /path?ticket=secret HTTP/9\r\n\r\n")
     (line,) = [event for event in events if event["event"] == "request"]
@@ -173,7 +173,7 @@ def test_a_refusal_is_logged_without_its_query(
     assert "secret" not in str(events)
 
 
-def test_requests_of_one_connection_are_answered_in_turn(server: Served) -> None:
+def test_requests_of_one_connection_are_answered_in_turn(server: HttpServer) -> None:
     connection = server.connect()
     connection.send(OK + post("/echo", b"second") + get("/nowhere"))
     assert connection.answer().body == b"hello"

@@ -7,7 +7,7 @@ import time
 
 import gevent.event
 
-from tests.http_server import get, hasty, small_app
+from tests.http_server import get, short_timeouts, small_app
 from tests.server.conftest import StartServer
 from tests.waiting import wait_until
 
@@ -16,13 +16,13 @@ SHORT_S = 0.3
 
 
 def test_a_head_that_does_not_end_is_a_408(start_server: StartServer) -> None:
-    connection = start_server(hasty(head_s=SHORT_S)).connect()
+    connection = start_server(short_timeouts(head_s=SHORT_S)).connect()
     answer = connection.ask(b"GET /hello HTTP/1.1\r\nHost: x\r\n")
     assert (answer.status, answer.json["type"]) == (408, "request_timeout")
 
 
 def test_a_head_that_drips_is_a_408_all_the_same(start_server: StartServer) -> None:
-    connection = start_server(hasty(head_s=SHORT_S)).connect()
+    connection = start_server(short_timeouts(head_s=SHORT_S)).connect()
     connection.send(b"GET /hello HTTP/1.1\r\n")
     for number in range(5):
         connection.send(f"X-{number}: a\r\n".encode())
@@ -31,24 +31,24 @@ def test_a_head_that_drips_is_a_408_all_the_same(start_server: StartServer) -> N
 
 
 def test_a_connection_that_says_nothing_is_closed(start_server: StartServer) -> None:
-    assert start_server(hasty(head_s=SHORT_S)).connect().is_ended()
+    assert start_server(short_timeouts(head_s=SHORT_S)).connect().is_ended()
 
 
 def test_an_idle_connection_is_closed(start_server: StartServer) -> None:
-    connection = start_server(hasty(idle_s=SHORT_S)).connect()
+    connection = start_server(short_timeouts(idle_s=SHORT_S)).connect()
     assert connection.ask(HELLO).status == 200
     assert connection.is_ended()
 
 
 def test_a_body_that_does_not_come_is_a_408(start_server: StartServer) -> None:
-    connection = start_server(hasty(body_s=SHORT_S, linger_s=SHORT_S)).connect()
+    connection = start_server(short_timeouts(body_s=SHORT_S, linger_s=SHORT_S)).connect()
     answer = connection.ask(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf")
     assert (answer.status, answer.json["type"]) == (408, "request_timeout")
     assert connection.is_ended()
 
 
 def test_an_answer_that_is_not_read_is_given_up(start_server: StartServer) -> None:
-    server = start_server(hasty(write_s=SHORT_S))
+    server = start_server(short_timeouts(write_s=SHORT_S))
     connection = server.connect()
     connection.ask(HELLO)
     connection.send(get("/large"))
@@ -62,7 +62,7 @@ def test_an_answer_that_is_not_read_is_given_up(start_server: StartServer) -> No
 
 def test_an_answer_may_take_the_application_longer(start_server: StartServer) -> None:
     short = dict.fromkeys(("body_s", "write_s", "idle_s"), SHORT_S / 3)
-    assert start_server(hasty(**short)).ask(get("/slow")).body == b"done"
+    assert start_server(short_timeouts(**short)).ask(get("/slow")).body == b"done"
 
 
 def test_a_stop_lets_a_request_finish_and_ends_idle_connections(start_server: StartServer) -> None:

@@ -19,10 +19,10 @@ from backend.ports.socket_handoff import hand_over_socket
 from backend.server.timeouts import Timeouts
 from backend.server.tls import Certificates
 from backend.settings.model import SettingsError
-from tests.http_server import TIMEOUT_S, Served, get, hasty, post, small_app
+from tests.http_server import TIMEOUT_S, HttpServer, get, post, short_timeouts, small_app
 
 HELLO = get("/hello")
-StartTls = Callable[..., Served]
+StartTls = Callable[..., HttpServer]
 
 
 class Owner:
@@ -90,13 +90,13 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture
 def start(pair: Pair) -> Iterator[StartTls]:
-    started: list[Served] = []
+    started: list[HttpServer] = []
 
-    def start_server(timeouts: Timeouts | None = None, owner: Owner | None = None) -> Served:
+    def start_server(timeouts: Timeouts | None = None, owner: Owner | None = None) -> HttpServer:
         app = small_app()
         if owner is not None:
             app.add_url_rule("/owned", view_func=owner.show)
-        started.append(Served(app, timeouts, Certificates(pair.chain, pair.key)))
+        started.append(HttpServer(app, timeouts, Certificates(pair.chain, pair.key)))
         return started[-1]
 
     yield start_server
@@ -143,7 +143,7 @@ def test_a_client_that_takes_nothing_holds_its_owner_up_only_for_so_long(
     start: StartTls, trusting: ssl.SSLContext
 ) -> None:
     owner = Owner(send_without_end)
-    server = start(hasty(write_s=0.3), owner)
+    server = start(short_timeouts(write_s=0.3), owner)
     connection = server.connect(trusting)
     connection.send(get("/owned"))
     assert owner.ended.wait(TIMEOUT_S)
@@ -196,7 +196,7 @@ def test_ciphers_without_forward_secrecy_are_refused(
 def test_a_handshake_that_does_not_come_is_given_up(
     start: StartTls, trusting: ssl.SSLContext, said: bytes
 ) -> None:
-    server = start(hasty(head_s=1))
+    server = start(short_timeouts(head_s=1))
     silent = server.connect()
     silent.send(said)
     while alert := silent.sock.recv(1024):
@@ -205,7 +205,9 @@ def test_a_handshake_that_does_not_come_is_given_up(
 
 
 def test_a_slow_head_is_a_408_here_too(start: StartTls, trusting: ssl.SSLContext) -> None:
-    answer = start(hasty(head_s=1)).connect(trusting).ask(b"GET /hello HTTP/1.1\r\nHost: x\r\n")
+    answer = (
+        start(short_timeouts(head_s=1)).connect(trusting).ask(b"GET /hello HTTP/1.1\r\nHost: x\r\n")
+    )
     assert (answer.status, answer.json["type"]) == (408, "request_timeout")
 
 
@@ -227,7 +229,7 @@ def serial(port: int, trusting: ssl.SSLContext) -> str:
 def test_a_new_certificate_is_shown_without_a_restart(
     start: StartTls, trusting: ssl.SSLContext, pair: Pair
 ) -> None:
-    server = start(hasty())
+    server = start(short_timeouts())
     before = serial(server.port, trusting)
     pair.write()
     deadline = time.monotonic() + TIMEOUT_S
@@ -239,7 +241,7 @@ def test_a_new_certificate_is_shown_without_a_restart(
 def test_a_new_certificate_that_is_broken_leaves_the_old_one(
     start: StartTls, trusting: ssl.SSLContext, pair: Pair, events: list[dict[str, object]]
 ) -> None:
-    server = start(hasty())
+    server = start(short_timeouts())
     before = serial(server.port, trusting)
     pair.chain.write_text("half a certif")
     deadline = time.monotonic() + TIMEOUT_S

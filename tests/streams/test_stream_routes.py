@@ -15,7 +15,7 @@ from backend.schemas.common import utc_now
 from backend.services import Services
 from backend.streams import Tickets
 from tests.api_client import PASSWORD, ApiClient
-from tests.http_server import Served
+from tests.http_server import HttpServer
 from tests.streams.stream_client import Sse, SseClient, wait_until
 
 pytestmark = pytest.mark.every_line
@@ -25,7 +25,7 @@ BASE = "/api/v1/stream"
 
 
 @pytest.fixture
-def open_stream(client: ApiClient, served: Served) -> Iterator[Open]:
+def open_stream(client: ApiClient, served: HttpServer) -> Iterator[Open]:
     """Open streams, as a viewer unless another token, or None, is given."""
     opened: list[SseClient] = []
     viewer = client.as_viewer().headers["Authorization"]

@@ -13,7 +13,7 @@ from backend.identity import Identity, Principal
 from backend.schemas.common import utc_now
 from backend.streams import Tickets
 from tests.api_client import PASSWORD, ApiClient
-from tests.http_server import Served
+from tests.http_server import HttpServer
 from tests.streams.stream_client import SseClient
 
 Open = Callable[..., SseClient]
@@ -37,13 +37,13 @@ def user_id(client: ApiClient) -> Iterator[str]:
 
 
 @pytest.fixture
-def stream(user_id: str, identity: Identity, served: Served) -> Iterator[SseClient]:
+def stream(user_id: str, identity: Identity, served: HttpServer) -> Iterator[SseClient]:
     """That trader's stream of all there is, after its first snapshot."""
     token = identity.login(NAME, PASSWORD, "127.0.0.1", "tests").access_token
     yield from opened(served, f"Authorization: Bearer {token}\r\n")
 
 
-def opened(served: Served, headers: str = "", query: str = "") -> Iterator[SseClient]:
+def opened(served: HttpServer, headers: str = "", query: str = "") -> Iterator[SseClient]:
     stream = SseClient(served.port, f"/api/v1/stream?topics=prices{query}", headers=headers)
     stream.take(1)
     yield stream
@@ -75,7 +75,7 @@ def test_a_user_who_is_removed_loses_the_stream(
 
 
 def test_others_keep_theirs(
-    client: ApiClient, user_id: str, stream: SseClient, served: Served
+    client: ApiClient, user_id: str, stream: SseClient, served: HttpServer
 ) -> None:
     bearer = client.as_viewer().headers["Authorization"]
     for other in opened(served, f"Authorization: {bearer}\r\n"):
@@ -84,7 +84,7 @@ def test_others_keep_theirs(
         assert other.until("price_update")[-1].data["exchange"] == "sandbox"
 
 
-def test_a_revoked_api_key_loses_its_stream(client: ApiClient, served: Served) -> None:
+def test_a_revoked_api_key_loses_its_stream(client: ApiClient, served: HttpServer) -> None:
     viewer = client.as_viewer()
     asked = {"name": "watcher", "scopes": ["stream:read", "markets:read"]}
     key = viewer.post("/auth/api-keys", json=asked, expect=201)
@@ -94,7 +94,7 @@ def test_a_revoked_api_key_loses_its_stream(client: ApiClient, served: Served) -
 
 
 def test_a_token_that_expires_ends_its_stream(
-    app: Flask, identity: Identity, served: Served
+    app: Flask, identity: Identity, served: HttpServer
 ) -> None:
     token = identity.login("viewer", PASSWORD, "127.0.0.1", "tests").access_token
     known = replace(

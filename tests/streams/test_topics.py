@@ -10,14 +10,14 @@ import pytest
 from flask import Flask
 
 from tests.api_client import ApiClient
-from tests.http_server import Served
+from tests.http_server import HttpServer
 from tests.streams.stream_client import Sse, SseClient, wait_until
 
 Open = Callable[..., SseClient]
 
 
 @pytest.fixture
-def open_stream(client: ApiClient, served: Served) -> Iterator[Open]:
+def open_stream(client: ApiClient, served: HttpServer) -> Iterator[Open]:
     """Open streams as an admin, or with another token."""
     opened: list[SseClient] = []
     admin = client.as_admin().headers["Authorization"]

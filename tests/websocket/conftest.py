@@ -11,15 +11,15 @@ from flask import Flask
 from backend.app import close_app, create_app
 from backend.services import Services
 from tests.api_client import ApiClient
-from tests.http_server import Served
+from tests.http_server import HttpServer
 from tests.websocket.websocket_client import Peer
 
 Connect = Callable[..., Peer]
-StartOther = Callable[..., Served]
+StartOther = Callable[..., HttpServer]
 
 
 @pytest.fixture
-def connect(client: ApiClient, served: Served) -> Iterator[Connect]:
+def connect(client: ApiClient, served: HttpServer) -> Iterator[Connect]:
     """Open sockets, as a trader unless other headers are given."""
     opened: list[Peer] = []
     trader = client.as_trader().headers
@@ -43,13 +43,13 @@ def connect(client: ApiClient, served: Served) -> Iterator[Connect]:
 @pytest.fixture
 def start_other(app: Flask) -> Iterator[StartOther]:
     """Start another server on the same bot, with other settings."""
-    started: list[tuple[Flask, Served]] = []
+    started: list[tuple[Flask, HttpServer]] = []
 
-    def start(**changes: Any) -> Served:
+    def start(**changes: Any) -> HttpServer:
         parts: Services = app.extensions["backend"]
         settings = parts.settings.model_copy(update=changes)
         other = create_app(settings, parts.bridge, parts.hub, parts.host, parts.database)
-        started.append((other, Served(other)))
+        started.append((other, HttpServer(other)))
         return started[-1][1]
 
     yield start

@@ -21,8 +21,8 @@ from backend.schemas.order_commands import CancelQuery, OrderChange
 from backend.schemas.orders import Order
 from backend.schemas.positions import Position
 from tests.bridge.futures_trader import BTC, START, Trader, futures_settings
-from tests.bridge.live_bridge import at_once, wait_until
-from tests.waiting import shut_in_the_end
+from tests.bridge.live_bridge import run_concurrently, wait_until
+from tests.waiting import shutting_down
 
 pytestmark = pytest.mark.long
 ROUNDS = 3
@@ -33,25 +33,25 @@ CLOSE_FAILS = {
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trader]:
+def shared_bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trader]:
     home = tmp_path_factory.mktemp("home")
     settings = futures_settings(home, trading="real", symbols=(BTC,), sandbox_speed=1e-6)
-    with shut_in_the_end(Trader(settings)) as trader:
+    with shutting_down(Trader(settings)) as trader:
         trader.boot()
         yield trader
 
 
 @pytest.fixture
-def trader(shared: Trader) -> Trader:
+def trader(shared_bridge: Trader) -> Trader:
     """The shared bot: ready, at 10x isolated, without orders and positions."""
-    shared.ready()
-    shared.pin(BTC, 40000)
-    shared.bridge.orders.cancel_many(CancelQuery())
-    for position in shared.positions():
-        shared.settled(shared.close(position.symbol).id)
-    assert wait_until(lambda: shared.positions() == [])
-    shared.set(leverage=10, margin_mode="isolated")
-    return shared
+    shared_bridge.ready()
+    shared_bridge.pin(BTC, 40000)
+    shared_bridge.bridge.orders.cancel_many(CancelQuery())
+    for position in shared_bridge.positions():
+        shared_bridge.settled(shared_bridge.close(position.symbol).id)
+    assert wait_until(lambda: shared_bridge.positions() == [])
+    shared_bridge.set(leverage=10, margin_mode="isolated")
+    return shared_bridge
 
 
 def opened(trader: Trader, side: str, quantity: str) -> Position:
@@ -95,7 +95,7 @@ def test_a_position_is_opened_shown_and_closed(trader: Trader) -> None:
 def test_of_closes_at_once_exactly_one_closes(trader: Trader) -> None:
     opened(trader, "sell", "0.5")
 
-    outcomes = at_once([trader.close] * 4)
+    outcomes = run_concurrently([trader.close] * 4)
 
     orders = [outcome for outcome in outcomes if isinstance(outcome, Order)]
     assert len(orders) == 1
@@ -116,7 +116,7 @@ def test_closes_that_race_at_a_failing_exchange_never_close_twice(
         faults.latency_s = 0.01 * (round_ % 2)
         if fault is not None:
             faults.inject(fault, "create_order", times=1 + round_ % 2)
-        outcomes = at_once([trader.close] * 4)
+        outcomes = run_concurrently([trader.close] * 4)
         faults.clear()
 
         closed = [outcome for outcome in outcomes if isinstance(outcome, Order)]

@@ -10,20 +10,20 @@ import pytest
 
 from backend.bridge.octobot.patches.order_loggers import forget_order_loggers
 from backend.schemas.markets import TickerQuery
-from tests.bridge.live_bridge import Live, content, make_settings
-from tests.waiting import shut_in_the_end
+from tests.bridge.live_bridge import LiveBridge, content, make_settings
+from tests.waiting import shutting_down
 
 SYMBOLS = ("BTC/USDT", *(f"M{number:03}/USDT" for number in range(12)))
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBridge]:
     settings = make_settings(tmp_path_factory.mktemp("home"), symbols=SYMBOLS)
-    with shut_in_the_end(Live(settings)) as live:
+    with shutting_down(LiveBridge(settings)) as live:
         yield live.boot()
 
 
-def test_all_tickers_come_in_one_answer(live: Live) -> None:
+def test_all_tickers_come_in_one_answer(live: LiveBridge) -> None:
     live.bridge.sandbox.pin("M007/USDT", Decimal("6.5"))
     tickers = {row["symbol"]: row for row in content(live.bridge.markets.tickers(TickerQuery()))}
     assert sorted(tickers) == sorted(SYMBOLS)
@@ -31,13 +31,13 @@ def test_all_tickers_come_in_one_answer(live: Live) -> None:
     assert Decimal(tickers["BTC/USDT"]["low"]) <= Decimal(tickers["BTC/USDT"]["price"])
 
 
-def test_one_of_many_tickers_is_the_same(live: Live) -> None:
+def test_one_of_many_tickers_is_the_same(live: LiveBridge) -> None:
     live.bridge.sandbox.pin("M003/USDT", Decimal("7.25"))
     one = content(live.bridge.markets.ticker("M003/USDT", None))
     assert (one["symbol"], one["price"]) == ("M003/USDT", "7.25")
 
 
-def test_no_logger_outlives_its_order(live: Live) -> None:
+def test_no_logger_outlives_its_order(live: LiveBridge) -> None:
     logging.getLogger(__name__)
     live.bridge.sandbox.pin("BTC/USDT", Decimal(40000))
     order = live.place(type="limit", price="30000")

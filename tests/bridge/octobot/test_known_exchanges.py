@@ -11,8 +11,8 @@ from backend.bridge import require_known_exchanges
 from backend.concurrency.host import ThreadHost
 from backend.settings.model import SettingsError
 from backend.start import running_app
-from tests.bridge.live_bridge import Live, make_settings, wait_until
-from tests.waiting import shut_in_the_end
+from tests.bridge.live_bridge import LiveBridge, make_settings, wait_until
+from tests.waiting import shutting_down
 
 
 def test_an_exchange_that_ccxt_does_not_have_stops_the_start(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_those_that_there_are_are_taken(tmp_path: Path, name: str) -> None:
 
 
 def test_one_in_a_folder_of_the_users_is_named_by_the_bots_state(tmp_path: Path) -> None:
-    with shut_in_the_end(Live(make_settings(tmp_path / "home")).boot()) as live:
+    with shutting_down(LiveBridge(make_settings(tmp_path / "home")).boot()) as live:
         live.bridge.bot.stop()
         user = live.settings.home / "octobot" / "user"
         (user / "backend-settings.json").unlink()

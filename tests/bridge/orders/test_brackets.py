@@ -9,19 +9,19 @@ import pytest
 
 from backend.schemas.order_commands import CancelQuery, OrderChange
 from backend.schemas.orders import Order
-from tests.bridge.live_bridge import BTC, FEE, Live, wait_until
+from tests.bridge.live_bridge import BTC, FEE, LiveBridge, wait_until
 
 pytestmark = pytest.mark.long
 
 D = Decimal
 
 
-def bracket(bot: Live, profit: int, loss: int, **fields: Any) -> Order:
+def bracket(bot: LiveBridge, profit: int, loss: int, **fields: Any) -> Order:
     exits = {"take_profit": {"price": str(profit)}, "stop_loss": {"stop_price": str(loss)}}
     return bot.place(quantity="0.1", **exits, **fields)
 
 
-def exits_of(bot: Live, entry: Order, count: int = 2) -> dict[str, dict[str, Any]]:
+def exits_of(bot: LiveBridge, entry: Order, count: int = 2) -> dict[str, dict[str, Any]]:
     """Wait for the exits of an entry and return them by type."""
 
     def found() -> list[dict[str, Any]]:
@@ -35,7 +35,9 @@ def statuses(exits: dict[str, dict[str, Any]]) -> dict[str, str]:
     return {kind: order["status"] for kind, order in exits.items()}
 
 
-def test_an_exit_that_the_market_had_passed_at_the_start_waits_for_its_price(bot: Live) -> None:
+def test_an_exit_that_the_market_had_passed_at_the_start_waits_for_its_price(
+    bot: LiveBridge,
+) -> None:
     before = bot.balances()
     entry = bracket(bot, 39_500, 38_000, type="limit", price="39000")
     bot.pin(BTC, 38_900)
@@ -54,7 +56,7 @@ def test_an_exit_that_the_market_had_passed_at_the_start_waits_for_its_price(bot
     assert after["USDT"].total == before["USDT"].total - 3900 + quantity * 39_500 * (1 - FEE)
 
 
-def test_prices_from_before_its_entrys_fill_do_not_fill_an_exit(bot: Live) -> None:
+def test_prices_from_before_its_entrys_fill_do_not_fill_an_exit(bot: LiveBridge) -> None:
     """OctoBot takes the mean of trades that come together for a price of this instant."""
     for _ in range(8):
         entry = bracket(bot, 39_500, 38_000, type="limit", price="39000")
@@ -68,7 +70,7 @@ def test_prices_from_before_its_entrys_fill_do_not_fill_an_exit(bot: Live) -> No
         bot.pin(BTC, 40_000)
 
 
-def test_both_exits_are_entered_as_ended_when_one_fills(bot: Live) -> None:
+def test_both_exits_are_entered_as_ended_when_one_fills(bot: LiveBridge) -> None:
     entry = bracket(bot, 41_000, 39_000)
     exits = exits_of(bot, entry)
     mark = bot.mark()
@@ -80,7 +82,7 @@ def test_both_exits_are_entered_as_ended_when_one_fills(bot: Live) -> None:
     assert bot.locked() == {}
 
 
-def test_canceling_one_exit_cancels_the_other(bot: Live) -> None:
+def test_canceling_one_exit_cancels_the_other(bot: LiveBridge) -> None:
     exits = exits_of(bot, bracket(bot, 41_000, 39_000))
     assert bot.bridge.orders.cancel(exits["limit"]["id"]).status == "canceled"
     bot.settled(exits["stop_loss"]["id"], "canceled")
@@ -88,7 +90,7 @@ def test_canceling_one_exit_cancels_the_other(bot: Live) -> None:
     assert bot.locked() == {}
 
 
-def test_exits_follow_a_change_of_their_entrys_quantity(bot: Live) -> None:
+def test_exits_follow_a_change_of_their_entrys_quantity(bot: LiveBridge) -> None:
     entry = bracket(bot, 41_000, 38_000, type="limit", price="39000")
     bot.bridge.orders.change(entry.id, OrderChange(quantity="0.05"))
     bot.pin(BTC, 38_900)
@@ -97,7 +99,7 @@ def test_exits_follow_a_change_of_their_entrys_quantity(bot: Live) -> None:
     assert quantities == {D("0.05") * (1 - FEE)}
 
 
-def test_a_canceled_entry_brings_no_exits(bot: Live) -> None:
+def test_a_canceled_entry_brings_no_exits(bot: LiveBridge) -> None:
     entry = bracket(bot, 41_000, 38_000, type="limit", price="39000")
     assert bot.bridge.orders.cancel(entry.id).status == "canceled"
     bot.pin(BTC, 38_900)
@@ -105,7 +107,7 @@ def test_a_canceled_entry_brings_no_exits(bot: Live) -> None:
     assert [o for o in bot.orders(status="all") if o["parent_order_id"] == entry.id] == []
 
 
-def test_exits_of_an_entry_that_fills_in_a_restart_are_placed(bot: Live) -> None:
+def test_exits_of_an_entry_that_fills_in_a_restart_are_placed(bot: LiveBridge) -> None:
     """Each round the bot is stopped at another moment around the fill."""
     for round_ in range(6):
         bot.pin(BTC, 40_000)
@@ -121,7 +123,7 @@ def test_exits_of_an_entry_that_fills_in_a_restart_are_placed(bot: Live) -> None
         assert bot.settle().locked() == {}
 
 
-def test_cancel_all_cancels_the_exits_of_what_fills_meanwhile(bot: Live) -> None:
+def test_cancel_all_cancels_the_exits_of_what_fills_meanwhile(bot: LiveBridge) -> None:
     """Each round the price comes to the entry at another moment of the cancel."""
     for round_ in range(8):
         bot.pin(BTC, 40_000)

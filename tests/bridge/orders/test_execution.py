@@ -8,7 +8,7 @@ import pytest
 from backend.errors import OrderNotFound, OrderNotOpen
 from backend.schemas.order_commands import OrderChange
 from backend.schemas.orders import Order
-from tests.bridge.live_bridge import BTC, CROSS, FEE, Amount, Live, new_order
+from tests.bridge.live_bridge import BTC, CROSS, FEE, Amount, LiveBridge, new_order
 
 D = Decimal
 FILLED = ["order_created", "order_filled", "trade", "portfolio_updated"]
@@ -32,7 +32,7 @@ def assert_booked(order: Order, before: Balances, after: Balances) -> None:
 
 
 @pytest.mark.parametrize("side", ["buy", "sell"])
-def test_a_market_order_comes_back_filled_at_the_markets_price(bot: Live, side: str) -> None:
+def test_a_market_order_comes_back_filled_at_the_markets_price(bot: LiveBridge, side: str) -> None:
     before, mark = bot.balances(), bot.mark()
     order = bot.place(
         side=side, type="market", quantity="0.5", tag="dip", client_order_id=f"c-{side}"
@@ -62,7 +62,7 @@ def test_a_market_order_comes_back_filled_at_the_markets_price(bot: Live, side: 
     ids=lambda fields: fields["type"],
 )
 def test_a_preview_tells_the_fee_and_the_funds_that_the_fill_then_brings(
-    bot: Live, side: str, fields: dict[str, str]
+    bot: LiveBridge, side: str, fields: dict[str, str]
 ) -> None:
     away = {("stop_loss", "buy"): 41_000, ("stop_loss", "sell"): 39_000}
     away |= {("take_profit", "buy"): 39_000, ("take_profit", "sell"): 41_000}
@@ -82,7 +82,7 @@ def test_a_preview_tells_the_fee_and_the_funds_that_the_fill_then_brings(
     }
 
 
-def test_an_order_in_a_market_against_bitcoin_moves_bitcoin(bot: Live) -> None:
+def test_an_order_in_a_market_against_bitcoin_moves_bitcoin(bot: LiveBridge) -> None:
     before = bot.balances()
     order = bot.place(symbol=CROSS, side="buy", quantity="2")
     after = bot.balances()
@@ -100,7 +100,7 @@ def test_an_order_in_a_market_against_bitcoin_moves_bitcoin(bot: Live) -> None:
     ],
 )
 def test_a_limit_order_rests_and_fills_within_a_second_of_the_move(
-    bot: Live, side: str, price: int, target: int, locked: dict[str, Decimal]
+    bot: LiveBridge, side: str, price: int, target: int, locked: dict[str, Decimal]
 ) -> None:
     before, mark = bot.balances(), bot.mark()
     order = bot.place(side=side, type="limit", quantity="0.1", price=price)
@@ -124,7 +124,7 @@ def test_a_limit_order_rests_and_fills_within_a_second_of_the_move(
 
 @pytest.mark.parametrize(("side", "price"), [("buy", 44_000), ("sell", 36_000)])
 def test_a_limit_order_beyond_the_market_fills_at_the_markets_price(
-    bot: Live, side: str, price: int
+    bot: LiveBridge, side: str, price: int
 ) -> None:
     before, mark = bot.balances(), bot.mark()
     order = bot.place(side=side, type="limit", quantity="0.1", price=price)
@@ -136,7 +136,7 @@ def test_a_limit_order_beyond_the_market_fills_at_the_markets_price(
 
 
 @pytest.mark.parametrize(("side", "price"), [("buy", 39_000), ("sell", 41_000)])
-def test_canceling_a_limit_order_frees_its_funds(bot: Live, side: str, price: int) -> None:
+def test_canceling_a_limit_order_frees_its_funds(bot: LiveBridge, side: str, price: int) -> None:
     before, mark = bot.balances(), bot.mark()
     order = bot.place(side=side, type="limit", quantity="0.1", price=price)
     bot.settle()
@@ -162,7 +162,7 @@ def test_canceling_a_limit_order_frees_its_funds(bot: Live, side: str, price: in
     ],
 )
 def test_a_triggered_order_fills_at_the_markets_price(
-    bot: Live, order_type: str, side: str, stop_price: int, target: int
+    bot: LiveBridge, order_type: str, side: str, stop_price: int, target: int
 ) -> None:
     before, mark = bot.balances(), bot.mark()
     order = bot.place(side=side, type=order_type, quantity="0.2", stop_price=stop_price)
@@ -183,7 +183,9 @@ def test_a_triggered_order_fills_at_the_markets_price(
 
 
 @pytest.mark.parametrize("order_type", ["stop_loss", "take_profit"])
-def test_canceling_a_waiting_stop_leaves_the_balances_alone(bot: Live, order_type: str) -> None:
+def test_canceling_a_waiting_stop_leaves_the_balances_alone(
+    bot: LiveBridge, order_type: str
+) -> None:
     before = bot.balances()
     stop_price = 39_000 if order_type == "stop_loss" else 41_000
     order = bot.place(side="sell", type=order_type, quantity="0.2", stop_price=stop_price)
@@ -194,7 +196,9 @@ def test_canceling_a_waiting_stop_leaves_the_balances_alone(bot: Live, order_typ
 
 
 @pytest.mark.parametrize("side", ["sell", "buy"])
-def test_a_stop_whose_funds_are_gone_is_rejected_and_changes_nothing(bot: Live, side: str) -> None:
+def test_a_stop_whose_funds_are_gone_is_rejected_and_changes_nothing(
+    bot: LiveBridge, side: str
+) -> None:
     held = bot.balances()
     most = (held["USDT"].total / 41_000).quantize(D("0.001"))
     whole = held["BTC"].total if side == "sell" else most
@@ -214,7 +218,7 @@ def test_a_stop_whose_funds_are_gone_is_rejected_and_changes_nothing(bot: Live, 
     assert bot.orders() == []
 
 
-def test_the_trade_of_an_order_tells_the_same_as_the_order(bot: Live) -> None:
+def test_the_trade_of_an_order_tells_the_same_as_the_order(bot: LiveBridge) -> None:
     order = bot.place(side="buy", quantity="0.3", client_order_id="my-7")
     trade = bot.bridge.trades.get(bot.trades(limit=1)[0]["id"])
     assert (trade.order_id, trade.client_order_id) == (order.id, "my-7")
@@ -225,7 +229,7 @@ def test_the_trade_of_an_order_tells_the_same_as_the_order(bot: Live) -> None:
     assert order.created_at.replace(microsecond=0) <= trade.executed_at
 
 
-def test_a_resting_limit_order_makes_and_a_crossing_one_takes(bot: Live) -> None:
+def test_a_resting_limit_order_makes_and_a_crossing_one_takes(bot: LiveBridge) -> None:
     resting = bot.place(side="buy", type="limit", quantity="0.1", price=39_000)
     bot.pin(BTC, 38_900)
     bot.settled(resting.id)
@@ -234,14 +238,14 @@ def test_a_resting_limit_order_makes_and_a_crossing_one_takes(bot: Live) -> None
     assert liquidity == {resting.id: "maker", crossing.id: "taker"}
 
 
-def test_an_order_can_be_read_again_by_its_id(bot: Live) -> None:
+def test_an_order_can_be_read_again_by_its_id(bot: LiveBridge) -> None:
     order = bot.place(side="buy", type="limit", quantity="0.1", price=39_000)
     assert bot.bridge.orders.get(order.id) == order
     canceled = bot.bridge.orders.cancel(order.id)
     assert bot.bridge.orders.get(order.id) == canceled
 
 
-def test_an_order_that_has_ended_cannot_be_canceled(bot: Live) -> None:
+def test_an_order_that_has_ended_cannot_be_canceled(bot: LiveBridge) -> None:
     filled = bot.place(side="buy", quantity="0.1")
     canceled = bot.place(side="buy", type="limit", quantity="0.1", price=39_000)
     bot.bridge.orders.cancel(canceled.id)
@@ -255,14 +259,14 @@ def test_an_order_that_has_ended_cannot_be_canceled(bot: Live) -> None:
     assert bot.sink.names(mark) == []
 
 
-def test_an_unknown_order_is_not_found(bot: Live) -> None:
+def test_an_unknown_order_is_not_found(bot: LiveBridge) -> None:
     with pytest.raises(OrderNotFound):
         bot.bridge.orders.get("nope")
     with pytest.raises(OrderNotFound):
         bot.bridge.orders.cancel("nope")
 
 
-def test_a_stop_limit_whose_limit_is_changed_waits_for_the_same_price(bot: Live) -> None:
+def test_a_stop_limit_whose_limit_is_changed_waits_for_the_same_price(bot: LiveBridge) -> None:
     stop = bot.place(
         side="sell", type="stop_limit", quantity="0.1", stop_price="39000", price="38000"
     )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from backend.errors import ApiError, BridgeError, OrderNotOpen
-from tests.bridge.live_bridge import BTC, CROSS, ETH, FEE, PRICES, Live, new_order
+from tests.bridge.live_bridge import BTC, CROSS, ETH, FEE, PRICES, LiveBridge, new_order
 
 pytestmark = pytest.mark.long
 
@@ -59,7 +59,7 @@ def anything(draw: st.DrawFn) -> dict[str, Any]:
 @calm
 @given(st.lists(anything(), min_size=1, max_size=5))
 def test_an_order_is_placed_or_refused_by_name_whatever_is_asked(
-    bot: Live, wishes: list[dict[str, Any]]
+    bot: LiveBridge, wishes: list[dict[str, Any]]
 ) -> None:
     for fields in wishes:
         try:
@@ -112,7 +112,7 @@ steps = st.one_of(
 @settings(calm, max_examples=25)
 @given(st.lists(steps, min_size=3, max_size=12))
 def test_balances_are_the_start_plus_fills_minus_fees_after_any_sequence(
-    bot: Live, sequence: list[tuple[str, Any]]
+    bot: LiveBridge, sequence: list[tuple[str, Any]]
 ) -> None:
     bot.cancel_all()
     bot.pin_all()
@@ -130,14 +130,14 @@ def test_balances_are_the_start_plus_fills_minus_fees_after_any_sequence(
         assert_balanced(bot, before, known)
 
 
-def try_to_place(bot: Live, fields: dict[str, Any]) -> None:
+def try_to_place(bot: LiveBridge, fields: dict[str, Any]) -> None:
     try:
         bot.place(**fields)
     except BridgeError as error:
         assert error.status == 422
 
 
-def cancel_one(bot: Live, index: int) -> None:
+def cancel_one(bot: LiveBridge, index: int) -> None:
     orders = bot.orders(limit=500)
     if orders:
         try:
@@ -146,7 +146,7 @@ def cancel_one(bot: Live, index: int) -> None:
             pytest.fail("nothing else ended it")
 
 
-def assert_balanced(bot: Live, before: dict[str, Decimal], known: set[str]) -> None:
+def assert_balanced(bot: LiveBridge, before: dict[str, Decimal], known: set[str]) -> None:
     expected, locked = defaultdict(D, before), defaultdict(D)
     for order in bot.orders(status="all", limit=500):
         if order["id"] in known:

@@ -10,7 +10,7 @@ import pytest
 from backend.errors import OrderNotOpen
 from backend.schemas.order_commands import ChangedOrder, OrderChange
 from backend.schemas.orders import Order
-from tests.bridge.live_bridge import BTC, FEE, Live, at_once, new_order
+from tests.bridge.live_bridge import BTC, FEE, LiveBridge, new_order, run_concurrently
 
 pytestmark = pytest.mark.long
 
@@ -18,7 +18,7 @@ D = Decimal
 ROUNDS = 24
 
 
-def test_a_cancel_that_races_a_fill_ends_in_one_of_the_two(bot: Live) -> None:
+def test_a_cancel_that_races_a_fill_ends_in_one_of_the_two(bot: LiveBridge) -> None:
     ends: Counter[str] = Counter()
     for round_ in range(ROUNDS):
         bot.pin(BTC, 40_000)
@@ -30,7 +30,7 @@ def test_a_cancel_that_races_a_fill_ends_in_one_of_the_two(bot: Live) -> None:
         time.sleep(round_ / ROUNDS * 0.2)
         if round_ == ROUNDS - 1:  # and the last fill
             bot.settled(order.id)
-        (answer,) = at_once([lambda order=order: bot.bridge.orders.cancel(order.id)])
+        (answer,) = run_concurrently([lambda order=order: bot.bridge.orders.cancel(order.id)])
         ended = bot.bridge.orders.get(order.id)
         if isinstance(answer, Order):
             assert answer == ended
@@ -53,11 +53,11 @@ def test_a_cancel_that_races_a_fill_ends_in_one_of_the_two(bot: Live) -> None:
     assert set(ends) == {"filled", "canceled"}
 
 
-def test_of_many_cancels_at_once_one_cancels(bot: Live) -> None:
+def test_of_many_cancels_at_once_one_cancels(bot: LiveBridge) -> None:
     for _ in range(10):
         before, mark = bot.balances(), bot.mark()
         order = bot.place(type="limit", quantity="0.1", price="39000")
-        outcomes = at_once([lambda order=order: bot.bridge.orders.cancel(order.id)] * 8)
+        outcomes = run_concurrently([lambda order=order: bot.bridge.orders.cancel(order.id)] * 8)
         refused = [outcome for outcome in outcomes if isinstance(outcome, OrderNotOpen)]
         canceled = [outcome for outcome in outcomes if isinstance(outcome, Order)]
         assert len(canceled) >= 1
@@ -68,7 +68,7 @@ def test_of_many_cancels_at_once_one_cancels(bot: Live) -> None:
         assert bot.sink.names(mark, "orders") == ["order_created", "order_canceled"]
 
 
-def test_a_change_that_races_a_cancel_holds_or_is_refused(bot: Live) -> None:
+def test_a_change_that_races_a_cancel_holds_or_is_refused(bot: LiveBridge) -> None:
     change = OrderChange(quantity=D("0.2"))
     for round_ in range(20):
         order = bot.place(type="limit", quantity="0.1", price="39000")
@@ -76,7 +76,7 @@ def test_a_change_that_races_a_cancel_holds_or_is_refused(bot: Live) -> None:
             lambda order=order: bot.bridge.orders.change(order.id, change),
             lambda order=order: bot.bridge.orders.cancel(order.id),
         ]
-        outcomes = at_once(calls if round_ % 2 else calls[::-1])
+        outcomes = run_concurrently(calls if round_ % 2 else calls[::-1])
         changed, canceled = outcomes if round_ % 2 else outcomes[::-1]
         assert isinstance(canceled, Order)
         assert isinstance(changed, ChangedOrder | OrderNotOpen)
@@ -85,11 +85,11 @@ def test_a_change_that_races_a_cancel_holds_or_is_refused(bot: Live) -> None:
         assert bot.bridge.orders.get(order.id) == canceled
 
 
-def test_orders_placed_at_once_are_all_booked(bot: Live) -> None:
+def test_orders_placed_at_once_are_all_booked(bot: LiveBridge) -> None:
     before, mark = bot.totals(), bot.mark()
     buy, sell = (new_order(side=side, quantity="0.01") for side in ("buy", "sell"))
-    outcomes = at_once([lambda: bot.bridge.orders.create(buy)] * 15)
-    outcomes += at_once([lambda: bot.bridge.orders.create(sell)] * 15)
+    outcomes = run_concurrently([lambda: bot.bridge.orders.create(buy)] * 15)
+    outcomes += run_concurrently([lambda: bot.bridge.orders.create(sell)] * 15)
     assert {outcome.status for outcome in outcomes} == {"filled"}
     assert len({outcome.id for outcome in outcomes}) == 30
     bot.settle()
@@ -100,7 +100,7 @@ def test_orders_placed_at_once_are_all_booked(bot: Live) -> None:
     assert bot.sink.names(mark)[-1] == "portfolio_updated"
 
 
-def test_reads_during_trading_are_whole(bot: Live) -> None:
+def test_reads_during_trading_are_whole(bot: LiveBridge) -> None:
     start, step = bot.totals(), D("0.01")
     worth = start["USDT"] + start["BTC"] * 40_000
     done, seen = threading.Event(), set()
@@ -122,7 +122,7 @@ def test_reads_during_trading_are_whole(bot: Live) -> None:
         finally:
             done.set()
 
-    counts = at_once([read, read, trade])
+    counts = run_concurrently([read, read, trade])
     assert min(counts[:2]) > 10
     # each order costs its fee, and nothing else: a half-booked one would show as a whole order
     fee = step * 40_000 * FEE

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from backend import errors
-from tests.bridge.live_bridge import BTC, Live, at_once, new_order
+from tests.bridge.live_bridge import BTC, LiveBridge, new_order, run_concurrently
 
 D = Decimal
 
@@ -119,7 +119,7 @@ D = Decimal
     ],
 )
 def test_an_order_that_breaks_a_rule_is_refused_by_name_and_changes_nothing(
-    bot: Live, fields: dict[str, Any], error: type[errors.ApiError], details: str
+    bot: LiveBridge, fields: dict[str, Any], error: type[errors.ApiError], details: str
 ) -> None:
     resting = bot.place(type="limit", price="39000")
     bot.settle()
@@ -134,7 +134,7 @@ def test_an_order_that_breaks_a_rule_is_refused_by_name_and_changes_nothing(
     assert bot.sink.names(mark) == []
 
 
-def test_all_of_an_asset_can_be_spent_and_not_a_step_more(bot: Live) -> None:
+def test_all_of_an_asset_can_be_spent_and_not_a_step_more(bot: LiveBridge) -> None:
     price, step = D(40_000), D("0.00001")
     usdt = bot.balances()["USDT"].total
     quantity = (usdt / price).quantize(step, "ROUND_DOWN")
@@ -148,7 +148,7 @@ def test_all_of_an_asset_can_be_spent_and_not_a_step_more(bot: Live) -> None:
     bot.place(side="sell", quantity=(quantity / 2).quantize(step, "ROUND_DOWN"))
 
 
-def test_all_of_an_asset_can_be_sold(bot: Live) -> None:
+def test_all_of_an_asset_can_be_sold(bot: LiveBridge) -> None:
     held = bot.balances()["BTC"].total
     whole = held.quantize(D("0.00001"), "ROUND_DOWN")
     assert bot.place(side="sell", quantity=whole).status == "filled"
@@ -157,7 +157,7 @@ def test_all_of_an_asset_can_be_sold(bot: Live) -> None:
     assert bot.totals()["BTC"] == held - whole + 5 - D("0.005")
 
 
-def test_funds_that_an_open_order_locks_cannot_be_spent_again(bot: Live) -> None:
+def test_funds_that_an_open_order_locks_cannot_be_spent_again(bot: LiveBridge) -> None:
     held = bot.balances()["BTC"].total
     most = held.quantize(D("0.00001"), "ROUND_DOWN") - D("0.1")
     bot.place(side="sell", type="limit", price="41000", quantity=most)
@@ -169,11 +169,11 @@ def test_funds_that_an_open_order_locks_cannot_be_spent_again(bot: Live) -> None
     assert bot.locked() == {"BTC": most}
 
 
-def test_many_orders_at_once_never_spend_more_than_there_is(bot: Live) -> None:
+def test_many_orders_at_once_never_spend_more_than_there_is(bot: LiveBridge) -> None:
     held = bot.balances()["BTC"].total
     quantity = (held / 5).quantize(D("0.00001"), "ROUND_DOWN")
     sell = new_order(side="sell", type="limit", price="41000", quantity=quantity)
-    outcomes = at_once([lambda: bot.bridge.orders.create(sell)] * 12)
+    outcomes = run_concurrently([lambda: bot.bridge.orders.create(sell)] * 12)
     refused = [outcome for outcome in outcomes if isinstance(outcome, errors.InsufficientFunds)]
     placed = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
     assert (len(placed), len(refused)) == (5, 7)

@@ -15,7 +15,7 @@ from backend.schemas.common import utc_now
 from backend.store.journal import Journal
 from tests.bridge.futures_trader import BTC, START, Trader, futures_settings
 from tests.bridge.live_bridge import wait_until
-from tests.waiting import shut_in_the_end
+from tests.waiting import shutting_down
 
 ACCOUNT = "sandbox:future:paper"
 
@@ -24,7 +24,7 @@ ACCOUNT = "sandbox:future:paper"
 def trader(tmp_path: Path) -> Iterator[Trader]:
     """A bot that is not yet booted, and whose prices stand still."""
     settings = futures_settings(tmp_path / "home", symbols=(BTC,), sandbox_speed=1e-6)
-    with shut_in_the_end(Trader(settings)) as trader:
+    with shutting_down(Trader(settings)) as trader:
         yield trader
 
 

@@ -17,13 +17,13 @@ from backend.errors import (
 from backend.schemas.order_commands import OrderChange
 from backend.schemas.orders import Order
 from tests.bridge.futures_trader import BTC, Trader
-from tests.bridge.live_bridge import at_once, new_order, wait_until
+from tests.bridge.live_bridge import new_order, run_concurrently, wait_until
 
 
 def test_of_closes_at_once_exactly_one_closes_and_none_turns_around(trader: Trader) -> None:
     trader.trade("buy", "0.5")
 
-    outcomes = at_once([trader.close] * 8)
+    outcomes = run_concurrently([trader.close] * 8)
 
     orders = [outcome for outcome in outcomes if isinstance(outcome, Order)]
     assert len(orders) == 1
@@ -49,7 +49,7 @@ def test_a_close_that_is_sent_again_is_answered_again(trader: Trader) -> None:
 def test_twins_of_one_close_get_one_answer(trader: Trader) -> None:
     trader.trade("buy", "0.5")
 
-    outcomes = at_once([lambda: trader.close(key="twin", quantity="0.1")] * 6)
+    outcomes = run_concurrently([lambda: trader.close(key="twin", quantity="0.1")] * 6)
 
     assert len({order.id for order in outcomes}) == 1
     assert trader.position().quantity == D("0.4")

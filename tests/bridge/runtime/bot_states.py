@@ -13,12 +13,12 @@ from backend.schemas.orders import OrderQuery
 from backend.schemas.trades import TradeQuery
 from tests.bridge.live_bridge import (
     BTC,
-    Live,
+    LiveBridge,
     new_order,
     wait_until,
 )
 
-NEED_THE_BOT: dict[str, Callable[[Live], object]] = {
+NEED_THE_BOT: dict[str, Callable[[LiveBridge], object]] = {
     "portfolio": lambda live: live.bridge.portfolio.summary(),
     "balances": lambda live: live.bridge.portfolio.balances(),
     "orders": lambda live: live.bridge.orders.page(OrderQuery()),
@@ -38,7 +38,7 @@ NEED_THE_BOT: dict[str, Callable[[Live], object]] = {
 }
 
 
-def states(live: Live, mark: int = 0) -> list[str]:
+def states(live: LiveBridge, mark: int = 0) -> list[str]:
     """Return the states that were told since, the present one last."""
 
     def told() -> list[str]:
@@ -49,7 +49,7 @@ def states(live: Live, mark: int = 0) -> list[str]:
     return told()
 
 
-def assert_nothing_is_ready(live: Live, reason: str) -> None:
+def assert_nothing_is_ready(live: LiveBridge, reason: str) -> None:
     for call in NEED_THE_BOT.values():
         with pytest.raises(BotNotReady) as refusal:
             call(live)

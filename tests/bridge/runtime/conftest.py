@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.bridge.live_bridge import (
-    Live,
+    LiveBridge,
     make_settings,
 )
-from tests.waiting import shut_in_the_end
+from tests.waiting import shutting_down
 
 
 @pytest.fixture
-def live(tmp_path: Path) -> Iterator[Live]:
+def live(tmp_path: Path) -> Iterator[LiveBridge]:
     """A bridge of this test alone, not yet booted."""
-    with shut_in_the_end(Live(make_settings(tmp_path / "home"))) as live:
+    with shutting_down(LiveBridge(make_settings(tmp_path / "home"))) as live:
         yield live

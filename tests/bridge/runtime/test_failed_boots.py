@@ -7,7 +7,7 @@ import octobot.commands
 import pytest
 
 from tests.bridge.live_bridge import (
-    Live,
+    LiveBridge,
     wait_until,
 )
 from tests.bridge.runtime.bot_states import assert_nothing_is_ready, states
@@ -15,7 +15,7 @@ from tests.bridge.runtime.bot_states import assert_nothing_is_ready, states
 
 # a thread that dies leaves behind what it had still to await
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
-def test_a_bot_whose_thread_died_is_failed_and_can_be_started_again(live: Live) -> None:
+def test_a_bot_whose_thread_died_is_failed_and_can_be_started_again(live: LiveBridge) -> None:
     live.boot().pin_all()
     filled = live.place(quantity="0.1")
     loop = octobot.commands.GLOBAL_BOT_INSTANCE.task_manager.async_loop
@@ -43,7 +43,9 @@ BREAKS: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("broken", BREAKS)
-def test_a_folder_that_cannot_be_read_fails_the_boot_and_says_so(live: Live, broken: str) -> None:
+def test_a_folder_that_cannot_be_read_fails_the_boot_and_says_so(
+    live: LiveBridge, broken: str
+) -> None:
     live.boot()
     live.bridge.bot.stop()
     live.settle()

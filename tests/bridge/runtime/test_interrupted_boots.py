@@ -6,13 +6,13 @@ import time
 import pytest
 
 from tests.bridge.live_bridge import (
-    Live,
+    LiveBridge,
 )
 from tests.bridge.runtime.bot_states import states
 
 
 @pytest.mark.parametrize("delay_s", [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4])
-def test_a_boot_can_be_stopped_at_any_moment(live: Live, delay_s: float) -> None:
+def test_a_boot_can_be_stopped_at_any_moment(live: LiveBridge, delay_s: float) -> None:
     live.bridge.boot()
     time.sleep(delay_s)
     assert live.bridge.bot.stop().state == "stopped"
@@ -29,13 +29,13 @@ def test_a_boot_can_be_stopped_at_any_moment(live: Live, delay_s: float) -> None
 
 @pytest.mark.parametrize("delay_s", [0, 0.02, 0.1, 0.3])
 def test_closing_during_a_boot_ends_the_thread_and_frees_the_home(
-    live: Live, delay_s: float
+    live: LiveBridge, delay_s: float
 ) -> None:
     live.bridge.boot()
     time.sleep(delay_s)
     live.bridge.close()
     assert live.state == "stopped"
     assert not any(thread.name == "octobot" for thread in threading.enumerate())
-    again = Live(live.settings)
+    again = LiveBridge(live.settings)
     again.boot()
     again.bridge.close()

@@ -10,25 +10,27 @@ import pytest
 from backend.middleware.load_shedding import load_shedding
 from tests.app_with_bot import AppWithBot, RoleClient, app_settings
 from tests.bridge.live_bridge import TIMEOUT_S, wait_until
-from tests.waiting import shut_in_the_end
+from tests.waiting import shutting_down
 
 ORDER = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.01", "price": "30000"}
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppWithBot]:
+def shared_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppWithBot]:
     settings = app_settings(tmp_path_factory.mktemp("home"), bot_queue=6, bot_lag=0.1)
-    with shut_in_the_end(AppWithBot(settings)) as app_with_bot:
+    with shutting_down(AppWithBot(settings)) as app_with_bot:
         yield app_with_bot.boot()
 
 
 @pytest.fixture
-def app_with_bot(shared: AppWithBot) -> Iterator[AppWithBot]:
+def app_with_bot(shared_app: AppWithBot) -> Iterator[AppWithBot]:
     """A bot that keeps up."""
-    yield shared
-    shared.live.sink.passes.set()
+    yield shared_app
+    shared_app.live.sink.passes.set()
     assert wait_until(
-        lambda: shared.live.bridge.lag_monitor.lag_s < 0.1 and not shared.live.bridge.waiting
+        lambda: (
+            shared_app.live.bridge.lag_monitor.lag_s < 0.1 and not shared_app.live.bridge.waiting
+        )
     )
 
 

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 
 from backend.errors import Conflict, TradingPaused
-from tests.bridge.live_bridge import BTC, FEE, Live, content, make_settings
+from tests.bridge.live_bridge import BTC, FEE, LiveBridge, content, make_settings
 from tests.bridge.runtime.bot_states import states
-from tests.waiting import shut_in_the_end
+from tests.waiting import shutting_down
 
 
 @pytest.fixture
-def live(tmp_path: Path) -> Iterator[Live]:
+def live(tmp_path: Path) -> Iterator[LiveBridge]:
     """A bot of this test alone."""
-    with shut_in_the_end(Live(make_settings(tmp_path / "home"))) as live:
+    with shutting_down(LiveBridge(make_settings(tmp_path / "home"))) as live:
         yield live.boot().pin_all()
 
 
-def test_a_pause_outlives_a_restart_and_a_stop_of_the_bot(live: Live) -> None:
+def test_a_pause_outlives_a_restart_and_a_stop_of_the_bot(live: LiveBridge) -> None:
     live.bridge.bot.pause()
     live.bridge.bot.restart()
     assert live.ready().state == "paused"
@@ -38,11 +38,11 @@ def test_a_pause_outlives_a_restart_and_a_stop_of_the_bot(live: Live) -> None:
     assert live.place().status == "filled"
 
 
-def test_a_pause_outlives_the_process_and_so_does_its_end(live: Live) -> None:
+def test_a_pause_outlives_the_process_and_so_does_its_end(live: LiveBridge) -> None:
     resting = live.place(type="limit", price="30000")
     live.bridge.bot.pause()
     live.bridge.close()
-    again = Live(live.settings)
+    again = LiveBridge(live.settings)
     again.bridge.boot()
     try:
         assert again.ready().state == "paused"
@@ -53,7 +53,7 @@ def test_a_pause_outlives_the_process_and_so_does_its_end(live: Live) -> None:
         assert again.place().status == "filled"
     finally:
         again.bridge.close()
-    last = Live(live.settings)
+    last = LiveBridge(live.settings)
     last.bridge.boot()
     try:
         assert last.ready().state == "running"
@@ -61,7 +61,7 @@ def test_a_pause_outlives_the_process_and_so_does_its_end(live: Live) -> None:
         last.bridge.close()
 
 
-def test_a_paused_bot_takes_no_orders_and_lets_the_others_rest_fill_or_go(live: Live) -> None:
+def test_a_paused_bot_takes_no_orders_and_lets_the_others_rest_fill_or_go(live: LiveBridge) -> None:
     resting = live.place(type="limit", price="39000", quantity="0.1")
     other = live.place(type="limit", price="30000", quantity="0.1")
     live.settle()

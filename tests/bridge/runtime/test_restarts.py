@@ -12,8 +12,8 @@ import pytest
 from backend.errors import ApiError, Conflict
 from backend.schemas.bot import Bot
 from tests.bridge.live_bridge import (
-    Live,
-    at_once,
+    LiveBridge,
+    run_concurrently,
     wait_until,
 )
 from tests.bridge.runtime.bot_states import NEED_THE_BOT, states
@@ -28,7 +28,7 @@ def lasting_threads() -> list[str]:
     return sorted(t.name for t in threading.enumerate() if not t.name.startswith("asyncio_"))
 
 
-def test_restarts_leave_threads_and_memory_as_they_were(live: Live) -> None:
+def test_restarts_leave_threads_and_memory_as_they_were(live: LiveBridge) -> None:
     live.boot()
     figures = []
     for _ in range(7):
@@ -45,21 +45,21 @@ def test_restarts_leave_threads_and_memory_as_they_were(live: Live) -> None:
     assert figures[-1][1] - figures[1][1] < 5 * 2**20
 
 
-def test_of_concurrent_restarts_one_wins_and_the_others_are_told(live: Live) -> None:
+def test_of_concurrent_restarts_one_wins_and_the_others_are_told(live: LiveBridge) -> None:
     live.boot().settle()
     mark = live.mark()
-    outcomes = at_once([live.bridge.bot.restart] * 6)
+    outcomes = run_concurrently([live.bridge.bot.restart] * 6)
     assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 5
     assert sum(isinstance(outcome, Bot) for outcome in outcomes) == 1
     live.ready()
     assert states(live, mark) == ["stopping", "stopped", "starting", "running"]
 
 
-def test_reads_during_restarts_get_an_answer_or_not_ready(live: Live) -> None:
+def test_reads_during_restarts_get_an_answer_or_not_ready(live: LiveBridge) -> None:
     live.boot()
     done, unexpected = threading.Event(), []
 
-    def ask(call: Callable[[Live], object]) -> None:
+    def ask(call: Callable[[LiveBridge], object]) -> None:
         while not done.is_set():
             try:
                 call(live)
@@ -80,11 +80,11 @@ def test_reads_during_restarts_get_an_answer_or_not_ready(live: Live) -> None:
 
     asked = ("balances", "orders", "exchanges", "tickers", "candles", "create", "cancel")
     calls = [lambda name=name: ask(NEED_THE_BOT[name]) for name in asked]
-    assert at_once([*calls, restart]) == [None] * (len(asked) + 1)
+    assert run_concurrently([*calls, restart]) == [None] * (len(asked) + 1)
     assert unexpected == []
 
 
-def test_closing_during_a_restart_waits_for_it_and_closes(live: Live) -> None:
+def test_closing_during_a_restart_waits_for_it_and_closes(live: LiveBridge) -> None:
     mark = live.boot().mark()
     outcomes: list[Any] = []
     restart = threading.Thread(target=lambda: outcomes.append(live.bridge.bot.restart()))
@@ -94,4 +94,4 @@ def test_closing_during_a_restart_waits_for_it_and_closes(live: Live) -> None:
     restart.join(WAIT_S)
     assert live.state == "stopped"
     assert not any(thread.name == "octobot" for thread in threading.enumerate())
-    Live(live.settings).bridge.close()
+    LiveBridge(live.settings).bridge.close()

@@ -7,14 +7,14 @@ import pytest
 
 from backend.errors import Conflict
 from tests.bridge.live_bridge import (
-    Live,
+    LiveBridge,
 )
 from tests.bridge.runtime.bot_states import assert_nothing_is_ready, states
 
 D = Decimal
 
 
-def test_a_bridge_that_was_not_booted_is_stopped_and_says_so(live: Live) -> None:
+def test_a_bridge_that_was_not_booted_is_stopped_and_says_so(live: LiveBridge) -> None:
     assert_nothing_is_ready(live, "the bot is stopped")
     bot = live.bridge.bot.status()
     assert (bot.state, bot.reason, bot.started_at, bot.trading) == ("stopped", None, None, "paper")
@@ -24,7 +24,7 @@ def test_a_bridge_that_was_not_booted_is_stopped_and_says_so(live: Live) -> None
     assert readiness.missing == ["bot is stopped", "exchange sandbox is not connected"]
 
 
-def test_booting_returns_at_once_and_answers_not_ready_until_the_bot_runs(live: Live) -> None:
+def test_booting_returns_at_once_and_answers_not_ready_until_the_bot_runs(live: LiveBridge) -> None:
     live.sink.passes.clear()
     live.bridge.boot()
     assert live.state == "starting"
@@ -43,7 +43,7 @@ def test_booting_returns_at_once_and_answers_not_ready_until_the_bot_runs(live: 
     assert live.totals()["BTC"] == 100
 
 
-def test_a_status_event_holds_the_whole_bot(live: Live) -> None:
+def test_a_status_event_holds_the_whole_bot(live: LiveBridge) -> None:
     live.boot().settle()
     event = live.sink.since(0, "bot")[-1]
     assert (event.name, event.key, event.symbol) == ("bot_status", "bot", None)
@@ -54,7 +54,7 @@ def test_a_status_event_holds_the_whole_bot(live: Live) -> None:
     assert orjson.loads(event.data)["bot"] == orjson.loads(event.item)
 
 
-def test_a_stopped_bot_can_be_started_again(live: Live) -> None:
+def test_a_stopped_bot_can_be_started_again(live: LiveBridge) -> None:
     live.boot().settle()
     mark = live.mark()
     assert live.bridge.bot.stop().state == "stopped"
@@ -68,7 +68,7 @@ def test_a_stopped_bot_can_be_started_again(live: Live) -> None:
         live.bridge.bot.start()
 
 
-def test_a_restart_keeps_what_was_traded(live: Live) -> None:
+def test_a_restart_keeps_what_was_traded(live: LiveBridge) -> None:
     live.boot().pin_all()
     filled = live.place(quantity="0.5", client_order_id="mine")
     live.settle()
