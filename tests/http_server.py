@@ -29,7 +29,7 @@ TIMEOUT_S = 60
 
 
 def short_timeouts(**patience_s: float) -> Timeouts:
-    """Be patient as in life but for what is named, and look often."""
+    """Return the default deadlines but for those named, checked often."""
     return Timeouts(sweep_s=0.05, **patience_s)
 
 
@@ -140,7 +140,7 @@ class Connection:
         return self.answer(data.split(b" ", 1)[0].decode("latin-1"))
 
     def is_ended(self) -> bool:
-        """Whether the server has closed; waits until it says something."""
+        """Return whether the server has closed the connection; wait for that or for a byte."""
         try:
             return self._file.read(1) == b""
         except ConnectionResetError:

@@ -28,7 +28,7 @@ TIMEOUT_S = 120
 REUSED_WITHIN_S = 30
 """The server closes connections that are idle for longer than 75 s."""
 GONE = (OSError, http.client.HTTPException)
-"""What a client meets when the server is killed in the middle of an answer."""
+"""Errors of a client whose server is killed in the middle of an answer."""
 
 
 class Answer(NamedTuple):

@@ -1,4 +1,4 @@
-"""Waiting for what happens elsewhere, and making things happen at the same moment."""
+"""Waiting for conditions, and running calls concurrently."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ENDS_WITHIN_S = 60
 
 
 class Shuts(Protocol):
-    """What is shut down when its tests are over."""
+    """Object that is shut down when its tests are over."""
 
     def shut(self) -> None: ...
 

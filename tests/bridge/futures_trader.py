@@ -43,7 +43,7 @@ class Trader(LiveBridge):
 
     @property
     def wallet(self) -> Decimal:
-        """What the account holds, while nothing is open."""
+        """Return the total, which is the wallet while no position is open."""
         return self.totals()["USDT"]
 
     @property

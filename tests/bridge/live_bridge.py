@@ -103,7 +103,7 @@ class Sink:
 
 
 class Amount(NamedTuple):
-    """What is held of an asset."""
+    """Total and available amount of one asset."""
 
     total: Decimal
     available: Decimal

@@ -1,4 +1,4 @@
-"""What a running program says, line by line, with a deadline."""
+"""Output of a running program, read line by line with a deadline."""
 
 from __future__ import annotations
 

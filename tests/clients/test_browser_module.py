@@ -92,7 +92,7 @@ def server(tmp_path: Path, page_port: int) -> Iterator[Restarting]:
 def said(
     server: Restarting, page_port: int, program: Callable[..., str], tmp_path: Path
 ) -> Iterator[Lines]:
-    """What a browser says that has the page open."""
+    """Output of a browser that has the page open."""
     browser = program("chromium", "chromium-browser", "google-chrome")
     content = PAGE % {"url": server.server.url, "password": server.server.password}
     handler = type("ThisPage", (ModulePage,), {"content": content.encode(), "lines": Lines()})

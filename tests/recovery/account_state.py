@@ -1,4 +1,4 @@
-"""What the API tells of an account, and whether it all fits together."""
+"""Orders, trades and balances of one account as the API shows them, and their consistency."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class AccountState:
 
 
 def read(api: Api) -> AccountState:
-    """Read everything; a fill that comes meanwhile may show in one list and not in another."""
+    """Read the whole account; a concurrent fill may show in one list and not in another."""
     (exchange,) = api.get("/portfolio/balance")
     rows = exchange["balances"]
     return AccountState(
@@ -49,7 +49,7 @@ def read(api: Api) -> AccountState:
 
 
 def read_true(api: Api, opened: Mapping[str, Decimal]) -> AccountState:
-    """Read until everything fits together; fails with what does not, if it never does."""
+    """Read until the account is consistent; fail with its inconsistencies if it never is."""
     found: list[AccountState] = []
 
     def fits() -> bool:
@@ -63,7 +63,7 @@ def read_true(api: Api, opened: Mapping[str, Decimal]) -> AccountState:
 
 
 def wrong_in(state: AccountState, opened: Mapping[str, Decimal]) -> list[str]:
-    """Name what does not fit together."""
+    """Return a description of each inconsistency."""
     return [
         *wrong_in_orders(state),
         *different("total", state.totals, _totals(state, opened)),
@@ -72,7 +72,7 @@ def wrong_in(state: AccountState, opened: Mapping[str, Decimal]) -> list[str]:
 
 
 def wrong_in_orders(state: AccountState) -> list[str]:
-    """Name what does not fit together of orders and trades alone."""
+    """Return a description of each inconsistency between orders and trades."""
     return [*_wrong_ids(state), *_wrong_trades(state), *_wrong_exits(state)]
 
 

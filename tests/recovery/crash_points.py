@@ -42,7 +42,7 @@ ORDER_SENT = "an order was sent"
 
 
 def crash_after(instant: str) -> None:
-    """Have this process commit each change by itself, and kill itself after the named one."""
+    """Make this process commit each change by itself and kill itself after the named one."""
     if instant == ORDER_SENT:
         Faults.raise_after = _crash_at_an_order  # type: ignore[method-assign]
         return

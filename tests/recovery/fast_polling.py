@@ -1,4 +1,4 @@
-"""Has OctoBot ask a real exchange for open orders, and so for fills, more often than it does."""
+"""Shorter intervals at which OctoBot polls a real exchange for open orders and their fills."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ OFTEN = {
 
 
 def ask_often() -> None:
-    """Do so in this process, until it ends."""
+    """Shorten the polling intervals of this process."""
     for name, seconds in OFTEN.items():
         setattr(OrdersUpdater, name, seconds)

@@ -1,4 +1,4 @@
-"""kill -9 at any instant, again and again: what the clients were told holds, and nothing else."""
+"""Loop that kills a server at random instants and checks every answer that its clients had."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SPOT = Market("BTC/USDT", OPENED, lambda api: account_state.read_true(api, OPENE
 
 
 class ExpectedState:
-    """The clients, and what the server owes them."""
+    """Clients of a server that is killed again and again, and checks of what they were answered."""
 
     def __init__(self, mix: Mix, market: Market) -> None:
         self.market = market
@@ -101,14 +101,14 @@ class ExpectedState:
                     intent.answer = first
 
     def check(self, api: Api) -> None:
-        """Assert that the API tells nothing but what happened."""
+        """Assert that the account is consistent and agrees with every answer."""
         found = self.market.read_true(api)
         self._check_intents(found)
         self._check_ends(found)
         self.checks += 1
 
     def _check_intents(self, found: AccountState) -> None:
-        """An answered order is there once; a refused one is not."""
+        """Assert that an accepted order is listed once and a refused one is not."""
         by_tag = defaultdict(list)
         for order in found.orders:
             if order["parent_order_id"] is None:
@@ -134,7 +134,7 @@ class ExpectedState:
         return next((change for change in changes if change), frozenset({intent.body["quantity"]}))
 
     def _check_ends(self, found: AccountState) -> None:
-        """What a cancel was answered holds."""
+        """Assert that canceled orders are as the cancel was answered."""
         orders = {order["id"]: order for order in found.orders}
         for client in self.clients:
             for order_id, ended in client.canceled.items():

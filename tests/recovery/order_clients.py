@@ -1,4 +1,4 @@
-"""Clients that stream orders at a server that may be killed at any moment, and remember."""
+"""Clients that place, change and cancel orders at random and keep what they were answered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Mix = Mapping[str, int]
 
 @dataclass
 class Intent:
-    """One order that a client wants, under its key, and what it was answered."""
+    """One order as a client asked for it, its idempotency key, and its answer."""
 
     body: dict[str, Any]
     headers: dict[str, str]
@@ -42,7 +42,7 @@ class Intent:
 
 @dataclass
 class Client:
-    """One of several that trade at once.
+    """One of several clients that trade concurrently.
 
     `canceled` holds what cancels were answered, `changes` the quantities that an order may have.
     """

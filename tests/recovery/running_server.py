@@ -1,4 +1,4 @@
-"""One server, its bot ready, and short ways to ask it; it can be restarted in every way."""
+"""Server with a ready bot that can be stopped, killed and restarted, and shorthands for its API."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ TICK = Decimal("0.01")
 
 
 class Account(NamedTuple):
-    """All that a restart must not change."""
+    """State of an account that a restart must not change."""
 
     state: AccountState
     baseline: Decimal
 
 
 class RunningServer:
-    """A server that is restarted again and again, and the price that it began with."""
+    """Server that is restarted again and again, with the price that it began with."""
 
     def __init__(self, fork_server: ForkServer) -> None:
         self._fork_server = fork_server

@@ -96,7 +96,7 @@ def test_a_fault_in_an_edit_is_told_and_ends_in_the_truth(real: RealBridge, faul
 
 
 UNSEEN = (None, Fault.TIMEOUT_AFTER, Fault.RATE_LIMIT)
-"""What keeps the bot from seeing how an order stands that the exchange has just taken."""
+"""Faults that keep the bot from seeing the state of an order that was just accepted."""
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ REFUSED = {"exchange_refused", "exchange_rate_limited"}
 
 
 class Weather(NamedTuple):
-    """What goes wrong at the exchange during a race."""
+    """Latency and faults of the exchange during a race."""
 
     latency_s: float = 0
     fault: Fault | None = None

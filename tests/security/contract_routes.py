@@ -1,4 +1,4 @@
-"""What swagger.yaml states of each route: its address with everything filled in, and its scope."""
+"""Operations of swagger.yaml: path with its parameters filled in, and required scope."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Operation(NamedTuple):
         return f"{self.method} {self.template}"
 
     def admits(self, role: str) -> bool:
-        """Whether swagger.yaml lets a role in."""
+        """Return whether swagger.yaml admits a role."""
         return self.scope in ("public", "authenticated") or self.scope in ROLES[role]
 
 
@@ -81,7 +81,7 @@ def texts_and_lists(schema: dict[str, Any], name: str = "") -> Iterator[tuple[st
 
 
 def is_bounded(schema: dict[str, Any]) -> bool:
-    """Whether a text or list cannot be as long as one likes."""
+    """Return whether a text or list has a maximum length."""
     if schema["type"] == "array":
         return "maxItems" in schema
     return bool({"maxLength", "enum", "const", "format", "pattern"} & set(schema))

@@ -74,7 +74,7 @@ def test_a_refused_read_says_when_to_come_back(app_with_bot: AppWithBot) -> None
 
 
 def refresh(caller: RoleClient, count: int) -> list[threading.Thread]:
-    """Have something done on the bot's loop, as often at once."""
+    """Run a call on the bot's loop several times concurrently."""
     threads = [
         threading.Thread(target=caller.new_client().request, args=("POST", "/portfolio/refresh"))
         for _ in range(count)
