@@ -17,7 +17,7 @@ from backend.blueprints.events import events
 from backend.blueprints.exchange_keys import connections as connection_routes
 from backend.blueprints.health import health
 from backend.blueprints.markets import markets
-from backend.blueprints.metrics import install_metrics, metrics, metrics_of
+from backend.blueprints.metrics import metrics
 from backend.blueprints.orders import orders
 from backend.blueprints.portfolio import portfolio
 from backend.blueprints.positions import positions
@@ -34,20 +34,21 @@ from backend.credentials import CredentialsService
 from backend.identity import Identity
 from backend.middleware.access_log import with_access_log
 from backend.middleware.api_version import BASE, with_unversioned_paths
-from backend.middleware.audit import install_audit
+from backend.middleware.audit import Audit, install_audit
 from backend.middleware.auth import check_every_route_has_a_rule, install_auth
 from backend.middleware.cors import install_cors
 from backend.middleware.errors import install_errors
 from backend.middleware.headers import with_answer_headers
-from backend.middleware.load_shedding import install_load_shedding
+from backend.middleware.load_shedding import LoadShedding
 from backend.middleware.proxies import with_proxies
-from backend.middleware.rate_limit import install_rate_limits
+from backend.middleware.rate_limit import RateLimits, install_rate_limits
 from backend.middleware.routing import LeanFlask
 from backend.observability.metrics import Metrics, ServerSource
 from backend.reports import Reports
-from backend.services import Services
+from backend.services import Services, install_services, services_of
 from backend.store import Database
-from backend.websocket import install_sockets
+from backend.streams import Tickets
+from backend.websocket import ConnectionLimits
 
 if TYPE_CHECKING:
     from backend.bridge import Bridge
@@ -85,37 +86,47 @@ def create_app(
     All of these stay the caller's. Creates the first admin in an empty database.
     """
     app = LeanFlask("backend")
-    identity = Identity(settings, database, host)
-    reports = Reports(settings, database, host, bridge)
-    credentials = CredentialsService(settings, database, host, bridge)
-    app.extensions["backend"] = Services(
-        settings, host, database, identity, bridge, hub, reports, credentials
+    parts = Services(
+        settings=settings,
+        host=host,
+        database=database,
+        identity=Identity(settings, database, host),
+        bridge=bridge,
+        hub=hub,
+        reports=Reports(settings, database, host, bridge),
+        credentials=CredentialsService(settings, database, host, bridge),
+        rate_limits=RateLimits(app, settings, host) if settings.rate_limit_enabled else None,
+        load_shedding=LoadShedding(lambda: bridge.lag_monitor.lag_s, settings.bot_lag, host),
+        audit=Audit(database),
+        metrics=Metrics(bridge, hub),
+        tickets=Tickets(),
+        sockets=ConnectionLimits(settings.socket_clients),
     )
-    install_errors(app)
-    install_rate_limits(app, settings, host)
-    install_auth(app)
-    install_load_shedding(app, lambda: bridge.lag_monitor.lag_s, settings.bot_lag, host)
-    recorder = install_audit(app, database)
-    doors = install_sockets(app, settings)
-    install_cors(app, settings)
-    install_metrics(app, Metrics(bridge, hub))
+    install_services(app, parts)
+    _install_middleware(app, settings)
     register_routes(app, production=settings.env == "production")
     check_every_route_has_a_rule(app)
-    _wrap(app, settings)
-    app.extensions["closers"] = (doors.close, recorder.close, reports.close, identity.close)
-    _create_first_admin(identity, settings)
+    _wrap(app, parts)
+    _create_first_admin(parts.identity, settings)
     return app
+
+
+def _install_middleware(app: Flask, settings: Settings) -> None:
+    install_errors(app)
+    install_rate_limits(app)
+    install_auth(app)
+    install_audit(app)
+    install_cors(app, settings)
 
 
 def add_server_metrics(app: Flask, server: ServerSource) -> None:
     """Add the connections of the server that serves the app to its metrics."""
-    metrics_of(app).server = server
+    services_of(app).metrics.server = server
 
 
 def close_app(app: Flask) -> None:
-    """Let go of what `create_app` opened."""
-    for close in app.extensions["closers"]:
-        close()
+    """Close what `create_app` opened."""
+    services_of(app).close()
 
 
 def register_routes(app: Flask, *, production: bool) -> None:
@@ -130,9 +141,9 @@ def register_routes(app: Flask, *, production: bool) -> None:
     app.register_blueprint(docs_blueprint(production=production))
 
 
-def _wrap(app: Flask, settings: Settings) -> None:
-    observe = metrics_of(app).observe
-    application = with_access_log(with_unversioned_paths(app.wsgi_app), observe)
+def _wrap(app: Flask, parts: Services) -> None:
+    settings = parts.settings
+    application = with_access_log(with_unversioned_paths(app.wsgi_app), parts.metrics.observe)
     application = with_answer_headers(application, production=settings.env == "production")
     application = with_proxies(application, settings.trusted_proxies)
     app.wsgi_app = application  # type: ignore[method-assign, assignment]  # as Flask documents it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
@@ -25,19 +26,22 @@ from backend.middleware.audit import Audit, install_audit
 from backend.middleware.auth import check_every_route_has_a_rule, install_auth
 from backend.middleware.errors import install_errors
 from backend.middleware.headers import with_answer_headers
-from backend.middleware.load_shedding import install_load_shedding
-from backend.middleware.rate_limit import install_rate_limits
+from backend.middleware.load_shedding import LoadShedding
+from backend.middleware.rate_limit import RateLimits, install_rate_limits
 from backend.schemas.auth import Role, Tokens
 from backend.schemas.common import utc_now
-from backend.services import Services
+from backend.services import Services, install_services, services_of
 from backend.settings.model import Settings
 from backend.store import Database
 from backend.store.users import NewUser, add
+from backend.streams import Tickets
+from backend.websocket import ConnectionLimits
 from tests.databases import make_settings
 
 if TYPE_CHECKING:
     from backend.bridge import Bridge
     from backend.credentials import CredentialsService
+    from backend.observability.metrics import Metrics
     from backend.reports import Reports
     from backend.streams import Hub
 
@@ -105,21 +109,27 @@ def app(settings: Settings, database: Database, identity: Identity) -> Iterator[
     app = Flask("tests", static_folder=None)
     host = ThreadHost()
     # neither bot nor streams nor reports nor connections have a part in this
-    app.extensions["backend"] = Services(
-        settings,
-        host,
-        database,
-        identity,
-        cast("Bridge", None),
-        cast("Hub", None),
-        cast("Reports", None),
-        cast("CredentialsService", None),
+    parts = Services(
+        settings=settings,
+        host=host,
+        database=database,
+        identity=identity,
+        bridge=cast("Bridge", None),
+        hub=cast("Hub", None),
+        reports=cast("Reports", None),
+        credentials=cast("CredentialsService", None),
+        rate_limits=RateLimits(app, settings, host),
+        load_shedding=LoadShedding(lambda: 0.0, 0.1, host),
+        audit=Audit(database),
+        metrics=cast("Metrics", None),
+        tickets=Tickets(),
+        sockets=ConnectionLimits(settings.socket_clients),
     )
+    install_services(app, parts)
     install_errors(app)
     install_auth(app)
-    install_rate_limits(app, settings, host)
-    install_load_shedding(app, lambda: 0.0, 0.1, host)
-    recorder = install_audit(app, database)
+    install_rate_limits(app)
+    install_audit(app)
     app.register_blueprint(auth)
     app.register_blueprint(audit)
     app.register_blueprint(users)
@@ -129,13 +139,18 @@ def app(settings: Settings, database: Database, identity: Identity) -> Iterator[
     check_every_route_has_a_rule(app)
     app.wsgi_app = with_answer_headers(app.wsgi_app)  # type: ignore[method-assign]
     yield app
-    recorder.close()
+    parts.audit.close()
+
+
+def change_rate_limits(app: Flask, settings: Settings) -> None:
+    """Give the app other limits than it was made with."""
+    limits = RateLimits(app, settings, ThreadHost())
+    install_services(app, replace(services_of(app), rate_limits=limits))
 
 
 @pytest.fixture
 def recorder(app: Flask) -> Audit:
-    found: Audit = app.extensions["audit"]
-    return found
+    return cast(Audit, services_of(app).audit)
 
 
 @pytest.fixture

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, current_app
+from flask import Blueprint
 from spectree import Response
 
-from backend.middleware.audit import audit_of
 from backend.middleware.auth import requires
 from backend.middleware.rate_limit import limited
 from backend.openapi.validation import api
@@ -27,7 +26,7 @@ audit = Blueprint("audit", __name__, url_prefix="/audit")
 def list_entries(query: AuditQuery) -> Page[AuditEntry]:
     """List changes, logins and refusals, newest first."""
     before = decode_cursor("audit", query.cursor)
-    services().host.call_blocking(audit_of(current_app).flush, 1.0)  # with what happened before
+    services().host.call_blocking(services().audit.flush, 1.0)  # with what happened before
     wanted = entries.Filters(query.user, query.action, query.outcome, query.since, query.until)
     rows = services().database.read(entries.find, query.limit + 1, before, wanted)
     shown, more = rows[: query.limit], rows[query.limit :]

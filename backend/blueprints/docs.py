@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -13,7 +15,6 @@ from backend.middleware.auth import authenticated, public
 from backend.middleware.headers import set_content_policy
 from backend.openapi.document import openapi_document
 
-_CONTRACT = "contract"
 _FILES = {
     "swagger_bundle.js": "text/javascript",
     "swagger_preset.js": "text/javascript",
@@ -54,21 +55,28 @@ def docs_blueprint(*, production: bool) -> Blueprint:
     """Build the routes; in production the contract is for users only and there is no page."""
     docs = Blueprint("docs", __name__)
     may_read = authenticated if production else public
-    docs.add_url_rule("/openapi.json", view_func=may_read(_show_contract))
+    docs.add_url_rule("/openapi.json", view_func=may_read(_contract_view()))
     if not production:
         docs.add_url_rule("/docs", view_func=public(_show_page))
         docs.add_url_rule("/docs/<name>", view_func=public(_show_file))
     return docs
 
 
-def _show_contract() -> Response:
-    document: dict[str, Any] | None = current_app.extensions.get(_CONTRACT)
-    if document is None:
-        document = current_app.extensions[_CONTRACT] = openapi_document(current_app)
-    prefix = request.environ.get("SCRIPT_NAME")
-    if prefix:  # the path at which a proxy shows this server
-        document = {**document, "servers": [{"url": prefix}]}
-    return Response(orjson.dumps(document), mimetype="application/json")
+def _contract_view() -> Callable[[], Response]:
+    """Return a view that makes its app's document once, when it is first asked for."""
+
+    @functools.cache
+    def document() -> dict[str, Any]:
+        return openapi_document(current_app)
+
+    def _show_contract() -> Response:
+        shown = document()
+        prefix = request.environ.get("SCRIPT_NAME")
+        if prefix:  # the path at which a proxy shows this server
+            shown = {**shown, "servers": [{"url": prefix}]}
+        return Response(orjson.dumps(shown), mimetype="application/json")
+
+    return _show_contract
 
 
 def _show_page() -> Response:

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from typing import cast
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Blueprint, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from backend.errors import Forbidden, InvalidToken, NotAuthenticated
 from backend.middleware.auth import checked_by
-from backend.observability.metrics import Metrics
 from backend.services import services
 
 metrics = Blueprint("metrics", __name__)
 
-_EXTENSION = "metrics"
 _FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via")
-
-
-def install_metrics(app: Flask, found: Metrics) -> None:
-    """Give the app its metrics."""
-    app.extensions[_EXTENSION] = found
-
-
-def metrics_of(app: Flask) -> Metrics:
-    """Return an app's."""
-    return cast(Metrics, app.extensions[_EXTENSION])
 
 
 def _check_reader() -> None:
@@ -60,5 +47,6 @@ def _is_local() -> bool:
 @checked_by(_check_reader)
 def show_metrics() -> Response:
     """Show them in Prometheus' text format."""
-    body = services().host.call_blocking(metrics_of(current_app).render)
+    parts = services()
+    body = parts.host.call_blocking(parts.metrics.render)
     return Response(body, content_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})

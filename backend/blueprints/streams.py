@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, request
-from flask.blueprints import BlueprintSetupState
 from spectree import Response as Answers
 
 from backend.identity import Principal
 from backend.middleware.auth import current_principal, requires
 from backend.middleware.rate_limit import limited
 from backend.middleware.stream_access import (
-    TICKETS,
     holder,
     readable,
     require_symbols,
     require_topics,
-    tickets,
 )
 from backend.openapi.validation import api
 from backend.ports.socket_handoff import hand_over_socket
@@ -23,7 +20,7 @@ from backend.schemas.common import Envelope, Problem
 from backend.schemas.streams import DEFAULT_TOPICS, StreamQuery, StreamTicket, TopicStreamQuery
 from backend.schemas.topics import Topic
 from backend.services import services
-from backend.streams import TICKET_LIFETIME_S, Selection, Tickets
+from backend.streams import TICKET_LIFETIME_S, Selection
 
 streams = Blueprint("streams", __name__, url_prefix="/stream")
 
@@ -38,7 +35,7 @@ _ANSWERS = Answers("HTTP_200", HTTP_503=Problem)
 def ticket_holder() -> Principal | None:
     """Return whoever the request's ticket was issued to, and spend it."""
     ticket = request.args.get("ticket")
-    return None if ticket is None else tickets().redeem(ticket)
+    return None if ticket is None else services().tickets.redeem(ticket)
 
 
 @streams.post("/ticket")
@@ -47,7 +44,7 @@ def ticket_holder() -> Principal | None:
 @api.validate(resp=Answers(HTTP_201=Envelope[StreamTicket], HTTP_503=Problem), tags=["streams"])
 def create_ticket() -> tuple[Envelope[StreamTicket], int]:
     """Create a ticket: it opens one stream, within half a minute, without Authorization header."""
-    ticket = tickets().issue(current_principal())
+    ticket = services().tickets.issue(current_principal())
     return Envelope(data=StreamTicket(ticket=ticket, expires_in=TICKET_LIFETIME_S)), 201
 
 
@@ -80,11 +77,6 @@ def stream_prices(query: TopicStreamQuery) -> Response:
 def stream_orders(query: TopicStreamQuery) -> Response:
     """Follow orders and trades, as server-sent events."""
     return _stream(query, ("orders", "trades"))
-
-
-@streams.record_once
-def _create_tickets(state: BlueprintSetupState) -> None:
-    state.app.extensions[TICKETS] = Tickets[Principal]()
 
 
 def _stream(

@@ -14,7 +14,7 @@ from backend.ports.socket_handoff import hand_over_socket
 from backend.schemas.common import Problem
 from backend.schemas.websocket import SocketQuery
 from backend.services import services
-from backend.websocket import ApiCaller, Session, accept_key, check_origin, current_sockets
+from backend.websocket import ApiCaller, Session, accept_key, check_origin
 
 sockets = Blueprint("sockets", __name__)
 
@@ -40,7 +40,7 @@ def open_socket(query: SocketQuery) -> Response:
     check_origin(request.headers, services().settings.cors_origins)
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # Flask's own way
     session = Session(
-        app, current_sockets(), ApiCaller(app.wsgi_app, request.environ), query, known_principal()
+        app, services().sockets, ApiCaller(app.wsgi_app, request.environ), query, known_principal()
     )
     if not hand_over_socket(request.environ, session.take_over):
         raise HttpError(501, "this server cannot: start it by wsgi.py, or use /api/v1/stream")

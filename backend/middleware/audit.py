@@ -23,6 +23,7 @@ from backend.middleware.request_context import current_request
 from backend.observability.logs import AUDIT
 from backend.observability.masking import masked, masked_value
 from backend.schemas.common import utc_now
+from backend.services import services
 from backend.store import Database, audit
 from backend.store.audit import NewEntry
 
@@ -39,7 +40,6 @@ _MOST_REMEMBERED = 4096
 _RETRY_S = 0.5
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _LARGEST_CHANGE = 16_384
-_EXTENSION = "audit"
 _ASKED = "backend.asked"
 _log = structlog.get_logger(__name__)
 
@@ -150,17 +150,9 @@ def note_body(environ: WSGIEnvironment, body: bytes) -> None:
     environ[_ASKED] = body
 
 
-def install_audit(app: Flask, database: Database) -> Audit:
-    """Have every request that matters recorded; close what this returns at the end."""
-    app.extensions[_EXTENSION] = recorder = Audit(database)
+def install_audit(app: Flask) -> None:
+    """Record every request that matters in the app's audit trail."""
     app.after_request(_observe)
-    return recorder
-
-
-def audit_of(app: Flask) -> Audit:
-    """Return what records an app's requests."""
-    recorder: Audit = app.extensions[_EXTENSION]
-    return recorder
 
 
 def _observe(response: Response) -> Response:
@@ -171,7 +163,7 @@ def _observe(response: Response) -> Response:
         principal: Principal | None = g.get("principal")
         seen = _Seen(incoming, status, principal, answered_error(incoming.environ))
         if _matters(seen):
-            audit_of(current_app).record(_entry(seen))
+            services().audit.record(_entry(seen))
     return response
 
 
@@ -196,7 +188,7 @@ def _matters(seen: _Seen) -> bool:
     if not _is_refusal(seen):
         return True
     caller = seen.principal.user_id if seen.principal else seen.request.remote_addr or ""
-    return not audit_of(current_app).is_repeat(caller, seen.action, seen.status)
+    return not services().audit.is_repeat(caller, seen.action, seen.status)
 
 
 def _is_refusal(seen: _Seen) -> bool:

@@ -6,17 +6,13 @@ import math
 import time
 from collections.abc import Callable
 
-from flask import Flask
-
 from backend.concurrency.host import Host
 from backend.errors import BotStrained
-from backend.middleware.request_context import serving_app
 
 REFUSAL_RESTS_S = 1.0
 _WINDOW_S = 0.25
 _LEAST_PER_WINDOW = 10
 _LESS, _MORE = 0.7, 1.5
-_EXTENSION = "shedding"
 
 
 class LoadShedding:
@@ -58,16 +54,3 @@ class LoadShedding:
             self._level = math.inf
         else:
             self._level *= _MORE
-
-
-def install_load_shedding(
-    app: Flask, lag_s: Callable[[], float], most_s: float, host: Host
-) -> None:
-    """Have reads of this app wait while the bot is later than that; 0 lets it be late."""
-    app.extensions[_EXTENSION] = LoadShedding(lag_s, most_s, host)
-
-
-def load_shedding(app: Flask | None = None) -> LoadShedding:
-    """Return an app's, or that of the app which serves the present request."""
-    found: LoadShedding = (app or serving_app()).extensions[_EXTENSION]
-    return found

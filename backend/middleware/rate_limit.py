@@ -17,7 +17,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from typing import Literal, NamedTuple, ParamSpec, TypeVar, cast, get_type_hints
+from typing import ParamSpec, TypeVar, cast, get_type_hints
 
 from flask import Flask, Request
 from flask_limiter import Limiter, RateLimitExceeded, RequestLimit
@@ -29,30 +29,19 @@ from backend.errors import RateLimited, RateLimitsAway
 from backend.middleware.api_version import BASE
 from backend.middleware.auth import known_principal
 from backend.middleware.headers import set_rate_headers
-from backend.middleware.load_shedding import load_shedding
 from backend.middleware.rate_limit_storage import MonotonicStorage, StorageAway, storage_uri
-from backend.middleware.request_context import current_request, serving_app
+from backend.middleware.request_context import current_request
 from backend.schemas.auth import Login
+from backend.services import Allowance, RateClass, RateKind, services
 from backend.settings.model import Settings
 
-RateClass = Literal["trade", "query", "login"]
-Kind = Literal["trade", "query", "login", "account", "all_logins", "address"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_LOGINS: tuple[Kind, ...] = ("login", "account", "all_logins")
+_LOGINS: tuple[RateKind, ...] = ("login", "account", "all_logins")
 _DECORATED: tuple[RateClass, ...] = ("login", "query")
 _READS = frozenset({"GET", "HEAD"})
-_EXTENSION = "rate_limits"
 _LEAST_LEFT = "backend.rate_limit.least_left"
-
-
-class Allowance(NamedTuple):
-    """What is left to a caller in a window; the request is refused where it is below zero."""
-
-    limit: int
-    left: int
-    reset_s: int
 
 
 class RateLimits:
@@ -63,7 +52,7 @@ class RateLimits:
     """
 
     def __init__(self, app: Flask, settings: Settings, host: Host) -> None:
-        rates: dict[Kind, str] = {
+        rates: dict[RateKind, str] = {
             "trade": settings.rate_limit_trade,
             "query": settings.rate_limit_query,
             "login": settings.rate_limit_login,
@@ -96,7 +85,7 @@ class RateLimits:
         left = -1 if current.breached else current.remaining
         return Allowance(current.limit.amount, left, _seconds_until(current.window.reset_time))
 
-    def count(self, kind: Kind, caller: str) -> Allowance:
+    def count(self, kind: RateKind, caller: str) -> Allowance:
         """Count one request.
 
         Raises `RateLimitsAway` for a login that cannot be counted together with
@@ -109,18 +98,18 @@ class RateLimits:
         except StorageAway:
             return self._count_without_storage(kind, caller)
 
-    def _count_without_storage(self, kind: Kind, caller: str) -> Allowance:
+    def _count_without_storage(self, kind: RateKind, caller: str) -> Allowance:
         if kind in _LOGINS:
             raise RateLimitsAway("logins cannot be counted now") from None
         return self._count_in(self._own_storage, kind, caller)
 
-    def _count_in(self, storage: Storage, kind: Kind, caller: str) -> Allowance:
+    def _count_in(self, storage: Storage, kind: RateKind, caller: str) -> Allowance:
         rate = self._rates[kind]
         key = self._key_for(kind, caller)
         count = storage.incr(key, rate.get_expiry())
         return Allowance(rate.amount, rate.amount - count, _seconds_until(storage.get_expiry(key)))
 
-    def _make_key(self, kind: Kind, caller: str) -> str:
+    def _make_key(self, kind: RateKind, caller: str) -> str:
         return self._rates[kind].key_for(caller, kind)  # as the decorators do
 
     def _decorate(self, rate_class: RateClass, rate: str) -> Callable[[], None]:
@@ -150,14 +139,12 @@ def _new_limiter(app: Flask, uri: str, host: Host) -> Limiter:
     return limiter
 
 
-def install_rate_limits(app: Flask, settings: Settings, host: Host) -> None:
-    """Give the app its limits, unless they are switched off.
+def install_rate_limits(app: Flask) -> None:
+    """Limit how often an address may call the app.
 
     Install it before what looks at tokens: an address that guesses them is
     refused first.
     """
-    limits = RateLimits(app, settings, host) if settings.rate_limit_enabled else None
-    app.extensions[_EXTENSION] = limits
     app.before_request(_count_address)
 
 
@@ -172,12 +159,12 @@ def limited(rate_class: RateClass) -> Callable[[Callable[P, T]], Callable[P, T]]
     def decorate(view: Callable[P, T]) -> Callable[P, T]:
         @functools.wraps(view)
         def limited_view(*args: P.args, **kwargs: P.kwargs) -> T:
-            limits: RateLimits | None = serving_app().extensions[_EXTENSION]
+            parts = services()
             caller = _caller(rate_class)
-            if limits is not None:
-                _apply(limits.count_request(rate_class, caller))
+            if parts.rate_limits is not None:
+                _apply(parts.rate_limits.count_request(rate_class, caller))
             if rate_class == "query":
-                load_shedding().admit(caller)
+                parts.load_shedding.admit(caller)
             return view(*args, **kwargs)
 
         limited_view.rate_class = rate_class  # type: ignore[attr-defined]
@@ -195,7 +182,7 @@ def limited_by_account(view: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(view)
     def limited_view(*args: P.args, **kwargs: P.kwargs) -> T:
-        limits: RateLimits | None = serving_app().extensions[_EXTENSION]
+        limits = services().rate_limits
         if limits is not None:
             principal = known_principal()
             login = cast(Login, kwargs["json"])
@@ -211,13 +198,13 @@ def limited_by_account(view: Callable[P, T]) -> Callable[P, T]:
 
 def check_rate(rate_class: RateClass, caller: str) -> None:
     """Count what comes by another way than a request of its own; raises `RateLimited`."""
-    limits: RateLimits | None = serving_app().extensions[_EXTENSION]
+    limits = services().rate_limits
     if limits is not None:
         _refuse_excess(limits.count(rate_class, caller))
 
 
 def _count_address() -> None:
-    limits: RateLimits | None = serving_app().extensions[_EXTENSION]
+    limits = services().rate_limits
     if limits is None:
         return
     incoming = current_request()

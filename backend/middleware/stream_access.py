@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import cast
-
-from flask import current_app
 
 from backend.errors import BotNotReady, FieldError, Forbidden, InvalidSymbol
 from backend.identity import Principal
 from backend.schemas.auth import Scope
 from backend.schemas.topics import Topic
 from backend.services import services
-from backend.streams import StreamOwner, Tickets
+from backend.streams import StreamOwner
 
-TICKETS = "stream_tickets"
 SCOPES: dict[Topic, Scope] = {
     "prices": "markets:read",
     "candles": "markets:read",
@@ -71,8 +67,3 @@ def holder(principal: Principal) -> StreamOwner:
         principal.expires_at.timestamp(),
         partial(services().identity.is_active, principal),
     )
-
-
-def tickets() -> Tickets[Principal]:
-    """Return the tickets of this app."""
-    return cast(Tickets[Principal], current_app.extensions[TICKETS])

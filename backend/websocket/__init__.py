@@ -2,14 +2,13 @@
 
 from backend.websocket.api_caller import ApiCaller
 from backend.websocket.handshake import accept_key, check_origin
-from backend.websocket.limits import current_sockets, install_sockets
+from backend.websocket.limits import ConnectionLimits
 from backend.websocket.session import Session
 
 __all__ = [
     "ApiCaller",
+    "ConnectionLimits",
     "Session",
     "accept_key",
     "check_origin",
-    "current_sockets",
-    "install_sockets",
 ]

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-from flask import Flask, current_app
-
-from backend.settings.model import Settings
 from backend.streams.connection_limits import StreamLimits, StreamSlot
 
-_EXTENSION = "sockets"
 _STRANGER = "stranger"
 
 
@@ -36,14 +30,3 @@ class ConnectionLimits:
     def close(self) -> None:
         """Take no more requests: the bot is about to stop."""
         self.closing = True
-
-
-def install_sockets(app: Flask, settings: Settings) -> ConnectionLimits:
-    """Give an app its bounds; close what this returns at the end."""
-    app.extensions[_EXTENSION] = sockets = ConnectionLimits(settings.socket_clients)
-    return sockets
-
-
-def current_sockets() -> ConnectionLimits:
-    """Return the bounds of the app that serves the present request."""
-    return cast(ConnectionLimits, current_app.extensions[_EXTENSION])

@@ -30,7 +30,6 @@ from backend.middleware.stream_access import (
     readable,
     require_symbols,
     require_topics,
-    tickets,
 )
 from backend.openapi.validation import read_model
 from backend.schemas.streams import DEFAULT_TOPICS, TOPICS
@@ -44,13 +43,12 @@ from backend.schemas.websocket import (
     Subscription,
     Unsubscribe,
 )
-from backend.services import services
+from backend.services import SocketAdmission, services
 from backend.streams import Selection
 from backend.streams.encodings import WEBSOCKET, close_message, pong_message
 from backend.streams.subscriber import Subscriber
 from backend.streams.writers import SharedSocketWriter, StreamWriter
 from backend.websocket.api_caller import ApiCaller, CallRefused
-from backend.websocket.limits import ConnectionLimits
 from backend.websocket.messages import Head, body_of, head_of, read_request
 from backend.websocket.order_actions import ask_about_order
 from backend.websocket.reader import Closing, MessageReader
@@ -73,7 +71,7 @@ class Session:
     def __init__(
         self,
         app: Flask,
-        sockets: ConnectionLimits,
+        sockets: SocketAdmission,
         door: ApiCaller,
         query: SocketQuery,
         principal: Principal | None,
@@ -220,7 +218,7 @@ class Session:
         self._principal = principal
 
     def _identify(self, given: Credentials) -> Principal:
-        known = None if given.ticket is None else tickets().redeem(given.ticket)
+        known = None if given.ticket is None else services().tickets.redeem(given.ticket)
         headers = {} if given.token is None else {"HTTP_AUTHORIZATION": f"Bearer {given.token}"}
         if given.api_key is not None:
             headers = {"HTTP_X_API_KEY": given.api_key}

@@ -206,7 +206,7 @@ def test_changing_them_takes_a_recent_proof_of_who_asks(admin: ApiClient) -> Non
 
 def test_the_audit_has_the_change_and_not_the_keys(admin: ApiClient, app: Flask) -> None:
     admin.post(PATH, json=BODY, expect=201)
-    assert app.extensions["audit"].flush()
+    assert app.extensions["backend"].audit.flush()
     database = app.extensions["backend"].database
     wanted = audit.Filters(action="connections.add_credentials")
     (entry, *_) = database.read(audit.find, 1, None, wanted)

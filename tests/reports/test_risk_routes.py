@@ -86,7 +86,7 @@ def test_a_limit_that_makes_no_sense_is_refused(
 
 def test_a_change_is_audited(app_with_bot: AppWithBot) -> None:
     app_with_bot.admin.patch("/risk", {"max_open_orders": 5})
-    app_with_bot.app.extensions["audit"].flush()
+    app_with_bot.app.extensions["backend"].audit.flush()
     entry = app_with_bot.admin.get("/audit", limit=1)[0]
     assert (entry["action"], entry["username"], entry["outcome"]) == (
         "risk.change_risk",

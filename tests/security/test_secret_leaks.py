@@ -26,7 +26,7 @@ def test_no_planted_secret_is_found_anywhere(tmp_path: Path) -> None:
         wait_until_ready(app)
         plant_user(canaries, ApiClient(app))
         told = answers_of_all_gets(app, ApiClient(app).as_admin())
-        assert app.extensions["audit"].flush()
+        assert app.extensions["backend"].audit.flush()
     assert len(told) > 30
     assert len(canaries.names()) >= 14
     assert canaries.found_in(told) == set()

@@ -165,7 +165,7 @@ def ticket_of_one_who_may(app: Flask, *scopes: str) -> str:
     identity: Identity = app.extensions["backend"].identity
     token = identity.login("viewer", PASSWORD, "127.0.0.1", "tests").access_token
     known = identity.verify_access_token(token)
-    tickets: Tickets[Principal] = app.extensions["stream_tickets"]
+    tickets: Tickets[Principal] = app.extensions["backend"].tickets
     return tickets.issue(
         Principal(
             known.user_id,

@@ -100,6 +100,6 @@ def test_a_token_that_expires_ends_its_stream(
     known = replace(
         identity.verify_access_token(token), expires_at=utc_now() + timedelta(seconds=2)
     )
-    tickets: Tickets[Principal] = app.extensions["stream_tickets"]
+    tickets: Tickets[Principal] = app.extensions["backend"].tickets
     for stream in opened(served, query=f"&ticket={tickets.issue(known)}"):
         assert reason_of_the_end(stream) == "token_expired"

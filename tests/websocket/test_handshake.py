@@ -192,7 +192,7 @@ def test_a_new_token_lets_a_socket_stay(connect: Connect, app: Flask) -> None:
         known.session_id,
         utc_now() + timedelta(seconds=2.5),
     )
-    tickets = app.extensions["stream_tickets"]
+    tickets = app.extensions["backend"].tickets
     ending = connect(f"/ws?ticket={tickets.issue(brief)}", headers={})
     staying = connect(f"/ws?ticket={tickets.issue(brief)}", headers={})
     assert staying.ask("auth", token=token)["status"] == 200

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from backend.middleware.load_shedding import load_shedding
+from backend.services import services_of
 from tests.app_with_bot import AppWithBot, RoleClient, app_settings
 from tests.bridge.live_bridge import TIMEOUT_S, wait_until
 from tests.waiting import shutting_down
@@ -56,7 +56,7 @@ def test_the_heaviest_callers_reads_wait_while_the_bot_is_late(app_with_bot: App
         return any(answer.status_code == 503 for answer in answers)
 
     assert wait_until(lambda: refuse(app_with_bot.admin))
-    assert load_shedding(app_with_bot.app).refused > 0
+    assert services_of(app_with_bot.app).load_shedding.refused > 0
     app_with_bot.viewer.get("/portfolio")
     app_with_bot.live.sink.passes.set()
     assert wait_until(lambda: not refuse(app_with_bot.admin))

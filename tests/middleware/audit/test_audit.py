@@ -10,19 +10,17 @@ from flask.testing import FlaskClient
 from spectree import Response
 from structlog.testing import capture_logs
 
-from backend.concurrency.host import ThreadHost
 from backend.errors import InvalidToken
 from backend.identity import Identity
 from backend.middleware.audit import Audit
 from backend.middleware.auth import requires
-from backend.middleware.rate_limit import install_rate_limits
 from backend.openapi.validation import api
 from backend.schemas.auth import Tokens
 from backend.schemas.common import Envelope
 from backend.schemas.configuration import ConfigDocument, ConfigPatch
 from backend.settings.model import Settings
 from backend.store import Database
-from tests.identity_app import NOWHERE, PASSWORD, bearer
+from tests.identity_app import NOWHERE, PASSWORD, bearer, change_rate_limits
 from tests.middleware.audit.audited_app import JSON, summary, trail
 
 
@@ -137,7 +135,7 @@ def test_logins_beyond_the_limit_are_recorded_once(
     client: FlaskClient, app: Flask, recorder: Audit, database: Database, settings: Settings
 ) -> None:
     limit = settings.model_copy(update={"rate_limit_login": "3/minute"})
-    install_rate_limits(app, limit, ThreadHost())
+    change_rate_limits(app, limit)
     body = {"username": "trader", "password": "wrong"}
     answers = [client.post("/auth/login", json=body).status_code for _ in range(20)]
     assert answers == [401] * 3 + [429] * 17
@@ -153,7 +151,7 @@ def test_logins_that_cannot_be_counted_are_recorded_once(
     client: FlaskClient, app: Flask, recorder: Audit, database: Database, settings: Settings
 ) -> None:
     away = settings.model_copy(update={"rate_limit_storage": "redis://127.0.0.1:1"})
-    install_rate_limits(app, away, ThreadHost())
+    change_rate_limits(app, away)
     body = {"username": "trader", "password": PASSWORD}
     assert {client.post("/auth/login", json=body).status_code for _ in range(5)} == {503}
     assert [summary(entry) for entry in trail(recorder, database)] == [
