@@ -6,8 +6,6 @@ import threading
 from collections.abc import Mapping
 from typing import Protocol
 
-import octobot_commons.constants as commons_constants
-
 from backend.bridge.octobot.in_memory_keys import InMemoryKeysConfiguration
 from backend.bridge.status import BootFailed
 from backend.errors import Conflict, CredentialsUnreadable
@@ -47,7 +45,7 @@ class AccountCredentials:
         Raises `BootFailed` when they cannot be read, or leave nothing to trade on.
         """
         self._used = None
-        self._exchanges = frozenset(configuration.config[commons_constants.CONFIG_EXCHANGES])
+        self._exchanges = frozenset(configuration.exchanges)
         try:
             stored = self._stored()
         except CredentialsUnreadable as error:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
 
 from backend.bridge.ledger.history import History
+from backend.bridge.octobot.order import RawOrder
 from backend.ports.order_tracking import OrderTracking
 from backend.schemas.orders import Order
 
-Report = tuple[dict[str, Any], str]
+Report = tuple[RawOrder, str]
 """An order as OctoBot's `to_dict` has it, and its exchange."""
 
 

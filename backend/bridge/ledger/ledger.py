@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
-
-from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 
 from backend.bridge.ledger.booking import PositionBook
 from backend.bridge.ledger.bracket_state import BracketState
@@ -21,7 +18,14 @@ from backend.bridge.ledger.order_store import OrderStore
 from backend.bridge.ledger.outbox import Outbox
 from backend.bridge.ledger.rows import SettledIntent
 from backend.bridge.ledger.trade_matching import TradeMatcher
-from backend.bridge.octobot.conversion import before_any_fill, order_from_dict, trade_of_fill
+from backend.bridge.octobot.conversion import (
+    before_any_fill,
+    exchange_id_of,
+    order_from_dict,
+    trade_of_fill,
+    with_placed_quantity,
+)
+from backend.bridge.octobot.order import RawOrder
 from backend.ports.journal import StoredOrder, StoredTrade
 from backend.ports.order_tracking import UNTRACKED, OrderTracking
 from backend.schemas.common import utc_now
@@ -106,7 +110,7 @@ class Ledger:
             if order.exchange == exchange
         ]
 
-    def adopt(self, open_orders: Iterable[tuple[dict[str, Any], str]]) -> None:
+    def adopt(self, open_orders: Iterable[tuple[RawOrder, str]]) -> None:
         """Record the orders that the bot holds after a boot, and publish what is open now."""
         for raw, exchange in open_orders:
             self.record_order(raw, exchange)
@@ -146,7 +150,7 @@ class Ledger:
 
     # ---- reports of OctoBot
 
-    def record_order(self, raw: dict[str, Any], exchange: str) -> None:
+    def record_order(self, raw: RawOrder, exchange: str) -> None:
         """Record an order's present state and publish what changed.
 
         An unknown one is left out while it may be an order of ours whose outcome is unknown:
@@ -177,11 +181,11 @@ class Ledger:
             trade = trade_of_fill(raw, order) if at_once else None
             self.update(order, REPORTED[order.status], trade=trade)
 
-    def record_trade(self, raw: dict[str, Any], exchange: str, *, old: bool = False) -> None:
+    def record_trade(self, raw: RawOrder, exchange: str, *, old: bool = False) -> None:
         """Record a trade; it is published after the order that it filled."""
         self._matcher.record(raw, exchange, old=old)
 
-    def retry_unmatched(self, open_orders: Iterable[tuple[dict[str, Any], str]]) -> None:
+    def retry_unmatched(self, open_orders: Iterable[tuple[RawOrder, str]]) -> None:
         """Record again what waited until the outcome of an order was known."""
         for raw, exchange in open_orders:
             self.record_order(raw, exchange)
@@ -270,14 +274,12 @@ class Ledger:
         """Note that a change of an order is being sent to its exchange."""
         self._store.set_tracking(order_id, replace(self.tracking_of(order_id), is_edited=True))
 
-    def _create_reported(self, order_id: str, raw: dict[str, Any], exchange: str) -> Entry[Order]:
+    def _create_reported(self, order_id: str, raw: RawOrder, exchange: str) -> Entry[Order]:
         expected = self._expected.pop(order_id, None)
-        given = raw.get(Col.EXCHANGE_ID.value)
-        exchange_id = None if given is None else str(given)
+        exchange_id = exchange_id_of(raw)
         if expected is not None:
             order, tracking = expected
-            quantity = raw[Col.AMOUNT.value]  # an exit is smaller than asked by its entry's fee
-            order = order.model_copy(update={"quantity": quantity, "remaining": quantity})
+            order = with_placed_quantity(order, raw)  # an exit is smaller by its entry's fee
             return self.create(order, replace(tracking, exchange_id=exchange_id))
         order = order_from_dict(raw, exchange, utc_now(), None, paper=self._mode == "paper")
         return self.create(before_any_fill(order), OrderTracking(exchange_id=exchange_id))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
+from backend.bridge.octobot.conversion import exchange_id_of, id_of, order_id_of
+from backend.bridge.octobot.order import RawOrder
 
 
 class OrderIds:
@@ -20,22 +20,21 @@ class OrderIds:
         if exchange_id:
             self._by_exchange_id[str(exchange_id)] = order_id
 
-    def knows(self, raw: dict[str, Any]) -> bool:
-        """Tell whether the exchange's id of an order or a trade is bound."""
-        return str(raw.get(Col.EXCHANGE_ID.value)) in self._by_exchange_id
+    def knows(self, raw: RawOrder) -> bool:
+        """Return whether the exchange's id of an order or a trade is bound."""
+        return exchange_id_of(raw) in self._by_exchange_id
 
-    def of_order(self, raw: dict[str, Any]) -> str:
+    def of_order(self, raw: RawOrder) -> str:
         """Return our id of an order."""
-        order_id = str(raw[Col.ID.value])
+        order_id = id_of(raw)
         if self._is_ours(order_id):
             return order_id
-        exchange_id = str(raw.get(Col.EXCHANGE_ID.value))
-        return self._by_exchange_id.get(exchange_id, order_id)
+        return self._by_exchange_id.get(exchange_id_of(raw) or "", order_id)
 
-    def of_trade(self, raw: dict[str, Any]) -> str:
+    def of_trade(self, raw: RawOrder) -> str:
         """Return our id of the order that a trade has filled."""
-        order_id = str(raw[Col.ORDER_ID.value])
+        order_id = order_id_of(raw)
         if self._is_ours(order_id):
             return order_id
-        exchange_id = str(raw.get(Col.EXCHANGE_ID.value) or order_id)
+        exchange_id = exchange_id_of(raw) or order_id
         return self._by_exchange_id.get(exchange_id, exchange_id)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
-
 from backend.bridge.ledger.order_ids import OrderIds
 from backend.bridge.ledger.order_state import OPEN_STATUSES
 from backend.bridge.ledger.order_store import OrderStore
-from backend.bridge.octobot.conversion import is_execution, trade_from_dict, trade_id
+from backend.bridge.octobot.conversion import is_execution, symbol_of, trade_from_dict, trade_id
+from backend.bridge.octobot.order import RawOrder
 
 
 class TradeMatcher:
@@ -22,8 +19,8 @@ class TradeMatcher:
     def __init__(self, store: OrderStore, ids: OrderIds) -> None:
         self._store = store
         self._ids = ids
-        self._held: dict[str, list[tuple[dict[str, Any], str]]] = {}
-        self._unmatched: list[tuple[dict[str, Any], str, bool]] = []
+        self._held: dict[str, list[tuple[RawOrder, str]]] = {}
+        self._unmatched: list[tuple[RawOrder, str, bool]] = []
         self._untraded: set[str] = set()
 
     @property
@@ -35,14 +32,14 @@ class TradeMatcher:
         """Note that an order has filled before its trade is known."""
         self._untraded.add(order_id)
 
-    def may_be_ours(self, raw: dict[str, Any]) -> bool:
+    def may_be_ours(self, raw: RawOrder) -> bool:
         """Return whether an order or trade may belong to an order whose outcome is unknown."""
         return not self._ids.knows(raw) and any(
-            entry.item.status == "unknown" and entry.item.symbol == raw[Col.SYMBOL.value]
+            entry.item.status == "unknown" and entry.item.symbol == symbol_of(raw)
             for entry in self._store.open_orders
         )
 
-    def record(self, raw: dict[str, Any], exchange: str, *, old: bool = False) -> None:
+    def record(self, raw: RawOrder, exchange: str, *, old: bool = False) -> None:
         """Store a trade, unless it is known, or hold it back."""
         if not is_execution(raw) or self._store.trades.get(trade_id(raw)) is not None:
             return

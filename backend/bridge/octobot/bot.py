@@ -6,10 +6,14 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import octobot.constants
+
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.factory import create_octobot, shut_down, wait_for_exchanges
 from backend.bridge.octobot.in_memory_keys import InMemoryKeysConfiguration
 from backend.settings.model import Settings
+
+OCTOBOT_VERSION: str = octobot.constants.VERSION
 
 
 class Bot:

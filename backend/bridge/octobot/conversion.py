@@ -177,6 +177,28 @@ def trade_of_fill(raw: RawOrder, order: Order) -> Trade:
     )
 
 
+def id_of(raw: RawOrder) -> str:
+    """Return OctoBot's id of an order: ours, unless OctoBot has loaded it from the exchange."""
+    return str(raw[Col.ID.value])
+
+
+def exchange_id_of(raw: RawOrder) -> str | None:
+    """Return the exchange's id of an order, or of the order that a trade has filled."""
+    exchange_id = raw.get(Col.EXCHANGE_ID.value)
+    return str(exchange_id) if exchange_id else None
+
+
+def order_id_of(raw_trade: RawOrder) -> str:
+    """Return OctoBot's id of the order that a trade has filled."""
+    return str(raw_trade[Col.ORDER_ID.value])
+
+
+def with_placed_quantity(order: Order, raw: RawOrder) -> Order:
+    """Return an expected order with the quantity that OctoBot has placed it for."""
+    quantity = raw[Col.AMOUNT.value]
+    return order.model_copy(update={"quantity": quantity, "remaining": quantity})
+
+
 def symbol_of(raw: RawOrder) -> str:
     """Return the symbol of an order or a trade."""
     return str(raw[Col.SYMBOL.value])

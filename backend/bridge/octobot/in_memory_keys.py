@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection
 from typing import Any
 
 import octobot_commons.configuration as commons_configuration
@@ -34,6 +35,12 @@ class InMemoryKeysConfiguration(Configuration):  # type: ignore[misc]  # OctoBot
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._as_read: dict[str, dict[str, Any]] = {}
+
+    @property
+    def exchanges(self) -> Collection[str]:
+        """The names of the configured exchanges."""
+        names: Collection[str] = self.config[commons_constants.CONFIG_EXCHANGES].keys()
+        return names
 
     def hold(self, exchange: str, keys: ExchangeKeys | None) -> None:
         """Have the bot use these keys, or leave the exchange out."""

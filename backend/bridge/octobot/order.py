@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, NewType, Protocol
 
-RawOrder = dict[str, Any]
+RawOrder = NewType("RawOrder", dict[str, Any])
 """An order or a trade as OctoBot's channels and `to_dict` spell it; `conversion` knows the keys."""
 
 

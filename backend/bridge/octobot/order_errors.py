@@ -17,6 +17,12 @@ from backend.errors import (
 NO_ANSWER = "the exchange did not answer"
 
 
+def creation_refused(reason: str) -> Exception:
+    """Return the error by which OctoBot tells a strategy that its order was not created."""
+    refusal: Exception = trading_errors.OrderCreationError(reason)
+    return refusal
+
+
 @contextlib.contextmanager
 def translate_order_errors(symbol: str, side: str) -> Iterator[None]:
     """Turn what OctoBot raises when an order is not taken into what clients are told."""

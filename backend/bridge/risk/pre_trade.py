@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
-import octobot_trading.errors as trading_errors
-
 from backend.accounting.balances import assets_of
 from backend.accounting.risk import Limits, OrderRisk, RiskLimits
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.octobot.exchange_orders import is_market
 from backend.bridge.octobot.order import OctoBotOrder
+from backend.bridge.octobot.order_errors import creation_refused
 from backend.bridge.portfolio.portfolio import Portfolios
 from backend.errors import OrderRefused
 from backend.schemas.orders import NewOrder
@@ -71,7 +70,7 @@ class PreTradeRisk:
         count = 0 if is_market(order) else 1
         broken = self._limits.broken_limits(self._order_risk(order.symbol, cost, count))
         if broken:
-            raise trading_errors.OrderCreationError(f"risk limit: {broken[0].details}")
+            raise creation_refused(f"risk limit: {broken[0].details}")
 
     def is_known(self, order: OctoBotOrder) -> bool:
         """Return whether the ledger has the order: it is put back, or protects a fill."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import octobot_trading.errors as trading_errors
-
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.order import Create, OctoBotOrder
+from backend.bridge.octobot.order_errors import creation_refused
 from backend.bridge.risk.pre_trade import PreTradeRisk
 from backend.bridge.runtime.runner import BotRunner
 
@@ -25,7 +24,7 @@ def gate_strategy_orders(exchange: Exchange, runner: BotRunner, pre_trade: PreTr
             pre_trade.check_strategy_order(order)
             is_free = order.reduce_only or pre_trade.is_known(order)
             if runner.status.state == "paused" and not is_free:
-                raise trading_errors.OrderCreationError("trading is paused")
+                raise creation_refused("trading is paused")
         return await create()
 
     exchange.orders.intercept_creation(create_if_allowed)

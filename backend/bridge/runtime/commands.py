@@ -5,9 +5,8 @@ from __future__ import annotations
 import platform
 from datetime import datetime
 
-import octobot.constants
-
 from backend import __version__
+from backend.bridge.octobot.bot import OCTOBOT_VERSION
 from backend.bridge.read_models.ttl_cache import TtlCache
 from backend.bridge.runtime.lifecycle import BotLifecycle
 from backend.bridge.runtime.runner import BotRunner
@@ -19,9 +18,7 @@ from backend.schemas.bot import Bot, ExchangeReadiness, Readiness, Versions
 from backend.schemas.common import utc_now
 from backend.settings.model import Settings
 
-_VERSIONS = Versions(
-    backend=__version__, octobot=octobot.constants.VERSION, python=platform.python_version()
-)
+_VERSIONS = Versions(backend=__version__, octobot=OCTOBOT_VERSION, python=platform.python_version())
 
 
 class BotCommands:
