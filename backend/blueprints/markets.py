@@ -40,7 +40,7 @@ _FAILURES = {"HTTP_502": Problem, "HTTP_503": Problem, "HTTP_504": Problem}
 )
 def list_exchanges() -> SerializedResponse:
     """List the exchanges that the bot is connected to."""
-    return services().bridge.markets.listed_exchanges()
+    return services().bridge.markets.read_exchanges()
 
 
 @markets.get("/markets")

@@ -36,7 +36,7 @@ positions = Blueprint("positions", __name__, url_prefix="/positions")
 )
 def list_positions(query: PositionQuery) -> SerializedResponse:
     """List positions, by exchange and symbol. On exchanges that trade spot there are none."""
-    return services().bridge.positions.listed(query)
+    return services().bridge.positions.read(query)
 
 
 @positions.get("/<path:symbol>")

@@ -69,10 +69,10 @@ class ChannelConsumers:
         self._sink.publish(
             Event("prices", "price_update", f"{exchange} {symbol}", symbol, data, data)
         )
-        self._portfolios.take_price(symbol, price)
+        self._portfolios.update_price(symbol, price)
         if source.is_futures and await self._tracker.on_price(source, symbol, price):
             self._portfolios.refresh()
-            self._portfolios.announce()
+            self._portfolios.publish_soon()
         await move_trailing_stops(source, self._ledger, symbol, price)
 
     async def _on_order(self, *, exchange: str, order: RawOrder, **_: Any) -> None:
@@ -82,16 +82,16 @@ class ChannelConsumers:
         if source.is_futures and has_filled(order):
             self._tracker.on_fill(source, symbol_of(order))
         if self._ledger.version != before:  # else the command that did this has refreshed them
-            self._portfolios.outdate()  # a reader of this order reads what it locked or freed
+            self._portfolios.mark_outdated()  # a reader of this order reads what it locked or freed
         else:
-            self._portfolios.announce()
+            self._portfolios.publish_soon()
 
     async def _on_trade(self, *, exchange: str, trade: RawOrder, old_trade: bool, **_: Any) -> None:
         self._ledger.record_trade(trade, exchange, old=old_trade)
         source = self._exchanges[exchange]
         if source.is_futures and not old_trade:
             self._tracker.on_fill(source, symbol_of(trade))
-        self._portfolios.announce()
+        self._portfolios.publish_soon()
 
     async def _on_balance(self, **_: Any) -> None:
-        self._portfolios.announce()
+        self._portfolios.publish_soon()

@@ -12,7 +12,7 @@ from backend.bridge.context import BotContext
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.order import RawOrder
 from backend.bridge.octobot.patches.futures_support import require_linear
-from backend.bridge.octobot.patches.order_loggers import keep_few_loggers
+from backend.bridge.octobot.patches.order_loggers import release_order_loggers_forever
 from backend.bridge.octobot.patches.trigger_prices import trigger_at_trades
 from backend.bridge.orders.execution import OrderExecution
 from backend.bridge.orders.factory import new_order
@@ -68,10 +68,10 @@ class Restoration:
             held.extend((order.to_dict(), exchange.name) for order in exchange.orders.all())
             context.mode.supervise(exchange)
         runner.create_task(self._channels.poll())
-        runner.create_task(keep_few_loggers())
+        runner.create_task(release_order_loggers_forever())
         context.ledger.adopt(held)
         self._tracker.publish()
-        context.portfolio.announce()
+        context.portfolio.publish_soon()
         context.portfolio.refresh()
 
     async def _restore_account(
@@ -118,4 +118,4 @@ async def _wait_for_prices(exchange: Exchange, portfolios: Portfolios) -> None:
         if price is None:
             log.warning("no price of %s has arrived from %s yet", symbol, exchange.name)
         else:
-            portfolios.take_price(symbol, price)
+            portfolios.update_price(symbol, price)

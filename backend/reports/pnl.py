@@ -85,7 +85,7 @@ class ProfitAndLoss:
             taken_s = time.monotonic() - started
 
     def _account_value(self) -> AccountValue:
-        value = self._bridge.portfolio.worth()
+        value = self._bridge.portfolio.account_value()
         if value is None:
             raise BotNotReady("the portfolio is not known yet")
         return value

@@ -30,7 +30,7 @@ class RiskLimitsService:
 
     def read(self) -> Risk:
         """Return the limits in force and the day's loss."""
-        limits, value = self._limits.current(), self._bridge.portfolio.worth()
+        limits, value = self._limits.current(), self._bridge.portfolio.account_value()
         return Risk(
             max_order_value=limits.max_order_value,
             max_open_orders=limits.max_open_orders,

@@ -41,7 +41,7 @@ class Reports:
         self._pnl = ProfitAndLoss(bridge, database)
         self._risk = RiskLimitsService(bridge, database)
         self._history = PortfolioHistory(
-            settings, database, bridge.portfolio.worth, self._pnl.process_all
+            settings, database, bridge.portfolio.account_value, self._pnl.process_all
         )
 
     def pnl(self, query: PnlQuery) -> Pnl:

@@ -43,11 +43,11 @@ def _octobot(app: Flask) -> None:
 )
 def test_failures_are_counted_and_raised(kind: type[ccxt.BaseError]) -> None:
     from backend.bridge.counters import Counters
-    from backend.bridge.octobot.exchange_errors import count_failures, note_failures
+    from backend.bridge.octobot.exchange_errors import capture_commands, count_read_errors
 
     counters, client = Counters(), Client(kind("apiKey=CANARY"))
-    count_failures(manager_of(client), counters)
-    note_failures(manager_of(client), counters)
+    count_read_errors(manager_of(client), counters)
+    capture_commands(manager_of(client), counters)
     for name in ("fetch_balance", "fetch_balance", "create_order"):
         with pytest.raises(kind):
             asyncio.run(getattr(client, name)("BTC/USDT"))
@@ -60,10 +60,10 @@ def test_failures_are_counted_and_raised(kind: type[ccxt.BaseError]) -> None:
 @pytest.mark.usefixtures("_octobot")
 def test_what_succeeds_is_not_counted() -> None:
     from backend.bridge.counters import Counters
-    from backend.bridge.octobot.exchange_errors import count_failures
+    from backend.bridge.octobot.exchange_errors import count_read_errors
 
     counters, client = Counters(), Client(None)
-    count_failures(manager_of(client), counters)
+    count_read_errors(manager_of(client), counters)
     assert asyncio.run(client.fetch_ticker("BTC/USDT")) == "fetch_ticker"
     assert not counters.exchange_errors
 
@@ -71,10 +71,10 @@ def test_what_succeeds_is_not_counted() -> None:
 @pytest.mark.usefixtures("_octobot")
 def test_a_defect_of_ours_is_not_the_exchanges() -> None:
     from backend.bridge.counters import Counters
-    from backend.bridge.octobot.exchange_errors import count_failures
+    from backend.bridge.octobot.exchange_errors import count_read_errors
 
     counters, client = Counters(), Client(LookupError("ours"))
-    count_failures(manager_of(client), counters)
+    count_read_errors(manager_of(client), counters)
     with pytest.raises(LookupError):
         asyncio.run(client.fetch_ticker("BTC/USDT"))
     assert not counters.exchange_errors

@@ -146,7 +146,7 @@ def test_without_a_bot_there_are_no_figures(fresh: Start) -> None:
 def test_processing_ahead_gives_the_same_as_processing_on_demand(app_with_bot: AppWithBot) -> None:
     live = app_with_bot.live
     ahead = ProfitAndLoss(live.bridge, live.database)
-    worth = live.bridge.portfolio.worth()
+    worth = live.bridge.portfolio.account_value()
     assert worth is not None
     trade(live, "buy", "0.02", "40000")
     trade(live, "sell", "0.01", "41000")
@@ -162,7 +162,7 @@ def test_processing_ahead_ends_with_the_server_and_loses_nothing(app_with_bot: A
     trade(live, "buy", "0.02", "40000")
     ahead, ending = ProfitAndLoss(live.bridge, live.database), threading.Event()
     ending.set()
-    worth = live.bridge.portfolio.worth()
+    worth = live.bridge.portfolio.account_value()
     assert worth is not None
     ahead.process_all(worth, ending)
     assert ahead.read(PnlQuery()).trades == len(live.trades(limit=500))
@@ -185,7 +185,7 @@ def test_after_each_batch_the_thread_rests_twice_as_long(
 ) -> None:
     live = app_with_bot.live
     trade(live, "buy", "0.02", "40000")
-    worth = live.bridge.portfolio.worth()
+    worth = live.bridge.portfolio.account_value()
     assert worth is not None
     clock, here = itertools.count(0, 0.25), threading.current_thread()  # a step takes 0.25 s
 

@@ -52,9 +52,9 @@ class AccountCredentials:
             raise BootFailed(f"stored keys cannot be read: {error.details}") from None
         self._used = stored
         if self._real and SANDBOX in self._exchanges and SANDBOX not in stored:
-            configuration.hold(SANDBOX, ExchangeKeys(SANDBOX_KEY, SANDBOX_KEY))
+            configuration.set_keys(SANDBOX, ExchangeKeys(SANDBOX_KEY, SANDBOX_KEY))
         for exchange, keys in stored.items():
-            configuration.hold(exchange, keys)
+            configuration.set_keys(exchange, keys)
         if stored and all(stored.get(name, ...) is None for name in self._exchanges):
             raise BootFailed("no exchange has keys that are enabled for real trading")
 

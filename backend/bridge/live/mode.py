@@ -49,7 +49,7 @@ class LiveMode:
 
     async def opening_balances(self, exchange: Exchange) -> Mapping[str, Decimal]:
         """Return the account's balances; raises `BootFailed` if the exchange does not tell them."""
-        exchange.watch_commands(self._runner.counters)
+        exchange.capture_commands(self._runner.counters)
         for _ in range(int(_BALANCES_WITHIN_S / _POLL_S)):
             if exchange.account.is_known:
                 return exchange.account.totals()

@@ -47,8 +47,8 @@ class Markets:
         """Return the exchanges that the bot is connected to."""
         return self._runner.executor.run(self._exchanges)
 
-    def listed_exchanges(self) -> SerializedResponse:
-        """Return the same as it leaves the server."""
+    def read_exchanges(self) -> SerializedResponse:
+        """Return the same, serialized and cached."""
         return self._read("exchanges", lambda: _EXCHANGES.dump_json(self.exchanges()))
 
     def markets(self, exchange: str | None) -> SerializedResponse:

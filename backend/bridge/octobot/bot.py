@@ -32,13 +32,13 @@ class Bot:
 
     @classmethod
     def create(
-        cls, settings: Settings, use_keys: Callable[[InMemoryKeysConfiguration], None]
+        cls, settings: Settings, add_keys: Callable[[InMemoryKeysConfiguration], None]
     ) -> Bot:
         """Create the bot of the settings' folder; its loop does not run yet.
 
-        `use_keys` puts into its configuration what is to stay out of its files.
+        `add_keys` puts into its configuration what is to stay out of its files.
         """
-        return cls(create_octobot(settings, use_keys))
+        return cls(create_octobot(settings, add_keys))
 
     async def initialize(self) -> None:
         """Start the bot's parts; the exchanges connect on their own."""

@@ -68,7 +68,7 @@ class Configuration:
         }
 
     def note_boot(self) -> None:
-        """Remember what the bot is starting with."""
+        """Record the configuration that the bot starts with."""
         self._booted_with = self._load()
         self._recent.clear()
 
@@ -97,7 +97,7 @@ class Configuration:
             return self._load()
 
     def _misfits(self, before: dict[str, Any], after: dict[str, Any]) -> list[FieldError]:
-        """Name what would leave the document without a profile to show."""
+        """Return what would leave the document without an active profile."""
         known = {_profile_id(path) for path in self._profiles()}
         found = []
         if after["config"].get("profile") not in known:
@@ -172,7 +172,7 @@ def _is_secret(key: str) -> bool:
 
 
 def _masks_left(value: Any, where: str) -> list[FieldError]:
-    """Name each place where a mask would be stored as if it were the secret."""
+    """Return each place where a mask would be stored in place of the secret."""
     if isinstance(value, dict):
         return [e for name, item in value.items() for e in _masks_left(item, f"{where}.{name}")]
     if isinstance(value, list):
@@ -201,7 +201,7 @@ def _check_shape(patch: dict[str, Any]) -> None:
 
 
 def _keys_in(exchanges: Any) -> Iterator[FieldError]:
-    """Name each exchange key that a patch would write where everybody can decrypt it."""
+    """Yield each exchange key that a patch would write to a file, where anyone can decrypt it."""
     for exchange, row in exchanges.items() if isinstance(exchanges, dict) else ():
         for name in KEY_FIELDS:
             if isinstance(row, dict) and row.get(name) not in (None, "", MASK):
@@ -239,7 +239,7 @@ def _violations(name: str, document: dict[str, Any]) -> list[FieldError]:
 
 
 def _sentence(error: Any) -> str:
-    """Say what the schema wants, without echoing the value: it may be a secret."""
+    """Describe a violation without the value, which may be a secret."""
     if error.validator == "required":
         return "misses a required property: " + ", ".join(map(str, error.validator_value))
     if error.validator == "additionalProperties":
@@ -248,7 +248,7 @@ def _sentence(error: Any) -> str:
 
 
 def _with_encrypted_keys(config: dict[str, Any]) -> dict[str, Any]:
-    """Write exchange keys the way OctoBot stores them, so that it can read them back."""
+    """Encrypt exchange keys as OctoBot stores them, so that it can read them back."""
     encrypted = copy.deepcopy(config)
     commons_configuration.encrypt_values_if_necessary(encrypted)
     return encrypted

@@ -1,4 +1,4 @@
-"""Notices what OctoBot only logs: an exchange that it has given up."""
+"""Detection of failed exchange connections, which OctoBot only logs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _ConnectionErrors(logging.Handler):
 
 @contextlib.contextmanager
 def failed_connections() -> Iterator[_ConnectionErrors]:
-    """Notice that OctoBot gave an exchange up: it only logs that, and raises nothing."""
+    """Count the connections that OctoBot gives up inside the block: it raises nothing."""
     logger = logging.getLogger("OctoBotChannelTradingConsumer")
     handler = _ConnectionErrors()
     logger.addHandler(handler)

@@ -1,4 +1,4 @@
-"""From OctoBot's objects and dicts to our models; the only file that knows their keys."""
+"""Conversion of OctoBot's orders and trades to our models; the only file that knows their keys."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def utc(timestamp_s: float) -> datetime:
 
 
 def decimal_or_none(value: Any) -> Decimal | None:
-    """Return a finite decimal, or None for what exchanges use to say that there is none."""
+    """Return a finite decimal, or None for what exchanges send when there is no value."""
     if value is None or value == "":
         return None
     number = value if isinstance(value, Decimal) else Decimal(str(value))
@@ -63,10 +63,10 @@ def decimal_or_none(value: Any) -> Decimal | None:
 def order_from_dict(
     raw: RawOrder, exchange: str, now: datetime, before: Order | None, *, paper: bool
 ) -> Order:
-    """Build an order from what the Orders channel carries.
+    """Build an order from a row of the Orders channel.
 
-    What was asked for (type, client id, prices) is taken from `before` where
-    known: OctoBot overwrites an order's price with its fill price.
+    Type, client id and requested prices are taken from `before` where known: OctoBot
+    overwrites an order's price with its fill price.
     """
     kind = before.type if before else _TYPES.get(str(raw[Col.TYPE.value]), "limit")
     price = decimal_or_none(raw[Col.PRICE.value])
@@ -137,7 +137,7 @@ def before_any_fill(order: Order) -> Order:
 def trade_from_dict(
     raw: RawOrder, exchange: str, order_id: str, client_order_id: str | None
 ) -> Trade:
-    """Build a trade from what the Trades channel carries."""
+    """Build a trade from a row of the Trades channel."""
     return Trade(
         id=trade_id(raw),
         order_id=order_id,
@@ -160,7 +160,7 @@ def trade_id(raw: RawOrder) -> str:
 
 
 def trade_of_fill(raw: RawOrder, order: Order) -> Trade:
-    """Build the one trade that fills a paper order, from what the Orders channel carries."""
+    """Build the one trade that fills a paper order, from a row of the Orders channel."""
     return Trade(
         id=order.id,
         order_id=order.id,
@@ -210,7 +210,7 @@ def has_filled(raw: RawOrder) -> bool:
 
 
 def is_execution(raw_trade: RawOrder) -> bool:
-    """Tell a fill from the trade that OctoBot also keeps for a canceled order."""
+    """Return whether a trade is a fill: OctoBot also keeps one for a canceled order."""
     return raw_trade[Col.STATUS.value] in (
         OrderStatus.FILLED.value,
         OrderStatus.CLOSED.value,

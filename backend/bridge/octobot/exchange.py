@@ -13,7 +13,7 @@ from octobot_trading import constants
 
 from backend.bridge.counters import Counters
 from backend.bridge.octobot.exchange_account import ExchangeAccount
-from backend.bridge.octobot.exchange_errors import count_failures, note_failures
+from backend.bridge.octobot.exchange_errors import capture_commands, count_read_errors
 from backend.bridge.octobot.exchange_market import ExchangeMarket
 from backend.bridge.octobot.exchange_orders import ExchangeOrders
 from backend.bridge.octobot.order_lookup import OrderLookUp
@@ -111,8 +111,8 @@ class Exchange:
 
     def count_errors(self, counters: Counters) -> None:
         """Count the errors that the exchange's client raises when it reads."""
-        count_failures(self._manager, counters)
+        count_read_errors(self._manager, counters)
 
-    def watch_commands(self, counters: Counters) -> None:
+    def capture_commands(self, counters: Counters) -> None:
         """Count the errors of commands as well, and show each outcome to `capture_outcome`."""
-        note_failures(self._manager, counters)
+        capture_commands(self._manager, counters)

@@ -43,7 +43,7 @@ class ExchangeAccount:
 
     @property
     def is_known(self) -> bool:
-        """Whether the exchange has told balances and open orders: OctoBot is ready before."""
+        """Whether balances and open orders have arrived: OctoBot is ready before they have."""
         return bool(
             self._portfolio_manager.portfolio.portfolio
             and self._personal.orders_manager.are_exchange_orders_initialized

@@ -1,4 +1,4 @@
-"""What an exchange's client raised underneath OctoBot, which logs it and goes on with None."""
+"""Errors of an exchange's ccxt client, captured underneath OctoBot, which only logs them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _READS = (
     *("fetch_my_trades", "fetch_positions", "fetch_trades", "fetch_ticker", "fetch_tickers"),
     *("fetch_ohlcv", "fetch_order_book"),
 )
-# These say for certain that the exchange did not carry the command out.
+# The exchange has certainly not carried the command out.
 _NOT_CARRIED_OUT = (
     ccxt.ExchangeError,
     ccxt.DDoSProtection,
@@ -34,64 +34,64 @@ _NOT_CARRIED_OUT = (
     ccxt.InvalidNonce,
 )
 
-_heard: ContextVar[CommandOutcome | None] = ContextVar("exchange_failures", default=None)
+_captured: ContextVar[CommandOutcome | None] = ContextVar("command_outcome", default=None)
 
 
-def note_failures(manager: Any, counters: Counters) -> None:
+def capture_commands(manager: Any, counters: Counters) -> None:
     """Wrap the client's commands: count their errors, and show each to `capture_outcome`."""
     client = manager.exchange.connector.client
     for name in _COMMANDS:
-        setattr(client, name, _noting(_counting(client, name, counters)))
+        setattr(client, name, _capturing(_counting(client, name, counters)))
 
 
-def count_failures(manager: Any, counters: Counters) -> None:
-    """Have the exchange's client count what its reads raise."""
+def count_read_errors(manager: Any, counters: Counters) -> None:
+    """Wrap the client's reads: count their errors."""
     client = manager.exchange.connector.client
     for name in _READS:
         setattr(client, name, _counting(client, name, counters))
 
 
 class CommandOutcome:
-    """What was heard of commands while listening."""
+    """Answers and errors of the commands that one task sent to an exchange."""
 
     def __init__(self) -> None:
-        self._heard: list[Exception] = []
-        self._was_taken = False
-        self.taken_as: str | None = None
-        """The exchange's id of an order that it took."""
+        self._errors: list[Exception] = []
+        self._was_accepted = False
+        self.accepted_id: str | None = None
+        """The exchange's id of the order that it accepted."""
 
-    def note(self, error: Exception) -> None:
-        """Hear that a command raised."""
-        self._heard.append(error)
+    def record_error(self, error: Exception) -> None:
+        """Record that a command raised."""
+        self._errors.append(error)
 
-    def note_accepted(self, answer: Any) -> None:
-        """Hear that the exchange carried a command out, at first or when OctoBot tried again."""
-        self._heard.clear()
-        self._was_taken = True
-        self.taken_as = str(answer["id"]) if answer and answer.get("id") else None
+    def record_accepted(self, answer: Any) -> None:
+        """Record that the exchange carried a command out, at first or when OctoBot tried again."""
+        self._errors.clear()
+        self._was_accepted = True
+        self.accepted_id = str(answer["id"]) if answer and answer.get("id") else None
 
     @property
     def is_ambiguous(self) -> bool:
-        """Tell whether a command may have been carried out though it raised.
+        """Whether a command may have been carried out though it raised.
 
-        So it is when it was, and OctoBot stumbled after: over asking how the order stands,
-        where the answer had no more than its id.
+        So it is when the exchange accepted it and OctoBot failed afterwards, such as when it
+        fetched the order because the answer held no more than an id.
         """
-        return self._was_taken or any(
+        return self._was_accepted or any(
             isinstance(error, ccxt.DuplicateOrderId)  # one with our id got there before
             or (isinstance(error, ccxt.NetworkError) and not isinstance(error, _NOT_CARRIED_OUT))
-            for error in self._heard
+            for error in self._errors
         )
 
     def as_error(self) -> BridgeError | None:
-        """Return what clients are told of what failed, None when nothing was heard."""
+        """Return the API's error for what failed, None if nothing did."""
         if self.is_ambiguous:
             return OrderStateUnknown(
                 "the exchange did not answer; the order shows what became of it"
             )
-        if not self._heard:
+        if not self._errors:
             return None
-        error = self._heard[-1]
+        error = self._errors[-1]
         if isinstance(error, ccxt.OrderNotFound):
             return OrderNotOpen("the exchange says that the order is not open any more")
         if isinstance(error, ccxt.InsufficientFunds):
@@ -107,13 +107,13 @@ class CommandOutcome:
 
 @contextlib.contextmanager
 def capture_outcome() -> Iterator[CommandOutcome]:
-    """Hear what becomes of commands in this task until the end of the block."""
-    heard = CommandOutcome()
-    token = _heard.set(heard)
+    """Capture the outcome of this task's commands until the end of the block."""
+    outcome = CommandOutcome()
+    token = _captured.set(outcome)
     try:
-        yield heard
+        yield outcome
     finally:
-        _heard.reset(token)
+        _captured.reset(token)
 
 
 def _counting(client: Any, name: str, counters: Counters) -> Callable[..., Awaitable[Any]]:
@@ -130,18 +130,18 @@ def _counting(client: Any, name: str, counters: Counters) -> Callable[..., Await
     return counted
 
 
-def _noting(command: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def _capturing(command: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(command)
-    async def noted(*args: Any, **kwargs: Any) -> Any:
-        heard = _heard.get()
+    async def captured(*args: Any, **kwargs: Any) -> Any:
+        outcome = _captured.get()
         try:
             answer = await command(*args, **kwargs)
-        except Exception as error:  # noted only: raised again
-            if heard is not None:
-                heard.note(error)
+        except Exception as error:  # recorded only: raised again
+            if outcome is not None:
+                outcome.record_error(error)
             raise
-        if heard is not None:
-            heard.note_accepted(answer)
+        if outcome is not None:
+            outcome.record_accepted(answer)
         return answer
 
-    return noted
+    return captured

@@ -1,4 +1,4 @@
-"""One OctoBot object: made from its folder, waited for, taken apart again."""
+"""Creation and shutdown of the OctoBot object, in its folder and with an event loop of its own."""
 
 from __future__ import annotations
 
@@ -33,30 +33,32 @@ from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.in_memory_keys import InMemoryKeysConfiguration
 from backend.bridge.octobot.known_exchanges import is_known
 from backend.bridge.octobot.patches.futures_support import allow_futures
-from backend.bridge.octobot.patches.stop_restore import keep_from_restoring
+from backend.bridge.octobot.patches.stop_restore import leave_our_stops
 from backend.bridge.octobot.user_folder import prepare_folder, read_configuration
 from backend.bridge.status import BootFailed
 from backend.settings.model import Settings
 
 _READY_TIMEOUT_S = 60.0
 _POLL_S = 0.02
-_SOCKETS_BEGIN_WITHIN_S = 3
+_SOCKET_LOOPS_WITHIN_S = 3
 
 
-def create_octobot(settings: Settings, give: Callable[[InMemoryKeysConfiguration], None]) -> Any:
+def create_octobot(
+    settings: Settings, add_keys: Callable[[InMemoryKeysConfiguration], None]
+) -> Any:
     """Create the bot of the settings' folder, with a loop of its own that does not run yet.
 
-    `give` puts into its configuration what is to stay out of its files.
+    `add_keys` puts into its configuration what is to stay out of its files.
     """
-    _enter(prepare_folder(settings))
+    _change_directory(prepare_folder(settings))
     configuration = read_configuration(settings)
     allow_futures()
-    keep_from_restoring()
-    give(configuration)
+    leave_our_stops()
+    add_keys(configuration)
     octobot.community.IdentifiersProvider.use_environment_from_config(configuration)
     octobot.logger.init_bot_channel_logger()
-    _spare_unread_lines()
-    octobot_tentacles_manager.api.reload_tentacle_info()  # or its first use fails, unheard
+    _silence_debug_lines()
+    octobot_tentacles_manager.api.reload_tentacle_info()  # or its first use fails, unlogged
     if Path("tentacles").is_dir():
         octobot_tentacles_manager.api.load_tentacles(verbose=False)
         for interface in ("web", "telegram"):
@@ -64,28 +66,28 @@ def create_octobot(settings: Settings, give: Callable[[InMemoryKeysConfiguration
     community = None if settings.octobot_community else OfflineCommunity.create(configuration)
     bot = octobot.octobot.OctoBot(configuration, community_authenticator=community)
     octobot.commands.set_global_bot_instance(bot)
-    _give_loop(bot.task_manager)
+    _set_loop(bot.task_manager)
     return bot
 
 
-def _give_loop(tools: Any) -> None:
-    """Do what `init_async_loop` does, with a loop on which an order takes a tenth less."""
+def _set_loop(tools: Any) -> None:
+    """Do what `init_async_loop` does, with a uvloop: an order takes a tenth less time."""
     tools.async_loop = uvloop.new_event_loop()
     tools.async_loop.set_exception_handler(tools._loop_exception_handler)
 
 
-def _spare_unread_lines() -> None:
-    """Have OctoBot not spell each order, trade and balance for a level that nobody logs.
+def _silence_debug_lines() -> None:
+    """Skip the lines on each order, trade and balance unless the debug level is logged.
 
     Its consumers stay: without them it would stop asking the exchange for these.
     """
     if not octobot.logger.BOT_CHANNEL_LOGGER.logger.isEnabledFor(logging.DEBUG):
         for name in ("orders", "trades", "balance", "positions"):
-            setattr(octobot.logger, f"{name}_callback", _say_nothing)
+            setattr(octobot.logger, f"{name}_callback", _log_nothing)
 
 
-async def _say_nothing(**_told: object) -> None:
-    """Stand in for what would write such a line."""
+async def _log_nothing(**_event: object) -> None:
+    """Replace the callback that writes such a line."""
 
 
 async def wait_for_exchanges(bot: Any) -> dict[str, Exchange]:
@@ -98,35 +100,35 @@ async def wait_for_exchanges(bot: Any) -> dict[str, Exchange]:
     with failed_connections() as failed:
         while len(ready := _ready_exchanges(bot)) < len(names):
             if failed or asyncio.get_running_loop().time() > deadline:
-                raise BootFailed(_what_is_missing([name for name in names if name not in ready]))
+                raise BootFailed(_missing_text([name for name in names if name not in ready]))
             await asyncio.sleep(_POLL_S)
     return {name: Exchange(manager) for name, manager in ready.items()}
 
 
-def _what_is_missing(names: list[str]) -> str:
+def _missing_text(names: list[str]) -> str:
     unknown = [name for name in names if not is_known(name)]
     hint = f": ccxt knows no exchange {', '.join(unknown)}" if unknown else ""
     return f"cannot connect to {', '.join(names)}{hint}"
 
 
 async def shut_down(bot: Any) -> None:
-    """Stop whatever of the bot runs, however far its boot had come."""
+    """Stop every part of the bot that runs, however far its boot had come."""
     tools = bot.task_manager
     if tools.tools_task_group is not None:
         tools.tools_task_group.cancel()
     try:
         if bot.global_consumer is not None and bot.exchange_producer is not None:
-            await _let_sockets_begin(bot)
+            await _wait_for_socket_loops(bot)
             await bot.stop()
     finally:
-        await _forget_notifiers()
+        await _remove_notifiers()
     if bot.community_handler is not None:
         await bot.community_handler.stop_task()
     if tools.executors is not None:
         tools.executors.shutdown(wait=False)
 
 
-async def _let_sockets_begin(bot: Any) -> None:
+async def _wait_for_socket_loops(bot: Any) -> None:
     """Wait until each socket's thread has its loop: stopped before, it would never end."""
     sockets = [
         socket
@@ -136,15 +138,15 @@ async def _let_sockets_begin(bot: Any) -> None:
         if manager.exchange_web_socket is not None
         for socket in manager.exchange_web_socket.websocket_connectors
     ]
-    deadline = asyncio.get_running_loop().time() + _SOCKETS_BEGIN_WITHIN_S
+    deadline = asyncio.get_running_loop().time() + _SOCKET_LOOPS_WITHIN_S
     while any(socket.local_loop is None for socket in sockets):
         if asyncio.get_running_loop().time() > deadline:
             break
         await asyncio.sleep(_POLL_S)
 
 
-async def _forget_notifiers() -> None:
-    """Empty the one channel that outlives a bot: to notify on a closed loop fails the next boot."""
+async def _remove_notifiers() -> None:
+    """Empty the channel that outlives a bot: consumers on a closed loop fail the next boot."""
     name = octobot_services.channel.NotificationChannel.get_name()
     with contextlib.suppress(KeyError):
         channel = async_channel.channels.get_chan(name)
@@ -152,7 +154,7 @@ async def _forget_notifiers() -> None:
             await channel.remove_consumer(consumer)
 
 
-def _enter(folder: Path) -> None:
+def _change_directory(folder: Path) -> None:
     """Make the bot's folder the working directory: OctoBot's paths are relative to it."""
     os.chdir(folder)
     if (folder / "tentacles").is_dir() and str(folder) not in sys.path:

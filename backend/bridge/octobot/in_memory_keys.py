@@ -1,4 +1,4 @@
-"""OctoBot's configuration with keys in it that are in memory only, never in its files."""
+"""OctoBot's configuration with exchange keys that stay in memory, never in its files."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ KEY_FIELDS = (
 )
 _ENABLED = commons_constants.CONFIG_ENABLED_OPTION
 _SANDBOXED = commons_constants.CONFIG_EXCHANGE_SANDBOXED
-_HELD = (*KEY_FIELDS, _ENABLED, _SANDBOXED)
+_IN_MEMORY = (*KEY_FIELDS, _ENABLED, _SANDBOXED)
 
 
 class InMemoryKeysConfiguration(Configuration):  # type: ignore[misc]  # OctoBot is untyped
-    """OctoBot's configuration, whose `save` writes nothing that `hold` put in.
+    """OctoBot's configuration, whose `save` writes nothing that `set_keys` set.
 
     OctoBot saves it on its own accord, and encrypts keys under one that stands
     in its source.
@@ -42,8 +42,8 @@ class InMemoryKeysConfiguration(Configuration):  # type: ignore[misc]  # OctoBot
         names: Collection[str] = self.config[commons_constants.CONFIG_EXCHANGES].keys()
         return names
 
-    def hold(self, exchange: str, keys: ExchangeKeys | None) -> None:
-        """Have the bot use these keys, or leave the exchange out."""
+    def set_keys(self, exchange: str, keys: ExchangeKeys | None) -> None:
+        """Set an exchange's keys in memory; None disables the exchange."""
         exchanges = self.config[commons_constants.CONFIG_EXCHANGES]
         row = exchanges[exchange]
         self._as_read[exchange] = copy.deepcopy(row)
@@ -59,19 +59,19 @@ class InMemoryKeysConfiguration(Configuration):  # type: ignore[misc]  # OctoBot
         exchanges[exchange] = {**row, **sealed, _SANDBOXED: keys.sandboxed}
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save it as it was read, but for what OctoBot changed itself."""
-        held = self.config
-        self.config = self._without_held(held)
+        """Save the configuration without the keys in memory, but with OctoBot's own changes."""
+        with_keys = self.config
+        self.config = self._without_keys(with_keys)
         try:
             super().save(*args, **kwargs)
         finally:
-            self.config = held
+            self.config = with_keys
 
-    def _without_held(self, config: dict[str, Any]) -> dict[str, Any]:
+    def _without_keys(self, config: dict[str, Any]) -> dict[str, Any]:
         clean = copy.deepcopy(config)
         exchanges = clean[commons_constants.CONFIG_EXCHANGES]
         for exchange, row in self._as_read.items():
             if exchange in exchanges:
-                kept = {k: v for k, v in exchanges[exchange].items() if k not in _HELD}
-                exchanges[exchange] = kept | {k: v for k, v in row.items() if k in _HELD}
+                kept = {k: v for k, v in exchanges[exchange].items() if k not in _IN_MEMORY}
+                exchanges[exchange] = kept | {k: v for k, v in row.items() if k in _IN_MEMORY}
         return clean

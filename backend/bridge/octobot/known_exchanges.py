@@ -1,4 +1,4 @@
-"""Which exchanges there are: told at the start, before a bot looks for one in vain."""
+"""Check of the configured exchanges' names, before a bot tries to connect to them."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def require_known_exchanges(settings: Settings) -> None:
 
 
 def is_known(name: str) -> bool:
-    """Tell whether ccxt has an exchange of this id, or we do."""
+    """Return whether ccxt or the sandbox has an exchange of this id."""
     return name == SANDBOX or name in ccxt.async_support.exchanges

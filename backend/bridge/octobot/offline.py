@@ -1,4 +1,4 @@
-"""Keeps OctoBot from contacting anyone unasked: settings before its import, no community session.
+"""Offline operation of OctoBot: environment set before its import, no community session.
 
 Import this module before any `octobot*` package: they read the environment when imported.
 """
@@ -26,14 +26,14 @@ class OfflineCommunity(CommunityAuthentication):  # type: ignore[misc] # OctoBot
     """A community session that is never opened: nobody is logged in, nothing is fetched."""
 
     def init_account(self, fetch_private_data: bool) -> None:
-        """Say that the account is settled, so that nothing waits for a login."""
+        """Set the initialized event at once, so that nothing waits for a login."""
         self.initialized_event = asyncio.Event()
         self.initialized_event.set()
 
     def is_using_the_current_loop(self) -> bool:
-        """Tell OctoBot that no client is bound to a loop: there is no session to move."""
+        """Return True: there is no session to move to another loop."""
         return True
 
     def is_initialized(self) -> bool:
-        """Make every boot set the event anew: events belong to one loop."""
+        """Return False, so that every boot sets the event anew: events belong to one loop."""
         return False

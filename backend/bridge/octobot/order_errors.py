@@ -25,7 +25,7 @@ def creation_refused(reason: str) -> Exception:
 
 @contextlib.contextmanager
 def translate_order_errors(symbol: str, side: str) -> Iterator[None]:
-    """Turn what OctoBot raises when an order is not taken into what clients are told."""
+    """Raise the API's error in the place of OctoBot's for an order that was not accepted."""
     try:
         yield
     except (trading_errors.MissingFunds, trading_errors.PortfolioNegativeValueError):

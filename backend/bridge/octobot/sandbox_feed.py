@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 
 
 class SandboxFeed(CCXTWebsocketConnector):  # type: ignore[misc]  # OctoBot is untyped
-    """OctoBot finds this class by its name; it drives whatever market is installed.
+    """Websocket connector that OctoBot finds by its exchange's name.
 
     TICKER stays out: OctoBot would then ignore trades, which carry the mark price.
-    What comes together goes to the bot's loop together: to wake it costs more than the news.
+    Updates of one turn go to the bot's loop in one batch: a wake-up costs more than an update.
     """
 
     EXCHANGE_FEEDS: dict[Any, str] = {  # noqa: RUF012  # OctoBot's own declaration
@@ -36,25 +36,25 @@ class SandboxFeed(CCXTWebsocketConnector):  # type: ignore[misc]  # OctoBot is u
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pushes: list[Push] = []
-        self._telling: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def push_to_channel(self, channel_name: str, *args: Any, **kwargs: Any) -> None:
-        """Tell a channel of the bot, with all else that is told in this turn of the feed's loop."""
+        """Queue an update for a channel of the bot: all of one turn are pushed together."""
         if not self._pushes:
-            asyncio.get_running_loop().call_soon(self._hand_over)
+            asyncio.get_running_loop().call_soon(self._flush)
         producer = get_chan(channel_name, self.exchange_id).get_internal_producer()
         self._pushes.append(partial(_push, producer, *args, **kwargs))
 
-    def _hand_over(self) -> None:
+    def _flush(self) -> None:
         pushes, self._pushes = self._pushes, []
         with contextlib.suppress(RuntimeError):  # the bot's loop has ended
-            self.bot_mainloop.call_soon_threadsafe(self._tell, pushes)
+            self.bot_mainloop.call_soon_threadsafe(self._start_pushes, pushes)
 
-    def _tell(self, pushes: list[Push]) -> None:
-        """Begin on the bot's loop: what does not come to this leaves nothing to be awaited."""
-        task = asyncio.get_running_loop().create_task(_in_turn(pushes))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+    def _start_pushes(self, pushes: list[Push]) -> None:
+        """Create the task on the bot's loop: a late batch leaves no coroutine unawaited."""
+        task = asyncio.get_running_loop().create_task(_push_all(pushes))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     @classmethod
     def get_name(cls) -> str:
@@ -67,10 +67,10 @@ async def _push(producer: Any, *args: Any, **kwargs: Any) -> None:
         await producer.push(*args, **kwargs)
 
 
-async def _in_turn(pushes: list[Push]) -> None:
+async def _push_all(pushes: list[Push]) -> None:
     for push in pushes:
         try:
             await push()
-        except Exception:  # the others are news all the same
-            log.exception("a change of the sandbox's market could not be told")
+        except Exception:  # the other updates still count
+            log.exception("an update of the sandbox's market could not be pushed")
         await asyncio.sleep(0)

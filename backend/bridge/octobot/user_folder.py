@@ -1,4 +1,4 @@
-"""The OctoBot folder: written from the settings, or adopted when the user brings one."""
+"""OctoBot's folder: written from the settings, or the user's own."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _QUOTES_FIRST = ("USDT", "USDC", "USD", "EUR", "BTC")
 def prepare_folder(settings: Settings) -> Path:
     """Return the bot's folder, complete enough to boot from.
 
-    A folder that the user brought (one with a config of its own) is left as it
-    is. One that we wrote is rewritten when the settings it came from changed,
-    so that a later PATCH /config is kept until then.
+    A folder of the user (one with a config of its own) is left as it is. One that we
+    wrote is rewritten when the settings it came from changed, so that a later
+    PATCH /config is kept until then.
     """
     folder = settings.home / "octobot"
     user = folder / commons_constants.USER_FOLDER
@@ -45,7 +45,7 @@ def prepare_folder(settings: Settings) -> Path:
 
 
 def is_adopted(settings: Settings) -> bool:
-    """Tell whether the user brought the bot's folder."""
+    """Return whether the bot's folder is the user's own."""
     user = settings.home / "octobot" / commons_constants.USER_FOLDER
     return (user / commons_constants.CONFIG_FILE).exists() and not (user / _STAMP).exists()
 
@@ -68,7 +68,7 @@ def read_configuration(settings: Settings) -> InMemoryKeysConfiguration:
 
 
 def _apply_trading_setting(config: dict[str, Any], settings: Settings) -> None:
-    """Switch the trader or its simulator on, never both; have all exchanges trade one type."""
+    """Enable the trader or its simulator, never both; set one type of trading for all exchanges."""
     real = settings.trading == "real"
     config[commons_constants.CONFIG_TRADER][commons_constants.CONFIG_ENABLED_OPTION] = real
     config[commons_constants.CONFIG_SIMULATOR][commons_constants.CONFIG_ENABLED_OPTION] = not real
@@ -77,7 +77,7 @@ def _apply_trading_setting(config: dict[str, Any], settings: Settings) -> None:
 
 
 def reference_market(settings: Settings) -> str:
-    """Choose the market that everything is valued in: the commonest quote of the symbols."""
+    """Return the asset that accounts are valued in: the commonest quote of the symbols."""
     quotes = [symbol.split("/")[1].split(":")[0] for symbol in settings.symbols]
     return max(
         quotes,

@@ -88,7 +88,7 @@ class OrderExecution:
         if held is not None:
             refusal = await _cancel_at(exchange, held)
             self._ledger.record_order(held.to_dict(), exchange.name)
-            self._portfolios.outdate()
+            self._portfolios.mark_outdated()
             if isinstance(refusal, IN_DOUBT):
                 self._ledger.apply_event(order_id, "outcome_unknown")
         ended = await self.settled(order_id)
@@ -134,7 +134,7 @@ class OrderExecution:
         """Enter an order's new quantity and prices into the ledger."""
         order = self.known(order_id).item
         tracking = replace(self._ledger.tracking_of(order_id), exchange_id=held.exchange_order_id)
-        self._portfolios.outdate()
+        self._portfolios.mark_outdated()
         self._ledger.update(
             order.model_copy(
                 update={
@@ -175,7 +175,7 @@ class OrderExecution:
             self._ledger.record_order(created.to_dict(), exchange.name)
         finally:
             self._ledger.forget(order.id)
-            self._portfolios.outdate()
+            self._portfolios.mark_outdated()
 
     async def _create(self, exchange: Exchange, built: OctoBotOrder, order: Order) -> OctoBotOrder:
         with capture_outcome() as outcome:
@@ -183,8 +183,8 @@ class OrderExecution:
                 params = exchange.order_rules.exchange_params(order)
                 return await exchange.orders.place(built, params)
             except Exception as error:  # raised again, as the client's error if there was one
-                if outcome.taken_as is not None:
-                    self._ledger.bind(order.id, outcome.taken_as)
+                if outcome.accepted_id is not None:
+                    self._ledger.bind(order.id, outcome.accepted_id)
                 raise outcome.as_error() or error from None
 
 

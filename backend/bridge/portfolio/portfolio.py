@@ -1,4 +1,4 @@
-"""Balances and what they are worth."""
+"""Balances of the exchange accounts and their value, as read models and events."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from backend.schemas.portfolio import (
 ZERO = Decimal(0)
 _TRADE_WAIT_S = 0.03
 _TRADE_WAITS = 30
-_CATCH_UP_S = 1.0
+_REBUILD_WITHIN_S = 1.0
 _CENTS = Decimal("1E-8")
 _BALANCES = TypeAdapter(list[ExchangeBalances])
 
@@ -46,9 +46,9 @@ class _Valued(NamedTuple):
 
 
 class Portfolios:
-    """Read models of the account; `mark` and `refresh` run on the bot's loop.
+    """Balances and value of every exchange account.
 
-    `on_worth` is called there each time the account was valued.
+    `on_value` is called on the bot's loop each time the accounts were valued.
     """
 
     def __init__(
@@ -57,19 +57,19 @@ class Portfolios:
         models: ReadModels,
         ledger: Ledger,
         outbox: Outbox,
-        on_worth: Callable[[AccountValue], None],
+        on_value: Callable[[AccountValue], None],
     ) -> None:
         self._runner = runner
         self._ledger = ledger
-        self._announcement: asyncio.Task[None] | None = None
+        self._publishing: asyncio.Task[None] | None = None
         self._outdated: concurrent.futures.Future[None] | None = None
-        self._announced = b""
+        self._published = b""
         self._models = models
         self._outbox = outbox
         self._baselines: dict[str, Decimal | None] = {}
         self._prices: dict[str, Decimal] = {}
-        self._on_value = on_worth
-        self._worth: AccountValue | None = None
+        self._on_value = on_value
+        self._account_value: AccountValue | None = None
         self._portfolio: Portfolio | None = None
         models.define("portfolio", self._build_summary, interval_s=0.25)
         models.define("balances", self._build_balances, interval_s=0.25)
@@ -82,68 +82,68 @@ class Portfolios:
         """Return the balances of every exchange."""
         return self._read("balances")
 
-    def worth(self) -> AccountValue | None:
-        """Return what the account is worth; None while the bot does not run or that is unknown."""
+    def account_value(self) -> AccountValue | None:
+        """Return the accounts' value; None while the bot does not run or it is unknown."""
         if self._runner.status.state not in ("running", "paused"):
             return None
-        self._catch_up()
-        return self._worth
+        self._wait_until_current()
+        return self._account_value
 
     def prices(self) -> dict[str, Decimal]:
         """Return the newest price of each symbol."""
         return self._prices.copy()
 
     def reload(self) -> Portfolio:
-        """Ask real exchanges for the balances, value everything anew and return it.
+        """Fetch the balances of real exchanges and return the new portfolio.
 
-        Raises `ExchangeUnreachable` or `ExchangeRefused` when one does not tell.
+        Raises `ExchangeUnreachable` or `ExchangeRefused`.
         """
         return self._runner.executor.run(self._reload)
 
     def _read(self, name: str) -> SerializedResponse:
         self._runner.executor.require_ready()
-        self._catch_up()
+        self._wait_until_current()
         prepared = self._models.get(name)
         if prepared is None:
             raise BotNotReady("the portfolio is not known yet")
         return prepared
 
-    def _catch_up(self) -> None:
-        """Have what is outdated built anew, and wait for that; what is known when it takes long."""
+    def _wait_until_current(self) -> None:
+        """Wait until outdated models are rebuilt, but not for long: then the old ones are read."""
         outdated = self._outdated
         if outdated is not None:
-            self._runner.executor.wait_for(outdated, self.refresh_outdated, _CATCH_UP_S)
+            self._runner.executor.wait_for(outdated, self.refresh_outdated, _REBUILD_WITHIN_S)
 
     # ---- on the bot's loop
 
     def begin(self, baselines: dict[str, Decimal | None]) -> None:
-        """Start over on a new loop, counting profit from these values of each exchange."""
+        """Start over in a new run; profit is counted from these values of each exchange."""
         self._models.clear()
-        self._announcement = None
+        self._publishing = None
         self._baselines = baselines
 
-    def take_price(self, symbol: str, price: Decimal) -> None:
-        """Note a price that balances are valued at."""
+    def update_price(self, symbol: str, price: Decimal) -> None:
+        """Set a symbol's price, at which balances are valued."""
         self._prices[symbol] = price
         self._models.mark("portfolio")
         if is_contract(symbol):  # its price is in the margin balance
             self._models.mark("balances")
 
-    def announce(self) -> None:
-        """Tell the streams soon that a balance changed: after the trades that changed it."""
-        if self._announcement is None:
-            self._announcement = asyncio.create_task(self._announce())
+    def publish_soon(self) -> None:
+        """Publish changed balances soon: after the trades that changed them."""
+        if self._publishing is None:
+            self._publishing = asyncio.create_task(self._publish())
 
-    async def _announce(self) -> None:
+    async def _publish(self) -> None:
         for _ in range(_TRADE_WAITS):
             await asyncio.sleep(_TRADE_WAIT_S)
             if not self._ledger.awaits_trades:
                 break
-        self._announcement = None
+        self._publishing = None
         self.refresh()
         balances = self._models.data("balances")
-        if balances != self._announced:
-            self._announced = balances
+        if balances != self._published:
+            self._published = balances
             json = self._models.data("portfolio")
             data = event_data(None, None, "portfolio", json)
             event = Event("portfolio", "portfolio_updated", "portfolio", None, data, json)
@@ -161,14 +161,14 @@ class Portfolios:
             raise BotNotReady("the portfolio is not known yet")
         return self._portfolio
 
-    def outdate(self) -> None:
-        """Note that something was done: whoever reads next has the models built first.
+    def mark_outdated(self) -> None:
+        """Mark the models as outdated: the next read rebuilds them first.
 
-        That takes as long as to place an order, and few look after each of many.
+        A rebuild takes as long as placing an order, and few clients read after each of many.
         """
         if self._outdated is None:
             self._outdated = concurrent.futures.Future()
-        self.announce()
+        self.publish_soon()
 
     def refresh(self) -> None:
         """Rebuild both models now."""
@@ -181,7 +181,7 @@ class Portfolios:
                 outdated.set_result(None)
 
     def refresh_outdated(self) -> None:
-        """Rebuild them if something was done since."""
+        """Rebuild both models if they are outdated."""
         if self._outdated is not None:
             self.refresh()
 
@@ -206,7 +206,7 @@ class Portfolios:
             value = sum((row.value for row in rows if row.value is not None), ZERO)
             total += value
             if self._baselines.get(name) is None and all(row.value is not None for row in rows):
-                self._begin_counting(name, value)
+                self._set_baseline(name, value)
         portfolio = Portfolio(
             reference_market=reference,
             total_value=total,
@@ -217,11 +217,11 @@ class Portfolios:
             ],
         )
         self._portfolio = portfolio
-        self._worth = self._sum_up(portfolio)
-        self._on_value(self._worth)
+        self._account_value = self._sum(portfolio)
+        self._on_value(self._account_value)
         return portfolio.model_dump_json().encode()
 
-    def _sum_up(self, portfolio: Portfolio) -> AccountValue:
+    def _sum(self, portfolio: Portfolio) -> AccountValue:
         exchanges = self._runner.exchanges.values()
         symbols = {symbol for exchange in exchanges for symbol in exchange.symbols}
         followed = {asset for symbol in symbols for asset in assets_of(symbol)}
@@ -234,8 +234,8 @@ class Portfolios:
             all(row.price is not None or row.asset not in followed for row in rows),
         )
 
-    def _begin_counting(self, exchange: str, value: Decimal) -> None:
-        """Keep the first known value of an account: profit is counted from it for good."""
+    def _set_baseline(self, exchange: str, value: Decimal) -> None:
+        """Record the first known value of an account: profit is counted from it for good."""
         self._baselines[exchange] = value
         self._outbox.commit([Baseline(self._ledger.account(exchange), value)])
 

@@ -1,4 +1,4 @@
-"""Positions of futures exchanges: listed, closed, their settings changed. The public half."""
+"""Positions of futures exchanges for the API: read, closed, their contracts configured."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ class Positions:
         self._closing: set[tuple[str, str]] = set()
         self._none = TtlCache(_NONE_FOR_S)
 
-    def listed(self, query: PositionQuery) -> SerializedResponse:
-        """Return what `find` does, as it leaves the server.
+    def read(self, query: PositionQuery) -> SerializedResponse:
+        """Return what `find` does, serialized.
 
-        Made anew for each caller where futures are traded: marks and profits move with every
-        price, and what an order has done to a position shows in the next answer.
+        Never cached where futures are traded: marks and profits move with every price, and
+        the effect of an order shows in the next answer.
         """
         self._runner.executor.require_ready()
         if any(exchange.is_futures for exchange in list(self._runner.exchanges.values())):
-            data = self._found(query)
+            data = self._dump(query)
             return serialize(data, etag_of(data))
-        return self._none.get(query, lambda: self._found(query))
+        return self._none.get(query, lambda: self._dump(query))
 
-    def _found(self, query: PositionQuery) -> bytes:
+    def _dump(self, query: PositionQuery) -> bytes:
         return _POSITIONS.dump_json(self.find(query))
 
     def find(self, query: PositionQuery) -> list[Position]:
@@ -173,7 +173,7 @@ class Positions:
         return self._tracker.position(exchange, symbol)
 
     def _check(self, exchange: Exchange, asked: NewOrder) -> None:
-        """Look again: the position may have changed, or gone, since it was looked at."""
+        """Check the position again: it may have changed since the request began."""
         position = self._tracker.position(exchange, asked.symbol)
         if position.side is None or (position.side == "long") == (asked.side == "buy"):
             raise PositionNotOpen(f"the position in {asked.symbol} has been closed meanwhile")
@@ -196,7 +196,7 @@ class Positions:
 
 
 def _closes_with_a_limit(order: Order, exchange: str, asked: NewOrder) -> bool:
-    """Tell whether an order rests to close the position; an entry's exits may do so beside it."""
+    """Return whether an order rests to close the position; an entry's exits do not count."""
     return (
         order.reduce_only
         and order.type == "limit"

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from backend.bridge.octobot.patches.order_loggers import forget_order_loggers
+from backend.bridge.octobot.patches.order_loggers import release_order_loggers
 from backend.schemas.markets import TickerQuery
 from tests.bridge.live_bridge import LiveBridge, content, make_settings
 from tests.waiting import shutting_down
@@ -43,7 +43,7 @@ def test_no_logger_outlives_its_order(live: LiveBridge) -> None:
     order = live.place(type="limit", price="30000")
     live.bridge.orders.cancel(order.id)
     assert loggers_of(order.id)
-    forget_order_loggers()
+    release_order_loggers()
     assert loggers_of(order.id) == []
     assert __name__ in logging.getLogger().manager.loggerDict
 

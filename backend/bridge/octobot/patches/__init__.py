@@ -1,1 +1,1 @@
-"""Changes to OctoBot's behavior: one file per behavior that is changed."""
+"""Changes of OctoBot's behavior: one file each, with the test that shows when it can go."""

@@ -1,8 +1,8 @@
-"""Real futures orders: OctoBot's trader sends `reduceOnly`, and a fill refreshes the balances.
+"""Real futures orders carry `reduceOnly`, and their fills refresh the balances.
 
-Until OctoBot's default exchange does both by itself, in 2.0.15 and 2.1.1 alike; the second
-only in 2.1. `tests/bridge/live/test_position_tracker.py` tells: its exits would open the other
-side, and would not be placed.
+OctoBot 2.0.15 and 2.1.1 do not send `reduceOnly` by their default exchange; 2.1.1 also raises when
+a futures order fills. `test_exits_and_changed_orders_only_reduce_at_the_exchange_too` in
+tests/bridge/live/test_position_tracker.py passes without the patch once both are mended.
 """
 
 from __future__ import annotations

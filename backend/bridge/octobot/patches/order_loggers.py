@@ -1,4 +1,8 @@
-"""Forgets the loggers that OctoBot makes, one for each order, and Python would keep for good."""
+"""Loggers of orders are released, of which Python would keep each one for good.
+
+OctoBot 2.0.15 and 2.1.1 create a logger for each order. `test_no_logger_outlives_its_order` in
+tests/bridge/market_data/test_many_markets.py passes without the patch once they do not.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,15 @@ _EVERY_S = 60.0
 _OF_AN_ORDER = " [exchange id: "  # see octobot_trading's Order.get_logger_name
 
 
-async def keep_few_loggers() -> None:
-    """Forget them now and then, for as long as the bot runs."""
+async def release_order_loggers_forever() -> None:
+    """Release the loggers of orders every minute, for as long as the bot runs."""
     while True:
         await asyncio.sleep(_EVERY_S)
-        forget_order_loggers()
+        release_order_loggers()
 
 
-def forget_order_loggers() -> None:
-    """Forget the loggers of all orders; one that is still in use goes on, or is made anew."""
+def release_order_loggers() -> None:
+    """Release the loggers of all orders; one still in use goes on, or is created again."""
     known = logging.getLogger().manager.loggerDict
     for name in tuple(known):
         if _OF_AN_ORDER in name:

@@ -1,4 +1,9 @@
-"""Keeps OctoBot from watching again, on its own, the stops that it watched before a restart."""
+"""OctoBot does not restore our stops after a restart; `live/bracket_exits` does.
+
+In 2.0.15 and 2.1.1 it would watch at once the orders that it stored last, also a stop that was
+sent since. The patch stays for as long as the ledger restores orders;
+tests/recovery/test_triggered_stops.py shows stops sold once.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +17,13 @@ from octobot_trading.storage import OrdersStorage
 _startup_orders = OrdersStorage.get_all_virtual_startup_orders
 
 
-def keep_from_restoring() -> None:
-    """Have OctoBot leave our stops to `Exits.put_back`, which knows what became of them.
-
-    OctoBot would watch at once what it wrote down last, also a stop that was sent since.
-    """
+def leave_our_stops() -> None:
+    """Filter our stops out of the orders that OctoBot restores at its start."""
     OrdersStorage.get_all_virtual_startup_orders = _without_ours
 
 
 def is_ours(creation_params: Any, order_id: Any) -> bool:
-    """Tell an order that `build` made from a strategy's: it bears its own id for the exchange."""
+    """Return whether an order is ours and not a strategy's: it sends its id to the exchange."""
     return bool(creation_params) and creation_params.get("clientOrderId") == order_id
 
 

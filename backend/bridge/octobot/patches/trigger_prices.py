@@ -1,4 +1,9 @@
-"""Which prices make OctoBot fill or trigger the orders that it watches itself."""
+"""Trades, and not their mean, fill or trigger the orders that OctoBot watches.
+
+OctoBot 2.0.15 and 2.1.1 take the mean of trades that came together for a price of the instant at
+which it was computed. `test_prices_from_before_its_entrys_fill_do_not_fill_an_exit` in
+tests/bridge/orders/test_brackets.py passes without the patch once they do not.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +16,9 @@ _MEAN = MarkPriceSources.RECENT_TRADE_AVERAGE.value
 
 
 def trigger_at_trades(manager: Any) -> None:
-    """Have trades trigger orders, and not once more the mean of trades that came together.
+    """Keep the mean of recent trades from triggering orders, once there is a price.
 
-    OctoBot takes the mean for a price of the instant at which it was computed: an exit
-    was filled by trades from before the fill of its own entry.
+    An exit was filled by trades from before the fill of its own entry.
     """
     for symbol in manager.exchange_config.traded_symbol_pairs:
         data = manager.exchange_symbols_data.get_exchange_symbol_data(symbol)
