@@ -187,7 +187,7 @@ class _Lifecycle:
         await bridge.dead_man_switch.begin()
         context.daily_loss.begin()
         context.portfolio.refresh()
-        bridge.config.note_boot()
+        bridge.config.record_boot()
         if self._on_booted is not None:
             self._on_booted()
 

@@ -67,7 +67,7 @@ class Configuration:
             "additionalProperties": False,
         }
 
-    def note_boot(self) -> None:
+    def record_boot(self) -> None:
         """Record the configuration that the bot starts with."""
         self._booted_with = self._load()
         self._recent.clear()

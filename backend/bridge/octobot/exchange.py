@@ -1,4 +1,4 @@
-"""Typed adapter of OctoBot's exchange manager: the one way in which the bridge uses an exchange."""
+"""Typed adapter of OctoBot's exchange manager: the bridge's only access to an exchange."""
 
 from __future__ import annotations
 
@@ -101,7 +101,10 @@ class Exchange:
         return read_rules(self._manager, symbol)
 
     async def consume(self, channel: Channel, callback: Callable[..., Awaitable[None]]) -> None:
-        """Have a channel call `callback` with its keywords; it ends with the run of the bot."""
+        """Subscribe `callback` to a channel until the run of the bot ends.
+
+        It is called with the keywords of the channel.
+        """
         source = exchange_channel.get_chan(channel.value, self.id)
         await source.new_consumer(callback, priority_level=OPTIONAL_PRIORITY)
 

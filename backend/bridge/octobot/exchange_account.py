@@ -178,9 +178,9 @@ class ExchangeAccount:
             raise ExchangeUnreachable("the exchange did not answer") from None
 
     def intercept_settings(self, configure: Configure) -> None:
-        """Have `configure` change leverage and margin mode whenever a strategy does.
+        """Call `configure` in the place of OctoBot when a strategy sets leverage or margin mode.
 
-        What it raises as a `BridgeError`, the strategy gets as OctoBot's own error.
+        A `BridgeError` that it raises reaches the strategy as OctoBot's own error.
         """
 
         async def change(symbol: str, leverage: Decimal | None, mode: MarginMode | None) -> bool:

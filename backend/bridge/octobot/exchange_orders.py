@@ -95,7 +95,7 @@ class ExchangeOrders:
         return [trade.to_dict() for trade in self._personal.trades_manager.trades.values()]
 
     def drop(self, order: OctoBotOrder) -> None:
-        """Forget an order that never came to be, should OctoBot have kept it."""
+        """Remove an order that was not created, if OctoBot has kept it."""
         if self._orders.has_order(order.order_id):
             self._orders.remove_order_instance(order)
 
@@ -159,7 +159,7 @@ class ExchangeOrders:
         return None if cost is None else Fee(cost=cost, currency=raw["currency"])
 
     def taker_fee(self, order: OctoBotOrder, quantity: Decimal, price: Decimal) -> Decimal:
-        """Return what OctoBot expects an order to cost in fees when it takes liquidity."""
+        """Return the fee that OctoBot expects of an order that takes liquidity."""
         raw = self._manager.exchange.get_trade_fee(
             order.symbol, order.order_type, quantity, price, "taker"
         )
@@ -168,7 +168,7 @@ class ExchangeOrders:
     # ---- exits
 
     async def chain(self, entry: OctoBotOrder, exit_: OctoBotOrder) -> None:
-        """Have an exit placed when its entry fills, smaller by what the entry's fee takes."""
+        """Chain an exit to its entry: it is placed on the fill, smaller by the entry's fee."""
         await self._trader.chain_order(
             entry, exit_, update_with_triggering_order_fees=True, is_bundled=False
         )
@@ -185,8 +185,8 @@ class ExchangeOrders:
             return group
         paper_group = self._orders.get_or_create_group(OcoGroup, name)
         paper_group.listener = listener
-        attended: OrderGroup = paper_group
-        return attended
+        shared: OrderGroup = paper_group
+        return shared
 
     # ---- commands
 
@@ -249,7 +249,7 @@ class ExchangeOrders:
             await self.cancel(order)
 
     def intercept_creation(self, interceptor: CreationInterceptor) -> None:
-        """Have every order pass a function before it is created, those of strategies as well.
+        """Add a function that every order passes before it is created, also those of strategies.
 
         The interceptor that was added last is asked first.
         """

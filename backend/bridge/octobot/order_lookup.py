@@ -39,7 +39,7 @@ class FoundOrder(NamedTuple):
 
 
 class OrderLookUp:
-    """Asks one exchange for orders, past what OctoBot remembers; the bot's loop only."""
+    """Look-up of orders at one exchange, past OctoBot's memory; used on the bot's loop only."""
 
     __slots__ = ("_manager",)
 
@@ -58,7 +58,7 @@ class OrderLookUp:
         return None if raw is None else FoundOrder(str(raw["id"]), _as_found(order, raw))
 
     async def reload(self, symbol: str, exchange_id: str) -> None:
-        """Have OctoBot take in how an order stands: it may not know that it is there.
+        """Load an order's present state into OctoBot, which may not know the order.
 
         Raises `LookUpFailed`.
         """

@@ -83,7 +83,7 @@ class Positions:
 
         It never opens the other side. Keys work as they do for other orders.
 
-        Raises `PositionNotOpen`, `PositionClosing` when somebody else closes it,
+        Raises `PositionNotOpen`, `PositionClosing` when another request closes it,
         `PositionExceeded`, `SpotExchange`, and what placing an order raises.
         """
         self._runner.executor.require_ready()
