@@ -19,15 +19,15 @@ from backend.errors import ExchangeRefused, InsufficientFunds, InvalidSymbol
 from backend.schemas.orders import Fee, NewOrder, Order
 from tests.bridge import futures_trader
 from tests.bridge.futures_trader import Trader
-from tests.bridge.live_bridge import BTC, PRICES, START, SYMBOLS, Live, make_settings
-from tests.waiting import shut_in_the_end, wait_until
+from tests.bridge.live_bridge import BTC, PRICES, START, SYMBOLS, LiveBridge, make_settings
+from tests.waiting import shutting_down, wait_until
 
 Work = Callable[[Exchange], Awaitable[Any]]
 FAR = Decimal(30_000)
 """A price at which a buy order rests."""
 
 
-def run(live: Live, work: Work) -> Any:
+def run(live: LiveBridge, work: Work) -> Any:
     """Do something with the bot's exchange on the bot's loop."""
     runner = live.bridge._context.runner
 
@@ -37,7 +37,7 @@ def run(live: Live, work: Work) -> Any:
     return runner.executor.run(on_the_loop)
 
 
-def ask(live: Live, question: Callable[[Exchange], Any]) -> Any:
+def ask(live: LiveBridge, question: Callable[[Exchange], Any]) -> Any:
     """Return what the exchange answers at once."""
 
     async def work(exchange: Exchange) -> Any:
@@ -59,7 +59,7 @@ def build(exchange: Exchange, asked: Order, kind: OrderKind = "limit") -> OctoBo
     )
 
 
-def test_an_exchange_knows_what_it_is(bot: Live) -> None:
+def test_an_exchange_knows_what_it_is(bot: LiveBridge) -> None:
     facts = ask(bot, lambda e: (e.name, e.is_futures, e.is_ready, sorted(e.symbols)))
     assert facts == ("sandbox", False, True, sorted(SYMBOLS))
     assert isinstance(ask(bot, lambda e: e.order_rules), PaperOrderRules)
@@ -67,7 +67,7 @@ def test_an_exchange_knows_what_it_is(bot: Live) -> None:
     assert ask(bot, lambda e: e.account.reference_market) == "USDT"
 
 
-def test_rules_are_the_exchanges(bot: Live) -> None:
+def test_rules_are_the_exchanges(bot: LiveBridge) -> None:
     rules = ask(bot, lambda e: e.rules(BTC))
     assert (rules.exchange, rules.symbol, rules.base, rules.quote) == (
         "sandbox",
@@ -79,14 +79,14 @@ def test_rules_are_the_exchanges(bot: Live) -> None:
     assert ask(bot, lambda e: e.orders.adapt_quantity(BTC, Decimal("1.000000001"))) == 1
 
 
-def test_the_price_is_the_newest_trades(bot: Live) -> None:
+def test_the_price_is_the_newest_trades(bot: LiveBridge) -> None:
     assert ask(bot, lambda e: e.price(BTC)) == PRICES[BTC]
     assert run(bot, lambda e: e.market.wait_for_price(BTC)) == PRICES[BTC]
     with pytest.raises(InvalidSymbol, match="DOGE/USDT is not traded on sandbox"):
         run(bot, lambda e: e.market.wait_for_price("DOGE/USDT"))
 
 
-def test_market_data_is_asked_from_the_exchange(bot: Live) -> None:
+def test_market_data_is_asked_from_the_exchange(bot: LiveBridge) -> None:
     assert Decimal(str(run(bot, lambda e: e.market.ticker(BTC))["last"])) == PRICES[BTC]
     assert set(run(bot, lambda e: e.market.tickers(SYMBOLS))) >= set(SYMBOLS)
     candles = run(bot, lambda e: e.market.candles(BTC, "1h", 3))
@@ -95,7 +95,7 @@ def test_market_data_is_asked_from_the_exchange(bot: Live) -> None:
     assert book["bids"][0][0] < PRICES[BTC] < book["asks"][0][0]
 
 
-def test_a_resting_order_locks_its_cost_until_it_is_canceled(bot: Live) -> None:
+def test_a_resting_order_locks_its_cost_until_it_is_canceled(bot: LiveBridge) -> None:
     free = ask(bot, lambda e: e.account.available("USDT"))
     asked = order()
 
@@ -121,7 +121,7 @@ def test_a_resting_order_locks_its_cost_until_it_is_canceled(bot: Live) -> None:
     assert ask(bot, lambda e: e.account.available("USDT")) == free
 
 
-def test_an_order_is_found_by_the_exchanges_id(bot: Live) -> None:
+def test_an_order_is_found_by_the_exchanges_id(bot: LiveBridge) -> None:
     asked = order()
 
     async def place(exchange: Exchange) -> Any:
@@ -134,7 +134,7 @@ def test_an_order_is_found_by_the_exchanges_id(bot: Live) -> None:
     assert run(bot, place) == (True, None)
 
 
-def test_amending_changes_the_order_in_place(bot: Live) -> None:
+def test_amending_changes_the_order_in_place(bot: LiveBridge) -> None:
     asked = order()
 
     async def amend(exchange: Exchange) -> Any:
@@ -147,7 +147,7 @@ def test_amending_changes_the_order_in_place(bot: Live) -> None:
     assert run(bot, amend) == (Decimal("0.02"), FAR + 100, True)
 
 
-def test_an_order_without_the_funds_is_refused_and_can_be_dropped(bot: Live) -> None:
+def test_an_order_without_the_funds_is_refused_and_can_be_dropped(bot: LiveBridge) -> None:
     asked = order(quantity=START["USDT"])
 
     async def place(exchange: Exchange) -> None:
@@ -162,7 +162,7 @@ def test_an_order_without_the_funds_is_refused_and_can_be_dropped(bot: Live) -> 
     assert ask(bot, lambda e: e.orders.get(asked.id)) is None
 
 
-def test_an_interceptor_may_refuse_an_order(bot: Live) -> None:
+def test_an_interceptor_may_refuse_an_order(bot: LiveBridge) -> None:
     async def refuse(order: OctoBotOrder, create: Create, *, loaded: bool) -> OctoBotOrder | None:
         if order.to_dict()["tag"] == "to refuse" and not loaded:
             raise creation_refused("not today")
@@ -177,7 +177,7 @@ def test_an_interceptor_may_refuse_an_order(bot: Live) -> None:
     assert bot.orders(status="open") == []
 
 
-def test_fees_are_the_simulators(bot: Live) -> None:
+def test_fees_are_the_simulators(bot: LiveBridge) -> None:
     one = Decimal(1)
     of_buy = ask(
         bot,
@@ -191,7 +191,7 @@ def test_fees_are_the_simulators(bot: Live) -> None:
     assert of_sell == Fee(cost=Decimal(40), currency="USDT")
 
 
-def test_octobots_orders_have_all_that_the_bridge_reads_of_them(bot: Live) -> None:
+def test_octobots_orders_have_all_that_the_bridge_reads_of_them(bot: LiveBridge) -> None:
     names = {name for name in vars(OctoBotOrder) if not name.startswith("_")}
     names |= set(OctoBotOrder.__annotations__)
     assert {"order_id", "to_dict", "on_fill"} <= names
@@ -199,7 +199,7 @@ def test_octobots_orders_have_all_that_the_bridge_reads_of_them(bot: Live) -> No
     assert [name for name in sorted(names) if not hasattr(built, name)] == []
 
 
-def test_a_channel_calls_its_consumers(bot: Live) -> None:
+def test_a_channel_calls_its_consumers(bot: LiveBridge) -> None:
     told: list[dict[str, Any]] = []
 
     async def on_price(**told_with: Any) -> None:
@@ -211,7 +211,7 @@ def test_a_channel_calls_its_consumers(bot: Live) -> None:
     assert {row["exchange"] for row in told} == {"sandbox"}
 
 
-def test_a_paper_account_takes_other_balances(bot: Live) -> None:
+def test_a_paper_account_takes_other_balances(bot: LiveBridge) -> None:
     before = ask(bot, lambda e: e.account.totals())
     ask(bot, lambda e: e.account.replace_balances({"USDT": Decimal(7)}))
     assert ask(bot, lambda e: e.account.totals()) == {"USDT": 7}
@@ -235,14 +235,14 @@ def test_a_position_is_read_from_the_account(trader: Trader) -> None:
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBridge]:
     """A running bot with a real account at the sandbox."""
     settings = make_settings(tmp_path_factory.mktemp("real"), trading="real")
-    with shut_in_the_end(Live(settings)) as live:
+    with shutting_down(LiveBridge(settings)) as live:
         yield live.boot().pin_all()
 
 
-def test_a_real_order_is_looked_up_by_either_id(real: Live) -> None:
+def test_a_real_order_is_looked_up_by_either_id(real: LiveBridge) -> None:
     placed = real.place(type="limit", price=FAR)
     exchange_id = ask(real, lambda e: e.orders.get(placed.id).exchange_order_id)
     by_ours = run(real, lambda e: e.lookup.look_up(placed, None))
@@ -254,7 +254,7 @@ def test_a_real_order_is_looked_up_by_either_id(real: Live) -> None:
     assert run(real, lambda e: e.lookup.look_up(placed, None)).order.status == "canceled"
 
 
-def test_a_real_account_is_known_once_it_was_read(real: Live) -> None:
+def test_a_real_account_is_known_once_it_was_read(real: LiveBridge) -> None:
     assert isinstance(ask(real, lambda e: e.order_rules), LiveOrderRules)
     assert ask(real, lambda e: e.account.is_known) is True
     run(real, lambda e: e.account.refresh_balances())
