@@ -42,7 +42,7 @@ from backend.middleware.headers import with_answer_headers
 from backend.middleware.load_shedding import LoadShedding
 from backend.middleware.proxies import with_proxies
 from backend.middleware.rate_limit import RateLimits, install_rate_limits
-from backend.middleware.routing import LeanFlask
+from backend.middleware.routing import BackendFlask
 from backend.observability.metrics import Metrics, ServerSource
 from backend.reports import Reports
 from backend.services import Services, install_services, services_of
@@ -85,7 +85,7 @@ def create_app(
 
     All of these stay the caller's. Creates the first admin in an empty database.
     """
-    app = LeanFlask("backend")
+    app = BackendFlask("backend")
     parts = Services(
         settings=settings,
         host=host,

@@ -62,10 +62,10 @@ def config() -> None:
 def openapi() -> None:
     """Print the API contract as swagger.yaml holds it."""
     from backend.app import register_routes
-    from backend.middleware.routing import LeanFlask
+    from backend.middleware.routing import BackendFlask
     from backend.openapi.document import openapi_yaml
 
-    app = LeanFlask("backend")
+    app = BackendFlask("backend")
     register_routes(app, production=True)
     click.echo(openapi_yaml(app), nl=False)
 

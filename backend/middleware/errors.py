@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
+from flask.signals import got_request_exception
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as UnknownMethod
 
@@ -113,5 +114,11 @@ def _answer_defect(error: Exception) -> Response:
         method=request.method,
         path=request.path,
         exc_info=error,
+    )
+    # Flask sends it for what no handler takes, and extensions that report defects listen
+    got_request_exception.send(
+        current_app._get_current_object(),  # type: ignore[attr-defined]
+        _async_wrapper=current_app.ensure_sync,
+        exception=error,
     )
     return _answer(InternalError("the server's log has more under this request id"))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Sequence
 
 from werkzeug.datastructures import Headers
+from wsproto.utilities import generate_accept_token
 
 from backend.errors import Forbidden, MalformedRequest, UpgradeRequired
 
-_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # of RFC 6455, 1.3
 _KEY_BYTES = 16
 
 
@@ -27,8 +26,7 @@ def accept_key(headers: Headers) -> str:
     key = headers.get("Sec-WebSocket-Key", "")
     if not _is_key(key):
         raise MalformedRequest("Sec-WebSocket-Key: 16 random bytes in base64")
-    digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
-    return base64.b64encode(digest).decode()
+    return generate_accept_token(key.encode()).decode()
 
 
 def check_origin(headers: Headers, allowed: Sequence[str]) -> None:

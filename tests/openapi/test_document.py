@@ -13,7 +13,7 @@ from openapi_spec_validator import validate
 
 from backend.app import register_routes
 from backend.cli.main import main
-from backend.middleware.routing import LeanFlask
+from backend.middleware.routing import BackendFlask
 from backend.openapi.document import openapi_document
 
 pytestmark = pytest.mark.every_line
@@ -32,7 +32,7 @@ RESOURCES = {
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    app = LeanFlask("tests")
+    app = BackendFlask("tests")
     register_routes(app, production=False)
     return openapi_document(app)
 
@@ -65,7 +65,7 @@ def test_the_contract_holds_the_resources(document: dict[str, Any]) -> None:
 
 
 def test_the_contract_does_not_depend_on_who_asked_first(document: dict[str, Any]) -> None:
-    app = LeanFlask("tests")
+    app = BackendFlask("tests")
     register_routes(app, production=True)
     assert openapi_document(app) == openapi_document(app) == document
 
