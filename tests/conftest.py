@@ -28,7 +28,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("a slow machine")
 
-USE_OCTOBOT = {"blueprints", "bridge", "credentials", "recovery", "reports", "sandbox"}
+USE_OCTOBOT = {"blueprints", "bridge", "credentials", "recovery", "sandbox"}
 """Folders whose claims depend on the version of OctoBot or ccxt."""
 
 

@@ -13,7 +13,7 @@ from backend.store import opening_prices as openings
 from tests.app_with_bot import AppWithBot
 from tests.bridge.live_bridge import START, wait_until
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.every_line]
 
 Start = Callable[..., AppWithBot]
 
