@@ -195,11 +195,11 @@ class Ledger:
         """Record the coming cancel of an order as a rejection."""
         self._ending_rejected.add(order_id)
 
-    def await_fill(self, order_ids: Collection[str], filling: str) -> None:
+    def defer_cancels(self, order_ids: Collection[str], filling: str) -> None:
         """Record the coming cancels of these exits together with the fill of the other one."""
         self._brackets.await_fill(order_ids, filling)
 
-    def expect_no_fill(self, filling: str) -> None:
+    def release_cancels(self, filling: str) -> None:
         """Record the cancels that wait for an order's fill, if any still do."""
         for raw, exchange in self._brackets.release(filling):
             self.record_order(raw, exchange)
@@ -208,7 +208,7 @@ class Ledger:
         """Record the end of the other exit, when this one has ended."""
         if order.status in OPEN_STATUSES:
             return
-        self.expect_no_fill(order.id)
+        self.release_cancels(order.id)
         if order.status == "filled" and order.parent_order_id is not None:
             for sibling in self._brackets.due(self._is_known, order.parent_order_id):
                 # OctoBot does not place the other exit of one that has filled already
@@ -229,11 +229,9 @@ class Ledger:
         `trade` is what filled the order, when that is known: both are committed together.
         """
         before = self.orders.get(order.id)
-        if before is None:
-            return order
-        status = next_status(before.item.status, event)
-        if status is None:
-            return before.item
+        status = None if before is None else next_status(before.item.status, event)
+        if before is None or status is None:
+            return order if before is None else before.item
         if order.status != status:
             order = order.model_copy(update={"status": status})
         if tracking is not None:

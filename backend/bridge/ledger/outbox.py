@@ -190,7 +190,7 @@ class Outbox:
                     self._sink.publish(event, number)
             elif isinstance(item, _Snapshot):
                 self._sink.replace_snapshot(*item)
-        except Exception:  # it is committed: whoever waits for that must not wait for a client
+        except Exception:  # it is committed: a flush must not wait for a client
             log.exception("an event could not be published")
         if isinstance(item, _Flush) and item.done.set_running_or_notify_cancel():
             item.done.set_result(None)

@@ -1,4 +1,4 @@
-"""Brackets at a real exchange, put together again after OctoBot has forgotten them."""
+"""Bracket exits at a real exchange: restored after OctoBot has forgotten them."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class BracketExits:
     def __init__(self, exchange: Exchange, ledger: Ledger) -> None:
         self._exchange = exchange
         self._ledger = ledger
-        self._left: set[str] = set()
-        self._forgotten = {order.parent_order_id for order in self._due()}
+        self._obsolete: set[str] = set()
+        self._unplaced_entries = {order.parent_order_id for order in self._due()}
 
-    async def recall(self) -> None:
-        """Enter the exits that were sent, but not entered before a crash; before OctoBot tells."""
+    async def adopt_sent(self) -> None:
+        """Enter the exits that a crash kept from being recorded; before OctoBot reports."""
         for order in self._due():
             try:
                 found = await self._exchange.lookup.look_up(order, None)
@@ -47,8 +47,8 @@ class BracketExits:
                 tracking = OrderTracking(group=order.parent_order_id, exchange_id=found.exchange_id)
                 self._ledger.create(order, tracking, "outcome_unknown")
 
-    async def put_back(self) -> None:
-        """Give OctoBot again the stops that it watched itself, unless they have triggered since."""
+    async def restore_watched(self) -> None:
+        """Give OctoBot the stops again that it watched itself, unless they have triggered since."""
         orders = self._exchange.orders
         for entry in reversed(self._ledger.open_orders):
             order = entry.item
@@ -56,59 +56,62 @@ class BracketExits:
                 continue
             is_sending = self._ledger.tracking_of(order.id).sending is not None
             if not is_sending and orders.get(order.id) is None:
-                await self._watch_again(order)
+                await self._watch(order)
 
-    async def _watch_again(self, order: Order) -> None:
+    async def _watch(self, order: Order) -> None:
         exchange, ledger = self._exchange, self._ledger
         tracking = ledger.tracking_of(order.id)
         price = exchange.price(order.symbol) or order.stop_price
-        instance = None if price is None else build(exchange, order, price, resting=True)
-        if instance is None or not instance.is_self_managed():
+        built = None if price is None else build(exchange, order, price, resting=True)
+        if built is None or not built.is_self_managed():
             return
         if tracking.group is not None:
-            instance.add_to_order_group(oco_group_of(exchange, ledger, tracking.group))
-        await chain_exits(exchange, instance, tracking.exits, ledger)
-        await exchange.orders.place(instance)
+            built.add_to_order_group(oco_group_of(exchange, ledger, tracking.group))
+        await chain_exits(exchange, built, tracking.exits, ledger)
+        await exchange.orders.place(built)
 
     async def attach(self, order: Order) -> None:
-        """Tell OctoBot what belongs to an order that it has loaded from the exchange."""
+        """Give an order that OctoBot has loaded from the exchange its group and its exits again."""
         tracking = self._ledger.tracking_of(order.id)
         if order.status == "filled":
-            self._forgotten.add(order.id)
+            self._unplaced_entries.add(order.id)
         if tracking.group is None and not tracking.exits:
             return
-        instance = self._held_order(order)
-        if instance is None:
+        held = self._held_order(order)
+        if held is None:
             return
         if tracking.group is not None:
-            instance.add_to_order_group(oco_group_of(self._exchange, self._ledger, tracking.group))
-        if not instance.chained_orders:
-            await chain_exits(self._exchange, instance, tracking.exits, self._ledger)
+            held.add_to_order_group(oco_group_of(self._exchange, self._ledger, tracking.group))
+        if not held.chained_orders:
+            await chain_exits(self._exchange, held, tracking.exits, self._ledger)
 
-    async def look_after(self) -> None:
-        """Place the exits that nobody else will place; cancel those whose other half has ended."""
+    async def place_and_cancel(self) -> None:
+        """Place the exits that OctoBot has lost; cancel those whose sibling has ended."""
         for order in self._due():
             entry = self._ledger.orders.get(order.parent_order_id or "")
             since = utc_now() if entry is None else entry.item.updated_at
-            if order.parent_order_id in self._forgotten or utc_now() - since > _PLACED_WITHIN:
+            if (
+                order.parent_order_id in self._unplaced_entries
+                or utc_now() - since > _PLACED_WITHIN
+            ):
                 await self._place(order)
-        left, self._left = self._left, set()
+        obsolete, self._obsolete = self._obsolete, set()
         for entry in self._ledger.open_orders:
             if self._ledger.tracking_of(entry.item.id).sending is not None:
-                continue  # it has ended the other half itself
+                continue  # it has ended its sibling itself
             if has_sibling_ended(entry.item, self._ledger.orders):
-                self._left.add(entry.item.id)
-                instance = self._held_order(entry.item)
-                # or else its own end may be about to be told
-                if instance is not None and entry.item.id in left:
-                    await self._cancel(instance)
+                self._obsolete.add(entry.item.id)
+                held = self._held_order(entry.item)
+                # or else its own end may be about to be reported
+                if held is not None and entry.item.id in obsolete:
+                    await self._cancel(held)
 
     def _due(self) -> list[Order]:
         name = self._exchange.name
         return [order for order in self._ledger.due_exits() if order.exchange == name]
 
     async def _place(self, order: Order) -> None:
-        """Place an exit, unless it was; one of which that is uncertain is entered as unknown."""
+        """Place an exit, unless it was sent; until that is known, its outcome is unknown."""
         exchange, ledger = self._exchange, self._ledger
         try:
             was_sent = await exchange.lookup.look_up(order, None) is not None
@@ -121,23 +124,23 @@ class BracketExits:
         order = less_fee(exchange, ledger, order)
         ledger.create(order, OrderTracking(group=order.parent_order_id), "outcome_unknown")
         if not was_sent:
-            instance = build(exchange, order, price)
-            instance.add_to_order_group(oco_group_of(exchange, ledger, order.parent_order_id or ""))
-            await self._send(order, instance)
+            built = build(exchange, order, price)
+            built.add_to_order_group(oco_group_of(exchange, ledger, order.parent_order_id or ""))
+            await self._send(order, built)
 
-    async def _send(self, order: Order, instance: OctoBotOrder) -> None:
+    async def _send(self, order: Order, built: OctoBotOrder) -> None:
         exchange, created = self._exchange, None
-        with capture_outcome() as failures:
+        with capture_outcome() as outcome:
             try:
                 params = exchange.order_rules.exchange_params(order)
-                created = await exchange.orders.place(instance, params)
-            except Exception as error:  # what became of it is looked at below
+                created = await exchange.orders.place(built, params)
+            except Exception as error:  # the outcome is looked at below
                 log.warning("exit %s is not placed: %s", order.id, type(error).__name__)
         if created is not None:
             self._ledger.bind(order.id, str(created.exchange_order_id))
             self._ledger.update(order, "accepted")
             self._ledger.record_order(created.to_dict(), exchange.name)
-        elif not failures.is_ambiguous:
+        elif not outcome.is_ambiguous:
             self._ledger.reject_exit(order.id)
 
     async def _cancel(self, held: OctoBotOrder) -> None:
@@ -148,7 +151,7 @@ class BracketExits:
             log.warning("exit %s is not canceled: %s", held.order_id, error.type)
 
     def _held_order(self, order: Order) -> OctoBotOrder | None:
-        """Return OctoBot's order, if it holds it: under our id, or under the exchange's."""
+        """Return the OctoBot order, under our id or under the exchange's, or None."""
         if order.status not in OPEN_STATUSES or order.exchange != self._exchange.name:
             return None
         exchange_id = self._ledger.tracking_of(order.id).exchange_id

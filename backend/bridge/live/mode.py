@@ -11,13 +11,13 @@ from typing import NamedTuple
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.outbox import Outbox
 from backend.bridge.live.bracket_exits import BracketExits
-from backend.bridge.live.reconciliation import doubt_what_is_missing, keep_settling
+from backend.bridge.live.reconciliation import Reconciliation
 from backend.bridge.live.triggered_stops import TriggeredStops
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.order import OctoBotOrder
 from backend.bridge.octobot.order_lookup import LookUpFailed
-from backend.bridge.orders.execution import IN_DOUBT
-from backend.bridge.orders.lookup import settle
+from backend.bridge.orders.execution import AMBIGUOUS
+from backend.bridge.orders.lookup import resolve_unknown
 from backend.bridge.runtime.runner import BotRunner
 from backend.bridge.status import BootFailed
 from backend.bridge.trading_mode import CancelOrder
@@ -69,38 +69,37 @@ class LiveMode:
         stops = TriggeredStops(
             exchange, self._ledger, cancel, self._outbox.flush_within, self._runner.create_task
         )
-        stops.attend()
-        await exits.recall()
+        stops.take_over()
+        await exits.adopt_sent()
         self._supervised[exchange.name] = _Supervision(exits, stops)
 
     async def restore_orders(self, exchange: Exchange) -> None:
         """Give OctoBot the stops again that it watches itself."""
-        await self._supervised[exchange.name].exits.put_back()
+        await self._supervised[exchange.name].exits.restore_watched()
 
     def supervise(self, exchange: Exchange) -> None:
-        """Look up the orders that are missing or in doubt, for as long as the bot runs."""
+        """Look up the orders that are missing or unknown, for as long as the bot runs."""
         exits, stops = self._supervised[exchange.name]
-        doubt_what_is_missing(exchange, self._ledger)
-        self._runner.create_task(
-            keep_settling(exchange, self._ledger, exits, stops, self._give_up_after_s)
-        )
+        reconciliation = Reconciliation(exchange, self._ledger, exits, stops, self._give_up_after_s)
+        reconciliation.mark_missing()
+        self._runner.create_task(reconciliation.run())
 
     @contextlib.asynccontextmanager
     async def amending(
         self, exchange: Exchange, held: OctoBotOrder, order: Order, amended: NewOrder
     ) -> AsyncIterator[None]:
-        """Mark the order as edited; ask the exchange how it stands if that becomes uncertain."""
+        """Mark the order as edited; look it up if the outcome is ambiguous."""
         if not held.is_self_managed():
             self._ledger.mark_edited(order.id)
         try:
             yield
-        except IN_DOUBT:
+        except AMBIGUOUS:
             self._ledger.apply_event(order.id, "outcome_unknown")
-            await self._settle(exchange, order.id)
+            await self._look_up(exchange, order.id)
             raise
 
-    async def _settle(self, exchange: Exchange, order_id: str) -> None:
+    async def _look_up(self, exchange: Exchange, order_id: str) -> None:
         entry = self._ledger.orders.get(order_id)
         if entry is not None and entry.item.status == "unknown":
             with contextlib.suppress(LookUpFailed):
-                await settle(exchange, self._ledger, entry.item)
+                await resolve_unknown(exchange, self._ledger, entry.item)

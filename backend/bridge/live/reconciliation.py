@@ -1,4 +1,4 @@
-"""Settles the orders whose outcome nobody told: after a crash, or after a lost answer."""
+"""Reconciliation of the ledger with a real exchange: after a crash, or after a lost answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backend.bridge.live.bracket_exits import BracketExits
 from backend.bridge.live.triggered_stops import TriggeredStops
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.order_lookup import LookUpFailed
-from backend.bridge.orders.lookup import settle
+from backend.bridge.orders.lookup import resolve_unknown
 from backend.schemas.orders import Order
 
 _EVERY_S = 1.0
@@ -20,95 +20,96 @@ GIVE_UP_AFTER_S = 30.0
 log = logging.getLogger(__name__)
 
 
-def doubt_what_is_missing(exchange: Exchange, ledger: Ledger) -> None:
-    """Enter as unknown what was open before, and is not among what the exchange has open now."""
-    held = {str(order.exchange_order_id) for order in exchange.orders.all()}
-    for entry in ledger.open_orders:
-        order, exchange_id = entry.item, ledger.tracking_of(entry.item.id).exchange_id
-        if order.exchange != exchange.name or exchange.orders.get(order.id) is not None:
-            continue
-        if ledger.is_unsent(order.id):
-            continue
-        if str(exchange_id) not in held:
-            ledger.apply_event(order.id, "outcome_unknown")
+class Reconciliation:
+    """Resolves the unknown orders of one real exchange, again and again; the bot's loop only.
 
-
-async def keep_settling(
-    exchange: Exchange,
-    ledger: Ledger,
-    exits: BracketExits,
-    stops: TriggeredStops,
-    give_up_after_s: float,
-) -> None:
-    """Look unknown orders up at the exchange until it says what became of them.
-
-    One that a working exchange has not known for so long was never placed, unless the
-    exchange has told its id before.
+    An order that a working exchange has not known for `give_up_after_s` was never placed,
+    unless the exchange has given it an id before.
     """
-    for entry in ledger.open_orders:
-        await exits.attach(entry.item)
-    missing_since: dict[str, float] = {}
-    while True:
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        ledger: Ledger,
+        exits: BracketExits,
+        stops: TriggeredStops,
+        give_up_after_s: float,
+    ) -> None:
+        self._exchange = exchange
+        self._ledger = ledger
+        self._exits = exits
+        self._stops = stops
+        self._give_up_after_s = give_up_after_s
+        self._missing_since: dict[str, float] = {}
+
+    def mark_missing(self) -> None:
+        """Mark as unknown what was open before, and is not among the exchange's open orders."""
+        exchange, ledger = self._exchange, self._ledger
+        held = {str(order.exchange_order_id) for order in exchange.orders.all()}
+        for entry in ledger.open_orders:
+            order, exchange_id = entry.item, ledger.tracking_of(entry.item.id).exchange_id
+            if order.exchange != exchange.name or exchange.orders.get(order.id) is not None:
+                continue
+            if ledger.is_unsent(order.id):
+                continue
+            if str(exchange_id) not in held:
+                ledger.apply_event(order.id, "outcome_unknown")
+
+    async def run(self) -> None:
+        """Reconcile every second, until the bot stops."""
+        for entry in self._ledger.open_orders:
+            await self._exits.attach(entry.item)
+        while True:
+            try:
+                await self._resolve_all()
+                self._record_amended()
+                await self._exits.place_and_cancel()
+                self._stops.send_due()
+            except Exception:  # nothing else resolves them: it goes on
+                log.exception("orders could not be reconciled")
+            await asyncio.sleep(_EVERY_S)
+
+    async def _resolve_all(self) -> None:
+        exchange, ledger = self._exchange, self._ledger
+        for entry in ledger.open_orders:
+            order = entry.item
+            if order.status == "unknown" and order.exchange == exchange.name:
+                await self._resolve(order)
+                resolved = ledger.orders.get(order.id)
+                if resolved is not None:
+                    await self._exits.attach(resolved.item)
+                held = [(each.to_dict(), exchange.name) for each in exchange.orders.all()]
+                ledger.retry_unmatched(held)
+
+    async def _resolve(self, order: Order) -> None:
+        has_exchange_id = self._ledger.tracking_of(order.id).exchange_id is not None
         try:
-            await _settle_all(exchange, ledger, exits, missing_since, give_up_after_s)
-            _mirror_changed(exchange, ledger)
-            await exits.look_after()
-            stops.send_due()
-        except Exception:  # nobody else settles anything: it goes on
-            log.exception("what became of orders could not be settled")
-        await asyncio.sleep(_EVERY_S)
+            is_found = await resolve_unknown(self._exchange, self._ledger, order)
+        except LookUpFailed as error:
+            log.warning("order %s cannot be looked up: %s", order.id, error)
+            self._missing_since.pop(order.id, None)
+            return
+        now = time.monotonic()
+        if is_found or has_exchange_id:
+            return
+        if now - self._missing_since.setdefault(order.id, now) > self._give_up_after_s:
+            del self._missing_since[order.id]
+            self._give_up(order.id)
 
-
-async def _settle_all(
-    exchange: Exchange,
-    ledger: Ledger,
-    exits: BracketExits,
-    missing_since: dict[str, float],
-    give_up_after_s: float,
-) -> None:
-    for entry in ledger.open_orders:
-        order = entry.item
-        if order.status == "unknown" and order.exchange == exchange.name:
-            await _settle(exchange, ledger, order, missing_since, give_up_after_s)
-            settled = ledger.orders.get(order.id)
-            if settled is not None:
-                await exits.attach(settled.item)
-            ledger.retry_unmatched(
-                [(held.to_dict(), exchange.name) for held in exchange.orders.all()]
-            )
-
-
-def _mirror_changed(exchange: Exchange, ledger: Ledger) -> None:
-    """Take in how OctoBot has the orders that were changed: not all that it reads it tells."""
-    for entry in ledger.open_orders:
-        tracking = ledger.tracking_of(entry.item.id)
-        if tracking.exchange_id and tracking.is_edited and entry.item.exchange == exchange.name:
-            held = exchange.orders.by_exchange_id(tracking.exchange_id)
-            if held is not None:
-                ledger.record_order(held.to_dict(), exchange.name)
-
-
-async def _settle(
-    exchange: Exchange,
-    ledger: Ledger,
-    order: Order,
-    missing_since: dict[str, float],
-    give_up_after_s: float,
-) -> None:
-    is_known = ledger.tracking_of(order.id).exchange_id is not None
-    try:
-        is_found = await settle(exchange, ledger, order)
-    except LookUpFailed as error:
-        log.warning("order %s cannot be looked up: %s", order.id, error)
-        missing_since.pop(order.id, None)
-        return
-    now = time.monotonic()
-    if is_found or is_known:
-        return
-    if now - missing_since.setdefault(order.id, now) > give_up_after_s:
-        del missing_since[order.id]
-        tracking = ledger.tracking_of(order.id)
-        if tracking.sending is not None:  # a stop that has triggered must get out: it is sent again
-            ledger.apply_event(order.id, "requeued", replace(tracking, sending="due"))
+    def _give_up(self, order_id: str) -> None:
+        """Reject an order that was never placed; a stop that has triggered is sent again."""
+        tracking = self._ledger.tracking_of(order_id)
+        if tracking.sending is not None:
+            self._ledger.apply_event(order_id, "requeued", replace(tracking, sending="due"))
         else:
-            ledger.apply_event(order.id, "refused")
+            self._ledger.apply_event(order_id, "refused")
+
+    def _record_amended(self) -> None:
+        """Record how OctoBot has the amended orders: it does not report all that it reads."""
+        exchange, ledger = self._exchange, self._ledger
+        for entry in ledger.open_orders:
+            tracking = ledger.tracking_of(entry.item.id)
+            if tracking.exchange_id and tracking.is_edited and entry.item.exchange == exchange.name:
+                held = exchange.orders.by_exchange_id(tracking.exchange_id)
+                if held is not None:
+                    ledger.record_order(held.to_dict(), exchange.name)

@@ -1,4 +1,4 @@
-"""Stops and take profits that a real exchange does not know: what follows when their price comes.
+"""Stops and take profits that a real exchange lacks: sent by the bot when their price comes.
 
 OctoBot would enter such an order as filled at its trigger price, with a trade that never
 was, and send a market order under another id, which a kill of the process could lose.
@@ -26,7 +26,7 @@ from backend.errors import ApiError, ExchangeRateLimited, OrderStateUnknown
 from backend.ports.order_tracking import OrderTracking, Sending
 from backend.schemas.orders import Order
 
-_WRITTEN_WITHIN_S = 2
+_FLUSH_WITHIN_S = 2
 _LIMIT_FORMS = frozenset({"stop_limit", "take_profit_limit"})
 
 log = logging.getLogger(__name__)
@@ -35,11 +35,11 @@ log = logging.getLogger(__name__)
 class TriggeredStops:
     """Sends the orders of one exchange that have triggered, each under its own id.
 
-    That one is due is written down before its other half is canceled, that its sending
-    begins before it is sent: a restart sends what is due, and asks for what was begun.
-    `cancel` ends another order; `is_written_within` waits until what was entered would
-    survive a kill; `keep` lets work go on until the bot is stopped. A strategy's stops stay
-    OctoBot's.
+    That one is `due` is committed before its sibling is canceled, that sending has `begun`
+    before it is sent: a restart sends what is due, and looks up what was begun. `cancel`
+    cancels another order; `flush_within` waits until what was recorded would survive a kill;
+    `create_task` starts work that goes on until the bot is stopped. The stops of strategies
+    are left to OctoBot.
     """
 
     def __init__(
@@ -47,20 +47,20 @@ class TriggeredStops:
         exchange: Exchange,
         ledger: Ledger,
         cancel: Callable[[str], Awaitable[Order]],
-        is_written_within: Callable[[float], Awaitable[bool]],
-        keep: Callable[[Coroutine[Any, Any, None]], None],
+        flush_within: Callable[[float], Awaitable[bool]],
+        create_task: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
         self._exchange = exchange
         self._ledger = ledger
         self._cancel = cancel
-        self._is_written_within = is_written_within
-        self._keep = keep
-        self._at_work: set[str] = set()
+        self._flush_within = flush_within
+        self._create_task = create_task
+        self._in_progress: set[str] = set()
 
-    def attend(self) -> None:
-        """Take over what OctoBot will be given to watch from now on.
+    def take_over(self) -> None:
+        """Intercept the orders that OctoBot will be given to watch from now on.
 
-        What an earlier run was sending is in doubt, before OctoBot tells of trades.
+        What an earlier run was sending is marked unknown, before OctoBot reports trades.
         """
         for order, tracking in self._triggered():
             if tracking.sending == "begun" and not tracking.exchange_id:
@@ -74,22 +74,22 @@ class TriggeredStops:
             order.exchange_creation_params, order.order_id
         ):
             return await create()
-        made = asyncio.Event()
+        is_created = asyncio.Event()
 
         async def trigger(*_: object, **__: object) -> None:
-            self._work(order.order_id, self._trigger(order, made))
+            self._run_once(order.order_id, self._trigger(order, is_created))
 
         order.on_fill = trigger
         try:
             return await create()
         finally:
-            made.set()
+            is_created.set()
 
     def send_due(self) -> None:
-        """Send what has triggered and has not got to the exchange."""
+        """Send what has triggered and has not reached the exchange."""
         for order, _ in self._triggered():
-            if self._ledger.is_unsent(order.id) and order.id not in self._at_work:
-                self._work(order.id, self._send(order.id))
+            if self._ledger.is_unsent(order.id) and order.id not in self._in_progress:
+                self._run_once(order.id, self._send(order.id))
 
     def _triggered(self) -> list[tuple[Order, OrderTracking]]:
         orders = [entry.item for entry in self._ledger.open_orders]
@@ -100,115 +100,115 @@ class TriggeredStops:
             if tracking.sending is not None and order.exchange == self._exchange.name
         ]
 
-    def _work(self, order_id: str, work: Coroutine[Any, Any, None]) -> None:
-        """Do one thing at a time for an order."""
+    def _run_once(self, order_id: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run work for an order, unless other work for it is in progress."""
 
         async def finish() -> None:
             try:
                 await work
-            except Exception:  # what is due is tried again, of what was begun the exchange is asked
+            except Exception:  # what is due is retried, what was begun is looked up
                 log.exception("stop %s is not sent", order_id)
                 if not self._ledger.is_unsent(order_id):
                     self._ledger.apply_event(order_id, "outcome_unknown")
             finally:
-                self._at_work.discard(order_id)
+                self._in_progress.discard(order_id)
 
-        if order_id in self._at_work:
+        if order_id in self._in_progress:
             work.close()
         else:
-            self._at_work.add(order_id)
-            self._keep(finish())
+            self._in_progress.add(order_id)
+            self._create_task(finish())
 
-    async def _trigger(self, held: OctoBotOrder, made: asyncio.Event) -> None:
-        await made.wait()  # OctoBot may be in the middle of making it
+    async def _trigger(self, held: OctoBotOrder, is_created: asyncio.Event) -> None:
+        await is_created.wait()  # OctoBot may be in the middle of creating it
         order_id = held.order_id
         if self._exchange.orders.get(order_id) is None or not held.is_open():
             return  # a cancel was first
         if self._ledger.orders.get(order_id) is None:
             self._ledger.record_order(held.to_dict(), self._exchange.name)
-        self._note(order_id, "due")
+        self._mark(order_id, "due")
         self._exchange.orders.drop(held)
         await self._send(order_id)
 
     async def _send(self, order_id: str) -> None:
-        await self._written(order_id)
+        await self._flush(order_id)
         entry = self._ledger.orders.get(order_id)
         if entry is None or not self._ledger.is_unsent(order_id):
             return  # it was canceled meanwhile
         order = entry.item
-        if not await self._has_other_half_ended(order):
+        if not await self._cancel_siblings(order):
             return
         sold = sum((other.filled for other in siblings_of(order, self._ledger.orders)), Decimal(0))
         quantity = order.quantity - sold
         if quantity <= 0:
             self._ledger.apply_event(order.id, "withdrawn")
             return
-        instance = await self._build(order, quantity)
-        if instance is None or not self._ledger.is_unsent(order_id):
+        built = await self._build(order, quantity)
+        if built is None or not self._ledger.is_unsent(order_id):
             return  # no price has come yet, or it was canceled meanwhile
-        self._note(order_id, "begun")
-        await self._written(order_id)
-        await self._place(order, instance)
+        self._mark(order_id, "begun")
+        await self._flush(order_id)
+        await self._place(order, built)
 
-    def _note(self, order_id: str, sending: Sending) -> None:
-        """Enter how far an order is that has triggered; OctoBot's own id of it means nothing."""
+    def _mark(self, order_id: str, sending: Sending) -> None:
+        """Record how far a triggered order is; OctoBot's own id of it means nothing."""
         tracking = replace(self._ledger.tracking_of(order_id), sending=sending, exchange_id=None)
         self._ledger.apply_event(order_id, "triggered", tracking)
 
-    async def _written(self, order_id: str) -> None:
-        if not await self._is_written_within(_WRITTEN_WITHIN_S):
+    async def _flush(self, order_id: str) -> None:
+        if not await self._flush_within(_FLUSH_WITHIN_S):
             log.error("stop %s is sent though the journal cannot be written", order_id)
 
-    async def _has_other_half_ended(self, order: Order) -> bool:
-        """Cancel the other exit, which holds what this one sells; tell whether it has ended."""
+    async def _cancel_siblings(self, order: Order) -> bool:
+        """Cancel the other exit, which holds what this one sells; return whether it has ended."""
         for other in siblings_of(order, self._ledger.orders):
             if other.status not in OPEN_STATUSES:
                 continue
             try:
                 await self._cancel(other.id)
-            except ApiError as error:  # it is tried again soon, unless it has ended before
-                log.warning("stop %s does not cancel its other half: %s", order.id, error.type)
+            except ApiError as error:  # it is retried soon, unless it had ended before
+                log.warning("stop %s does not cancel its sibling: %s", order.id, error.type)
         return all(
             other.status not in OPEN_STATUSES for other in siblings_of(order, self._ledger.orders)
         )
 
     async def _build(self, order: Order, quantity: Decimal) -> OctoBotOrder | None:
-        """Build what the exchange does know, or return None while there is no price at all."""
+        """Build an order type that the exchange has; None while there is no price at all."""
         price = self._exchange.price(order.symbol) or order.stop_price
         if price is None:
             return None
         kind = "limit" if order.type in _LIMIT_FORMS else "market"
         plain = {"type": kind, "stop_price": None, "quantity": quantity, "remaining": quantity}
-        instance = build(self._exchange, order.model_copy(update=plain), price)
+        built = build(self._exchange, order.model_copy(update=plain), price)
         exits = self._ledger.tracking_of(order.id).exits
-        await chain_exits(self._exchange, instance, exits, self._ledger)
-        return instance
+        await chain_exits(self._exchange, built, exits, self._ledger)
+        return built
 
-    async def _place(self, order: Order, instance: OctoBotOrder) -> None:
+    async def _place(self, order: Order, built: OctoBotOrder) -> None:
         exchange, created = self._exchange, None
-        with capture_outcome() as failures:
+        with capture_outcome() as outcome:
             try:
                 params = exchange.order_rules.exchange_params(order)
-                created = await exchange.orders.place(instance, params)
-            except Exception as error:  # what became of it is looked at below
+                created = await exchange.orders.place(built, params)
+            except Exception as error:  # the outcome is looked at below
                 log.warning("stop %s is not sent: %s", order.id, type(error).__name__)
         if created is None:
-            self._note_failure(order, failures)
+            self._record_failure(order, outcome)
         else:
             self._ledger.bind(order.id, str(created.exchange_order_id))
             self._ledger.update(order, "accepted", self._ledger.tracking_of(order.id))
             self._ledger.record_order(created.to_dict(), exchange.name)
 
-    def _note_failure(self, order: Order, failures: CommandOutcome) -> None:
-        """Enter a refusal only if the exchange spoke it; of all else it is asked.
+    def _record_failure(self, order: Order, outcome: CommandOutcome) -> None:
+        """Record a refusal only if the exchange gave it; look up all else.
 
         OctoBot also stumbles over itself, before or after it has sent an order: always
         when it is stopped meanwhile.
         """
-        error = failures.as_error()
+        error = outcome.as_error()
         if error is None or isinstance(error, OrderStateUnknown):
             self._ledger.apply_event(order.id, "outcome_unknown")
         elif isinstance(error, ExchangeRateLimited):
-            self._note(order.id, "due")
+            self._mark(order.id, "due")
         else:
             self._ledger.reject_exit(order.id)

@@ -14,11 +14,11 @@ _FILLED_WITHIN_S = 5
 class FillListener(Protocol):
     """Receives which orders are canceled because another one fills."""
 
-    def await_fill(self, halves: Collection[str], filling: str) -> None:
-        """Expect the cancels of `halves` to belong to the fill of `filling`."""
+    def defer_cancels(self, order_ids: Collection[str], filling: str) -> None:
+        """Record the coming cancels of these orders together with the fill of `filling`."""
 
-    def expect_no_fill(self, filling: str) -> None:
-        """Stop waiting for a fill that should have come by now."""
+    def release_cancels(self, filling: str) -> None:
+        """Record the deferred cancels: the fill should have come by now."""
 
 
 class OcoGroup(personal_data.OneCancelsTheOtherOrderGroup):  # type: ignore[misc]  # OctoBot is untyped
@@ -33,9 +33,9 @@ class OcoGroup(personal_data.OneCancelsTheOtherOrderGroup):  # type: ignore[misc
     async def on_fill(self, filled_order: Any, ignored_orders: Any = None) -> None:
         """Cancel the other exit; the listener is told first that both belong together."""
         self.is_spent = True
-        halves = [order.order_id for order in self.get_group_open_orders()]
         filling = filled_order.order_id
-        self.listener.await_fill([half for half in halves if half != filling], filling)
+        order_ids = [order.order_id for order in self.get_group_open_orders()]
+        self.listener.defer_cancels([each for each in order_ids if each != filling], filling)
         loop = asyncio.get_running_loop()
-        loop.call_later(_FILLED_WITHIN_S, self.listener.expect_no_fill, filling)
+        loop.call_later(_FILLED_WITHIN_S, self.listener.release_cancels, filling)
         await super().on_fill(filled_order, ignored_orders)

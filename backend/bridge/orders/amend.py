@@ -1,13 +1,15 @@
-"""Changes to an open order: checked first, so that a refused change leaves it as it was."""
+"""Amendment of an open order: checked first, so that a refused change leaves it as it was."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from backend.bridge.context import BotContext
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.exchange_errors import capture_outcome
 from backend.bridge.octobot.order import OctoBotOrder
+from backend.bridge.orders.brackets import resize_exits
 from backend.bridge.orders.execution import OrderExecution
 from backend.bridge.orders.factory import is_marketable
 from backend.bridge.orders.validation import refusals
@@ -18,6 +20,7 @@ from backend.errors import (
     PriceWouldTakeAtOnce,
     ValidationFailed,
 )
+from backend.schemas.common import utc_now
 from backend.schemas.order_commands import ChangedOrder, OrderChange
 from backend.schemas.orders import NewOrder, Order
 
@@ -25,29 +28,52 @@ from backend.schemas.orders import NewOrder, Order
 async def change_order(
     context: BotContext, execution: OrderExecution, order_id: str, change: OrderChange
 ) -> ChangedOrder:
-    """Change an open order on the bot's loop."""
-    order = await execution.open_order(order_id)
+    """Amend an open order on the bot's loop."""
+    order = await execution.get_open(order_id)
     if order.status == "unknown":
         raise OrderStateUnknown("what became of the order is not known yet")
     exchange = context.runner.exchange(order.exchange)
-    asked = _as_asked(order, change)
-    price = await exchange.market.wait_for_price(order.symbol)
-    broken = [*context.pre_trade.broken_by_change(asked, price), *refusals(exchange, asked, price)]
-    if broken:
-        raise broken[0]
-    _check_taker(asked, price)
+    asked, price = await _check(context, exchange, order, change)
     held = execution.held_order(order)
     if held is None or not held.can_be_edited():
         raise OrderNotOpen("the order cannot be changed any more")
     exchange_id = held.exchange_order_id
     async with context.mode.amending(exchange, held, order, asked):
         await _amend(exchange, held, order, asked, price)
+    _record(context, execution.get(order_id), asked, held)
+    # a cancel that raced this may have made the outcome unknown
+    changed = await execution.look_up(order_id)
     method = "edited" if held.exchange_order_id == exchange_id else "replaced"
-    execution.note_change(order_id, asked, held)
-    # a cancel that raced this may have left the order in doubt
-    return ChangedOrder.model_validate(
-        {"order": await execution.settled(order_id), "method": method}
-    )
+    return ChangedOrder.model_validate({"order": changed, "method": method})
+
+
+async def _check(
+    context: BotContext, exchange: Exchange, order: Order, change: OrderChange
+) -> tuple[NewOrder, Decimal]:
+    """Return the order as the change has it, and the market's price; raise what forbids it."""
+    asked = _as_new_order(order, change)
+    price = await exchange.market.wait_for_price(order.symbol)
+    broken = [*context.pre_trade.broken_by_change(asked, price), *refusals(exchange, asked, price)]
+    if broken:
+        raise broken[0]
+    _check_taker(asked, price)
+    return asked, price
+
+
+def _record(context: BotContext, order: Order, asked: NewOrder, held: OctoBotOrder) -> None:
+    """Record an order's new quantity and prices."""
+    ledger = context.ledger
+    tracking = replace(ledger.tracking_of(order.id), exchange_id=held.exchange_order_id)
+    context.portfolio.mark_outdated()
+    amended = {
+        "quantity": asked.quantity,
+        "remaining": asked.quantity - order.filled,
+        "price": asked.price,
+        "stop_price": asked.stop_price,
+        "updated_at": utc_now(),
+    }
+    tracking = resize_exits(ledger, tracking, asked.quantity, held)
+    ledger.update(order.model_copy(update=amended), "amended", tracking)
 
 
 async def _amend(
@@ -69,8 +95,8 @@ async def _amend(
             raise outcome.as_error() or error from None
 
 
-def _as_asked(order: Order, change: OrderChange) -> NewOrder:
-    """Return the order as if it were asked for anew with the change."""
+def _as_new_order(order: Order, change: OrderChange) -> NewOrder:
+    """Return the request that would place the order as the change has it."""
     wrong = [
         FieldError(field, f"is not taken by a {order.type} order")
         for field in ("price", "stop_price")

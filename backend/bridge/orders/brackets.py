@@ -1,4 +1,4 @@
-"""Brackets: the stop loss and take profit that follow an entry."""
+"""Bracket exits: the take profit and stop loss that an entry's fill places."""
 
 from __future__ import annotations
 

@@ -1,22 +1,22 @@
-"""The trading desk: places, changes and cancels orders on the bot's loop."""
+"""Execution of order commands on the bot's loop: place and cancel, and what the ledger has."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from backend.bridge.context import BotContext
-from backend.bridge.ledger.history import Entry
 from backend.bridge.ledger.order_state import OPEN_STATUSES
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.exchange_errors import capture_outcome
 from backend.bridge.octobot.order import OctoBotOrder
 from backend.bridge.octobot.order_lookup import LookUpFailed
-from backend.bridge.orders.brackets import chain_exits, resize_exits, tracking_for
+from backend.bridge.orders.brackets import chain_exits, tracking_for
 from backend.bridge.orders.factory import build, exits_of, new_order
-from backend.bridge.orders.lookup import settle
+from backend.bridge.orders.lookup import resolve_unknown
 from backend.bridge.orders.validation import refusals
 from backend.errors import (
     BridgeError,
@@ -27,18 +27,16 @@ from backend.errors import (
     OrderStateUnknown,
     TradingPaused,
 )
-from backend.ports.order_tracking import OrderTracking
-from backend.schemas.common import utc_now
 from backend.schemas.orders import NewOrder, Order
 
 _END_LOOKS = 50
 _END_LOOK_S = 0.01
-IN_DOUBT = (OrderStateUnknown, OrderNotOpen)
-"""What says that an order at the exchange may be another than the one that the ledger has."""
+AMBIGUOUS = (OrderStateUnknown, OrderNotOpen)
+"""Errors after which the exchange's order may be another than the one in the ledger."""
 
 
 class OrderExecution:
-    """Everything here is a coroutine of the bot's loop, and sees OctoBot's objects."""
+    """Places and cancels orders; every coroutine runs on the bot's loop."""
 
     def __init__(self, context: BotContext) -> None:
         self._runner = context.runner
@@ -49,127 +47,37 @@ class OrderExecution:
     async def place(self, asked: NewOrder, order_id: str) -> Order:
         """Place an order under this id, with its exits, and return it as it stands."""
         with self._runner.counters.placing(asked):
-            return await self._admit(asked, order_id)
+            exchange = self._runner.exchange(asked.exchange)
+            price = await exchange.market.wait_for_price(asked.symbol)
+            with self._pre_trade.check(asked, price, order_id):
+                if self._runner.status.state == "paused" and not asked.reduce_only:
+                    raise TradingPaused("resume the bot to place orders")
+                broken = refusals(exchange, asked, price)
+                if broken:
+                    raise broken[0]
+                order = new_order(asked, order_id, exchange.name)
+                await self._send(exchange, order, exits_of(asked, order), price)
+        return self.get(order_id)
 
-    async def _admit(self, asked: NewOrder, order_id: str) -> Order:
-        exchange = self._runner.exchange(asked.exchange)
-        price = await exchange.market.wait_for_price(asked.symbol)
-        with self._pre_trade.check(asked, price, order_id):
-            if self._runner.status.state == "paused" and not asked.reduce_only:
-                raise TradingPaused("resume the bot to place orders")
-            broken = refusals(exchange, asked, price)
-            if broken:
-                raise broken[0]
-            return await self._place(exchange, asked, order_id, price)
-
-    async def _place(
-        self, exchange: Exchange, asked: NewOrder, order_id: str, price: Decimal
-    ) -> Order:
-        entry = new_order(asked, order_id, exchange.name)
-        exits = exits_of(asked, entry)
-        built = build(exchange, entry, price)
-        await chain_exits(exchange, built, exits, self._ledger)
-        try:
-            await self._submit(exchange, built, entry, tracking_for(entry, exits, price))
-        except BridgeError:
-            for order in exits:
-                self._ledger.forget(order.id)
-            raise
-        return self.known(order_id).item
-
-    async def cancel(self, order_id: str) -> Order:
-        """Cancel an open order and return it as it ended."""
-        order = await self.open_order(order_id)
-        if self._ledger.is_unsent(order_id):
-            self._ledger.apply_event(order_id, "withdrawn")
-            return self.known(order_id).item
-        exchange, refusal = self._runner.exchange(order.exchange), None
-        held = self.held_order(order)
-        if held is not None:
-            refusal = await _cancel_at(exchange, held)
-            self._ledger.record_order(held.to_dict(), exchange.name)
-            self._portfolios.mark_outdated()
-            if isinstance(refusal, IN_DOUBT):
-                self._ledger.apply_event(order_id, "outcome_unknown")
-        ended = await self.settled(order_id)
-        if refusal is None:
-            ended = await self._ended(order_id)
-        if ended.status == "unknown":
-            raise OrderStateUnknown("what became of the order is not known yet")
-        if ended.status in OPEN_STATUSES:
-            raise refusal or ExchangeRefused("the exchange did not cancel the order")
-        return ended
-
-    async def open_order(self, order_id: str) -> Order:
-        """Return an open order; the exchange is asked about one in doubt.
-
-        Raises `OrderNotOpen` if it had ended before.
-        """
-        order = await self.settled(order_id)
-        if order.status not in OPEN_STATUSES:
-            raise OrderNotOpen(f"the order is {order.status}")
-        return order
-
-    async def settled(self, order_id: str) -> Order:
-        """Return an order, without a doubt if the exchange answers."""
-        order = self.known(order_id).item
-        if order.status == "unknown":
-            with contextlib.suppress(LookUpFailed):
-                await settle(self._runner.exchange(order.exchange), self._ledger, order)
-        return self.known(order_id).item
-
-    def known(self, order_id: str) -> Entry[Order]:
-        """Return an order of the ledger. Raises `OrderNotFound`."""
-        entry = self._ledger.orders.get(order_id)
-        if entry is None:
-            raise OrderNotFound("no order has this id")
-        return entry
-
-    def held_order(self, order: Order) -> OctoBotOrder | None:
-        """Return the OctoBot order that an open order of ours is, or None."""
-        orders = self._runner.exchange(order.exchange).orders
-        return orders.find(order.id, self._ledger.tracking_of(order.id).exchange_id)
-
-    def note_change(self, order_id: str, asked: NewOrder, held: OctoBotOrder) -> None:
-        """Enter an order's new quantity and prices into the ledger."""
-        order = self.known(order_id).item
-        tracking = replace(self._ledger.tracking_of(order_id), exchange_id=held.exchange_order_id)
-        self._portfolios.mark_outdated()
-        self._ledger.update(
-            order.model_copy(
-                update={
-                    "quantity": asked.quantity,
-                    "remaining": asked.quantity - order.filled,
-                    "price": asked.price,
-                    "stop_price": asked.stop_price,
-                    "updated_at": utc_now(),
-                }
-            ),
-            "amended",
-            resize_exits(self._ledger, tracking, asked.quantity, held),
-        )
-
-    async def _ended(self, order_id: str) -> Order:
-        """Return an order, giving OctoBot a moment to tell that it has ended."""
-        for _ in range(_END_LOOKS):
-            if self.known(order_id).item.status not in OPEN_STATUSES:
-                break
-            await asyncio.sleep(_END_LOOK_S)
-        return self.known(order_id).item
-
-    async def _submit(
-        self, exchange: Exchange, built: OctoBotOrder, order: Order, tracking: OrderTracking
+    async def _send(
+        self, exchange: Exchange, order: Order, exits: Sequence[Order], price: Decimal
     ) -> None:
+        """Hand an order to OctoBot and record what comes of it."""
+        built = build(exchange, order, price)
+        await chain_exits(exchange, built, exits, self._ledger)
+        tracking = tracking_for(order, exits, price)
         self._ledger.expect(order, tracking)
         try:
             created = await self._create(exchange, built, order)
-        except OrderStateUnknown:
-            exchange_id = self._ledger.tracking_of(order.id).exchange_id
-            tracking = replace(tracking, exchange_id=exchange_id)
-            self._ledger.create(order, tracking, "outcome_unknown")
-            raise
-        except BridgeError:
-            exchange.orders.drop(built)
+        except BridgeError as error:
+            if isinstance(error, OrderStateUnknown):
+                exchange_id = self._ledger.tracking_of(order.id).exchange_id
+                tracking = replace(tracking, exchange_id=exchange_id)
+                self._ledger.create(order, tracking, "outcome_unknown")
+            else:
+                exchange.orders.drop(built)
+            for exit_ in exits:
+                self._ledger.forget(exit_.id)
             raise
         else:
             self._ledger.record_order(created.to_dict(), exchange.name)
@@ -186,6 +94,78 @@ class OrderExecution:
                 if outcome.accepted_id is not None:
                     self._ledger.bind(order.id, outcome.accepted_id)
                 raise outcome.as_error() or error from None
+
+    async def cancel(self, order_id: str) -> Order:
+        """Cancel an open order and return it as it ended."""
+        order = await self.get_open(order_id)
+        if self._ledger.is_unsent(order_id):
+            self._ledger.apply_event(order_id, "withdrawn")
+            return self.get(order_id)
+        refusal = await self._cancel_held(order)
+        ended = await self.look_up(order_id)
+        if refusal is None:
+            ended = await self._wait_for_end(order_id)
+        if ended.status == "unknown":
+            raise OrderStateUnknown("what became of the order is not known yet")
+        if ended.status in OPEN_STATUSES:
+            raise refusal or ExchangeRefused("the exchange did not cancel the order")
+        return ended
+
+    async def _cancel_held(self, order: Order) -> BridgeError | None:
+        """Cancel the OctoBot order, if there is one; return why the exchange did not."""
+        held = self.held_order(order)
+        if held is None:
+            return None
+        exchange = self._runner.exchange(order.exchange)
+        refusal = await _cancel_at(exchange, held)
+        self._ledger.record_order(held.to_dict(), exchange.name)
+        self._portfolios.mark_outdated()
+        if isinstance(refusal, AMBIGUOUS):
+            self._ledger.apply_event(order.id, "outcome_unknown")
+        return refusal
+
+    async def _wait_for_end(self, order_id: str) -> Order:
+        """Return an order, giving OctoBot a moment to report that it has ended."""
+        for _ in range(_END_LOOKS):
+            if self.get(order_id).status not in OPEN_STATUSES:
+                break
+            await asyncio.sleep(_END_LOOK_S)
+        return self.get(order_id)
+
+    # ---- what the ledger and OctoBot have
+
+    def get(self, order_id: str) -> Order:
+        """Return an order of the ledger. Raises `OrderNotFound`."""
+        entry = self._ledger.orders.get(order_id)
+        if entry is None:
+            raise OrderNotFound("no order has this id")
+        return entry.item
+
+    async def get_open(self, order_id: str) -> Order:
+        """Return an open order, looked up first if its outcome is unknown.
+
+        Raises `OrderNotOpen` if it had ended before.
+        """
+        order = await self.look_up(order_id)
+        if order.status not in OPEN_STATUSES:
+            raise OrderNotOpen(f"the order is {order.status}")
+        return order
+
+    async def look_up(self, order_id: str) -> Order:
+        """Return an order; one whose outcome is unknown is looked up at its exchange first.
+
+        It stays unknown if the exchange does not answer.
+        """
+        order = self.get(order_id)
+        if order.status == "unknown":
+            with contextlib.suppress(LookUpFailed):
+                await resolve_unknown(self._runner.exchange(order.exchange), self._ledger, order)
+        return self.get(order_id)
+
+    def held_order(self, order: Order) -> OctoBotOrder | None:
+        """Return the OctoBot order that an open order of ours is, or None."""
+        orders = self._runner.exchange(order.exchange).orders
+        return orders.find(order.id, self._ledger.tracking_of(order.id).exchange_id)
 
 
 async def _cancel_at(exchange: Exchange, held: OctoBotOrder) -> BridgeError | None:

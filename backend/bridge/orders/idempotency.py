@@ -25,7 +25,7 @@ class _Running(NamedTuple):
 
 
 class IdempotentOrders:
-    """Places each intent once; the public half runs on any thread.
+    """Places each intent once; `place` and `place_resolved` may be called from any thread.
 
     `in_flight` holds the ids of the orders that are being placed or refused right now.
     """

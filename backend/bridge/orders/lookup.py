@@ -1,4 +1,4 @@
-"""Settlement of an order in doubt: looked up at a real exchange, entered in the ledger."""
+"""Resolution of an order of unknown outcome: looked up at its exchange, entered in the ledger."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from backend.bridge.orders.brackets import resize_exits
 from backend.schemas.orders import Order
 
 
-async def settle(exchange: Exchange, ledger: Ledger, order: Order) -> bool:
-    """Enter how the exchange has an order, in OctoBot too; return whether it knows the order.
+async def resolve_unknown(exchange: Exchange, ledger: Ledger, order: Order) -> bool:
+    """Record how the exchange has an order, in OctoBot too; return whether it knows the order.
 
     Raises `LookUpFailed` when the exchange does not answer.
     """

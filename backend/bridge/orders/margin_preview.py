@@ -1,4 +1,4 @@
-"""What an order in a contract would take of the margin, and what it would give back."""
+"""Preview of the margin that an order in a contract takes and gives back."""
 
 from __future__ import annotations
 

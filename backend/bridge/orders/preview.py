@@ -1,4 +1,4 @@
-"""What would become of an order, without placing it."""
+"""Preview of an order: its cost, fee, funds and broken rules, without placing it."""
 
 from __future__ import annotations
 

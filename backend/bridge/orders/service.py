@@ -192,7 +192,7 @@ class Orders:
         try:
             ended = await self._execution.cancel(order_id)
         except OrderNotOpen:  # another of these was its sibling
-            ended = self._execution.known(order_id).item
+            ended = self._execution.get(order_id)
         except ApiError as error:
             return OrderResult(id=order_id, problem=_problem(error))
         return OrderResult(id=ended.id, order=ended)

@@ -64,7 +64,7 @@ def _check_trigger(asked: NewOrder, price: Decimal) -> None:
 
 
 def _check_exits(asked: NewOrder, price: Decimal) -> None:
-    """A take profit lies on the good side of the entry, a stop loss on the other."""
+    """Raise unless a take profit lies on the side of profit and a stop loss on the other."""
     entry = asked.price or asked.stop_price or price
     sign = 1 if asked.side == "buy" else -1
     if asked.take_profit is not None and (asked.take_profit.price - entry) * sign <= 0:

@@ -156,8 +156,8 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     ),
     "edit": lambda ledger, key: ledger.mark_edited(key),
     "reject": lambda ledger, key: ledger.expect_rejection(key),
-    "defer": lambda ledger, key: ledger.await_fill([key], IDS[key == "a"]),
-    "release": lambda ledger, key: ledger.expect_no_fill(key),
+    "defer": lambda ledger, key: ledger.defer_cancels([key], IDS[key == "a"]),
+    "release": lambda ledger, key: ledger.release_cancels(key),
 }
 
 
