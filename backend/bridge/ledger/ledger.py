@@ -133,7 +133,7 @@ class Ledger:
         self._expected.pop(order.id, None)
         known = self.orders.get(order.id)
         if known is not None:  # OctoBot was quicker
-            self.update(order, event, tracking)
+            self.apply_event(order.id, event, tracking)
             return self.orders.get(order.id) or known
         status = next_status(None, event)
         if order.status != status:

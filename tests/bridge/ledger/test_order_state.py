@@ -187,3 +187,16 @@ def test_no_sequence_of_events_leaves_the_table(mode: str, sequence: list[Any]) 
         assert len(ids) == len(set(ids))
         stored = {row.order.id: row.order for batch in journal.batches for row in batch.orders}
         assert stored == {entry.item.id: entry.item for entry in ledger.orders.newest_first()}
+
+
+def test_an_order_that_octobot_reported_first_is_not_created_twice() -> None:
+    with an_outbox() as (outbox, _, sink):
+        ledger = Ledger(outbox, "real")
+        ledger.record_order(raw_order("a", "open", "0.0004"), "sandbox")
+        ledger.create(new_order("a"), OrderTracking(exchange_id="x-a"), "outcome_unknown")
+        (entry,) = ledger.orders.newest_first()
+        assert (entry.item.status, str(entry.item.filled)) == ("unknown", "0.0004")
+        assert ledger.tracking_of("a").exchange_id == "x-a"
+        outbox.flush().result(WAIT_S)
+        names = [event.name for event in sink.events]
+        assert names == ["order_created", "order_updated", "order_updated"]
