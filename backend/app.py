@@ -1,4 +1,4 @@
-"""Puts everything together: `create_app` is the only place that knows all parts."""
+"""Application factory: `create_app` is the only place that knows every blueprint and middleware."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who did what."""
+"""The audit trail, for administrators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logging in and out, and one's own account."""
+"""Login, logout, sessions and the caller's own account."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from flask import Blueprint, request
 from spectree import Response
 
 from backend.middleware.auth import (
-    anybody_known,
+    allows_unchanged_password,
     authenticated,
-    confined_too,
+    authenticated_or_api_key,
     current_principal,
     public,
     signed_in,
@@ -67,7 +67,7 @@ def refresh(json: Refresh) -> Envelope[Tokens]:
 
 
 @auth.post("/logout")
-@confined_too
+@allows_unchanged_password
 @limited("query")
 @api.validate(resp=Response(HTTP_200=Envelope[SessionEnd], HTTP_401=Problem), tags=["auth"])
 def logout(json: Logout) -> Envelope[SessionEnd]:
@@ -81,7 +81,7 @@ def logout(json: Logout) -> Envelope[SessionEnd]:
 
 
 @auth.get("/me")
-@anybody_known
+@authenticated_or_api_key
 @limited("query")
 @api.validate(resp=Response(HTTP_200=Envelope[User], HTTP_401=Problem), tags=["auth"])
 def get_me() -> Envelope[User]:
@@ -90,7 +90,7 @@ def get_me() -> Envelope[User]:
 
 
 @auth.put("/password")
-@confined_too
+@allows_unchanged_password
 @limited("login")
 @api.validate(resp=Response(HTTP_200=Envelope[Tokens], HTTP_401=Problem), tags=["auth"])
 @limited_by_account

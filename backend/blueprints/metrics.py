@@ -1,4 +1,4 @@
-"""For Prometheus: how the server, the bot and the streams fare."""
+"""The metrics endpoint, in Prometheus' text format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams: server-sent events for whoever may read them, and tickets to open one with."""
+"""Streams of server-sent events, and tickets to open one with."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _ANSWERS = Answers("HTTP_101", HTTP_426=Problem, HTTP_501=Problem, HTTP_503=Prob
 
 
 @sockets.get("/ws")
-@requires("stream:read", credentials=ticket_holder, may_wait=True)
+@requires("stream:read", credentials=ticket_holder, may_authenticate_later=True)
 @limited("query")
 @api.validate(resp=_ANSWERS, tags=["streams"])
 def open_socket(query: SocketQuery) -> Response:

@@ -1,4 +1,4 @@
-"""One line per request: who asked for what, what came of it, how long it took."""
+"""Access log: one line per request with user, path, status and duration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit: who changed what, who logged in and who was refused, in the store and in the log."""
+"""Audit trail: changes, logins and refusals, with their principals, in the store and the log."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ _MOST_REMEMBERED = 4096
 _RETRY_S = 0.5
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _LARGEST_CHANGE = 16_384
-_ASKED = "backend.asked"
+_BODY_KEY = "backend.audit_body"
 _log = structlog.get_logger(__name__)
 
 
 class Audit:
-    """Writes entries in the background, in their order.
+    """Background writer of audit entries, in their order.
 
     At most `MOST_WAITING` wait; beyond that entries go to the log alone, and the
     log says so.
@@ -63,7 +63,7 @@ class Audit:
         self._writer.start()
 
     def record(self, entry: NewEntry) -> None:
-        """Log an entry and hand it to the writer; never waits."""
+        """Log an entry and queue it for the writer; never waits."""
         self._log.info("audit", **{**entry._asdict(), "occurred_at": entry.occurred_at})
         try:
             self._waiting.put_nowait(entry)
@@ -71,7 +71,7 @@ class Audit:
             _log.error("audit entry not stored: too many wait", request_id=entry.request_id)
 
     def is_repeat(self, caller: str, action: str, status: int) -> bool:
-        """Whether the same refusal was asked about less than a minute ago.
+        """Return whether the same refusal was asked about less than a minute ago.
 
         Being refused costs a caller nothing: storing each refusal would let
         anybody fill the disk.
@@ -86,7 +86,7 @@ class Audit:
         return False
 
     def flush(self, timeout_s: float = 5.0) -> bool:
-        """Wait until all that was recorded before is stored; False when the time is up."""
+        """Wait until everything recorded before is stored; False when the time is up."""
         written = threading.Event()
         try:
             self._waiting.put(written, timeout=timeout_s)
@@ -96,7 +96,7 @@ class Audit:
         return written.wait(timeout_s)
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Store what waits and end the writer."""
+        """Store what is queued and end the writer."""
         if not self._closing.is_set():
             self._closing.set()
             with contextlib.suppress(queue.Full):
@@ -145,9 +145,9 @@ class Audit:
         _log.error("audit entries lost to the store", entries=len(entries))
 
 
-def note_body(environ: WSGIEnvironment, body: bytes) -> None:
-    """Remember what a request asks for, as JSON, for its entry."""
-    environ[_ASKED] = body
+def set_audit_body(environ: WSGIEnvironment, body: bytes) -> None:
+    """Keep a request's validated JSON body for its audit entry."""
+    environ[_BODY_KEY] = body
 
 
 def install_audit(app: Flask) -> None:
@@ -161,14 +161,14 @@ def _observe(response: Response) -> Response:
         return response
     if incoming.endpoint is not None:
         principal: Principal | None = g.get("principal")
-        seen = _Seen(incoming, status, principal, answered_error(incoming.environ))
-        if _matters(seen):
-            services().audit.record(_entry(seen))
+        answered = _AnsweredRequest(incoming, status, principal, answered_error(incoming.environ))
+        if _is_audited(answered):
+            services().audit.record(_entry(answered))
     return response
 
 
-class _Seen(NamedTuple):
-    """A request, and what it was answered."""
+class _AnsweredRequest(NamedTuple):
+    """A request with its answer's status and error."""
 
     request: Request
     status: int
@@ -180,38 +180,40 @@ class _Seen(NamedTuple):
         return str(self.request.endpoint)
 
 
-def _matters(seen: _Seen) -> bool:
-    """Whether to keep this: every change and login, and refusals, each kind once a minute."""
-    is_token_refused = isinstance(seen.error, InvalidToken)
-    if seen.request.method in _SAFE and seen.status != 403 and not is_token_refused:
+def _is_audited(answered: _AnsweredRequest) -> bool:
+    """Return whether to record this: changes, logins, and refusals of each kind once a minute."""
+    is_token_refused = isinstance(answered.error, InvalidToken)
+    if answered.request.method in _SAFE and answered.status != 403 and not is_token_refused:
         return False
-    if not _is_refusal(seen):
+    if not _is_refusal(answered):
         return True
-    caller = seen.principal.user_id if seen.principal else seen.request.remote_addr or ""
-    return not services().audit.is_repeat(caller, seen.action, seen.status)
+    caller = (
+        answered.principal.user_id if answered.principal else answered.request.remote_addr or ""
+    )
+    return not services().audit.is_repeat(caller, answered.action, answered.status)
 
 
-def _is_refusal(seen: _Seen) -> bool:
-    """Whether the caller was turned away before the view: a failed login is not, it costs."""
-    if isinstance(seen.error, RateLimitsAway) or seen.status in (403, 429):
+def _is_refusal(answered: _AnsweredRequest) -> bool:
+    """Return whether the caller was refused before the view; a failed login is not: it costs."""
+    if isinstance(answered.error, RateLimitsAway) or answered.status in (403, 429):
         return True
-    if seen.status != 401:
+    if answered.status != 401:
         return False
-    rule = rule_of(current_app, seen.action)
+    rule = rule_of(current_app, answered.action)
     return not (rule and rule.public)
 
 
-def _entry(seen: _Seen) -> NewEntry:
-    request, principal, error = seen.request, seen.principal, seen.error
+def _entry(answered: _AnsweredRequest) -> NewEntry:
+    request, principal, error = answered.request, answered.principal, answered.error
     return NewEntry(
         occurred_at=utc_now(),
-        action=seen.action,
+        action=answered.action,
         user_id=principal.user_id if principal else None,
-        username=principal.actor if principal else _named(error),
+        username=principal.actor if principal else _attempted_username(error),
         address=request.remote_addr or "",
         method=request.method,
         path=masked(request.path),
-        status=seen.status,
+        status=answered.status,
         outcome=error.type if error else "ok",
         request_id=request_id(request.environ),
         change=_change(request.environ) if principal else None,
@@ -219,8 +221,8 @@ def _entry(seen: _Seen) -> NewEntry:
 
 
 def _change(environ: WSGIEnvironment) -> str | None:
-    """Return what the view was asked for, secrets masked; None if it took no body."""
-    body: bytes | None = environ.get(_ASKED)
+    """Return the request's body, secrets masked; None if the view took none."""
+    body: bytes | None = environ.get(_BODY_KEY)
     if not body:
         return None
     if len(body) > _LARGEST_CHANGE:
@@ -228,7 +230,7 @@ def _change(environ: WSGIEnvironment) -> str | None:
     return orjson.dumps(masked_value("", orjson.loads(body))).decode()
 
 
-def _named(error: ApiError | None) -> str | None:
+def _attempted_username(error: ApiError | None) -> str | None:
     if not isinstance(error, AuthenticationFailed) or error.username is None:
         return None
     return masked(error.username)

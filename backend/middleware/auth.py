@@ -1,4 +1,7 @@
-"""Who may call a route: each view states its rule, one hook enforces it, no rule is no start."""
+"""Authentication and authorization: each view declares an access rule, which one hook enforces.
+
+An app with a route that has no rule does not start.
+"""
 
 from __future__ import annotations
 
@@ -34,64 +37,70 @@ Credentials = Callable[[], Principal | None]
 
 _RULE = "access_rule"
 _USER = "backend.user"
-_VOUCHED = "backend.principal"  # no header can set it: theirs are under HTTP_
+_PRINCIPAL = "backend.principal"  # no header can set it: theirs are under HTTP_
 
 
 @dataclass(frozen=True, slots=True)
 class AccessRule:
-    """What a view asks of its callers."""
+    """Requirements of a view on its callers."""
 
     public: bool = False
     scope: Scope | None = None
     credentials: Credentials | None = None
-    confined_too: bool = False
-    may_wait: bool = False
+    allows_unchanged_password: bool = False
+    may_authenticate_later: bool = False
     check: Callable[[], None] | None = None
-    keys_too: bool = False
+    allows_api_keys: bool = False
 
 
 def public(view: V) -> V:
-    """Let anybody call a view."""
-    return _ruled(view, AccessRule(public=True))
+    """Allow everyone to call a view."""
+    return _with_rule(view, AccessRule(public=True))
 
 
 def authenticated(view: V) -> V:
-    """Let anybody who is logged in call a view; an API key is not enough."""
-    return _ruled(view, AccessRule())
+    """Allow every logged-in user to call a view; an API key is not enough."""
+    return _with_rule(view, AccessRule())
 
 
-def confined_too(view: V) -> V:
-    """Let anybody who is logged in call a view, also before they set a password of their own."""
-    return _ruled(view, AccessRule(confined_too=True))
+def allows_unchanged_password(view: V) -> V:
+    """Allow every logged-in user to call a view, also while they must change their password."""
+    return _with_rule(view, AccessRule(allows_unchanged_password=True))
 
 
-def anybody_known(view: V) -> V:
-    """Let anybody who is logged in call a view, and any API key."""
-    return _ruled(view, AccessRule(confined_too=True, keys_too=True))
+def authenticated_or_api_key(view: V) -> V:
+    """Allow every logged-in user and every API key to call a view."""
+    return _with_rule(view, AccessRule(allows_unchanged_password=True, allows_api_keys=True))
 
 
 def requires(
-    scope: Scope, *, credentials: Credentials | None = None, may_wait: bool = False
+    scope: Scope, *, credentials: Credentials | None = None, may_authenticate_later: bool = False
 ) -> Callable[[V], V]:
-    """Let those who hold a scope call a view.
+    """Allow principals with a scope to call a view.
 
     `credentials` finds the caller of a request without Authorization header in
-    some other way; None from it means that there is none. With `may_wait` a
+    some other way; None from it means that there is none. With `may_authenticate_later` a
     WebSocket's handshake passes without any, and `known_principal` is None.
     """
-    rule = AccessRule(False, scope, credentials, may_wait=may_wait, keys_too=True)
-    return lambda view: _ruled(view, rule)
+    rule = AccessRule(
+        False,
+        scope,
+        credentials,
+        may_authenticate_later=may_authenticate_later,
+        allows_api_keys=True,
+    )
+    return lambda view: _with_rule(view, rule)
 
 
 def checked_by(check: Callable[[], None]) -> Callable[[V], V]:
-    """Let a check decide who may call a view, for callers who are no users; it raises."""
-    return lambda view: _ruled(view, AccessRule(check=check))
+    """Allow callers that a check does not raise for, for views whose callers are not users."""
+    return lambda view: _with_rule(view, AccessRule(check=check))
 
 
 def stepped_up(view: V) -> V:
-    """Let only those call a view who showed a moment ago who they are.
+    """Allow only principals who re-authenticated moments ago to call a view.
 
-    Stands below the decorator that says who may call at all.
+    Stands below the decorator that declares the access rule.
     """
 
     @functools.wraps(view)
@@ -105,7 +114,7 @@ def stepped_up(view: V) -> V:
 
 
 def current_principal() -> Principal:
-    """Return who is calling; raises `NotAuthenticated` on a public route."""
+    """Return the request's principal; raises `NotAuthenticated` on a public route."""
     principal: Principal | None = request_globals().get("principal")
     if principal is None:
         raise NotAuthenticated
@@ -113,41 +122,41 @@ def current_principal() -> Principal:
 
 
 def known_principal() -> Principal | None:
-    """Return who is calling, if that has been said."""
+    """Return the request's principal; None while there is none."""
     principal: Principal | None = request_globals().get("principal")
     return principal
 
 
-def vouched_for(principal: Principal) -> dict[str, object]:
-    """Return what makes a request from inside of this process one of a known caller."""
-    return {_VOUCHED: principal}
+def environ_of_principal(principal: Principal) -> dict[str, object]:
+    """Return the WSGI variables that authenticate a request from inside of this process."""
+    return {_PRINCIPAL: principal}
 
 
-def vouched(environ: WSGIEnvironment) -> Principal | None:
-    """Return who turned out to have made such a request."""
-    principal: Principal | None = environ.get(_VOUCHED)
+def principal_of_environ(environ: WSGIEnvironment) -> Principal | None:
+    """Return the principal that a request was authenticated as."""
+    principal: Principal | None = environ.get(_PRINCIPAL)
     return principal
 
 
 def signed_in(tokens: Tokens) -> Tokens:
-    """Take the owner of new tokens for the caller of this request from here on."""
-    _remember(services().identity.verify_access_token(tokens.access_token), request.environ)
+    """Set the owner of new tokens as this request's principal; return the tokens."""
+    _set_principal(services().identity.verify_access_token(tokens.access_token), request.environ)
     return tokens
 
 
 def rule_of(app: Flask, endpoint: str) -> AccessRule | None:
-    """Return what an endpoint's view asks of its callers."""
+    """Return the access rule of an endpoint's view."""
     rule: AccessRule | None = getattr(app.view_functions[endpoint], _RULE, None)
     return rule
 
 
 def install_auth(app: Flask) -> None:
-    """Have every request checked before its view runs."""
+    """Check every request against its access rule before its view runs."""
     app.before_request(_authorize)
 
 
 def check_every_route_has_a_rule(app: Flask) -> None:
-    """Raise RuntimeError naming the routes that say nothing about who may call them."""
+    """Raise RuntimeError naming the routes without an access rule."""
     bare = [
         str(route) for route in app.url_map.iter_rules() if rule_of(app, route.endpoint) is None
     ]
@@ -155,14 +164,14 @@ def check_every_route_has_a_rule(app: Flask) -> None:
         raise RuntimeError(f"routes without an access rule: {', '.join(sorted(bare))}")
 
 
-def _ruled(view: V, rule: AccessRule) -> V:
+def _with_rule(view: V, rule: AccessRule) -> V:
     # a function of its own: another app in this process may give the view another rule
     @functools.wraps(view)
-    def ruled_view(*args: object, **kwargs: object) -> object:
+    def view_with_rule(*args: object, **kwargs: object) -> object:
         return view(*args, **kwargs)
 
-    setattr(ruled_view, _RULE, rule)
-    return cast(V, ruled_view)
+    setattr(view_with_rule, _RULE, rule)
+    return cast(V, view_with_rule)
 
 
 def _authorize() -> None:
@@ -181,18 +190,23 @@ def _authorize() -> None:
     try:
         principal = _authenticate(rule, incoming)
     except NotAuthenticated:
-        if rule.may_wait and incoming.headers.get("Upgrade", "").lower() == "websocket":
+        if (
+            rule.may_authenticate_later
+            and incoming.headers.get("Upgrade", "").lower() == "websocket"
+        ):
             return
         raise
-    _remember(principal, incoming.environ)
-    if principal.is_api_key and not rule.keys_too:
+    _set_principal(principal, incoming.environ)
+    if principal.is_api_key and not rule.allows_api_keys:
         raise SessionRequired("an API key cannot do this; log in")
-    check_access(principal, rule.scope, confined_too=rule.confined_too)
+    check_access(principal, rule.scope, allows_unchanged_password=rule.allows_unchanged_password)
 
 
-def check_access(principal: Principal, scope: Scope | None, *, confined_too: bool = False) -> None:
-    """Raise `PasswordChangeRequired` or `Forbidden` for who may not do this."""
-    if not confined_too and services().identity.must_change_password(principal):
+def check_access(
+    principal: Principal, scope: Scope | None, *, allows_unchanged_password: bool = False
+) -> None:
+    """Raise `PasswordChangeRequired` or `Forbidden` for a principal who may not do this."""
+    if not allows_unchanged_password and services().identity.must_change_password(principal):
         raise PasswordChangeRequired("set a password of your own with PUT /auth/password")
     if scope is not None and scope not in principal.scopes:
         raise Forbidden(f"this takes the scope {scope}")
@@ -202,10 +216,10 @@ def _is_answered_by_flask(route: Rule) -> bool:
     return bool(getattr(route, "provide_automatic_options", False))
 
 
-def _remember(principal: Principal, environ: WSGIEnvironment) -> None:
+def _set_principal(principal: Principal, environ: WSGIEnvironment) -> None:
     request_globals().principal = principal
     act_for(principal.user_id)
-    environ[_VOUCHED] = principal
+    environ[_PRINCIPAL] = principal
     environ[_USER] = principal.username  # for the access log, which stands outside
 
 
@@ -213,8 +227,8 @@ def _authenticate(rule: AccessRule, incoming: Request) -> Principal:
     identity, environ = services().identity, incoming.environ
     header, key = environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_X_API_KEY")
     if header is not None or key is not None:
-        return _identified(identity, header, key, incoming.remote_addr or "")
-    holder = vouched(environ) or (rule.credentials() if rule.credentials else None)
+        return _identify(identity, header, key, incoming.remote_addr or "")
+    holder = principal_of_environ(environ) or (rule.credentials() if rule.credentials else None)
     if holder is None:
         raise NotAuthenticated(
             "send an access token, Authorization: Bearer <token>, or an API key, X-API-Key"
@@ -224,7 +238,7 @@ def _authenticate(rule: AccessRule, incoming: Request) -> Principal:
     return holder
 
 
-def _identified(identity: Identity, header: str | None, key: str | None, address: str) -> Principal:
+def _identify(identity: Identity, header: str | None, key: str | None, address: str) -> Principal:
     if header is None:
         principal = identity.verify_api_key(key or "", address)
     elif key is None:

@@ -49,7 +49,7 @@ class HttpError(ApiError):
 
 
 def problem(error: ApiError, answer_id: str) -> bytes:
-    """Write the body that an error becomes."""
+    """Return the JSON body of an error."""
     content: dict[str, object] = {
         "success": False,
         "error": error.title,
@@ -66,7 +66,7 @@ def problem(error: ApiError, answer_id: str) -> bytes:
 
 
 def problem_headers(error: ApiError) -> list[Header]:
-    """List the headers that go with an error."""
+    """Return the headers of an error."""
     headers = list(error.headers.items())
     if error.retry_after_s is not None:
         headers.append(("Retry-After", str(error.retry_after_s)))
@@ -74,7 +74,7 @@ def problem_headers(error: ApiError) -> list[Header]:
 
 
 def answered_error(environ: WSGIEnvironment) -> ApiError | None:
-    """Return the error that the answer to a request reports, for those who look on."""
+    """Return the error that a request was answered with, for audit and logs."""
     error: ApiError | None = environ.get(_ERROR)
     return error
 

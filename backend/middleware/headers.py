@@ -57,7 +57,7 @@ def set_content_policy(environ: WSGIEnvironment, policy: str) -> None:
 
 
 def set_rate_headers(environ: WSGIEnvironment, *headers: Header) -> None:
-    """Have the answer tell where its caller stands; what was said before is forgotten."""
+    """Set the answer's rate-limit headers, in place of those set before."""
     environ[_RATE_KEY] = headers
 
 

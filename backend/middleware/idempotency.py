@@ -17,8 +17,8 @@ PATTERN = r"^[A-Za-z0-9_.:\-]{1,128}$"
 
 
 def idempotent(view: V) -> V:
-    """Say in the contract that a view takes the header."""
-    view.takes_idempotency_key = True  # type: ignore[attr-defined] # read by backend.contract
+    """Mark a view as taking the header, for the contract."""
+    view.takes_idempotency_key = True  # type: ignore[attr-defined] # read by backend.openapi.document
     return view
 
 

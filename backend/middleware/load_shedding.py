@@ -1,4 +1,4 @@
-"""Reads that wait when the bot falls behind: those of the callers first who ask most often."""
+"""Load shedding: refuses reads while the bot's loop lags, those of the heaviest callers first."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _LESS, _MORE = 0.7, 1.5
 
 
 class LoadShedding:
-    """A level that sinks while the bot is late and rises again after.
+    """Adaptive bound on the reads of each caller, lowered while the bot is late and raised after.
 
     The level is how often each caller may read: it begins at what the heaviest
-    of them does, so these are the first below it. Nobody is kept from forty
-    reads a second: those are not what holds the bot up. `refused` counts.
+    of them does, so these are the first below it. Forty reads a second
+    are left to every caller: those are not what holds the bot up. `refused` counts.
     """
 
     def __init__(self, lag_s: Callable[[], float], most_s: float, host: Host) -> None:

@@ -1,4 +1,4 @@
-"""What of the streams a caller may follow: topics by scope, symbols by what is traded, how long."""
+"""Authorization of streams: topics by scope, symbols by what is traded, until a token expires."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCOPES: dict[Topic, Scope] = {
 
 
 def readable(topics: Iterable[Topic], principal: Principal) -> tuple[Topic, ...]:
-    """Pick what somebody may read; raises `Forbidden` when that is nothing."""
+    """Return the topics that a principal may read; raises `Forbidden` when there are none."""
     chosen = tuple(topic for topic in topics if SCOPES[topic] in principal.scopes)
     if not chosen:
         raise Forbidden("the caller may read none of the topics")
@@ -36,7 +36,7 @@ def readable(topics: Iterable[Topic], principal: Principal) -> tuple[Topic, ...]
 
 
 def require_topics(topics: tuple[Topic, ...], principal: Principal) -> tuple[Topic, ...]:
-    """Return the topics; raises `Forbidden` for who may not read them all."""
+    """Return the topics; raises `Forbidden` for a principal who may not read them all."""
     missing = {SCOPES[topic] for topic in topics} - principal.scopes
     if missing:
         raise Forbidden(f"these topics take the scopes {', '.join(sorted(missing))}")
@@ -61,7 +61,7 @@ def require_symbols(symbols: frozenset[str] | None) -> frozenset[str] | None:
 
 
 def holder(principal: Principal) -> StreamOwner:
-    """Return for how long somebody may be sent anything."""
+    """Return the owner of a principal's streams, with the end of their authorization."""
     return StreamOwner(
         principal.user_id,
         principal.expires_at.timestamp(),

@@ -170,7 +170,7 @@ def _tell_optional_bodies(document: Json) -> None:
 def _ways_in(rule: AccessRule) -> Iterator[Json]:
     if not rule.public:
         yield {"bearer": []}
-        if rule.keys_too:
+        if rule.allows_api_keys:
             yield {"api_key": []}
         if rule.credentials is not None:
             yield {"ticket": []}

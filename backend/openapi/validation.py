@@ -30,7 +30,7 @@ from backend.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from backend.middleware.audit import note_body
+from backend.middleware.audit import set_audit_body
 from backend.middleware.errors import MAX_BODY_BYTES
 from backend.middleware.headers import add_answer_headers
 from backend.middleware.request_context import current_request
@@ -128,7 +128,9 @@ def _read_json(model: type[M], incoming: Request) -> M:
         raise UnsupportedMediaType("the body must be application/json")
     _require_json(body or b"{}")
     read = _validated(lambda: model.model_validate_json(body or b"{}", strict=True))
-    note_body(incoming.environ, body)  # not before: a field that is not known may hold a secret
+    set_audit_body(
+        incoming.environ, body
+    )  # not before: a field that is not known may hold a secret
     return read
 
 

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from backend.identity import Principal
-from backend.middleware.auth import vouched, vouched_for
+from backend.middleware.auth import environ_of_principal, principal_of_environ
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -58,7 +58,7 @@ class ApiCaller:
             **self._base,
             **_fixed(method, path, body, self._scheme),
             **(headers or {}),
-            **({} if principal is None else vouched_for(principal)),
+            **({} if principal is None else environ_of_principal(principal)),
         }
         told: list[tuple[str, list[tuple[str, str]]]] = []
 
@@ -68,7 +68,7 @@ class ApiCaller:
 
         content = b"".join(self._application(environ, start))  # type: ignore[arg-type]
         status, answered = told[0]
-        return ApiResponse(int(status[:3]), dict(answered), content, vouched(environ))
+        return ApiResponse(int(status[:3]), dict(answered), content, principal_of_environ(environ))
 
 
 def _fixed(method: str, path: str, body: bytes, scheme: str) -> dict[str, object]:

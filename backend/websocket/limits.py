@@ -1,4 +1,4 @@
-"""How many WebSockets there may be, and how many of them of strangers."""
+"""Bounds on the number of open WebSockets, and on those not authenticated yet."""
 
 from __future__ import annotations
 
