@@ -74,20 +74,20 @@ class AuditTrail(Protocol):
 
 
 class SocketAdmission(Protocol):
-    """Bounds on the WebSockets of an app; `admit…` raise `StreamsFull`."""
+    """Limits on the WebSockets of an app; `acquire…` raise `StreamsFull`."""
 
     @property
     def closing(self) -> bool:
-        """Whether no more requests are taken."""
+        """Whether requests about orders are no longer accepted."""
 
-    def admit(self) -> StreamSlot:
-        """Count one socket."""
+    def acquire(self) -> StreamSlot:
+        """Take a slot for a connection."""
 
-    def admit_stranger(self) -> StreamSlot:
-        """Count one socket whose client is not authenticated yet."""
+    def acquire_unauthenticated(self) -> StreamSlot:
+        """Take a slot for a client that is still to authenticate."""
 
     def close(self) -> None:
-        """Take no more requests."""
+        """Accept no more requests about orders."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,10 @@
-"""WebSockets: the streams' events and a second door to the API, on one connection."""
+"""WebSockets: the streams' events, and API requests about orders, on one connection.
+
+Order of the parts: handshake (is the request an upgrade, is its origin allowed), limits,
+session (one connection, from handshake to close), reader (incoming messages), messages
+(their JSON), order_actions and api_caller (actions as in-process API requests). Outgoing
+bytes are written by the streams' hub.
+"""
 
 from backend.websocket.api_caller import ApiCaller
 from backend.websocket.handshake import accept_key, check_origin

@@ -1,7 +1,7 @@
-"""The API's second door: a request of a socket's client, made inside of this process.
+"""ApiCaller: in-process WSGI requests to the API, for the actions of a WebSocket.
 
-It passes through the whole application as any other does, so that validation,
-scopes, limits, idempotency, audit and errors are those of HTTP, not a copy.
+A request passes through the whole application like any other, so that validation, scopes,
+limits, idempotency, audit and errors are those of HTTP, not a copy.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from backend.middleware.auth import environ_of_principal, principal_of_environ
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-_KEPT = ("SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR", "HTTP_HOST", "HTTP_USER_AGENT")
+_FROM_HANDSHAKE = ("SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR", "HTTP_HOST", "HTTP_USER_AGENT")
 
 
 class ApiResponse(NamedTuple):
-    """What the application answered, and to whom."""
+    """Response of the application, and the principal that it authenticated."""
 
     status: int
     headers: dict[str, str]
@@ -29,22 +29,22 @@ class ApiResponse(NamedTuple):
 
 
 class CallRefused(Exception):
-    """The application refused; the answer says why."""
+    """The application refused a request; `response` is the error that it returned."""
 
-    def __init__(self, answer: ApiResponse) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
+    def __init__(self, response: ApiResponse) -> None:
+        super().__init__(response.status)
+        self.response = response
 
 
 class ApiCaller:
-    """Asks the application in the name of whoever sits at the other end of a socket."""
+    """Calls the application on behalf of a WebSocket's client."""
 
     def __init__(self, application: WSGIApplication, handshake: WSGIEnvironment) -> None:
         self._application = application
-        self._base = {name: handshake[name] for name in _KEPT if name in handshake}
+        self._base = {name: handshake[name] for name in _FROM_HANDSHAKE if name in handshake}
         self._scheme = handshake["wsgi.url_scheme"]
 
-    def ask(
+    def request(
         self,
         method: str,
         path: str,
@@ -56,22 +56,25 @@ class ApiCaller:
         """Make one request; `headers` are under their WSGI names."""
         environ: WSGIEnvironment = {
             **self._base,
-            **_fixed(method, path, body, self._scheme),
+            **_request_environ(method, path, body, self._scheme),
             **(headers or {}),
             **({} if principal is None else environ_of_principal(principal)),
         }
-        told: list[tuple[str, list[tuple[str, str]]]] = []
+        started: list[tuple[str, list[tuple[str, str]]]] = []
 
-        def start(status: str, answered: list[tuple[str, str]], _exc: object = None) -> object:
-            told[:] = [(status, answered)]
+        def start_response(
+            status: str, headers: list[tuple[str, str]], _exc: object = None
+        ) -> object:
+            started[:] = [(status, headers)]
             return None
 
-        content = b"".join(self._application(environ, start))  # type: ignore[arg-type]
-        status, answered = told[0]
-        return ApiResponse(int(status[:3]), dict(answered), content, principal_of_environ(environ))
+        content = b"".join(self._application(environ, start_response))  # type: ignore[arg-type]
+        status, response_headers = started[0]
+        principal = principal_of_environ(environ)
+        return ApiResponse(int(status[:3]), dict(response_headers), content, principal)
 
 
-def _fixed(method: str, path: str, body: bytes, scheme: str) -> dict[str, object]:
+def _request_environ(method: str, path: str, body: bytes, scheme: str) -> dict[str, object]:
     return {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",

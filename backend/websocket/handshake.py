@@ -1,4 +1,4 @@
-"""Before a connection becomes a WebSocket: is it one, may its page open it, what to answer."""
+"""WebSocket opening handshake (RFC 6455, 4.2): validation, origin check, accept key."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ _KEY_BYTES = 16
 
 
 def accept_key(headers: Headers) -> str:
-    """Return what proves to the client that its handshake was understood.
+    """Return the value of Sec-WebSocket-Accept for a handshake.
 
-    Raises `UpgradeRequired` for what is no handshake, `MalformedRequest` for a broken one.
+    Raises `UpgradeRequired` for a request that is no handshake, `MalformedRequest` for an
+    invalid key.
     """
     if headers.get("Upgrade", "").lower() != "websocket":
         raise UpgradeRequired("open this address as a WebSocket")
-    wanted = [part.strip().lower() for part in headers.get("Connection", "").split(",")]
-    if "upgrade" not in wanted or headers.get("Sec-WebSocket-Version") != "13":
+    connection = [part.strip().lower() for part in headers.get("Connection", "").split(",")]
+    if "upgrade" not in connection or headers.get("Sec-WebSocket-Version") != "13":
         raise UpgradeRequired("a WebSocket handshake of version 13 is understood here")
     key = headers.get("Sec-WebSocket-Key", "")
     if not _is_key(key):
@@ -32,8 +33,8 @@ def accept_key(headers: Headers) -> str:
 def check_origin(headers: Headers, allowed: Sequence[str]) -> None:
     """Raise `Forbidden` for a web page whose origin may not use the API.
 
-    Browsers open WebSockets to any host and leave it to the server to look. A page
-    of this server's own address may; what sends no Origin is no browser.
+    Browsers open WebSockets to any host and leave the check of the origin to the server.
+    Pages of this server's own address are allowed; a client without Origin is no browser.
     """
     origin = headers.get("Origin")
     if origin is None or origin in allowed or "*" in allowed:

@@ -1,32 +1,33 @@
-"""Bounds on the number of open WebSockets, and on those not authenticated yet."""
+"""Limits on concurrent WebSockets: in all, and of clients that have not authenticated yet."""
 
 from __future__ import annotations
 
 from backend.streams.connection_limits import StreamLimits, StreamSlot
 
-_STRANGER = "stranger"
+_ANYONE = "anyone"
 
 
 class ConnectionLimits:
-    """The bounds of one app, and whether it still takes requests.
+    """Limits of one app's WebSockets, and whether it still accepts requests on them.
 
-    Who has not said yet who they are gets a quarter of the room at most, so that
-    strangers keep nobody else out.
+    Unauthenticated clients get a quarter of the connections at most, so that they
+    cannot keep authenticated ones out.
     """
 
-    def __init__(self, most: int) -> None:
-        self._all = StreamLimits(most, most + 1)
-        self._strangers = StreamLimits(max(1, most // 4), most + 1)
+    def __init__(self, max_connections: int) -> None:
+        unlimited = max_connections + 1  # per user: all are counted under one name
+        self._all = StreamLimits(max_connections, unlimited)
+        self._unauthenticated = StreamLimits(max(1, max_connections // 4), unlimited)
         self.closing = False
 
-    def admit(self) -> StreamSlot:
-        """Count one socket; raises `StreamsFull`."""
-        return self._all.acquire(_STRANGER)
+    def acquire(self) -> StreamSlot:
+        """Take a slot for a connection; raises `StreamsFull`."""
+        return self._all.acquire(_ANYONE)
 
-    def admit_stranger(self) -> StreamSlot:
-        """Count one socket whose client is not known yet; raises `StreamsFull`."""
-        return self._strangers.acquire(_STRANGER)
+    def acquire_unauthenticated(self) -> StreamSlot:
+        """Take a slot for a client that is still to authenticate; raises `StreamsFull`."""
+        return self._unauthenticated.acquire(_ANYONE)
 
     def close(self) -> None:
-        """Take no more requests: the bot is about to stop."""
+        """Accept no more requests about orders: the bot is about to stop."""
         self.closing = True

@@ -1,4 +1,4 @@
-"""How a socket's answers are spelled: HTTP's bodies, with the request's id and action before."""
+"""WebSocket messages: parsing of requests, and replies with HTTP's bodies."""
 
 from __future__ import annotations
 
@@ -16,51 +16,52 @@ from backend.schemas.websocket import SocketRequest
 from backend.streams.encodings import text_message
 from backend.websocket.api_caller import ApiResponse
 
+_MAX_ECHO_LENGTH = 64
 
-class Head:
-    """What every answer to one request begins with."""
+
+class Reply:
+    """Builder of the reply to one request, which echoes the request's id and action."""
 
     def __init__(self, request_id: object, action: object) -> None:
         self._start = orjson.dumps({"id": request_id, "action": action})[:-1]
 
-    def relay(self, answer: ApiResponse) -> bytes:
-        """Spell what the application answered."""
-        retry_after = answer.headers.get("Retry-After")
+    def response(self, response: ApiResponse) -> bytes:
+        """Build the reply that passes on a response of the API."""
+        retry_after = response.headers.get("Retry-After")
         wait = b"" if retry_after is None else b',"retry_after":%b' % retry_after.encode()
-        return self._spell(answer.status, wait, answer.body)
+        return self._message(response.status, wait, response.body)
 
-    def succeed(self, data: Model) -> bytes:
-        """Spell data that the socket itself answers."""
-        return self._spell(
-            200, b"", Envelope[Model](data=data).model_dump_json(serialize_as_any=True).encode()
-        )
+    def success(self, data: Model) -> bytes:
+        """Build the reply to a request that the socket handles itself."""
+        body = Envelope[Model](data=data).model_dump_json(serialize_as_any=True).encode()
+        return self._message(200, b"", body)
 
-    def fail(self, error: ApiError) -> bytes:
-        """Spell an error of the socket itself."""
+    def error(self, error: ApiError) -> bytes:
+        """Build the reply for an error."""
         wait = b"" if error.retry_after_s is None else b',"retry_after":%d' % error.retry_after_s
-        return self._spell(error.status, wait, problem(error, new_request_id()))
+        return self._message(error.status, wait, problem(error, new_request_id()))
 
-    def _spell(self, status: int, more: bytes, body: bytes) -> bytes:
+    def _message(self, status: int, more: bytes, body: bytes) -> bytes:
         return text_message(b'%b,"status":%d%b,%b' % (self._start, status, more, body[1:]))
 
 
-def head_of(text: str) -> Head:
-    """Read as much of a message that may be broken as an answer to it has to echo."""
+def reply_to(text: str) -> Reply:
+    """Return the reply builder for a message, which may be malformed."""
     try:
         found = orjson.loads(text)
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
-        return Head(None, None)
+        return Reply(None, None)
     request_id, action = found.get("id"), found.get("action")
     is_id = isinstance(request_id, str | int) and not isinstance(request_id, bool)
-    sane_id = is_id and len(str(request_id)) <= 64
-    sane_action = isinstance(action, str) and len(action) <= 64
-    return Head(request_id if sane_id else None, action if sane_action else None)
+    echo_id = is_id and len(str(request_id)) <= _MAX_ECHO_LENGTH
+    echo_action = isinstance(action, str) and len(action) <= _MAX_ECHO_LENGTH
+    return Reply(request_id if echo_id else None, action if echo_action else None)
 
 
-def read_request(text: str) -> SocketRequest:
-    """Read a message; raises `MalformedRequest` or `ValidationFailed`."""
+def parse_request(text: str) -> SocketRequest:
+    """Parse a message; raises `MalformedRequest` or `ValidationFailed`."""
     try:
         body = text.encode()
     except UnicodeEncodeError:
@@ -68,6 +69,6 @@ def read_request(text: str) -> SocketRequest:
     return read_model(SocketRequest, body)
 
 
-def body_of(data: Mapping[str, object]) -> bytes:
-    """Spell a request's data as a body again; whole numbers keep all their digits."""
+def request_body(data: Mapping[str, object]) -> bytes:
+    """Encode a request's data as an HTTP body; integers keep all their digits."""
     return json.dumps(data).encode()

@@ -1,4 +1,4 @@
-"""The reading half of a WebSocket: whole messages, at a bounded pace, from whoever is there."""
+"""MessageReader: the receiving half of a WebSocket, with whole, rate-limited text messages."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, Tex
 
 from backend.streams.encodings import close_message
 
-MOST_MESSAGE_BYTES = 64 * 1024
+MAX_MESSAGE_BYTES = 64 * 1024
 MESSAGES_PER_S = 50.0
 BURST = 100.0
 POLL_S = 2.0
-SILENT_S = 75.0
-LINGER_S = 5.0
+SILENCE_TIMEOUT_S = 75.0
+DRAIN_TIMEOUT_S = 5.0
 NORMAL, PROTOCOL_ERROR, UNSUPPORTED, TOO_BIG = 1000, 1002, 1003, 1009
 
 
-class Closing(Exception):
-    """The connection must end; `frame` is its last one, None when nobody is there to read it."""
+class ConnectionClosing(Exception):
+    """The connection must end after the close frame `frame`, None if the client is gone."""
 
     def __init__(self, frame: bytes | None) -> None:
         super().__init__()
@@ -31,58 +31,58 @@ class Closing(Exception):
 
 
 class MessageReader:
-    """Reads a socket that was handed over. Its greenlet waits; nothing here writes.
+    """Reads a socket that was handed over, on a greenlet of its own.
 
-    A client that sends more than its pace allows is read at that pace: what it
-    sends then waits in its own buffers. One that is not heard for longer than two
-    pings take, pongs included, is gone.
+    A client that exceeds `MESSAGES_PER_S` is read at that rate, and its messages wait in
+    its own buffers. One that sends nothing, not even a pong, for longer than two ping
+    intervals is gone.
     """
 
-    def __init__(self, sock: socket.socket, answer_ping: Callable[[bytes], object]) -> None:
+    def __init__(self, sock: socket.socket, send_pong: Callable[[bytes], object]) -> None:
         self._socket = gevent.socket.socket(fileno=sock.detach())
         self._socket.settimeout(POLL_S)
         self._protocol = Connection(SERVER)
-        self._answer_ping = answer_ping
+        self._send_pong = send_pong
         self._parts: list[str] = []
         self._size = 0
-        self._credit, self._credited_at = BURST, time.monotonic()
+        self._allowance, self._refilled_at = BURST, time.monotonic()
 
     def send(self, frame: bytes) -> None:
-        """Write while nobody else does: before the hub has this connection."""
+        """Write a frame; allowed only until the hub writes to this connection."""
         self._socket.sendall(frame)
 
     def messages(self, check: Callable[[], object]) -> Iterator[str]:
-        """Yield text messages as they come.
+        """Yield text messages as they arrive.
 
-        `check` is called every few seconds and may raise what is to end this. Raises
-        `Closing` when the client is gone, says good-bye or breaks the protocol.
+        `check` is called every few seconds and may raise to end the iteration. Raises
+        `ConnectionClosing` when the client is gone, closes or violates the protocol.
         """
-        heard_at = time.monotonic()
+        received_at = time.monotonic()
         while True:
             check()
             data = self._receive()
             if data is None:
-                if time.monotonic() - heard_at > SILENT_S:
-                    raise Closing(None)
+                if time.monotonic() - received_at > SILENCE_TIMEOUT_S:
+                    raise ConnectionClosing(None)
                 continue
             if not data:
-                raise Closing(None)
-            heard_at = time.monotonic()
+                raise ConnectionClosing(None)
+            received_at = time.monotonic()
             self._protocol.receive_data(data)
-            yield from self._complete()
+            yield from self._complete_messages()
 
     def drain(self) -> None:
-        """Let the client read its last frame, and then close."""
-        deadline = time.monotonic() + LINGER_S
+        """Give the client time to read its last frame and close."""
+        deadline = time.monotonic() + DRAIN_TIMEOUT_S
         while time.monotonic() < deadline and self._receive() != b"":
             pass
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         self._socket.close()
 
     def _receive(self) -> bytes | None:
-        """Return what came, b"" at the end, None when nothing came for a while."""
+        """Return received bytes, b"" at the end, None after `POLL_S` without any."""
         try:
             return bytes(self._socket.recv(16384))
         except TimeoutError:
@@ -90,47 +90,47 @@ class MessageReader:
         except OSError:
             return b""
 
-    def _complete(self) -> Iterator[str]:
+    def _complete_messages(self) -> Iterator[str]:
         for event in self._protocol.events():
-            self._keep_pace()
-            text = self._take(event)
+            self._wait_for_allowance()
+            text = self._handle(event)
             if text is not None:
                 yield text
 
-    def _take(self, event: Event) -> str | None:
+    def _handle(self, event: Event) -> str | None:
         if isinstance(event, TextMessage):
-            return self._add(event)
+            return self._append(event)
         if isinstance(event, Ping):
-            self._answer_ping(bytes(event.payload))
+            self._send_pong(bytes(event.payload))
         elif isinstance(event, BytesMessage):
-            raise Closing(close_message(UNSUPPORTED, "text messages only"))
+            raise ConnectionClosing(close_message(UNSUPPORTED, "text messages only"))
         elif isinstance(event, CloseConnection):
-            raise Closing(_answer_to(event))
+            raise ConnectionClosing(_close_reply(event))
         elif not isinstance(event, Pong):
-            raise Closing(close_message(PROTOCOL_ERROR))
+            raise ConnectionClosing(close_message(PROTOCOL_ERROR))
         return None
 
-    def _add(self, event: TextMessage) -> str | None:
+    def _append(self, event: TextMessage) -> str | None:
         self._parts.append(event.data)
-        self._size += 1 + len(event.data.encode())  # an empty part takes room too
-        if self._size > MOST_MESSAGE_BYTES:
-            reason = f"a message has at most {MOST_MESSAGE_BYTES} bytes"
-            raise Closing(close_message(TOO_BIG, reason))
+        self._size += 1 + len(event.data.encode())  # an empty part takes memory too
+        if self._size > MAX_MESSAGE_BYTES:
+            reason = f"a message has at most {MAX_MESSAGE_BYTES} bytes"
+            raise ConnectionClosing(close_message(TOO_BIG, reason))
         if not event.message_finished:
             return None
         text, self._parts, self._size = "".join(self._parts), [], 0
         return text
 
-    def _keep_pace(self) -> None:
+    def _wait_for_allowance(self) -> None:
         now = time.monotonic()
-        self._credit = min(BURST, self._credit + (now - self._credited_at) * MESSAGES_PER_S)
-        self._credited_at = now
-        self._credit -= 1
-        if self._credit < 0:
-            gevent.sleep(-self._credit / MESSAGES_PER_S)
+        self._allowance = min(BURST, self._allowance + (now - self._refilled_at) * MESSAGES_PER_S)
+        self._refilled_at = now
+        self._allowance -= 1
+        if self._allowance < 0:
+            gevent.sleep(-self._allowance / MESSAGES_PER_S)
 
 
-def _answer_to(end: CloseConnection) -> bytes:
-    """Answer a good-bye or a breach of the protocol, for which wsproto names the code."""
-    is_sendable = end.code not in (1005, 1006)  # stand for none at all
-    return close_message(end.code if is_sendable else NORMAL)
+def _close_reply(close: CloseConnection) -> bytes:
+    """Build the close frame for a close of the client, or for a violation found by wsproto."""
+    is_sendable = close.code not in (1005, 1006)  # they stand for the absence of a code
+    return close_message(close.code if is_sendable else NORMAL)

@@ -1,11 +1,11 @@
-"""One WebSocket from its handshake to its end: what its client says, and what is done about it."""
+"""Session: one WebSocket from its handshake to its close."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import gevent
@@ -46,175 +46,170 @@ from backend.schemas.websocket import (
 from backend.services import SocketAdmission, services
 from backend.streams import Selection
 from backend.streams.encodings import WEBSOCKET, close_message, pong_message
-from backend.streams.subscriber import Subscriber
-from backend.streams.writers import SharedSocketWriter, StreamWriter
+from backend.streams.subscriber import Subscriber, SubscriberFactory
+from backend.streams.writers import SharedSocketWriter
 from backend.websocket.api_caller import ApiCaller, CallRefused
-from backend.websocket.messages import Head, body_of, head_of, read_request
-from backend.websocket.order_actions import ask_about_order
-from backend.websocket.reader import Closing, MessageReader
+from backend.websocket.messages import Reply, parse_request, reply_to, request_body
+from backend.websocket.order_actions import call_order_action
+from backend.websocket.reader import ConnectionClosing, MessageReader
 
-AUTHENTICATE_WITHIN_S = 5.0
-MOST_IN_WORK = 8
-_POLICY_VIOLATION, _DEFECT = 1008, 1011
+AUTH_TIMEOUT_S = 5.0
+MAX_CONCURRENT_REQUESTS = 8
+_POLICY_VIOLATION, _INTERNAL_ERROR = 1008, 1011
 _ME = "/api/v1/auth/me"
 _log = structlog.get_logger(__name__)
 
 
 class Session:
-    """A socket and its client.
+    """One WebSocket connection and the requests of its client.
 
-    A greenlet of its own reads; the hub's thread writes, events and answers alike,
-    as soon as the client is known. Requests about orders are worked on at the same
-    time, `MOST_IN_WORK` of them: answers come as they are ready, by their ids.
+    A greenlet of its own reads. The hub's thread writes, events and replies alike, once
+    the client is authenticated. Requests about orders run concurrently, at most
+    `MAX_CONCURRENT_REQUESTS` of them: replies are sent as they are ready, by their ids.
     """
 
     def __init__(
         self,
         app: Flask,
-        sockets: SocketAdmission,
-        door: ApiCaller,
+        limits: SocketAdmission,
+        api: ApiCaller,
         query: SocketQuery,
         principal: Principal | None,
     ) -> None:
-        """Take a place; raises what a stream's route raises, and `StreamsFull` at the bounds."""
-        self._app, self._sockets, self._door, self._query = app, sockets, door, query
+        """Take a slot; raises `StreamsFull` at the limits and what a stream's route raises."""
+        self._app, self._limits, self._api, self._query = app, limits, api, query
         self._hub = services().hub
         self._selection = Selection((), None, WEBSOCKET)
         self._principal = principal
-        self._client: Subscriber | None = None
-        self._work = Pool(MOST_IN_WORK)
-        with contextlib.ExitStack() as places:
-            places.callback(sockets.admit().release)
-            self._known = contextlib.ExitStack()  # closes as soon as the client is known
-            self._new_client = None
+        self._subscriber: Subscriber | None = None
+        self._requests = Pool(MAX_CONCURRENT_REQUESTS)
+        with contextlib.ExitStack() as slots:
+            slots.callback(limits.acquire().release)
+            self._unauthenticated_slot = contextlib.ExitStack()  # closed on authentication
+            self._new_subscriber = None
             if principal is None:
-                self._known.callback(sockets.admit_stranger().release)
+                release = limits.acquire_unauthenticated().release
+                self._unauthenticated_slot.callback(release)
             else:
-                self._new_client = self._seat(principal)
-            self._places = places.pop_all()
+                self._new_subscriber = self._reserve_stream(principal)
+            self._slots = slots.pop_all()
 
     def take_over(self, sock: socket.socket) -> None:
         """Begin on a connection whose handshake has been answered."""
         try:
-            self._outlet: SharedSocketWriter = self._hub.shared_writer(sock)
+            self._writer: SharedSocketWriter = self._hub.shared_writer(sock)
         except OSError:  # gone already
             sock.close()
-            self._leave()
+            self._release_slots()
             return
-        self._wire = MessageReader(sock, lambda payload: self._say(pong_message(payload)))
-        self._deadline = time.monotonic() + AUTHENTICATE_WITHIN_S
-        if self._new_client is not None:
-            self._enter(self._new_client)
+        self._reader = MessageReader(sock, lambda payload: self._send(pong_message(payload)))
+        self._auth_deadline = time.monotonic() + AUTH_TIMEOUT_S
+        if self._new_subscriber is not None:
+            self._attach(self._new_subscriber)
         gevent.spawn(self._run)
 
-    # ---- its life
-
     def _run(self) -> None:
-        frame: bytes | None = None
+        close_frame: bytes | None = None
         try:
-            for text in self._wire.messages(self._check):
+            for text in self._reader.messages(self._check):
                 with self._app.app_context():
-                    self._hear(text)
-        except Closing as closing:
-            frame = closing.frame
-        except Exception:  # a defect ends this socket, and the client is told
-            _log.exception("socket failed")
-            frame = close_message(_DEFECT)
-        self._part(frame)
+                    self._handle_message(text)
+        except ConnectionClosing as closing:
+            close_frame = closing.frame
+        except Exception:  # a defect closes this socket, and the client receives the code
+            _log.exception("websocket failed")
+            close_frame = close_message(_INTERNAL_ERROR)
+        self._close(close_frame)
 
     def _check(self) -> None:
-        if self._client is None:
-            if time.monotonic() > self._deadline:
-                self._say(Head(None, "auth").fail(NotAuthenticated("no auth came in time")))
-                raise Closing(close_message(_POLICY_VIOLATION))
-        elif self._outlet.is_closed:
-            raise Closing(None)
+        if self._subscriber is None:
+            if time.monotonic() > self._auth_deadline:
+                self._send(Reply(None, "auth").error(NotAuthenticated("no auth came in time")))
+                raise ConnectionClosing(close_message(_POLICY_VIOLATION))
+        elif self._writer.is_closed:
+            raise ConnectionClosing(None)
 
-    def _part(self, frame: bytes | None) -> None:
-        """End the connection after a last frame, and give back all that it took."""
-        if self._client is None:
+    def _close(self, frame: bytes | None) -> None:
+        """Close the connection after a last frame, and release its slots."""
+        if self._subscriber is None:
             with contextlib.suppress(OSError):
-                self._wire.send(frame or b"")
-            self._outlet.close()
+                self._reader.send(frame or b"")
+            self._writer.close()
         elif frame is None:
-            self._hub.detach(self._client)
+            self._hub.detach(self._subscriber)
         else:
-            self._hub.close_after(self._client, frame)
-        self._wire.drain()
-        self._wire.close()
-        self._leave()
+            self._hub.close_after(self._subscriber, frame)
+        self._reader.drain()
+        self._reader.close()
+        self._release_slots()
 
-    def _leave(self) -> None:
-        self._known.close()
-        self._places.close()
+    def _release_slots(self) -> None:
+        self._unauthenticated_slot.close()
+        self._slots.close()
 
-    def _say(self, frame: bytes) -> None:
-        if self._client is not None:
-            self._hub.send_control(self._client, frame)
+    def _send(self, frame: bytes) -> None:
+        if self._subscriber is not None:
+            self._hub.send_control(self._subscriber, frame)
             return
         try:
-            self._wire.send(frame)
+            self._reader.send(frame)
         except OSError:
-            raise Closing(None) from None
+            raise ConnectionClosing(None) from None
 
-    # ---- what its client says
-
-    def _hear(self, text: str) -> None:
-        head = head_of(text)
+    def _handle_message(self, text: str) -> None:
+        reply = reply_to(text)
         try:
-            request = read_request(text)
+            request = parse_request(text)
             if self._principal is None and request.action != "auth":
                 raise NotAuthenticated("say who you are first: auth")
-            self._act(head, request)
+            self._dispatch(request, reply)
         except CallRefused as refused:
-            self._refuse(head.relay(refused.answer))
+            self._send_error(reply.response(refused.response))
         except ApiError as error:
-            self._refuse(head.fail(error))
+            self._send_error(reply.error(error))
 
-    def _refuse(self, frame: bytes) -> None:
-        self._say(frame)
-        if self._client is None:
-            raise Closing(close_message(_POLICY_VIOLATION))
+    def _send_error(self, frame: bytes) -> None:
+        self._send(frame)
+        if self._subscriber is None:
+            raise ConnectionClosing(close_message(_POLICY_VIOLATION))
 
-    def _act(self, head: Head, request: SocketRequest) -> None:
+    def _dispatch(self, request: SocketRequest, reply: Reply) -> None:
         if request.action == "auth":
-            self._authenticate(head, request)
+            self._authenticate(request, reply)
         elif request.action == "ping":
-            self._say(head.succeed(Done()))
+            self._send(reply.success(Done()))
         elif request.action == "subscribe":
-            self._subscribe(head, read_model(Subscribe, body_of(request.data)))
+            self._subscribe(read_model(Subscribe, request_body(request.data)), reply)
         elif request.action == "unsubscribe":
-            self._unsubscribe(head, read_model(Unsubscribe, body_of(request.data)))
-        elif self._sockets.closing:
+            self._unsubscribe(read_model(Unsubscribe, request_body(request.data)), reply)
+        elif self._limits.closing:
             raise BotNotReady("the server is stopping", retry_after_s=5)
         else:
-            self._work.spawn(self._trade, head, request)  # waits while too many are in work
+            self._requests.spawn(self._call_order_action, request, reply)  # waits for room
 
-    def _trade(self, head: Head, request: SocketRequest) -> None:
+    def _call_order_action(self, request: SocketRequest, reply: Reply) -> None:
         try:
-            self._say(head.relay(ask_about_order(self._door, request, self._principal)))
+            self._send(reply.response(call_order_action(self._api, request, self._principal)))
         except ApiError as error:
-            self._say(head.fail(error))
-        except Exception:  # a defect answers this request, and the socket goes on
-            _log.exception("request of a socket failed", action=request.action)
-            self._say(head.fail(InternalError()))
+            self._send(reply.error(error))
+        except Exception:  # a defect fails this request, and the socket goes on
+            _log.exception("websocket request failed", action=request.action)
+            self._send(reply.error(InternalError()))
 
-    # ---- who it is
-
-    def _authenticate(self, head: Head, request: SocketRequest) -> None:
-        """Let the client in, or let it stay longer by a new token of the same user."""
-        principal = self._identify(read_model(Credentials, body_of(request.data)))
+    def _authenticate(self, request: SocketRequest, reply: Reply) -> None:
+        """Authenticate the client, or renew its access by a new token of the same user."""
+        principal = self._identify(read_model(Credentials, request_body(request.data)))
         check_access(principal, "stream:read")
         if self._principal is None:
-            new_client = self._seat(principal)
-            self._say(head.succeed(self._shown()))
-            self._enter(new_client)
-        elif self._client is None or principal.user_id != self._principal.user_id:
+            new_subscriber = self._reserve_stream(principal)
+            self._send(reply.success(_subscription(self._selection)))
+            self._attach(new_subscriber)
+        elif self._subscriber is None or principal.user_id != self._principal.user_id:
             raise Forbidden("the socket is another user's")
         else:
             require_topics(self._selection.topics, principal)
-            self._hub.renew_access(self._client, holder(principal))
-            self._say(head.succeed(self._shown()))
+            self._hub.renew_access(self._subscriber, holder(principal))
+            self._send(reply.success(_subscription(self._selection)))
         self._principal = principal
 
     def _identify(self, given: Credentials) -> Principal:
@@ -222,70 +217,65 @@ class Session:
         headers = {} if given.token is None else {"HTTP_AUTHORIZATION": f"Bearer {given.token}"}
         if given.api_key is not None:
             headers = {"HTTP_X_API_KEY": given.api_key}
-        answer = self._door.ask("GET", _ME, principal=known, headers=headers)
-        if answer.status != 200 or answer.principal is None:
-            raise CallRefused(answer)
-        return answer.principal
+        response = self._api.request("GET", _ME, principal=known, headers=headers)
+        if response.status != 200 or response.principal is None:
+            raise CallRefused(response)
+        return response.principal
 
-    def _seat(self, principal: Principal) -> Callable[[StreamWriter], Subscriber]:
+    def _reserve_stream(self, principal: Principal) -> SubscriberFactory:
         query = self._query
         topics = require_topics(query.chosen_topics() or (), principal)
         symbols = require_symbols(query.chosen_symbols())
         self._selection = Selection(topics, symbols, WEBSOCKET, query.chosen_intervals())
         return self._hub.reserve(self._selection, holder(principal), query.after)
 
-    def _enter(self, new_client: Callable[[StreamWriter], Subscriber]) -> None:
-        self._client = new_client(self._outlet)
-        self._hub.attach(self._client)
-        self._known.close()
+    def _attach(self, new_subscriber: SubscriberFactory) -> None:
+        self._subscriber = new_subscriber(self._writer)
+        self._hub.attach(self._subscriber)
+        self._unauthenticated_slot.close()
 
-    # ---- what it is sent
-
-    def _subscribe(self, head: Head, asked: Subscribe) -> None:
-        if asked.after is not None and self._selection.topics:
+    def _subscribe(self, wanted: Subscribe, reply: Reply) -> None:
+        if wanted.after is not None and self._selection.topics:
             message = "only while nothing is subscribed"
             raise ValidationFailed(fields=[FieldError("after", message)])
-        principal = self._counted()
-        more = readable(DEFAULT_TOPICS, principal) if asked.topics is None else asked.topics
+        principal = self._rate_limited_principal()
+        more = readable(DEFAULT_TOPICS, principal) if wanted.topics is None else wanted.topics
         topics = require_topics(_in_order({*self._selection.topics, *more}), principal)
         selection = replace(self._selection, topics=topics)
-        if "symbols" in asked.model_fields_set:
-            selection = replace(selection, symbols=require_symbols(_set_of(asked.symbols)))
-        if "intervals" in asked.model_fields_set:
-            selection = replace(selection, intervals=_set_of(asked.intervals))
-        self._choose(head, selection, asked.after)
+        if "symbols" in wanted.model_fields_set:
+            selection = replace(selection, symbols=require_symbols(_set_of(wanted.symbols)))
+        if "intervals" in wanted.model_fields_set:
+            selection = replace(selection, intervals=_set_of(wanted.intervals))
+        self._change_selection(selection, wanted.after, reply)
 
-    def _unsubscribe(self, head: Head, asked: Unsubscribe) -> None:
-        self._counted()
-        off = set(self._selection.topics if asked.topics is None else asked.topics)
-        topics = _in_order(set(self._selection.topics) - off)
-        self._choose(head, replace(self._selection, topics=topics), None)
+    def _unsubscribe(self, unwanted: Unsubscribe, reply: Reply) -> None:
+        self._rate_limited_principal()
+        removed = set(self._selection.topics if unwanted.topics is None else unwanted.topics)
+        topics = _in_order(set(self._selection.topics) - removed)
+        self._change_selection(replace(self._selection, topics=topics), None, reply)
 
-    def _choose(self, head: Head, selection: Selection, after: str | None) -> None:
-        assert self._client is not None  # noqa: S101 - who is not known yet does not get here
-        answer = head.succeed(_shown(selection))
-        self._hub.change_selection(self._client, selection, after, answer)
+    def _change_selection(self, selection: Selection, after: str | None, reply: Reply) -> None:
+        assert self._subscriber is not None  # noqa: S101 - authenticated before any subscribe
+        frame = reply.success(_subscription(selection))
+        self._hub.change_selection(self._subscriber, selection, after, frame)
         self._selection = selection
 
-    def _counted(self) -> Principal:
-        """Return the client's principal, and count what it asks for as the streams' routes do."""
-        assert self._principal is not None  # noqa: S101 - see above
+    def _rate_limited_principal(self) -> Principal:
+        """Return the principal, counting the request against the budget of the stream routes."""
+        assert self._principal is not None  # noqa: S101 - authenticated before any subscribe
         check_rate("query", self._principal.user_id)
         return self._principal
-
-    def _shown(self) -> Subscription:
-        return _shown(self._selection)
 
 
 def _in_order(topics: set[Topic]) -> tuple[Topic, ...]:
     return tuple(topic for topic in TOPICS if topic in topics)
 
 
-def _shown(selection: Selection) -> Subscription:
+def _subscription(selection: Selection) -> Subscription:
     symbols = None if selection.symbols is None else sorted(selection.symbols)
     intervals = None if selection.intervals is None else sorted(selection.intervals)
     return Subscription(topics=list(selection.topics), symbols=symbols, intervals=intervals)
 
 
-def _set_of(chosen: Sequence[str] | None) -> frozenset[str] | None:
-    return None if chosen is None else frozenset(chosen)
+def _set_of(values: Sequence[str] | None) -> frozenset[str] | None:
+    return None if values is None else frozenset(values)
