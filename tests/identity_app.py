@@ -33,7 +33,7 @@ from backend.schemas.common import utc_now
 from backend.services import Services, install_services, services_of
 from backend.settings.model import Settings
 from backend.store import Database
-from backend.store.users import NewUser, add
+from backend.store.users import NewUser, insert
 from backend.streams import Tickets
 from backend.websocket import ConnectionLimits
 from tests.databases import make_settings
@@ -95,7 +95,7 @@ def password_hash() -> str:
 def identity(database: Database, password_hash: str, start_identity: StartIdentity) -> Identity:
     """A service that knows one user of each role, named after it."""
     for role in get_args(Role):
-        database.write(add, NewUser(role, password_hash, role, utc_now()))
+        database.write(insert, NewUser(role, password_hash, role, utc_now()))
     return start_identity()
 
 

@@ -28,7 +28,7 @@ def list_entries(query: AuditQuery) -> Page[AuditEntry]:
     before = decode_cursor("audit", query.cursor)
     services().host.call_blocking(services().audit.flush, 1.0)  # with what happened before
     wanted = entries.Filters(query.user, query.action, query.outcome, query.since, query.until)
-    rows = services().database.read(entries.find, query.limit + 1, before, wanted)
+    rows = services().database.read(entries.list_entries, query.limit + 1, before, wanted)
     shown, more = rows[: query.limit], rows[query.limit :]
     cursor = encode_cursor("audit", shown[-1].id) if more else None
     return Page(

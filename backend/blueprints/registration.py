@@ -18,12 +18,12 @@ from backend.schemas.registration import (
     Registration,
 )
 from backend.services import services
-from backend.store.email_codes import LIFE
+from backend.store.email_codes import LIFETIME
 
 mailed_codes = Blueprint("mailed_codes", __name__, url_prefix="/auth")
 
 _SENDING = Response(HTTP_202=Envelope[CodeSent], HTTP_403=Problem, HTTP_503=Problem)
-_SENT = CodeSent(expires_in=int(LIFE.total_seconds()))
+_SENT = CodeSent(expires_in=int(LIFETIME.total_seconds()))
 
 
 @mailed_codes.post("/register")

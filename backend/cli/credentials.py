@@ -33,12 +33,12 @@ def rotate() -> None:
     The seeds of second factors too. All or none: afterwards the other keys of the setting can
     be dropped. A running server that was started with the same setting does not mind.
     """
-    sealer = Cipher(settings())
+    cipher = Cipher(settings())
     with opened_database() as database:
         try:
             with database.transaction() as session:
-                count = kept.rewrite(session, sealer.renew)
-                count += second_factors.rewrite(session, sealer.renew)
+                count = kept.reencrypt_all(session, cipher.rotate)
+                count += second_factors.reencrypt_all(session, cipher.rotate)
                 audit.append(session, [_entry()])
         except CredentialsUnreadable as error:
             raise Refusal(str(error.details)) from None

@@ -47,7 +47,7 @@ def stored_keys(settings: Settings, database: Database) -> KeySource:
     def keys() -> Mapping[str, ExchangeKeys | None]:
         return {
             row.exchange: _decrypt(cipher, row) if row.enabled and row.trading == "real" else None
-            for row in database.read(credentials.all_kept)
+            for row in database.read(credentials.list_all)
         }
 
     return keys
@@ -68,7 +68,7 @@ class CredentialsService:
 
     def list_all(self) -> list[Credentials]:
         """Return the credentials of all exchanges, masked."""
-        rows = self._database.read(credentials.all_kept)
+        rows = self._database.read(credentials.list_all)
         stale = self._host.call_blocking(self._bridge.account_credentials.is_stale)
         return [self._view(row, restart_required=stale) for row in rows]
 
@@ -93,7 +93,7 @@ class CredentialsService:
         )
         self._encrypt(row, _secrets_in(new))
         try:
-            added = self._database.write(credentials.add, row)
+            added = self._database.write(credentials.insert, row)
         except IntegrityError:  # a concurrent request was first
             added = False
         if not added:
@@ -115,7 +115,7 @@ class CredentialsService:
                     setattr(row, name, getattr(changes, name))
             row.updated_at = utc_now()
 
-        row = self._database.write(credentials.change, exchange, edit)
+        row = self._database.write(credentials.update, exchange, edit)
         if row is None:
             raise CredentialsNotFound(_NOT_STORED)
         return self._apply_and_view(row)
@@ -123,7 +123,7 @@ class CredentialsService:
     def remove(self, exchange: str) -> CredentialsRemoval:
         """Delete the credentials of an exchange."""
         self._row(exchange)
-        if not self._database.write(credentials.remove, exchange):
+        if not self._database.write(credentials.delete, exchange):
             raise CredentialsNotFound(_NOT_STORED)
         stale = not self._host.call_blocking(
             self._bridge.account_credentials.apply, self._bridge.bot
@@ -137,7 +137,7 @@ class CredentialsService:
         outcome = self._host.call_blocking(self._bridge.key_check.check, exchange, keys)
         result = ConnectionTest(outcome=outcome, tested_at=utc_now())
         self._database.write(
-            credentials.note_test, exchange, row.updated_at, outcome, result.tested_at
+            credentials.record_test, exchange, row.updated_at, outcome, result.tested_at
         )
         return result
 
@@ -161,12 +161,12 @@ class CredentialsService:
         keeps_password = row.has_password and "api_password" not in changes.model_fields_set
         if changes.api_key is not None and not keeps_password:
             return {}
-        stored = self.cipher.open(row.exchange, row.sealed)
+        stored = self.cipher.decrypt(row.exchange, row.sealed)
         return {name: stored[name] for name in stored if name != "api_password" or keeps_password}
 
     def _encrypt(self, row: ExchangeCredentials, content: dict[str, str]) -> None:
         key = content["api_key"]
-        row.sealed = self.cipher.seal(row.exchange, content)
+        row.sealed = self.cipher.encrypt(row.exchange, content)
         row.hint = key[-_HINT_LENGTH:] if len(key) >= _MIN_LENGTH_WITH_HINT else ""
         row.has_password = "api_password" in content
 
@@ -212,5 +212,5 @@ def _secrets_in(request: NewCredentials | CredentialsChange) -> dict[str, str]:
 
 
 def _decrypt(cipher: Cipher, row: ExchangeCredentials) -> ExchangeKeys:
-    content = cipher.open(row.exchange, row.sealed)
+    content = cipher.decrypt(row.exchange, row.sealed)
     return ExchangeKeys(**content, sandboxed=row.sandboxed)

@@ -37,7 +37,7 @@ class ApiKeys:
         prefix = "obk_" + "".join(secrets.choice(_LETTERS) for _ in range(8))
         key = f"{prefix}_{secrets.token_urlsafe(32)}"
         stored = self._sync.change(
-            api_keys.add,
+            api_keys.insert,
             api_keys.NewApiKey(
                 user_id=user_id,
                 name=new_key.name,
@@ -58,12 +58,12 @@ class ApiKeys:
         """Return a page of a user's keys, newest first."""
         before = decode_row_cursor(_LIST, query.cursor)
         self._sync.write_last_used()
-        rows = self._database.read(api_keys.of_user, user_id, query.limit + 1, before)
+        rows = self._database.read(api_keys.list_for_user, user_id, query.limit + 1, before)
         return make_page(_LIST, rows, query, _api_key_view)
 
     def revoke(self, user_id: str, key_id: str) -> None:
         """Revoke a user's key at once; raises `NotFound` for another user's."""
-        if not self._sync.change(api_keys.remove, key_id, user_id):
+        if not self._sync.change(api_keys.delete, key_id, user_id):
             raise NotFound("no such API key")
 
 

@@ -26,9 +26,9 @@ from backend.schemas.registration import PasswordReset, Registration
 from backend.settings.model import Settings
 from backend.store import Database, models, user_changes, users
 from backend.store import email_codes as stored_codes
-from backend.store.email_codes import LIFE, Attempt, Purpose
+from backend.store.email_codes import LIFETIME, Attempt, Purpose
 
-_VALID_MINUTES = int(LIFE.total_seconds() // 60)
+_VALID_MINUTES = int(LIFETIME.total_seconds() // 60)
 _TEXTS: dict[Purpose, tuple[str, str]] = {
     "register": ("Your code to register", "Finish your registration with this code"),
     "reset": ("Your code to set a new password", "Set a new password with this code"),
@@ -122,7 +122,7 @@ class EmailCodes:
 
     def _verify(self, purpose: Purpose, email: str, code: str) -> str:
         attempt = Attempt(purpose, email, self._hash(purpose, email, code), utc_now())
-        code_id = self._database.write(stored_codes.check, attempt)
+        code_id = self._database.write(stored_codes.verify, attempt)
         if code_id is None:
             raise InvalidCode("the code is wrong or too old, or was tried too often")
         return code_id
@@ -134,18 +134,18 @@ class EmailCodes:
 
 
 def _register_user(session: Session, code_id: str, new: users.NewUser) -> models.User:
-    if not stored_codes.spend(session, code_id, new.created_at):
+    if not stored_codes.mark_spent(session, code_id, new.created_at):
         raise InvalidCode("the code was used already")
-    return users.add(session, new)
+    return users.insert(session, new)
 
 
 def _reset_password(session: Session, code_id: str, email: str, hashed: str) -> None:
     now = utc_now()
     user = users.find_by_email(session, email)
-    if user is None or not stored_codes.spend(session, code_id, now):
+    if user is None or not stored_codes.mark_spent(session, code_id, now):
         raise InvalidCode("the code was used already")
-    change = user_changes.Change(password_hash=hashed, must_change_password=False)
-    user_changes.change(session, user.id, change, now)
+    change = user_changes.UserUpdate(password_hash=hashed, must_change_password=False)
+    user_changes.update(session, user.id, change, now)
 
 
 def _mail(email: str, subject: str, text: str) -> EmailMessage:

@@ -26,7 +26,7 @@ class LastUsed:
         uses, self._uses = self._uses, {}
         try:
             for used_id, (at, address, is_api_key) in list(uses.items()):
-                record = api_keys.note_use if is_api_key else refresh_tokens.note_use
+                record = api_keys.record_use if is_api_key else refresh_tokens.record_use
                 record(session, used_id, _utc(at), address)
             session.flush()
         except BaseException:

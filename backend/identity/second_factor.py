@@ -16,7 +16,7 @@ from backend.schemas.auth import Enrolment, RecoveryCodes
 from backend.schemas.common import utc_now
 from backend.store import Database, second_factors
 from backend.store.encryption import Cipher
-from backend.store.second_factors import LOCKED_FOR, Outcome
+from backend.store.second_factors import LOCKOUT, Outcome
 
 ISSUER = "OctoBot"
 RECOVERY_CODE_COUNT = 10
@@ -39,8 +39,8 @@ class SecondFactors:
         Raises `Conflict` when a second factor is enabled.
         """
         seed = pyotp.random_base32()
-        sealed = self._cipher.seal(_purpose(user_id), {"seed": seed})
-        if not self._database.write(second_factors.begin, user_id, sealed, utc_now()):
+        sealed = self._cipher.encrypt(_purpose(user_id), {"seed": seed})
+        if not self._database.write(second_factors.insert_unconfirmed, user_id, sealed, utc_now()):
             raise Conflict("a second factor is in force; remove it first")
         uri = pyotp.TOTP(seed).provisioning_uri(name=username, issuer_name=ISSUER)
         return Enrolment(secret=seed, uri=uri)
@@ -60,20 +60,22 @@ class SecondFactors:
     def verify(self, user_id: str, code: str) -> bool:
         """Verify and use up a code; raises `RateLimited` after too many wrong ones."""
         match = partial(self._matching_step, user_id, code)
-        outcome = self._database.write(second_factors.use, user_id, match, _hash(code), utc_now())
+        outcome = self._database.write(
+            second_factors.verify, user_id, match, _hash(code), utc_now()
+        )
         _raise_if_locked(outcome)
         return outcome == "accepted"
 
     def remove(self, user_id: str) -> None:
         """Remove a user's second factor; raises `NotFound`."""
-        if self._sync.change(second_factors.remove, user_id) is None:
+        if self._sync.change(second_factors.disable, user_id) is None:
             raise NotFound("no such user")
 
     def _matching_step(self, user_id: str, code: str, sealed: str, last_step: int) -> int | None:
         """Return the time step that a code matches: about now, and after `last_step`."""
         if not re.fullmatch(r"[0-9]{6}", code):
             return None
-        app = pyotp.TOTP(self._cipher.open(_purpose(user_id), sealed)["seed"])
+        app = pyotp.TOTP(self._cipher.decrypt(_purpose(user_id), sealed)["seed"])
         now = int(utc_now().timestamp()) // STEP_S
         for step in range(now - _DRIFT_STEPS, now + _DRIFT_STEPS + 1):
             if step > last_step and hmac.compare_digest(app.generate_otp(step), code):
@@ -83,7 +85,7 @@ class SecondFactors:
 
 def _raise_if_locked(outcome: Outcome) -> None:
     if outcome == "locked":
-        wait_s = int(LOCKED_FOR.total_seconds())
+        wait_s = int(LOCKOUT.total_seconds())
         raise RateLimited("too many wrong codes; try again later", retry_after_s=wait_s)
 
 

@@ -60,7 +60,7 @@ class Identity:
         self.api_keys = ApiKeys(database, self._sync)
         self.second_factors = SecondFactors(database, self._sync, Cipher(settings))
         self.email_codes = EmailCodes(settings, database, self._passwords, self._sync, keys[0])
-        database.write(sessions.prune, utc_now() - MAX_TOKEN_LIFETIME)
+        database.write(sessions.delete_expired, utc_now() - MAX_TOKEN_LIFETIME)
         self._sync.start()
 
     def login(
@@ -85,7 +85,7 @@ class Identity:
         if self._passwords.needs_rehash(user.password_hash):
             rehashed = self._passwords.hash(password)
         refresh_token, stored = self._new_refresh_token(address, user_agent)
-        session_id = self._database.write(sessions.start, user, rehashed, stored)
+        session_id = self._database.write(sessions.create, user, rehashed, stored)
         if session_id is None:
             raise InvalidCredentials(username=user.username)
         return self._grant(user, session_id, refresh_token, fresh=True)
@@ -225,7 +225,7 @@ class Identity:
 
         A made-up password would be printed, and service managers keep what is printed.
         """
-        if not self._database.read(users.any_exists):
+        if not self._database.read(users.exists):
             raise SettingsError("BACKEND_ADMIN_PASSWORD: in production, the first start takes one")
 
     def ensure_first_admin(self, settings: Settings) -> str | None:
@@ -233,7 +233,7 @@ class Identity:
 
         Returns the password if it was generated: show it once, never log it.
         """
-        if self._database.read(users.any_exists):
+        if self._database.read(users.exists):
             return None
         given = settings.admin_password.get_secret_value() if settings.admin_password else None
         password = given or secrets.token_urlsafe(16)
@@ -256,7 +256,7 @@ class Identity:
 
     def _find_user(self, username: str) -> models.User | None:
         name = username.lower()
-        return self._database.read(users.find, name) if USERNAME.fullmatch(name) else None
+        return self._database.read(users.find_by_name, name) if USERNAME.fullmatch(name) else None
 
     def _new_refresh_token(self, address: str, user_agent: str) -> tuple[str, NewToken]:
         token, now = new_refresh_token(), utc_now()

@@ -40,19 +40,19 @@ class Sessions:
         self._require_user(user_id)
         self._sync.write_last_used()
         rows = self._database.read(
-            refresh_tokens.open_of_user, user_id, utc_now(), query.limit + 1, before
+            refresh_tokens.list_open_families, user_id, utc_now(), query.limit + 1, before
         )
         return make_page(_LIST, rows, query, lambda row: _session_view(row, caller))
 
     def revoke(self, user_id: str, session_id: str) -> None:
         """Revoke one of a user's sessions; raises `NotFound` for another user's."""
-        if not self._sync.change(refresh_tokens.revoke_one, session_id, user_id, utc_now()):
+        if not self._sync.change(refresh_tokens.revoke_family, session_id, user_id, utc_now()):
             raise NotFound("no such session")
 
     def revoke_all(self, user_id: str) -> None:
         """Revoke all sessions of a user; raises `NotFound`."""
         self._require_user(user_id)
-        self._sync.change(refresh_tokens.revoke_of_user, user_id, utc_now())
+        self._sync.change(refresh_tokens.revoke_user_families, user_id, utc_now())
 
     def _require_user(self, user_id: str) -> None:
         if self._database.read(users.get, user_id) is None:

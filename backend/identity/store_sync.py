@@ -49,7 +49,7 @@ class StoreSync:
 
         def counted(session: Session) -> T:
             result = work(session, *args, **kwargs)
-            identity_version.note(session)
+            identity_version.increment(session)
             return result
 
         result = self._database.write(counted)
@@ -89,5 +89,5 @@ class StoreSync:
                 _log.error("identity changes not read", exc_info=error)
 
     def _reload_if_changed(self) -> None:
-        if self._database.read(identity_version.number) != self.token_status.version:
+        if self._database.read(identity_version.get) != self.token_status.version:
             self._database.read(self.token_status.load)

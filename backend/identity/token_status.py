@@ -38,11 +38,13 @@ class TokenStatus:
     def load(self, session: Session) -> None:
         """Load the store's state; of two concurrent loads the one that read last stays."""
         with self._load_lock:
-            version, now = identity_version.number(session), utc_now()
-            enabled = {user.id: user_view(user) for user in users.all_enabled(session)}
-            self.revoke(revocations.alive(session, now))
-            self.revoke_sessions(refresh_tokens.revoked_since(session, now - MAX_TOKEN_LIFETIME))
-            usable = api_keys.usable(session, now)
+            version, now = identity_version.get(session), utc_now()
+            enabled = {user.id: user_view(user) for user in users.list_enabled(session)}
+            self.revoke(revocations.list_unexpired(session, now))
+            self.revoke_sessions(
+                refresh_tokens.list_revoked_since(session, now - MAX_TOKEN_LIFETIME)
+            )
+            usable = api_keys.list_usable(session, now)
             keys = {key.digest: api_key_principal(key, user) for key, user in usable}
             self._api_keys = keys
             self._api_key_ids = frozenset(found.principal.token_id for found in keys.values())

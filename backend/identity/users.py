@@ -15,7 +15,7 @@ from backend.schemas.auth import Role, User
 from backend.schemas.common import Page, PageQuery, Pagination, utc_now
 from backend.schemas.users import UserChange
 from backend.store import Database, models, user_changes, users
-from backend.store.user_changes import Change
+from backend.store.user_changes import UserUpdate
 from backend.store.users import NewUser
 
 USERNAME = re.compile(r"[a-z0-9_.@-]{1,64}")
@@ -46,14 +46,14 @@ class Users:
         hashed = self._passwords.hash(password)
         new = NewUser(name, hashed, role, utc_now(), email, must_change_password)
         try:
-            return user_view(self._sync.change(users.add, new))
+            return user_view(self._sync.change(users.insert, new))
         except IntegrityError:
             raise Conflict("the username or the email is taken") from None
 
     def page(self, query: PageQuery) -> Page[User]:
         """Return a page of users, sorted by name."""
         after = decode_text_cursor("users", query.cursor)
-        rows = self._database.read(users.by_name, query.limit + 1, after)
+        rows = self._database.read(users.list_by_name, query.limit + 1, after)
         listed, more = rows[: query.limit], rows[query.limit :]
         cursor = encode_text_cursor("users", listed[-1].username) if more else None
         return Page(
@@ -67,7 +67,7 @@ class Users:
 
     def find_by_username(self, username: str) -> User:
         """Return the user of this name; raises `NotFound`."""
-        return _view(self._database.read(users.find, username.lower()))
+        return _view(self._database.read(users.find_by_name, username.lower()))
 
     def change(self, user_id: str, update: UserChange) -> User:
         """Change a user.
@@ -80,9 +80,9 @@ class Users:
         if update.password is not None:
             hashed = self._passwords.hash(update.password)
             must_change = True if must_change is None else must_change
-        change = Change(update.role, update.disabled, must_change, hashed, update.email)
+        change = UserUpdate(update.role, update.disabled, must_change, hashed, update.email)
         try:
-            return _view(self._sync.change(user_changes.change, user_id, change, utc_now()))
+            return _view(self._sync.change(user_changes.update, user_id, change, utc_now()))
         except IntegrityError:
             raise Conflict("the email is taken") from None
 
@@ -91,7 +91,7 @@ class Users:
 
         Raises `NotFound` and `LastAdmin`.
         """
-        if not self._sync.change(user_changes.remove, user_id):
+        if not self._sync.change(user_changes.delete, user_id):
             raise NotFound("no such user")
 
 

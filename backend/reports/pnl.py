@@ -19,7 +19,7 @@ from backend.ports.journal import JournalUnavailable
 from backend.schemas.accounting import Pnl, PnlQuery
 from backend.schemas.trades import Execution
 from backend.store import Database, opening_prices, snapshots
-from backend.store.opening_prices import Held
+from backend.store.opening_prices import OpeningBalance
 
 if TYPE_CHECKING:
     from backend.bridge import Bridge
@@ -43,7 +43,7 @@ class ProfitAndLoss:
         self._lock = threading.Lock()
         self._processed_until = 0
         self._lots: dict[ExchangeSymbol, FifoLots] = {}
-        self._opening_balances: frozenset[Held] = frozenset()
+        self._opening_balances: frozenset[OpeningBalance] = frozenset()
         self._prices: dict[tuple[str, str], Decimal | None] = {}
         self._opening_lots: dict[tuple[str, str], OpeningLot] = {}
 
@@ -94,7 +94,7 @@ class ProfitAndLoss:
         if query.symbol is not None:
             return None
         values = self._database.read(
-            snapshots.values_of,
+            snapshots.list_values,
             value.account,
             value.reference_market,
             since=query.since,
@@ -104,7 +104,7 @@ class ProfitAndLoss:
 
     def _reset_if_opening_changed(self, value: AccountValue) -> None:
         accounts, reference = sorted(value.accounts.values()), value.reference_market
-        balances = self._database.read(opening_prices.of_accounts, accounts, reference)
+        balances = self._database.read(opening_prices.list_balances, accounts, reference)
         if balances != self._opening_balances:
             self._reset(balances)
 
@@ -123,7 +123,7 @@ class ProfitAndLoss:
         except JournalUnavailable:
             raise StoreUnavailable from None
 
-    def _reset(self, balances: frozenset[Held]) -> None:
+    def _reset(self, balances: frozenset[OpeningBalance]) -> None:
         self._opening_balances = balances
         self._prices = {(row.account, row.asset): row.price for row in balances}
         self._opening_lots = {

@@ -48,7 +48,7 @@ class PortfolioHistory:
         self._database = database
         self._read_value = read_value
         self._process_executions = process_executions
-        self._newest = database.read(snapshots.newest, settings.trading)
+        self._newest = database.read(snapshots.find_latest, settings.trading)
         self._accounts_with_prices: set[tuple[str, str]] = set()
         self._thinned_until: dict[timedelta, datetime] = {}
         self._thin_out_at = 0.0
@@ -86,7 +86,7 @@ class PortfolioHistory:
 
     def _record_snapshot(self, value: AccountValue) -> None:
         snapshot = Snapshot(value.account, utc_now(), value.reference_market, value.total_value)
-        self._database.write(snapshots.add, [snapshot])
+        self._database.write(snapshots.insert_all, [snapshot])
         self._newest = snapshot
         new = {(account, value.reference_market) for account in value.accounts.values()}
         if new - self._accounts_with_prices:
@@ -101,12 +101,14 @@ class PortfolioHistory:
             # whole intervals only: no snapshot may be added to a thinned interval later
             until = now - age - (now - age - _EPOCH) % interval
             since = self._thinned_until.get(age)
-            self._database.write(snapshots.thin, interval, since=since, until=until)
+            self._database.write(
+                snapshots.keep_last_per_interval, interval, since=since, until=until
+            )
             self._thinned_until[age] = until
-        self._database.write(snapshots.forget, now - self._retention)
+        self._database.write(snapshots.delete_before, now - self._retention)
         self._thin_out_at = time.monotonic() + THIN_OUT_S
 
 
 def _store_opening_prices(session: Session, value: AccountValue) -> None:
     for account in value.accounts.values():
-        opening_prices.note_prices(session, account, value.reference_market, value.prices)
+        opening_prices.insert_or_ignore(session, account, value.reference_market, value.prices)

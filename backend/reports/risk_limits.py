@@ -26,7 +26,7 @@ class RiskLimitsService:
         self._database = database
         self._lock = threading.Lock()
         self._limits: RiskLimits = bridge.risk
-        self._limits.change(_limits(database.read(stored.changed)))
+        self._limits.change(_limits(database.read(stored.get_limits)))
 
     def read(self) -> Risk:
         """Return the limits in force and the day's loss."""
@@ -54,7 +54,7 @@ class RiskLimitsService:
             for name, value in named.items()
         }
         with self._lock:
-            changed = self._database.write(stored.change, values, utc_now())
+            changed = self._database.write(stored.update_limits, values, utc_now())
             self._limits.change(_limits(changed))
         return self.read()
 

@@ -65,7 +65,7 @@ class Reports:
             return Page(data=[], pagination=Pagination(limit=query.limit))
         interval = timedelta(seconds=int(query.interval[:-1]) * _SECONDS[query.interval[-1]])
         rows = self._database.read(
-            snapshots.of_account,
+            snapshots.list_per_interval,
             series[0],
             interval,
             query.limit + 1,

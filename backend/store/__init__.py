@@ -1,4 +1,8 @@
-"""What outlives a restart: typed models, small repositories, and the one way to reach them."""
+"""Persistence with SQLAlchemy: models, one module of queries for each table, the order journal.
+
+The functions of the query modules take a session; `Database` opens it, off the requests'
+thread. The order journal (`journal/`) has a writing connection of its own.
+"""
 
 from backend.store.database import Database, StoreError
 from backend.store.journal import Journal

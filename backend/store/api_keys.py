@@ -1,4 +1,4 @@
-"""API keys as they are kept: their SHA-256, and a prefix by which their owner knows them."""
+"""Queries on API keys, which are stored as SHA-256 digests with a recognisable prefix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from backend.store.models import ApiKey, User
 
 
 class NewApiKey(NamedTuple):
-    """A key about to be kept; `scopes` and `networks` are separated by spaces."""
+    """Values of a new key; `scopes` and `networks` are separated by spaces."""
 
     user_id: str
     name: str
@@ -27,12 +27,12 @@ class NewApiKey(NamedTuple):
     expires_at: datetime | None
 
 
-def add(session: Session, new: NewApiKey, most: int) -> ApiKey | None:
-    """Keep a key; None when its owner is gone or has `most` already."""
+def insert(session: Session, new: NewApiKey, max_keys: int) -> ApiKey | None:
+    """Insert a key; None if its owner is gone or has `max_keys` already."""
     if users.lock(session, new.user_id) is None:
         return None
     owned = select(func.count()).select_from(ApiKey).where(ApiKey.user_id == new.user_id)
-    if session.scalars(owned).one() >= most:
+    if session.scalars(owned).one() >= max_keys:
         return None
     key = ApiKey(**new._asdict())
     session.add(key)
@@ -40,8 +40,8 @@ def add(session: Session, new: NewApiKey, most: int) -> ApiKey | None:
     return key
 
 
-def usable(session: Session, now: datetime) -> list[tuple[ApiKey, User]]:
-    """Return the keys that may be used, each with its owner."""
+def list_usable(session: Session, now: datetime) -> list[tuple[ApiKey, User]]:
+    """Return the unexpired keys of enabled users, each with its owner."""
     query = (
         select(ApiKey, User)
         .join(User, User.id == ApiKey.user_id)
@@ -52,10 +52,10 @@ def usable(session: Session, now: datetime) -> list[tuple[ApiKey, User]]:
     return [(key, user) for key, user in session.execute(query)]
 
 
-def of_user(
+def list_for_user(
     session: Session, user_id: str, limit: int, before: RowCursor | None = None
 ) -> Sequence[ApiKey]:
-    """Return a user's keys, the newest first, those behind `before`."""
+    """Return a user's keys, newest first, those older than `before`."""
     query = (
         select(ApiKey)
         .where(ApiKey.user_id == user_id)
@@ -67,15 +67,15 @@ def of_user(
     return session.scalars(query).all()
 
 
-def note_use(session: Session, key_id: str, at: datetime, address: str) -> None:
-    """Write down when and from where a key was last used."""
+def record_use(session: Session, key_id: str, at: datetime, address: str) -> None:
+    """Record when and from which address a key was last used."""
     session.execute(
         update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=at, last_address=address)
     )
 
 
-def remove(session: Session, key_id: str, user_id: str) -> bool:
-    """Delete a key of a user's; False when they have none of this id."""
+def delete(session: Session, key_id: str, user_id: str) -> bool:
+    """Delete a user's key; False if they have none with this id."""
     key = session.get(ApiKey, key_id, with_for_update=True)
     if key is None or key.user_id != user_id:
         return False

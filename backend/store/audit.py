@@ -1,4 +1,4 @@
-"""The audit as it is kept: it only grows, and its entries form a chain."""
+"""Queries on the audit log, which is append-only and forms a hash chain."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from sqlalchemy.orm import Session
 
 from backend.store.audit_chain import BEGINNING, link
 from backend.store.models import AuditEnd, AuditEntry
-from backend.store.types import OutsideText
+from backend.store.types import UntrustedText
 
-_READ_AT_ONCE = 1000
-# past the mapper, which takes longer than the database: orders wait for who appends
+_PAGE_SIZE = 1000
+# Core instead of the ORM, which takes longer than the database: orders wait for appends
 _ENTRIES = cast("Table", AuditEntry.__table__)
 
 
 class NewEntry(NamedTuple):
-    """An entry about to be kept."""
+    """Values of a new entry."""
 
     occurred_at: datetime
     action: str
@@ -35,7 +35,7 @@ class NewEntry(NamedTuple):
 
 
 class Filters(NamedTuple):
-    """Which entries are asked for; None leaves a question open."""
+    """Filters of a list of entries; None does not filter."""
 
     user: str | None = None
     action: str | None = None
@@ -44,11 +44,15 @@ class Filters(NamedTuple):
     until: datetime | None = None
 
 
-EVERYTHING = Filters()
+NO_FILTERS = Filters()
 
 
-class Verdict(NamedTuple):
-    """What became of checking the chain: how many entries hold, and the first that does not."""
+class ChainVerification(NamedTuple):
+    """Result of verifying the chain.
+
+    `sound` entries are valid, `bad` is the first that is not, `missing` whether entries are
+    missing at the end, `end` the hash that was reached.
+    """
 
     sound: int
     bad: AuditEntry | None
@@ -57,15 +61,15 @@ class Verdict(NamedTuple):
 
     @property
     def intact(self) -> bool:
-        """Whether every entry is there and as it was written."""
+        """Whether every entry exists unchanged."""
         return self.bad is None and not self.missing
 
 
 def append(session: Session, entries: Sequence[NewEntry]) -> None:
-    """Add entries in their order.
+    """Append entries in order.
 
-    The chain's end is locked until the transaction ends: of two who append, one
-    waits for the other and goes on from its last entry.
+    The chain's end is locked until the transaction ends, which serialises concurrent
+    appends.
     """
     rows = [_as_stored(entry) for entry in entries]
     end = session.scalars(select(AuditEnd).with_for_update()).one()
@@ -74,10 +78,10 @@ def append(session: Session, entries: Sequence[NewEntry]) -> None:
     session.execute(insert(_ENTRIES), rows)
 
 
-def find(
-    session: Session, limit: int, before: int | None = None, filters: Filters = EVERYTHING
+def list_entries(
+    session: Session, limit: int, before: int | None = None, filters: Filters = NO_FILTERS
 ) -> list[AuditEntry]:
-    """Return entries, newest first, older than the entry `before`."""
+    """Return entries, newest first, those older than the entry `before`."""
     query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
     if before is not None:
         query = query.where(AuditEntry.id < before)
@@ -96,21 +100,21 @@ def find(
     return list(session.scalars(query))
 
 
-def verify(session: Session) -> Verdict:
-    """Follow the chain from its beginning to its end."""
+def verify(session: Session) -> ChainVerification:
+    """Verify the chain from its beginning to its end."""
     end = session.scalar(select(AuditEnd.hash))
     reached, sound = BEGINNING, 0
     for entry in _oldest_first(session):
         if reached == end:
             break  # appended since the end was read
         if entry.hash != link(reached, _content(entry)):
-            return Verdict(sound, entry, False, reached)
+            return ChainVerification(sound, entry, False, reached)
         reached, sound = entry.hash, sound + 1
-    return Verdict(sound, None, reached != end, reached)
+    return ChainVerification(sound, None, reached != end, reached)
 
 
 def _oldest_first(session: Session) -> Iterator[AuditEntry]:
-    query, last = select(AuditEntry).order_by(AuditEntry.id).limit(_READ_AT_ONCE), -(2**63)
+    query, last = select(AuditEntry).order_by(AuditEntry.id).limit(_PAGE_SIZE), -(2**63)
     while page := session.scalars(query.where(AuditEntry.id > last)).all():
         yield from page
         last = page[-1].id
@@ -118,10 +122,10 @@ def _oldest_first(session: Session) -> Iterator[AuditEntry]:
 
 
 def _as_stored(entry: NewEntry) -> dict[str, Any]:
-    """Return an entry's values as reading them back will give them."""
+    """Return an entry's values as they will be read back."""
     row = entry._asdict()
     for column in AuditEntry.__table__.columns:
-        if isinstance(column.type, OutsideText):
+        if isinstance(column.type, UntrustedText):
             row[column.name] = column.type.clean(row[column.name])
     return row
 

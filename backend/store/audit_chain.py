@@ -1,7 +1,7 @@
-"""The audit's hash chain: each entry's hash covers the entry before it and all of its own content.
+"""Hash chain of the audit log: an entry's hash covers the previous hash and its own content.
 
-Changing, removing or inserting an entry breaks the chain there; removing the
-newest ones leaves the chain's end, which is kept apart, without its entry.
+Changing, removing or inserting an entry breaks the chain there. The last hash is stored
+separately, so that removed newest entries are detected too.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CONTENT = (
 
 
 def link(previous: str, entry: Mapping[str, Any]) -> str:
-    """Return the hash of an entry, as it is stored, that follows the one with hash `previous`."""
+    """Return the hash of a stored entry that follows the one with hash `previous`."""
     content = json.dumps([previous, *(_plain(entry[name]) for name in _CONTENT)])
     return hashlib.sha256(content.encode("ascii")).hexdigest()
 

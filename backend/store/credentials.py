@@ -1,4 +1,4 @@
-"""Exchange credentials as they are kept: encrypted by whoever calls."""
+"""Queries on exchange credentials, which callers encrypt and decrypt."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.store.models import ExchangeCredentials, SecondFactor
+from backend.store.models import ExchangeCredentials
 
 
-def all_kept(session: Session) -> list[ExchangeCredentials]:
-    """Return all, by exchange."""
+def list_all(session: Session) -> list[ExchangeCredentials]:
+    """Return all credentials, ordered by exchange."""
     query = select(ExchangeCredentials).order_by(ExchangeCredentials.exchange)
     return list(session.scalars(query))
 
 
 def get(session: Session, exchange: str) -> ExchangeCredentials | None:
-    """Return those of an exchange."""
+    """Return the credentials of an exchange."""
     return session.get(ExchangeCredentials, exchange)
 
 
-def add(session: Session, row: ExchangeCredentials) -> bool:
-    """Keep new ones; False when the exchange has some already."""
+def insert(session: Session, row: ExchangeCredentials) -> bool:
+    """Insert credentials; False if the exchange has some already."""
     if session.get(ExchangeCredentials, row.exchange, with_for_update=True) is not None:
         return False
     session.add(row)
@@ -31,10 +31,10 @@ def add(session: Session, row: ExchangeCredentials) -> bool:
     return True
 
 
-def change(
+def update(
     session: Session, exchange: str, edit: Callable[[ExchangeCredentials], None]
 ) -> ExchangeCredentials | None:
-    """Let `edit` change a row that nobody else changes meanwhile, and return it."""
+    """Lock the row of an exchange, apply `edit` to it, and return it."""
     row = session.get(ExchangeCredentials, exchange, with_for_update=True)
     if row is not None:
         edit(row)
@@ -42,8 +42,8 @@ def change(
     return row
 
 
-def remove(session: Session, exchange: str) -> bool:
-    """Forget those of an exchange; False when there are none."""
+def delete(session: Session, exchange: str) -> bool:
+    """Delete the credentials of an exchange; False if there are none."""
     row = session.get(ExchangeCredentials, exchange, with_for_update=True)
     if row is None:
         return False
@@ -51,21 +51,18 @@ def remove(session: Session, exchange: str) -> bool:
     return True
 
 
-def note_test(
+def record_test(
     session: Session, exchange: str, updated_at: datetime, outcome: str, at: datetime
 ) -> None:
-    """Keep how a test of keys ended, unless they were changed since `updated_at`."""
+    """Record the outcome of a key test unless the keys were changed since `updated_at`."""
     row = session.get(ExchangeCredentials, exchange, with_for_update=True)
     if row is not None and row.updated_at == updated_at:
         row.test_outcome, row.tested_at = outcome, at
 
 
-def rewrite(session: Session, seal: Callable[[str], str]) -> int:
-    """Replace each encrypted text of any kind by what `seal` makes of it; return their number."""
-    rows: list[ExchangeCredentials | SecondFactor] = [
-        *session.scalars(select(ExchangeCredentials).with_for_update()),
-        *session.scalars(select(SecondFactor).with_for_update()),
-    ]
+def reencrypt_all(session: Session, rotate: Callable[[str], str]) -> int:
+    """Replace each ciphertext by `rotate` of it; return their number."""
+    rows = list(session.scalars(select(ExchangeCredentials).with_for_update()))
     for row in rows:
-        row.sealed = seal(row.sealed)
+        row.sealed = rotate(row.sealed)
     return len(rows)

@@ -1,4 +1,4 @@
-"""The database: where it is, how it is opened, and the one road that SQL takes."""
+"""Database: the SQLAlchemy engine, and sessions for reading and writing."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from backend.store.migrate import migrate
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_PATIENCE_S = 0.2
-_AGAIN_S = 0.01
-_WRITES = "backend_writes"
+_LOCK_WAIT_S = 0.2
+_RETRY_S = 0.01
+_WRITE_OPTION = "backend_writes"
 _JOURNAL = "journal"
 
 
 class StoreError(Exception):
-    """The database cannot be used; the text is one line that says why."""
+    """The database cannot be used; the text is one line with the reason."""
 
 
 class Database:
     """One SQLite file or one PostgreSQL database.
 
-    `read` and `write` are for requests: they run off the hub, in the pool.
+    `read` and `write` are for requests: they run in the host's thread pool.
     `transaction` is for threads that may block.
     """
 
@@ -48,22 +48,22 @@ class Database:
         self._host = host
         self._url = _resolve(settings)
         self._lock_timeout_s = lock_timeout_s
-        self._turn = threading.Lock()
+        self._write_lock = threading.Lock()
         self.engine = _open(self._url, lock_timeout_s)
         self._readers = sessionmaker(self.engine, expire_on_commit=False)
         self._writers = sessionmaker(
-            self.engine.execution_options(**{_WRITES: True}), expire_on_commit=False
+            self.engine.execution_options(**{_WRITE_OPTION: True}), expire_on_commit=False
         )
 
     def upgrade(self) -> None:
-        """Bring the tables to this version; does nothing where they are already.
+        """Migrate the tables to this version.
 
         Raises `StoreError` when the database cannot be opened or is from a newer version.
         """
         # rebuilding a table with foreign keys on would delete what refers to it
         engine = _open(self._url, self._lock_timeout_s, foreign_keys=False)
         try:
-            with engine.execution_options(**{_WRITES: True}).begin() as connection:
+            with engine.execution_options(**{_WRITE_OPTION: True}).begin() as connection:
                 migrate(connection)
         except DBAPIError as error:
             reason = str(error.orig).strip().splitlines()[0]
@@ -76,7 +76,7 @@ class Database:
     def read(
         self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run `work(session, ...)`, which only reads, off the hub."""
+        """Run `work(session, ...)`, which only reads, in the thread pool."""
         return self._host.call_blocking(
             _in_session, self._readers, lambda session: work(session, *args, **kwargs)
         )
@@ -84,46 +84,48 @@ class Database:
     def write(
         self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run `work(session, ...)` in one transaction, off the hub; committed when it returns."""
+        """Run `work(session, ...)` in the thread pool, in a transaction committed on return."""
         return self._host.call_blocking(self._write, lambda session: work(session, *args, **kwargs))
 
     def _write(self, work: Callable[[Session], T]) -> T:
-        with self.turn():
+        with self.write_lock():
             return _in_session(self._writers, work)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """Open a writing transaction right here; never on a request's greenlet."""
-        with self.turn(), self._writers.begin() as session:
+        """Open a writing transaction in the calling thread; never on a request's greenlet."""
+        with self.write_lock(), self._writers.begin() as session:
             yield session
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait for whoever writes in this process, to be woken when they have ended.
+    def write_lock(self) -> Iterator[None]:
+        """Queue the writers of this process, so that a waiting one is woken at once.
 
-        SQLite has one writer at a time, and who waits for it looks again after 1 to 25 ms.
-        Whoever comes after `_PATIENCE_S` goes on, and finds out how the database itself stands.
+        SQLite has one writer at a time, and its own wait polls every 1 to 25 ms. After
+        `_LOCK_WAIT_S` a writer proceeds without the lock, and waits in SQLite itself.
         """
-        mine = self.engine.dialect.name == "sqlite" and self._turn.acquire(timeout=_PATIENCE_S)
+        acquired = self.engine.dialect.name == "sqlite" and self._write_lock.acquire(
+            timeout=_LOCK_WAIT_S
+        )
         try:
             yield
         finally:
-            if mine:
-                self._turn.release()
+            if acquired:
+                self._write_lock.release()
 
     def open_writer(self) -> Connection:
-        """Open a connection outside the pool, for one that writes often; the caller closes it.
+        """Open a connection outside the pool, for frequent writes; the caller closes it.
 
-        All its transactions write, and fail to begin with the driver's own error. On SQLite
-        they do not wait for the disk: a commit survives a kill of this process, not a power cut.
+        All its transactions write, and raise the driver's own error if they cannot begin. On
+        SQLite they do not sync: a commit survives a kill of this process, not a power cut.
         """
-        connection = self.engine.execution_options(**{_WRITES: _JOURNAL}).connect()
+        connection = self.engine.execution_options(**{_WRITE_OPTION: _JOURNAL}).connect()
         connection.detach()
         with closing(connection.connection.cursor()) as cursor:
             if self.engine.dialect.name == "sqlite":
                 # inside of a transaction SQLite would ignore it
                 cursor.execute("PRAGMA synchronous = NORMAL")
-                # lets others, who write rarely, empty the log first: that waits for the disk
+                # leaves checkpoints, which wait for the disk, to connections that write rarely
                 cursor.execute("PRAGMA wal_autocheckpoint = 4000")
             else:
                 cursor.execute(f"SET lock_timeout = {int(self._lock_timeout_s * 1000)}")
@@ -180,14 +182,14 @@ def _open_sqlite(url: URL, lock_timeout_s: float, foreign_keys: bool) -> Engine:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(lock_timeout_s * 1000)}")
-        _log_ahead(cursor, lock_timeout_s)
+        _enable_wal(cursor, lock_timeout_s)
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
         cursor.close()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # a writer that starts as a reader fails at once when another writer was quicker
-        writes = connection.get_execution_options().get(_WRITES, False)
+        writes = connection.get_execution_options().get(_WRITE_OPTION, False)
         if writes is _JOURNAL:  # SQLAlchemy's way takes longer than all else in a transaction
             connection.connection.cursor().execute("BEGIN IMMEDIATE")
         else:
@@ -196,22 +198,22 @@ def _open_sqlite(url: URL, lock_timeout_s: float, foreign_keys: bool) -> Engine:
     return engine
 
 
-def _log_ahead(cursor: DBAPICursor, lock_timeout_s: float) -> None:
-    """Have a file write ahead: of several who first do that, SQLite refuses one without a wait."""
-    patience_ends = time.monotonic() + lock_timeout_s
+def _enable_wal(cursor: DBAPICursor, lock_timeout_s: float) -> None:
+    """Enable write-ahead logging; retried, as SQLite refuses concurrent first attempts at once."""
+    deadline = time.monotonic() + lock_timeout_s
     while True:
         try:
             cursor.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError:
-            if time.monotonic() >= patience_ends:
+            if time.monotonic() >= deadline:
                 raise
-            time.sleep(_AGAIN_S)
+            time.sleep(_RETRY_S)
         else:
             return
 
 
 def _create_private(path: Path) -> None:
-    """Create the file for its owner alone; SQLite gives its side files the same mode."""
+    """Create the file with mode 600; SQLite gives its side files the same mode."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))

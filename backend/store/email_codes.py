@@ -1,4 +1,4 @@
-"""Codes sent by mail: ten minutes, five tries, and a few an hour for each address."""
+"""Queries on mailed codes: valid for 10 minutes and 5 attempts, 3 an hour for each address."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from backend.store.models import EmailCode
 
 Purpose = Literal["register", "reset"]
 
-LIFE = timedelta(minutes=10)
-MOST_TRIES = 5
-MOST_AN_HOUR = 3
+LIFETIME = timedelta(minutes=10)
+MAX_ATTEMPTS = 5
+MAX_PER_HOUR = 3
 
 
 class Attempt(NamedTuple):
-    """A code that somebody typed, as its digest."""
+    """Code that a user entered, as its digest."""
 
     purpose: Purpose
     email: str
@@ -28,32 +28,32 @@ class Attempt(NamedTuple):
 
 
 def issue(session: Session, purpose: Purpose, email: str, digest: str, at: datetime) -> bool:
-    """Keep a code, which supersedes the one before; False when there were too many of late."""
+    """Insert a code, which supersedes the previous one; False at the hourly limit."""
     session.execute(delete(EmailCode).where(EmailCode.created_at < at - timedelta(days=1)))
-    of_late = (
+    recent = (
         select(func.count())
         .select_from(EmailCode)
-        .where(*_whose(purpose, email), EmailCode.created_at > at - timedelta(hours=1))
+        .where(*_matches(purpose, email), EmailCode.created_at > at - timedelta(hours=1))
     )
-    if session.scalars(of_late).one() >= MOST_AN_HOUR:
+    if session.scalars(recent).one() >= MAX_PER_HOUR:
         return False
     session.add(EmailCode(purpose=purpose, email=email, digest=digest, created_at=at))
     return True
 
 
-def check(session: Session, attempt: Attempt) -> str | None:
-    """Return the id of the code that was typed, or count a wrong try and return None."""
+def verify(session: Session, attempt: Attempt) -> str | None:
+    """Return the id of the matching code, or count a failed attempt and return None."""
     newest = (
         select(EmailCode)
-        .where(*_whose(attempt.purpose, attempt.email))
+        .where(*_matches(attempt.purpose, attempt.email))
         .order_by(EmailCode.created_at.desc())
         .limit(1)
         .with_for_update()
     )
     code = session.scalar(newest)
-    if code is None or code.spent_at is not None or code.created_at <= attempt.at - LIFE:
+    if code is None or code.spent_at is not None or code.created_at <= attempt.at - LIFETIME:
         return None
-    if code.tries >= MOST_TRIES:
+    if code.tries >= MAX_ATTEMPTS:
         return None
     if not hmac.compare_digest(code.digest, attempt.digest):
         code.tries += 1
@@ -61,8 +61,8 @@ def check(session: Session, attempt: Attempt) -> str | None:
     return code.id
 
 
-def spend(session: Session, code_id: str, at: datetime) -> bool:
-    """Spend a code; False when another was quicker."""
+def mark_spent(session: Session, code_id: str, at: datetime) -> bool:
+    """Mark a code as spent; False if it was spent already."""
     code = session.get(EmailCode, code_id, with_for_update=True)
     if code is None or code.spent_at is not None:
         return False
@@ -70,5 +70,5 @@ def spend(session: Session, code_id: str, at: datetime) -> bool:
     return True
 
 
-def _whose(purpose: Purpose, email: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+def _matches(purpose: Purpose, email: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return EmailCode.purpose == purpose, EmailCode.email == email

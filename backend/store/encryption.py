@@ -1,4 +1,4 @@
-"""Encrypting what is stored: `enc:v1:` and a Fernet token under BACKEND_ENCRYPTION_KEY."""
+"""Cipher for stored secrets: `enc:v1:` and a Fernet token under BACKEND_ENCRYPTION_KEY."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ PREFIX = "enc:v1:"
 
 
 class Cipher:
-    """Encrypts under the first of the keys and decrypts under any of them.
+    """Encrypts with the first key and decrypts with any of them.
 
-    In development a key is made when it is first needed and kept in
-    BACKEND_HOME; production takes none but those of the setting.
+    In development a key is generated when it is first needed and stored in
+    BACKEND_HOME; production uses only those of the setting.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._given = settings.encryption_key
         self._file = None if settings.env == "production" else settings.home / "encryption.key"
 
-    def seal(self, purpose: str, content: dict[str, str]) -> str:
-        """Encrypt texts by name; what is sealed for one purpose does not open for another."""
+    def encrypt(self, purpose: str, content: dict[str, str]) -> str:
+        """Encrypt named texts; they can be decrypted for the same purpose only."""
         text = json.dumps({**content, "for": purpose})
         return PREFIX + self._keys(create=True).encrypt(text.encode()).decode()
 
-    def open(self, purpose: str, sealed: str) -> dict[str, str]:
-        """Decrypt what was sealed; raises `CredentialsUnreadable`."""
-        token = sealed.removeprefix(PREFIX)
+    def decrypt(self, purpose: str, encrypted: str) -> dict[str, str]:
+        """Decrypt named texts; raises `CredentialsUnreadable`."""
+        token = encrypted.removeprefix(PREFIX)
         try:
             content: dict[str, str] = json.loads(self._keys().decrypt(token))
         except (InvalidToken, ValueError):
@@ -42,10 +42,10 @@ class Cipher:
             raise CredentialsUnreadable("they were stored for another exchange")
         return content
 
-    def renew(self, sealed: str) -> str:
-        """Encrypt again, under the first key, what is sealed under any of them."""
+    def rotate(self, encrypted: str) -> str:
+        """Re-encrypt with the first key; raises `CredentialsUnreadable`."""
         try:
-            token = self._keys().rotate(sealed.removeprefix(PREFIX))
+            token = self._keys().rotate(encrypted.removeprefix(PREFIX))
         except (InvalidToken, ValueError):
             raise CredentialsUnreadable(_LOST) from None
         return PREFIX + token.decode()
@@ -54,7 +54,7 @@ class Cipher:
         if self._given is not None:
             text = self._given.get_secret_value()
         elif self._file is not None and (create or self._file.exists()):
-            text = _kept_key(self._file)
+            text = _key_in_file(self._file)
         else:
             raise EncryptionKeyMissing(_MISSING)
         try:
@@ -69,8 +69,8 @@ _MISSING = (
 )
 
 
-def _kept_key(path: Path) -> str:
-    """Read the key, made if there is none; it appears at once, for its owner only."""
+def _key_in_file(path: Path) -> str:
+    """Read the key file, created atomically and with mode 600 if it does not exist."""
     if not path.exists():
         draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
@@ -80,7 +80,7 @@ def _kept_key(path: Path) -> str:
         try:
             os.link(draft, path)
         except FileExistsError:
-            pass  # another was quicker: its key counts
+            pass  # another process was quicker: its key is used
         finally:
             draft.unlink()
     return path.read_text(encoding="ascii")

@@ -1,4 +1,4 @@
-"""How many times users, sessions or keys were changed: what a server asks to notice others."""
+"""Version counter of users, sessions and API keys, by which servers notice each other's changes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 from backend.store.models import IdentityVersion
 
 
-def note(session: Session) -> None:
-    """Count a change; together with it, in one transaction."""
+def increment(session: Session) -> None:
+    """Increment the version; call it in the transaction of the change."""
     session.execute(update(IdentityVersion).values(number=IdentityVersion.number + 1))
 
 
-def number(session: Session) -> int:
-    """Return how many there have been."""
+def get(session: Session) -> int:
+    """Return the version."""
     return session.scalars(select(IdentityVersion.number)).one()

@@ -1,4 +1,4 @@
-"""Bringing the tables up to date, at every start."""
+"""Alembic upgrade of the database schema, run at every start."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _ADVISORY_LOCK = 0x0C70B07
 
 
 def migrate(connection: Connection) -> None:
-    """Run the migrations that the database lacks, all or none.
+    """Run the pending migrations, all or none.
 
-    Call it inside a writing transaction, which keeps a second starter out.
+    Call it inside a writing transaction, which excludes a process that starts meanwhile.
     Raises LookupError when the database knows a migration that this version does not.
     """
     if connection.dialect.name == "postgresql":

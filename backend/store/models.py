@@ -1,4 +1,4 @@
-"""The tables: users, refresh families, revoked access tokens, the audit, values, risk limits."""
+"""SQLAlchemy models: users, tokens, API keys, second factors, audit, snapshots, credentials."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from backend.schemas.auth import Role
-from backend.store.types import ExactDecimal, OutsideText, UtcDateTime
+from backend.store.types import ExactDecimal, UntrustedText, UtcDateTime
 
 ID_LENGTH = 32
 DIGEST_LENGTH = 64
@@ -56,7 +56,7 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """Someone who may log in; names are kept in lower case, so that no two look alike."""
+    """User account; names are stored in lower case, so that no two differ in case only."""
 
     __tablename__ = "users"
     __table_args__ = (
@@ -77,7 +77,7 @@ class User(Base):
 
 
 class IdentityVersion(Base):
-    """One row that counts what was done to users, sessions and keys, by whichever process."""
+    """Single row with the version counter of users, sessions and API keys."""
 
     __tablename__ = "identity_changes"
 
@@ -86,7 +86,7 @@ class IdentityVersion(Base):
 
 
 class RefreshFamily(Base):
-    """One login on one device: the chain of refresh tokens that grew from it."""
+    """One login on one device: a chain of refresh tokens, each the successor of the last."""
 
     __tablename__ = "refresh_families"
 
@@ -95,11 +95,11 @@ class RefreshFamily(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    last_address: Mapped[str | None] = mapped_column(OutsideText(ADDRESS_LENGTH))
+    last_address: Mapped[str | None] = mapped_column(UntrustedText(ADDRESS_LENGTH))
 
 
 class RefreshToken(Base):
-    """One link of a family, known by its SHA-256 only; `spent_at` once it was traded in."""
+    """Single-use token of a family, stored as SHA-256; `spent_at` is when it was rotated."""
 
     __tablename__ = "refresh_tokens"
 
@@ -110,18 +110,18 @@ class RefreshToken(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     spent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    address: Mapped[str] = mapped_column(OutsideText(ADDRESS_LENGTH))
-    user_agent: Mapped[str] = mapped_column(OutsideText(USER_AGENT_LENGTH))
+    address: Mapped[str] = mapped_column(UntrustedText(ADDRESS_LENGTH))
+    user_agent: Mapped[str] = mapped_column(UntrustedText(USER_AGENT_LENGTH))
 
 
 class ApiKey(Base):
-    """A key for a script or an app, known by its SHA-256; lists are separated by spaces."""
+    """API key, stored as SHA-256; lists are separated by spaces."""
 
     __tablename__ = "api_keys"
 
     id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    name: Mapped[str] = mapped_column(OutsideText(NAME_LENGTH))
+    name: Mapped[str] = mapped_column(UntrustedText(NAME_LENGTH))
     prefix: Mapped[str] = mapped_column(String(16))
     digest: Mapped[str] = mapped_column(String(DIGEST_LENGTH), unique=True)
     scopes: Mapped[str] = mapped_column(Text)
@@ -129,11 +129,11 @@ class ApiKey(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    last_address: Mapped[str | None] = mapped_column(OutsideText(ADDRESS_LENGTH))
+    last_address: Mapped[str | None] = mapped_column(UntrustedText(ADDRESS_LENGTH))
 
 
 class SecondFactor(Base):
-    """A seed, encrypted; in force once the user's `second_factor` says so."""
+    """Encrypted TOTP seed; active once the user's `second_factor` is set."""
 
     __tablename__ = "second_factors"
 
@@ -148,7 +148,7 @@ class SecondFactor(Base):
 
 
 class RecoveryCode(Base):
-    """A code that works once in the place of the app's, known by its SHA-256 only."""
+    """Single-use recovery code, stored as SHA-256."""
 
     __tablename__ = "recovery_codes"
 
@@ -158,7 +158,7 @@ class RecoveryCode(Base):
 
 
 class EmailCode(Base):
-    """A code that was sent to an address, or only seems so; known by its keyed digest."""
+    """Code sent to an address, or only apparently so; stored as a keyed digest."""
 
     __tablename__ = "mailed_codes"
     __table_args__ = (Index("ix_mailed_codes_email_purpose", "email", "purpose", "created_at"),)
@@ -173,7 +173,7 @@ class EmailCode(Base):
 
 
 class RevokedToken(Base):
-    """An access token that was ended before its time; forgotten once it would have expired."""
+    """Revoked access token, kept until it would have expired."""
 
     __tablename__ = "revoked_tokens"
 
@@ -182,9 +182,9 @@ class RevokedToken(Base):
 
 
 class AuditEntry(Base):
-    """Who did what, from where, and how it ended. The database refuses changes and deletions.
+    """Audited request: user, address, action and outcome. Triggers refuse changes and deletions.
 
-    Names the user by value: an entry outlives its user.
+    The user is stored by value: an entry outlives its user.
     """
 
     __tablename__ = "audit_entries"
@@ -192,21 +192,21 @@ class AuditEntry(Base):
 
     id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
     occurred_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
-    action: Mapped[str] = mapped_column(OutsideText(64))
+    action: Mapped[str] = mapped_column(UntrustedText(64))
     user_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
-    username: Mapped[str | None] = mapped_column(OutsideText(NAME_LENGTH))
-    address: Mapped[str] = mapped_column(OutsideText(ADDRESS_LENGTH))
-    method: Mapped[str] = mapped_column(OutsideText(16))
-    path: Mapped[str] = mapped_column(OutsideText(PATH_LENGTH))
+    username: Mapped[str | None] = mapped_column(UntrustedText(NAME_LENGTH))
+    address: Mapped[str] = mapped_column(UntrustedText(ADDRESS_LENGTH))
+    method: Mapped[str] = mapped_column(UntrustedText(16))
+    path: Mapped[str] = mapped_column(UntrustedText(PATH_LENGTH))
     status: Mapped[int]
     outcome: Mapped[str] = mapped_column(String(64))
     request_id: Mapped[str] = mapped_column(String(64))
-    change: Mapped[str | None] = mapped_column(OutsideText(CHANGE_LENGTH))
+    change: Mapped[str | None] = mapped_column(UntrustedText(CHANGE_LENGTH))
     hash: Mapped[str] = mapped_column(String(DIGEST_LENGTH), server_default="none")
 
 
 class AuditEnd(Base):
-    """Where the audit's chain ends; its one row is locked by who appends."""
+    """Last hash of the audit chain; its single row is locked by appends."""
 
     __tablename__ = "audit_end"
 
@@ -215,7 +215,7 @@ class AuditEnd(Base):
 
 
 class PortfolioSnapshot(Base):
-    """What an account was worth at a moment, in the reference market of that moment."""
+    """Total value of an account at a moment, in the reference market of that moment."""
 
     __tablename__ = "portfolio_snapshots"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -227,7 +227,7 @@ class PortfolioSnapshot(Base):
 
 
 class OpeningPrice(Base):
-    """The first known price of an asset that an account began with, in the reference market."""
+    """First known price of an asset in an account's opening balance, in the reference market."""
 
     __tablename__ = "opening_prices"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -239,7 +239,7 @@ class OpeningPrice(Base):
 
 
 class RiskLimit(Base):
-    """A risk limit that an admin set in the place of the setting; `value` is JSON."""
+    """Risk limit that overrides its setting; `value` is JSON."""
 
     __tablename__ = "risk_limits"
 
@@ -249,7 +249,7 @@ class RiskLimit(Base):
 
 
 class ExchangeCredentials(Base):
-    """API keys of one exchange; `sealed` is encrypted, `hint` the end of the key."""
+    """API keys of one exchange; `sealed` is the ciphertext, `hint` the end of the key."""
 
     __tablename__ = "exchange_credentials"
 

@@ -1,4 +1,4 @@
-"""What the accounts began with, and the first prices of it that were known."""
+"""Queries on opening balances of accounts and the first known prices of their assets."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from backend.store.journal.models import BalanceRow
 from backend.store.models import OpeningPrice
 
 
-class Held(NamedTuple):
-    """An amount that an account began with; `price` in the reference market, if it is known."""
+class OpeningBalance(NamedTuple):
+    """Opening balance of an asset; `price` in the reference market, None if unknown."""
 
     account: str
     asset: str
@@ -22,10 +22,10 @@ class Held(NamedTuple):
     price: Decimal | None
 
 
-def note_prices(
+def insert_or_ignore(
     session: Session, account: str, reference_market: str, prices: Mapping[str, Decimal]
 ) -> None:
-    """Keep the price of each asset, unless an earlier one of this account is there."""
+    """Insert the price of each asset unless the account has one already."""
     known = select(OpeningPrice.asset).where(
         OpeningPrice.account == account, OpeningPrice.reference_market == reference_market
     )
@@ -40,10 +40,10 @@ def note_prices(
         )
 
 
-def of_accounts(
+def list_balances(
     session: Session, accounts: Sequence[str], reference_market: str
-) -> frozenset[Held]:
-    """Return what accounts began with."""
+) -> frozenset[OpeningBalance]:
+    """Return the opening balances of accounts."""
     price = and_(
         OpeningPrice.account == BalanceRow.account,
         OpeningPrice.asset == BalanceRow.asset,
@@ -55,7 +55,7 @@ def of_accounts(
         .where(BalanceRow.account.in_(accounts), BalanceRow.opened.is_not(None))
     )
     return frozenset(
-        Held(account, asset, opened, known_price)
+        OpeningBalance(account, asset, opened, known_price)
         for account, asset, opened, known_price in rows
         if opened is not None
     )

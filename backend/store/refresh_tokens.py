@@ -1,4 +1,4 @@
-"""Refresh families: single-use tokens, each the successor of the one before."""
+"""Queries on refresh tokens and their families: rotation, reuse detection, revocation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Outcome = Literal["rotated", "reused", "expired", "refused"]
 
 
 class NewToken(NamedTuple):
-    """A refresh token about to be kept: its SHA-256, its life, and who asked for it."""
+    """Values of a new token: its SHA-256, lifetime, and the client that requested it."""
 
     digest: str
     created_at: datetime
@@ -27,7 +27,7 @@ class NewToken(NamedTuple):
 
 
 class OpenFamily(NamedTuple):
-    """A family that can go on, and when and from where it was last used."""
+    """Family with a usable token, and when and from where it was last used."""
 
     id: str
     created_at: datetime
@@ -38,15 +38,15 @@ class OpenFamily(NamedTuple):
 
 
 class Rotation(NamedTuple):
-    """What became of a presented refresh token, and whose it was."""
+    """Outcome of presenting a refresh token, with its family and user."""
 
     outcome: Outcome
     family_id: str | None = None
     user: User | None = None
 
 
-def open_family(session: Session, user_id: str, token: NewToken) -> str:
-    """Start a family with its first token and return its id."""
+def insert_family(session: Session, user_id: str, token: NewToken) -> str:
+    """Insert a family with its first token and return its id."""
     family = RefreshFamily(user_id=user_id, created_at=token.created_at, revoked_at=None)
     session.add(family)
     session.flush()
@@ -55,11 +55,11 @@ def open_family(session: Session, user_id: str, token: NewToken) -> str:
 
 
 def rotate(session: Session, digest: str, successor: NewToken) -> Rotation:
-    """Spend a token and put its successor in its place.
+    """Spend a token and insert its successor.
 
     Of two calls with one token exactly one gets `rotated`; the row lock
     (SQLite: the write lock) makes the other wait and see it spent. A spent
-    token means that two hold it: the whole family is revoked then.
+    token means that two clients hold it: the whole family is revoked then.
     """
     token = session.get(RefreshToken, digest, with_for_update=True)
     if token is None:
@@ -67,7 +67,7 @@ def rotate(session: Session, digest: str, successor: NewToken) -> Rotation:
     family = session.get_one(RefreshFamily, token.family_id)
     user = users.get(session, family.user_id)
     if token.spent_at is not None:
-        revoke(session, [family.id], successor.created_at)
+        revoke_families(session, [family.id], successor.created_at)
         return Rotation("reused", family.id, user)
     if family.revoked_at is not None or user is None or user.disabled_at is not None:
         return Rotation("refused", family.id, user)
@@ -78,7 +78,7 @@ def rotate(session: Session, digest: str, successor: NewToken) -> Rotation:
     return Rotation("rotated", family.id, user)
 
 
-def of_token(session: Session, digest: str, user_id: str) -> str | None:
+def find_family(session: Session, digest: str, user_id: str) -> str | None:
     """Return the family that a user's refresh token belongs to, spent or not."""
     return session.scalar(
         select(RefreshFamily.id)
@@ -87,10 +87,10 @@ def of_token(session: Session, digest: str, user_id: str) -> str | None:
     )
 
 
-def open_of_user(
+def list_open_families(
     session: Session, user_id: str, now: datetime, limit: int, before: RowCursor | None = None
 ) -> list[OpenFamily]:
-    """Return a user's families that can go on, the newest first, those behind `before`."""
+    """Return a user's families with a usable token, newest first, those older than `before`."""
     query = (
         select(RefreshFamily, RefreshToken)
         .join(RefreshToken, RefreshToken.family_id == RefreshFamily.id)
@@ -108,8 +108,8 @@ def open_of_user(
     return [_opened(family, token) for family, token in session.execute(query)]
 
 
-def note_use(session: Session, family_id: str, at: datetime, address: str) -> None:
-    """Write down when and from where a family's access token was last used."""
+def record_use(session: Session, family_id: str, at: datetime, address: str) -> None:
+    """Record when and from which address a family's access token was last used."""
     session.execute(
         update(RefreshFamily)
         .where(RefreshFamily.id == family_id)
@@ -117,8 +117,8 @@ def note_use(session: Session, family_id: str, at: datetime, address: str) -> No
     )
 
 
-def revoke_one(session: Session, family_id: str, user_id: str, at: datetime) -> bool:
-    """End one family of a user's; False when they have none of this id that goes on."""
+def revoke_family(session: Session, family_id: str, user_id: str, at: datetime) -> bool:
+    """Revoke one family of a user; False if they have none with this id that is not revoked."""
     family = session.get(RefreshFamily, family_id, with_for_update=True)
     if family is None or family.user_id != user_id or family.revoked_at is not None:
         return False
@@ -126,18 +126,18 @@ def revoke_one(session: Session, family_id: str, user_id: str, at: datetime) -> 
     return True
 
 
-def revoke_of_user(session: Session, user_id: str, at: datetime) -> list[str]:
-    """End all of a user's families and return those that had not ended before."""
+def revoke_user_families(session: Session, user_id: str, at: datetime) -> list[str]:
+    """Revoke all families of a user and return those that were not revoked before."""
     running = select(RefreshFamily.id).where(
         RefreshFamily.user_id == user_id, RefreshFamily.revoked_at.is_(None)
     )
     family_ids = list(session.scalars(running))
-    revoke(session, family_ids, at)
+    revoke_families(session, family_ids, at)
     return family_ids
 
 
-def revoke(session: Session, family_ids: Sequence[str], at: datetime) -> None:
-    """End families; one that has ended already keeps its time."""
+def revoke_families(session: Session, family_ids: Sequence[str], at: datetime) -> None:
+    """Revoke families; one that is revoked already keeps its time."""
     session.execute(
         update(RefreshFamily)
         .where(RefreshFamily.id.in_(family_ids), RefreshFamily.revoked_at.is_(None))
@@ -145,7 +145,7 @@ def revoke(session: Session, family_ids: Sequence[str], at: datetime) -> None:
     )
 
 
-def revoked_since(session: Session, since: datetime) -> list[tuple[str, datetime]]:
+def list_revoked_since(session: Session, since: datetime) -> list[tuple[str, datetime]]:
     """Return the families revoked at or after a time, with that time."""
     rows = session.execute(
         select(RefreshFamily.id, RefreshFamily.revoked_at).where(RefreshFamily.revoked_at >= since)
@@ -153,8 +153,8 @@ def revoked_since(session: Session, since: datetime) -> list[tuple[str, datetime
     return [(family_id, revoked_at) for family_id, revoked_at in rows if revoked_at]
 
 
-def prune(session: Session, before: datetime) -> None:
-    """Forget tokens that expired before a time, and the families that are left without any."""
+def delete_expired(session: Session, before: datetime) -> None:
+    """Delete tokens that expired before a time, and families without tokens."""
     session.execute(delete(RefreshToken).where(RefreshToken.expires_at < before))
     has_tokens = exists().where(RefreshToken.family_id == RefreshFamily.id)
     session.execute(delete(RefreshFamily).where(~has_tokens))

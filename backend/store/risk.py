@@ -1,4 +1,4 @@
-"""Risk limits that were set in the place of the settings."""
+"""Queries on risk limits that override the settings."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from sqlalchemy.orm import Session
 from backend.store.models import RiskLimit
 
 
-def changed(session: Session) -> dict[str, str]:
-    """Return the limits that were set, as JSON by name."""
+def get_limits(session: Session) -> dict[str, str]:
+    """Return the overriding limits, as JSON by name."""
     rows = session.execute(select(RiskLimit.name, RiskLimit.value))
     return {row.name: row.value for row in rows}
 
 
-def change(session: Session, values: Mapping[str, str | None], at: datetime) -> dict[str, str]:
-    """Set limits (JSON by name), forget those that are None, and return all that are set then."""
+def update_limits(
+    session: Session, values: Mapping[str, str | None], at: datetime
+) -> dict[str, str]:
+    """Upsert limits (JSON by name), delete those that are None, and return all that remain."""
     for name, value in values.items():
         if value is None:
             session.execute(delete(RiskLimit).where(RiskLimit.name == name))
         else:
             session.merge(RiskLimit(name=name, value=value, changed_at=at))
     session.flush()
-    return changed(session)
+    return get_limits(session)

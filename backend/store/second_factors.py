@@ -1,4 +1,4 @@
-"""Second factors as they are kept: an encrypted seed, and the SHA-256 of recovery codes."""
+"""Queries on second factors: encrypted TOTP seeds and SHA-256 digests of recovery codes."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from sqlalchemy.orm import Session
 from backend.store import users
 from backend.store.models import RecoveryCode, SecondFactor, User
 
-MOST_FAILURES = 5
-LOCKED_FOR = timedelta(minutes=15)
+MAX_FAILURES = 5
+LOCKOUT = timedelta(minutes=15)
 
 Outcome = Literal["accepted", "wrong", "locked", "none"]
-Match = Callable[[str, int], int | None]
-"""Given the encrypted seed and the last time step used, the later one that a code is of."""
+MatchStep = Callable[[str, int], int | None]
+"""Return the time step of a code, given the encrypted seed and the last step that was used."""
 
 
-def begin(session: Session, user_id: str, sealed: str, at: datetime) -> bool:
-    """Keep a seed that is still to be confirmed; False when one is in force already."""
+def insert_unconfirmed(session: Session, user_id: str, sealed: str, at: datetime) -> bool:
+    """Insert a seed that is still to be confirmed; False if one is active already."""
     user = users.lock(session, user_id)
     if user is None or user.second_factor:
         return False
-    _forget(session, user_id)
+    _delete(session, user_id)
     session.add(SecondFactor(user_id=user_id, sealed=sealed, created_at=at))
     return True
 
 
 def confirm(
-    session: Session, user_id: str, match: Match, recovery: Iterable[str], at: datetime
+    session: Session, user_id: str, match: MatchStep, recovery: Iterable[str], at: datetime
 ) -> Outcome:
-    """Put a seed in force, if a code of it was shown, with digests of recovery codes."""
+    """Activate a seed if a code of it matches, and insert the digests of recovery codes."""
     user = users.lock(session, user_id)
     if user is None or user.second_factor:
         return "none"
@@ -44,36 +44,36 @@ def confirm(
     return outcome
 
 
-def use(
-    session: Session, user_id: str, match: Match, recovery_digest: str, at: datetime
+def verify(
+    session: Session, user_id: str, match: MatchStep, recovery_digest: str, at: datetime
 ) -> Outcome:
-    """Take a code of the app, or a recovery code, which works once.
+    """Verify a TOTP code, or spend a recovery code.
 
-    The same code of the app does not work twice, nor does an earlier one. After
-    five wrong ones in a row none is taken for a quarter of an hour.
+    A TOTP code is valid once, and no earlier one after it. After `MAX_FAILURES` wrong
+    codes in a row all are refused for `LOCKOUT`.
     """
     return _try(session, user_id, match, recovery_digest, at)
 
 
-def remove(session: Session, user_id: str) -> User | None:
-    """Put a user's second factor out of force; None when there is no such user."""
+def disable(session: Session, user_id: str) -> User | None:
+    """Delete a user's second factor; None if there is no such user."""
     user = users.lock(session, user_id)
     if user is not None:
         user.second_factor = False
-        _forget(session, user_id)
+        _delete(session, user_id)
     return user
 
 
-def rewrite(session: Session, seal: Callable[[str], str]) -> int:
-    """Replace each encrypted seed by what `seal` makes of it; return how many there are."""
+def reencrypt_all(session: Session, rotate: Callable[[str], str]) -> int:
+    """Replace each encrypted seed by `rotate` of it; return their number."""
     rows = list(session.scalars(select(SecondFactor).with_for_update()))
     for row in rows:
-        row.sealed = seal(row.sealed)
+        row.sealed = rotate(row.sealed)
     return len(rows)
 
 
 def _try(
-    session: Session, user_id: str, match: Match, recovery_digest: str | None, at: datetime
+    session: Session, user_id: str, match: MatchStep, recovery_digest: str | None, at: datetime
 ) -> Outcome:
     # the row lock lets of two who show one code only the first in
     kept = session.get(SecondFactor, user_id, with_for_update=True)
@@ -89,8 +89,8 @@ def _try(
         kept.failures = 0
         return "accepted"
     kept.failures += 1
-    if kept.failures >= MOST_FAILURES:
-        kept.failures, kept.locked_until = 0, at + LOCKED_FOR
+    if kept.failures >= MAX_FAILURES:
+        kept.failures, kept.locked_until = 0, at + LOCKOUT
     return "wrong"
 
 
@@ -102,6 +102,6 @@ def _spend(session: Session, user_id: str, digest: str, at: datetime) -> bool:
     return True
 
 
-def _forget(session: Session, user_id: str) -> None:
+def _delete(session: Session, user_id: str) -> None:
     session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
     session.execute(delete(SecondFactor).where(SecondFactor.user_id == user_id))

@@ -1,4 +1,4 @@
-"""What a login, a logout, a new password do to users and families: one transaction each."""
+"""Transactions of login, logout and password change, on users and refresh refresh_tokens."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from backend.store import refresh_tokens as families
-from backend.store import revocations, users
+from backend.store import refresh_tokens, revocations, users
 from backend.store.models import User
 from backend.store.refresh_tokens import NewToken
 
 
-def start(session: Session, seen: User, rehashed: str | None, token: NewToken) -> str | None:
-    """Start a family for a user whose password was just checked, and return its id.
+def create(session: Session, seen: User, rehashed: str | None, token: NewToken) -> str | None:
+    """Insert a family for a user whose password was just verified, and return its id.
 
-    None when the user was disabled, removed or given another password since
+    None if the user was disabled, deleted or given another password since
     `seen` was read. `rehashed` replaces a hash of outdated parameters.
     """
     user = _unchanged(session, seen)
@@ -23,7 +22,7 @@ def start(session: Session, seen: User, rehashed: str | None, token: NewToken) -
         return None
     if rehashed is not None:
         user.password_hash = rehashed
-    return families.open_family(session, user.id, token)
+    return refresh_tokens.insert_family(session, user.id, token)
 
 
 def end(
@@ -34,20 +33,20 @@ def end(
     digest: str | None,
     at: datetime,
 ) -> str | None:
-    """End an access token and the family that a refresh token of the same user belongs to."""
-    revocations.add(session, token_id, expires_at)
-    family_id = families.of_token(session, digest, user_id) if digest else None
+    """Revoke an access token and the family of a refresh token of the same user."""
+    revocations.insert_or_ignore(session, token_id, expires_at)
+    family_id = refresh_tokens.find_family(session, digest, user_id) if digest else None
     if family_id is not None:
-        families.revoke(session, [family_id], at)
+        refresh_tokens.revoke_families(session, [family_id], at)
     return family_id
 
 
 def replace_password(
     session: Session, seen: User, password_hash: str, token: NewToken
 ) -> tuple[User, str] | None:
-    """Set a password, end all the user's families and start a new one.
+    """Set a password, revoke all families of the user and insert a new one.
 
-    Returns the user and the new family; None when the user changed since
+    Returns the user and the new family; None if the user changed since
     `seen` was read.
     """
     user = _unchanged(session, seen)
@@ -56,14 +55,14 @@ def replace_password(
     user.password_hash = password_hash
     user.password_changed_at = token.created_at
     user.must_change_password = False
-    families.revoke_of_user(session, user.id, token.created_at)
-    return user, families.open_family(session, user.id, token)
+    refresh_tokens.revoke_user_families(session, user.id, token.created_at)
+    return user, refresh_tokens.insert_family(session, user.id, token)
 
 
-def prune(session: Session, before: datetime) -> None:
-    """Forget what expired before a time and so can matter to no token."""
-    families.prune(session, before)
-    revocations.prune(session, before)
+def delete_expired(session: Session, before: datetime) -> None:
+    """Delete tokens, families and revocations that expired before a time."""
+    refresh_tokens.delete_expired(session, before)
+    revocations.delete_expired(session, before)
 
 
 def _unchanged(session: Session, seen: User) -> User | None:

@@ -1,4 +1,4 @@
-"""What the accounts were worth, from time to time."""
+"""Queries on portfolio snapshots: the accounts' total values over time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLUMNS = PortfolioSnapshot.__table__.columns
 
 
 class Snapshot(NamedTuple):
-    """An account's total value at a moment, in the reference market of that moment."""
+    """Total value of an account at a moment, in the reference market of that moment."""
 
     account: str
     taken_at: datetime
@@ -24,12 +24,12 @@ class Snapshot(NamedTuple):
     total_value: Decimal
 
 
-def add(session: Session, snapshots: Sequence[Snapshot]) -> None:
-    """Keep snapshots; raises IntegrityError for a second one of an account at one moment."""
+def insert_all(session: Session, snapshots: Sequence[Snapshot]) -> None:
+    """Insert snapshots; raises IntegrityError for a second one of an account at one moment."""
     session.execute(insert(PortfolioSnapshot), [snapshot._asdict() for snapshot in snapshots])
 
 
-def of_account(
+def list_per_interval(
     session: Session,
     account: str,
     interval: timedelta,
@@ -42,7 +42,7 @@ def of_account(
 
     Intervals are whole seconds and counted from 1970, so that hours and days
     begin where they do in UTC. Only snapshots from `since` to just before `until`
-    are seen: to go on after a page, pass the beginning of its last interval.
+    count: for the next page, pass the beginning of the last interval as `until`.
     """
     at = PortfolioSnapshot.taken_at
     query = select(*_COLUMNS).where(PortfolioSnapshot.account == account)
@@ -50,12 +50,12 @@ def of_account(
         query = query.where(at >= since)
     if until is not None:
         query = query.where(at < until)
-    last = query.with_only_columns(func.max(at)).group_by(_number_of(interval))
+    last = query.with_only_columns(func.max(at)).group_by(_interval_number(interval))
     rows = session.execute(query.where(at.in_(last)).order_by(at.desc()).limit(limit))
     return [Snapshot(*row) for row in rows]
 
 
-def values_of(
+def list_values(
     session: Session,
     account: str,
     reference_market: str,
@@ -75,23 +75,23 @@ def values_of(
     return [(moment, value) for moment, value in session.execute(query.order_by(at))]
 
 
-def newest(session: Session, trading: str) -> Snapshot | None:
-    """Return the newest snapshot of any account that trades in this mode: paper or real."""
+def find_latest(session: Session, trading: str) -> Snapshot | None:
+    """Return the newest snapshot of any account in a trading mode, paper or real."""
     query = select(*_COLUMNS).where(PortfolioSnapshot.account.endswith(f":{trading}"))
     row = session.execute(query.order_by(PortfolioSnapshot.taken_at.desc()).limit(1)).first()
     return None if row is None else Snapshot(*row)
 
 
-def thin(
+def keep_last_per_interval(
     session: Session, interval: timedelta, *, until: datetime, since: datetime | None = None
 ) -> None:
-    """Of the snapshots from `since` to just before `until` keep the last of each interval."""
+    """Delete all but the last of each interval, from `since` to just before `until`."""
     at = PortfolioSnapshot.taken_at
     aged = at < until if since is None else (at >= since) & (at < until)
     kept = (
         select(PortfolioSnapshot.account, func.max(at))
         .where(aged)
-        .group_by(PortfolioSnapshot.account, _number_of(interval))
+        .group_by(PortfolioSnapshot.account, _interval_number(interval))
     )
     session.execute(
         delete(PortfolioSnapshot).where(
@@ -100,12 +100,12 @@ def thin(
     )
 
 
-def forget(session: Session, before: datetime) -> None:
+def delete_before(session: Session, before: datetime) -> None:
     """Delete the snapshots that were taken before a time."""
     session.execute(delete(PortfolioSnapshot).where(PortfolioSnapshot.taken_at < before))
 
 
-def _number_of(interval: timedelta) -> ColumnElement[int]:
-    """Number a snapshot's interval from 1970 on."""
+def _interval_number(interval: timedelta) -> ColumnElement[int]:
+    """Return the number of a snapshot's interval, counted from 1970."""
     seconds = int(interval.total_seconds())
     return func.floor(extract("epoch", PortfolioSnapshot.taken_at) / seconds)

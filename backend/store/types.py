@@ -1,4 +1,4 @@
-"""Column types that mean the same on SQLite and on PostgreSQL."""
+"""Column types with the same semantics on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backend.schemas.common import decimal_text
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time, kept in UTC to the microsecond.
+    """Aware datetime, stored in UTC to the microsecond.
 
     SQLite has no zones: there the column holds the naive UTC time, whose text
     sorts as the times do. A naive time is refused on the way in.
@@ -22,7 +22,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn an aware time into what the database keeps."""
+        """Convert an aware datetime to the column's value."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -31,7 +31,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn what the database keeps into an aware UTC time."""
+        """Convert the column's value to an aware UTC datetime."""
         if value is None:
             return None
         if dialect.name == "sqlite":
@@ -40,16 +40,16 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class ExactDecimal(TypeDecorator[Decimal]):
-    """An amount of any length, kept digit for digit as text: SQLite's numbers are floats.
+    """Decimal of any length, stored digit for digit as text: SQLite's numbers are floats.
 
-    SQL can neither add nor compare such amounts.
+    SQL can neither add nor compare such values.
     """
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
-        """Write an amount out in full."""
+        """Convert a decimal to text without exponent."""
         if value is None:
             return None
         if not value.is_finite():
@@ -57,14 +57,14 @@ class ExactDecimal(TypeDecorator[Decimal]):
         return decimal_text(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:
-        """Read an amount."""
+        """Convert text to a decimal."""
         return None if value is None else Decimal(value)
 
 
-class OutsideText(TypeDecorator[str]):
-    """A text that a client chose: what cannot be printed becomes `?`, what is too long is cut.
+class UntrustedText(TypeDecorator[str]):
+    """Text chosen by a client: unprintable characters become `?`, and it is truncated.
 
-    PostgreSQL refuses NUL characters and long texts, and an entry must not be lost to one.
+    PostgreSQL refuses NUL characters and long texts, and an audit entry must not be lost to one.
     """
 
     impl = String
@@ -75,11 +75,11 @@ class OutsideText(TypeDecorator[str]):
         self.length = length
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Make a text fit to be kept."""
+        """Convert a text to the column's value."""
         return self.clean(value)
 
     def clean(self, value: str | None) -> str | None:
-        """Return a text as it comes back once it was kept."""
+        """Return a text as it will be read back."""
         if value is None:
             return None
         cut = value[: self.length]

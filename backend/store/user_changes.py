@@ -1,4 +1,4 @@
-"""What an admin does to a user: one transaction each."""
+"""Transactions of user administration: update and delete, never of the last admin."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from sqlalchemy.orm import Session
 
 from backend.errors import LastAdmin
 from backend.schemas.auth import Role
-from backend.store import refresh_tokens as families
-from backend.store import users
+from backend.store import refresh_tokens, users
 from backend.store.models import User
 
 
-class Change(NamedTuple):
-    """What is to become of a user; None leaves a thing as it is, the email `""` removes it."""
+class UserUpdate(NamedTuple):
+    """Changes of a user; None leaves a field as it is, the email `""` removes it."""
 
     role: Role | None = None
     disabled: bool | None = None
@@ -25,49 +24,48 @@ class Change(NamedTuple):
     email: str | None = None
 
 
-def change(session: Session, user_id: str, wanted: Change, at: datetime) -> User | None:
-    """Change a user; None when there is none of this id.
+def update(session: Session, user_id: str, changes: UserUpdate, at: datetime) -> User | None:
+    """Update a user; None if there is none with this id.
 
-    All sessions end with a new password and when the user is disabled. Raises
-    `LastAdmin` when no admin would be left who may log in, and IntegrityError
-    when the address is taken.
+    A new password or disabling the user revokes all sessions. Raises `LastAdmin` when no
+    enabled admin would remain, and IntegrityError when the address is taken.
     """
-    stays_admin = wanted.role in (None, "admin") and not wanted.disabled
-    user = _lock_beside_admin(session, user_id, leaves_admins=not stays_admin)
+    stays_admin = changes.role in (None, "admin") and not changes.disabled
+    user = _lock_unless_last_admin(session, user_id, leaves_admins=not stays_admin)
     if user is None:
         return None
-    user.role = wanted.role or user.role
-    if wanted.must_change_password is not None:
-        user.must_change_password = wanted.must_change_password
-    if wanted.email is not None:
-        user.email = wanted.email or None
-    if wanted.password_hash is not None:
-        user.password_hash, user.password_changed_at = wanted.password_hash, at
-    if wanted.disabled is not None:
-        user.disabled_at = (user.disabled_at or at) if wanted.disabled else None
-    if wanted.disabled or wanted.password_hash is not None:
-        families.revoke_of_user(session, user_id, at)
+    user.role = changes.role or user.role
+    if changes.must_change_password is not None:
+        user.must_change_password = changes.must_change_password
+    if changes.email is not None:
+        user.email = changes.email or None
+    if changes.password_hash is not None:
+        user.password_hash, user.password_changed_at = changes.password_hash, at
+    if changes.disabled is not None:
+        user.disabled_at = (user.disabled_at or at) if changes.disabled else None
+    if changes.disabled or changes.password_hash is not None:
+        refresh_tokens.revoke_user_families(session, user_id, at)
     session.flush()
     return user
 
 
-def remove(session: Session, user_id: str) -> bool:
-    """Delete a user with all refresh families; False when there is none of this id.
+def delete(session: Session, user_id: str) -> bool:
+    """Delete a user with all refresh families; False if there is none with this id.
 
-    Raises `LastAdmin` when no admin would be left who may log in.
+    Raises `LastAdmin` when no enabled admin would remain.
     """
-    user = _lock_beside_admin(session, user_id, leaves_admins=True)
+    user = _lock_unless_last_admin(session, user_id, leaves_admins=True)
     if user is None:
         return False
     session.delete(user)
     return True
 
 
-def _lock_beside_admin(session: Session, user_id: str, *, leaves_admins: bool) -> User | None:
-    """Lock a user; one who leaves the admins must leave another one behind.
+def _lock_unless_last_admin(session: Session, user_id: str, *, leaves_admins: bool) -> User | None:
+    """Lock a user; raises `LastAdmin` if they cease to be an admin and no other one remains.
 
-    All admins are locked first and in one order: of the last two, who leave at
-    the same moment, the second sees that it is alone.
+    All admins are locked first and in one order: of the last two, changed at the same
+    moment, the second sees that it is the last.
     """
     if leaves_admins:
         admins = session.scalars(

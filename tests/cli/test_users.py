@@ -200,7 +200,7 @@ def test_what_the_command_does_is_audited(run: Run, identity: Identity, database
     run("set-role", "alice", "trader")
     run("disable", "admin")
     run("list")
-    entries = database.read(audit.find, 10)[::-1]
+    entries = database.read(audit.list_entries, 10)[::-1]
     assert [(entry.action, entry.path, entry.outcome) for entry in entries] == [
         ("user.create", "user create alice", "ok"),
         ("user.set-role", "user set-role alice", "ok"),

@@ -90,18 +90,18 @@ def test_a_password_is_set_kept_and_taken_away_apart_from_the_key(
     admin.post(PATH, json=BODY, expect=201)
     assert admin.patch(PATH, json={"api_password": "planted-password"})["has_password"] is True
     assert admin.patch(PATH, json={"sandboxed": False})["has_password"] is True
-    sealer = app.extensions["backend"].credentials.cipher
-    kept = sealer.open("kraken", sealed(app))
+    cipher = app.extensions["backend"].credentials.cipher
+    kept = cipher.decrypt("kraken", sealed(app))
     assert kept == {**BODY, "api_password": "planted-password"}
     other = {"api_key": "another-planted-key-ABCD", "api_secret": "another-planted-secret"}
     assert admin.patch(PATH, json=other)["has_password"] is True
-    kept = sealer.open("kraken", sealed(app))
+    kept = cipher.decrypt("kraken", sealed(app))
     assert kept == {**other, "api_password": "planted-password"}
     assert admin.patch(PATH, json={**BODY, "api_password": None})["has_password"] is False
-    assert sealer.open("kraken", sealed(app)) == BODY
+    assert cipher.decrypt("kraken", sealed(app)) == BODY
     admin.patch(PATH, json={"api_password": "planted-password"})
     assert admin.patch(PATH, json={"api_password": None})["has_password"] is False
-    assert sealer.open("kraken", sealed(app)) == BODY
+    assert cipher.decrypt("kraken", sealed(app)) == BODY
 
 
 def test_of_many_who_store_keys_at_once_one_does(admin: ApiClient) -> None:
@@ -209,7 +209,7 @@ def test_the_audit_has_the_change_and_not_the_keys(admin: ApiClient, app: Flask)
     assert app.extensions["backend"].audit.flush()
     database = app.extensions["backend"].database
     wanted = audit.Filters(action="connections.add_credentials")
-    (entry, *_) = database.read(audit.find, 1, None, wanted)
+    (entry, *_) = database.read(audit.list_entries, 1, None, wanted)
     assert entry.path == f"/api/v1{PATH}"
     assert entry.change == '{"api_key":"********","api_secret":"********"}'
 

@@ -102,14 +102,14 @@ def test_an_outdated_hash_is_replaced_at_the_next_login(
     weaker = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD)
 
     def weaken(session) -> None:
-        users.find(session, "trader").password_hash = weaker
+        users.find_by_name(session, "trader").password_hash = weaker
 
     database.write(weaken)
     identity.login("trader", PASSWORD, *NOWHERE)
-    replaced = database.read(users.find, "trader").password_hash
+    replaced = database.read(users.find_by_name, "trader").password_hash
     assert "m=19456,t=2,p=1" in replaced
     assert identity.login("trader", PASSWORD, *NOWHERE).user.username == "trader"
-    assert database.read(users.find, "trader").password_hash == replaced
+    assert database.read(users.find_by_name, "trader").password_hash == replaced
 
 
 def test_where_a_session_came_from_is_kept_and_made_printable(

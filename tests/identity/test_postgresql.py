@@ -17,7 +17,7 @@ from backend.schemas.users import UserChange
 from backend.settings.model import Settings
 from backend.store import Database
 from backend.store import email_codes as mailed_codes
-from backend.store.email_codes import MOST_TRIES, Attempt
+from backend.store.email_codes import MAX_ATTEMPTS, Attempt
 from tests.databases import Cluster, make_settings
 from tests.identity_app import NOWHERE, PASSWORD, SECRET, StartIdentity
 
@@ -169,10 +169,10 @@ def test_mailed_codes_are_kept_checked_and_spent_once(database: Database) -> Non
     now = utc_now()
     assert database.write(mailed_codes.issue, "reset", "a@example.org", "d" * 64, now) is True
     wrong = Attempt("reset", "a@example.org", "e" * 64, now)
-    for _ in range(MOST_TRIES - 1):
-        assert database.write(mailed_codes.check, wrong) is None
-    code_id = database.write(mailed_codes.check, wrong._replace(digest="d" * 64))
+    for _ in range(MAX_ATTEMPTS - 1):
+        assert database.write(mailed_codes.verify, wrong) is None
+    code_id = database.write(mailed_codes.verify, wrong._replace(digest="d" * 64))
     assert code_id is not None
-    assert database.write(mailed_codes.spend, code_id, now) is True
-    assert database.write(mailed_codes.spend, code_id, now) is False
-    assert database.write(mailed_codes.check, wrong._replace(digest="d" * 64)) is None
+    assert database.write(mailed_codes.mark_spent, code_id, now) is True
+    assert database.write(mailed_codes.mark_spent, code_id, now) is False
+    assert database.write(mailed_codes.verify, wrong._replace(digest="d" * 64)) is None

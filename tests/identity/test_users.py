@@ -195,7 +195,7 @@ def test_of_the_last_two_admins_who_leave_at_once_one_stays(
         thread.start()
     for thread in threads:
         thread.join()
-    admins = [user.id for user in database.read(users.all_enabled) if user.role == "admin"]
+    admins = [user.id for user in database.read(users.list_enabled) if user.role == "admin"]
     assert admins == refused
     assert len(admins) == 1
 

@@ -81,7 +81,7 @@ def test_what_the_account_began_with_is_sold_last_at_its_opening_price(fresh: St
 
 
 def opening_price(app_with_bot: AppWithBot) -> Decimal:
-    held = app_with_bot.live.database.read(openings.of_accounts, ["sandbox:paper"], "USDT")
+    held = app_with_bot.live.database.read(openings.list_balances, ["sandbox:paper"], "USDT")
     (price,) = [row.price for row in held if row.asset == "BTC"]
     return price
 

@@ -30,7 +30,7 @@ def app_with_history(shared: AppWithBot) -> AppWithBot:
         for number in range(144)
     ]
     others = [row._replace(account="sandbox:real") for row in rows]
-    shared.live.database.write(snapshots.add, rows + others)
+    shared.live.database.write(snapshots.insert_all, rows + others)
     return shared
 
 

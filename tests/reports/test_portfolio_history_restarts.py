@@ -24,7 +24,7 @@ def test_a_value_is_taken_soon_after_the_start_and_kept(fresh: Start) -> None:
 def stored_values(app_with_bot: AppWithBot) -> list[tuple[str, str]]:
     """Return all snapshots, oldest first; two starts may lie within one second."""
     database = app_with_bot.live.database
-    found = database.read(snapshots.values_of, "sandbox:paper", "USDT")
+    found = database.read(snapshots.list_values, "sandbox:paper", "USDT")
     return [(time_text(taken_at), decimal_text(value)) for taken_at, value in found]
 
 

@@ -56,5 +56,5 @@ def test_a_real_account_begins_with_what_it_holds(
     totals = real.live.totals()
     # another database knows nothing of the account
     again = fresh(trading="real", database_url=f"sqlite:///{tmp_path}/other.db")
-    held = again.live.database.read(openings.of_accounts, ["sandbox:real"], "USDT")
+    held = again.live.database.read(openings.list_balances, ["sandbox:real"], "USDT")
     assert {row.asset: row.quantity for row in held} == totals

@@ -69,7 +69,7 @@ def start_history(tmp_path: Path, database: Database, account: Account) -> Itera
 
 
 def stored_values(database: Database, account: str = "sandbox:paper") -> list[Decimal]:
-    return [value for _, value in database.read(snapshots.values_of, account, "USDT")]
+    return [value for _, value in database.read(snapshots.list_values, account, "USDT")]
 
 
 def test_values_are_kept_at_the_interval_until_it_ends(
@@ -127,7 +127,7 @@ def test_the_first_prices_are_noted_once(
     account.worth = replace(WORTH, prices={"BTC": D(1)})
     count = len(stored_values(database))
     assert wait_until(lambda: len(stored_values(database)) > count + 2)
-    (held,) = database.read(openings.of_accounts, ["sandbox:paper"], "USDT")
+    (held,) = database.read(openings.list_balances, ["sandbox:paper"], "USDT")
     assert (held.asset, held.quantity, held.price) == ("BTC", D(1), D(20000))
 
 
@@ -185,7 +185,7 @@ def test_old_values_get_sparser_and_are_forgotten(
     rows = [
         past(age + offset * minute, kind) for kind, age in ages.items() for offset in range(180)
     ]
-    database.write(snapshots.add, rows)
+    database.write(snapshots.insert_all, rows)
     start_history(snapshot_retention=365)
     assert wait_until(lambda: stored_values(database).count(D(4)) == 0)
     counts = [stored_values(database).count(D(kind)) for kind in ages]

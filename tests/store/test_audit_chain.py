@@ -44,8 +44,8 @@ def tamper(database: Database, *changes: str) -> None:
 
 def test_entries_come_newest_first_and_in_pages(database: Database) -> None:
     database.write(audit.append, numbered(0, 4))
-    first = database.read(audit.find, 3)
-    rest = database.read(audit.find, 3, first[-1].id)
+    first = database.read(audit.list_entries, 3)
+    rest = database.read(audit.list_entries, 3, first[-1].id)
     assert [entry.request_id for entry in first] == ["r4", "r3", "r2"]
     assert [entry.request_id for entry in rest] == ["r1", "r0"]
 
@@ -55,7 +55,7 @@ def test_an_entry_can_neither_be_changed_nor_deleted(database: Database, change)
     database.write(audit.append, [ENTRY])
     with pytest.raises(DBAPIError, match="append-only"):
         database.write(lambda session: session.execute(change))
-    assert [entry.status for entry in database.read(audit.find, 10)] == [201]
+    assert [entry.status for entry in database.read(audit.list_entries, 10)] == [201]
 
 
 def test_a_chain_that_nobody_touched_is_intact(database: Database) -> None:
@@ -63,7 +63,7 @@ def test_a_chain_that_nobody_touched_is_intact(database: Database) -> None:
     database.write(audit.append, numbered(1, 3))
     odd = {"path": "a\x00b\nc" + "x" * 400, "username": "\ud800ü", "user_id": None, "change": "{}"}
     database.write(audit.append, [ENTRY._replace(**odd)])
-    newest = database.read(audit.find, 1)[0]
+    newest = database.read(audit.list_entries, 1)[0]
     assert database.read(audit.verify) == (4, None, False, newest.hash)
 
 
@@ -144,7 +144,7 @@ def test_the_command_tells_the_first_entry_that_is_not_as_written(
     with closing(Database(make_settings(tmp_path), ThreadHost())) as database:
         database.upgrade()
         database.write(audit.append, numbered(1, 3))
-        newest = database.read(audit.find, 1)[0].hash
+        newest = database.read(audit.list_entries, 1)[0].hash
         sound = CliRunner().invoke(main, ["audit", "verify"])
         assert (sound.exit_code, sound.output) == (0, f"3 entries intact, up to hash {newest}\n")
         tamper(database, "UPDATE audit_entries SET address = '::1' WHERE id = 2")

@@ -21,7 +21,7 @@ from tests.databases import Cluster, make_settings
 
 
 def add_user(session: Session, username: str) -> str:
-    return users.add(session, NewUser(username, "hash", "viewer", utc_now())).id
+    return users.insert(session, NewUser(username, "hash", "viewer", utc_now())).id
 
 
 def add_user_and_fail(session: Session, username: str) -> None:
@@ -96,13 +96,13 @@ def test_a_write_is_kept_and_a_failed_one_is_not(database: Database) -> None:
     with pytest.raises(LookupError):
         database.write(add_user_and_fail, "lost")
     assert database.read(users.get, kept) is not None
-    assert database.read(users.find, "lost") is None
+    assert database.read(users.find_by_name, "lost") is None
 
 
 def test_a_transaction_for_worker_threads_commits_too(database: Database) -> None:
     with database.transaction() as session:
         add_user(session, "worker")
-    assert database.read(users.find, "worker") is not None
+    assert database.read(users.find_by_name, "worker") is not None
 
 
 def test_a_locked_database_is_a_503(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_locked_database_is_a_503(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable) as refused:
         database.write(add_user, "late")
     assert (refused.value.status, refused.value.retry_after_s) == (503, 1)
-    assert database.read(users.any_exists) is False
+    assert database.read(users.exists) is False
     blocker.execute("ROLLBACK")
     blocker.close()
     assert database.write(add_user, "late")
@@ -129,16 +129,16 @@ def test_who_writes_in_one_process_never_finds_the_database_locked_by_another(
     names = [f"user{number}" for number in range(40)]
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda name: database.write(add_user, name), names))
-    assert [user.username for user in database.read(users.by_name, 100)] == sorted(names)
+    assert [user.username for user in database.read(users.list_by_name, 100)] == sorted(names)
     database.close()
 
 
 def test_a_writer_that_does_not_come_to_its_end_does_not_keep_others_from_the_database(
     database: Database,
 ) -> None:
-    with database.turn():
+    with database.write_lock():
         database.write(add_user, "ada")
-    assert database.read(users.find, "ada") is not None
+    assert database.read(users.find_by_name, "ada") is not None
 
 
 def test_a_lost_connection_is_replaced(tmp_path: Path, cluster: Cluster) -> None:
@@ -154,7 +154,7 @@ def test_a_lost_connection_is_replaced(tmp_path: Path, cluster: Cluster) -> None
         )
         assert connection.execute(text(query)).scalars().all() == [True]
     killer.close()
-    assert database.read(users.find, "before") is not None
+    assert database.read(users.find_by_name, "before") is not None
     database.close()
 
 

@@ -21,54 +21,54 @@ OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 CONTENT = {"api_key": "planted key", "api_secret": "planted secret"}
 
 
-def sealer(home: Path, *keys: str, env: str = "development") -> Cipher:
+def cipher(home: Path, *keys: str, env: str = "development") -> Cipher:
     given = SecretStr(",".join(keys)) if keys else None
     settings = make_settings(home)
     return Cipher(settings.model_copy(update={"encryption_key": given, "env": env}))
 
 
 def test_what_was_sealed_opens_and_does_not_show(tmp_path: Path) -> None:
-    sealed = sealer(tmp_path, OLD).seal("kraken", CONTENT)
-    assert sealed.startswith("enc:v1:gAAAA")
-    assert "planted" not in sealed
-    assert sealer(tmp_path, OLD).open("kraken", sealed) == CONTENT
-    assert sealer(tmp_path, OLD).seal("kraken", CONTENT) != sealed
+    encrypted = cipher(tmp_path, OLD).encrypt("kraken", CONTENT)
+    assert encrypted.startswith("enc:v1:gAAAA")
+    assert "planted" not in encrypted
+    assert cipher(tmp_path, OLD).decrypt("kraken", encrypted) == CONTENT
+    assert cipher(tmp_path, OLD).encrypt("kraken", CONTENT) != encrypted
 
 
 def test_it_opens_only_for_its_purpose_and_with_its_key(tmp_path: Path) -> None:
-    sealed = sealer(tmp_path, OLD).seal("kraken", CONTENT)
+    encrypted = cipher(tmp_path, OLD).encrypt("kraken", CONTENT)
     with pytest.raises(CredentialsUnreadable, match="another exchange"):
-        sealer(tmp_path, OLD).open("binance", sealed)
-    for broken in (sealed[:-2] + "AA", "enc:v1:", "enc:v1:ä"):
+        cipher(tmp_path, OLD).decrypt("binance", encrypted)
+    for broken in (encrypted[:-2] + "AA", "enc:v1:", "enc:v1:ä"):
         with pytest.raises(CredentialsUnreadable, match="BACKEND_ENCRYPTION_KEY lacks"):
-            sealer(tmp_path, OLD).open("kraken", broken)
+            cipher(tmp_path, OLD).decrypt("kraken", broken)
     with pytest.raises(CredentialsUnreadable, match="BACKEND_ENCRYPTION_KEY lacks"):
-        sealer(tmp_path, NEW).open("kraken", sealed)
+        cipher(tmp_path, NEW).decrypt("kraken", encrypted)
 
 
 def test_a_new_key_takes_over_from_an_old_one(tmp_path: Path) -> None:
-    sealed = sealer(tmp_path, OLD).seal("kraken", CONTENT)
-    both = sealer(tmp_path, NEW, OLD)
-    assert both.open("kraken", sealed) == CONTENT
-    renewed = both.renew(sealed)
-    assert sealer(tmp_path, NEW).open("kraken", renewed) == CONTENT
+    encrypted = cipher(tmp_path, OLD).encrypt("kraken", CONTENT)
+    both = cipher(tmp_path, NEW, OLD)
+    assert both.decrypt("kraken", encrypted) == CONTENT
+    rotated = both.rotate(encrypted)
+    assert cipher(tmp_path, NEW).decrypt("kraken", rotated) == CONTENT
     with pytest.raises(CredentialsUnreadable):
-        sealer(tmp_path, OLD).open("kraken", renewed)
+        cipher(tmp_path, OLD).decrypt("kraken", rotated)
 
 
 def test_development_makes_a_key_of_its_own_and_keeps_it(tmp_path: Path) -> None:
     with pytest.raises(EncryptionKeyMissing):
-        sealer(tmp_path).open("kraken", "enc:v1:x")
-    sealed = sealer(tmp_path).seal("kraken", CONTENT)
-    assert sealer(tmp_path).open("kraken", sealed) == CONTENT
+        cipher(tmp_path).decrypt("kraken", "enc:v1:x")
+    encrypted = cipher(tmp_path).encrypt("kraken", CONTENT)
+    assert cipher(tmp_path).decrypt("kraken", encrypted) == CONTENT
     assert stat.S_IMODE((tmp_path / "encryption.key").stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["encryption.key"]
 
 
 def test_production_stores_nothing_without_a_key_of_the_setting(tmp_path: Path) -> None:
-    sealer(tmp_path).seal("kraken", CONTENT)
+    cipher(tmp_path).encrypt("kraken", CONTENT)
     with pytest.raises(EncryptionKeyMissing, match="set BACKEND_ENCRYPTION_KEY"):
-        sealer(tmp_path, env="production").seal("kraken", CONTENT)
+        cipher(tmp_path, env="production").encrypt("kraken", CONTENT)
 
 
 def test_the_command_makes_a_key_that_the_setting_takes(monkeypatch: pytest.MonkeyPatch) -> None:

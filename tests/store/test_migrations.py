@@ -29,7 +29,7 @@ def test_models_and_migrations_agree(database: Database) -> None:
 
 
 def test_a_second_start_changes_nothing(settings: Settings, database: Database) -> None:
-    database.write(users.add, NewUser("bob", "hash", "viewer", utc_now()))
+    database.write(users.insert, NewUser("bob", "hash", "viewer", utc_now()))
     statements: list[str] = []
 
     def note(_connection, _cursor, statement: str, *_rest) -> None:
@@ -43,7 +43,7 @@ def test_a_second_start_changes_nothing(settings: Settings, database: Database) 
         event.remove(Engine, "before_cursor_execute", note)
     assert statements
     assert set(statements) <= {"BEGIN", "SELECT", "PRAGMA", "SHOW"}
-    assert second.read(users.find, "bob") is not None
+    assert second.read(users.find_by_name, "bob") is not None
     second.close()
 
 

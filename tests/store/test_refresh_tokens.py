@@ -8,12 +8,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from backend.store import Database, sessions, users
-from backend.store import refresh_tokens as families
-from backend.store import user_changes as accounts
+from backend.store import Database, refresh_tokens, sessions, user_changes, users
 from backend.store.models import RefreshFamily, RefreshToken, User
 from backend.store.refresh_tokens import NewToken
-from backend.store.user_changes import Change
+from backend.store.user_changes import UserUpdate
 from backend.store.users import NewUser
 
 NOW = datetime(2026, 1, 20, 10, 0, tzinfo=timezone.utc)
@@ -26,12 +24,12 @@ def token(digest: str, at: datetime = NOW, life: timedelta = HOUR) -> NewToken:
 
 @pytest.fixture
 def user(database: Database) -> User:
-    return database.write(users.add, NewUser("bob", "hash", "trader", NOW))
+    return database.write(users.insert, NewUser("bob", "hash", "trader", NOW))
 
 
 @pytest.fixture
 def family(database: Database, user: User) -> str:
-    return database.write(families.open_family, user.id, token("first"))
+    return database.write(refresh_tokens.insert_family, user.id, token("first"))
 
 
 def is_revoked(database: Database, family: str) -> bool:
@@ -44,50 +42,54 @@ def is_revoked(database: Database, family: str) -> bool:
 def test_a_token_is_rotated_once_and_names_its_user(
     database: Database, family: str, user: User
 ) -> None:
-    rotation = database.write(families.rotate, "first", token("second"))
+    rotation = database.write(refresh_tokens.rotate, "first", token("second"))
     assert (rotation.outcome, rotation.family_id) == ("rotated", family)
     assert rotation.user is not None
     assert rotation.user.id == user.id
-    assert database.write(families.rotate, "second", token("third")).outcome == "rotated"
+    assert database.write(refresh_tokens.rotate, "second", token("third")).outcome == "rotated"
 
 
 def test_a_spent_token_revokes_its_family(database: Database, family: str) -> None:
-    database.write(families.rotate, "first", token("second"))
-    assert database.write(families.rotate, "first", token("stolen")).outcome == "reused"
+    database.write(refresh_tokens.rotate, "first", token("second"))
+    assert database.write(refresh_tokens.rotate, "first", token("stolen")).outcome == "reused"
     assert is_revoked(database, family)
-    assert database.write(families.rotate, "second", token("third")).outcome == "refused"
+    assert database.write(refresh_tokens.rotate, "second", token("third")).outcome == "refused"
 
 
 def test_other_families_of_the_user_go_on(database: Database, family: str, user: User) -> None:
-    other = database.write(families.open_family, user.id, token("other"))
-    database.write(families.rotate, "first", token("second"))
-    database.write(families.rotate, "first", token("stolen"))
+    other = database.write(refresh_tokens.insert_family, user.id, token("other"))
+    database.write(refresh_tokens.rotate, "first", token("second"))
+    database.write(refresh_tokens.rotate, "first", token("stolen"))
     assert not is_revoked(database, other)
-    assert database.write(families.rotate, "other", token("next")).outcome == "rotated"
+    assert database.write(refresh_tokens.rotate, "other", token("next")).outcome == "rotated"
 
 
 def test_an_expired_token_is_not_spent(database: Database, family: str) -> None:
     late = token("second", at=NOW + HOUR)
-    assert database.write(families.rotate, "first", late).outcome == "expired"
-    assert database.write(families.rotate, "first", late).outcome == "expired"
+    assert database.write(refresh_tokens.rotate, "first", late).outcome == "expired"
+    assert database.write(refresh_tokens.rotate, "first", late).outcome == "expired"
     assert not is_revoked(database, family)
 
 
 def test_an_unknown_token_is_refused(database: Database) -> None:
-    assert database.write(families.rotate, "unknown", token("second")) == ("refused", None, None)
+    assert database.write(refresh_tokens.rotate, "unknown", token("second")) == (
+        "refused",
+        None,
+        None,
+    )
 
 
 def test_a_disabled_user_gets_no_more_tokens(database: Database, family: str, user: User) -> None:
-    database.write(accounts.change, user.id, Change(disabled=True), NOW)
+    database.write(user_changes.update, user.id, UserUpdate(disabled=True), NOW)
     assert is_revoked(database, family)
-    assert database.write(families.rotate, "first", token("second")).outcome == "refused"
+    assert database.write(refresh_tokens.rotate, "first", token("second")).outcome == "refused"
 
 
 def test_deleting_a_user_deletes_their_families(
     database: Database, family: str, user: User
 ) -> None:
-    assert database.write(accounts.remove, user.id) is True
-    assert database.write(families.rotate, "first", token("second")).outcome == "refused"
+    assert database.write(user_changes.delete, user.id) is True
+    assert database.write(refresh_tokens.rotate, "first", token("second")).outcome == "refused"
     assert database.read(lambda session: session.get(RefreshToken, "first")) is None
 
 
@@ -99,7 +101,9 @@ def test_of_many_who_race_exactly_one_wins(database: Database, family: str, atte
 
     def spend(number: int) -> None:
         barrier.wait()
-        outcomes[database.write(families.rotate, "first", token(f"next{number}")).outcome] += 1
+        outcomes[
+            database.write(refresh_tokens.rotate, "first", token(f"next{number}")).outcome
+        ] += 1
 
     threads = [threading.Thread(target=spend, args=[number]) for number in range(count)]
     for thread in threads:
@@ -111,10 +115,10 @@ def test_of_many_who_race_exactly_one_wins(database: Database, family: str, atte
 
 
 def test_pruning_forgets_only_what_expired_before(database: Database, user: User) -> None:
-    database.write(families.open_family, user.id, token("old", at=NOW - 3 * HOUR))
-    mixed = database.write(families.open_family, user.id, token("spent", at=NOW - 3 * HOUR))
-    database.write(families.rotate, "spent", token("young", at=NOW - 3 * HOUR, life=4 * HOUR))
-    database.write(sessions.prune, NOW)
+    database.write(refresh_tokens.insert_family, user.id, token("old", at=NOW - 3 * HOUR))
+    mixed = database.write(refresh_tokens.insert_family, user.id, token("spent", at=NOW - 3 * HOUR))
+    database.write(refresh_tokens.rotate, "spent", token("young", at=NOW - 3 * HOUR, life=4 * HOUR))
+    database.write(sessions.delete_expired, NOW)
 
     def remaining(session) -> tuple[set[str], set[str]]:
         tokens = {row.digest for row in session.query(RefreshToken)}
@@ -126,11 +130,11 @@ def test_pruning_forgets_only_what_expired_before(database: Database, user: User
 def test_revoked_families_are_told_apart_by_time(
     database: Database, family: str, user: User
 ) -> None:
-    other = database.write(families.open_family, user.id, token("other"))
-    database.write(families.revoke, [family], NOW - 2 * HOUR)
-    database.write(families.revoke, [family, other], NOW)
-    assert database.read(families.revoked_since, NOW - HOUR) == [(other, NOW)]
-    assert dict(database.read(families.revoked_since, NOW - 3 * HOUR)) == {
+    other = database.write(refresh_tokens.insert_family, user.id, token("other"))
+    database.write(refresh_tokens.revoke_families, [family], NOW - 2 * HOUR)
+    database.write(refresh_tokens.revoke_families, [family, other], NOW)
+    assert database.read(refresh_tokens.list_revoked_since, NOW - HOUR) == [(other, NOW)]
+    assert dict(database.read(refresh_tokens.list_revoked_since, NOW - 3 * HOUR)) == {
         family: NOW - 2 * HOUR,
         other: NOW,
     }

@@ -44,7 +44,7 @@ reuse_the_database = settings(
 
 def stored(database: Database, entry: NewEntry) -> AuditEntry:
     database.write(audit.append, [entry])
-    return database.read(audit.find, 1)[0]
+    return database.read(audit.list_entries, 1)[0]
 
 
 @given(moment=TIMES)

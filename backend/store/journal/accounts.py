@@ -1,4 +1,4 @@
-"""Accounts: what they began with, what they hold, and the value that profit is counted from."""
+"""Queries on accounts: opening balances, present balances, and the baseline of profit."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from sqlalchemy import Connection, insert, select, update
 
 from backend.ports.journal import AccountState
 from backend.schemas.common import utc_now
-from backend.store.journal import queries as lists
-from backend.store.journal.compiled import unless_there
+from backend.store.journal import queries
+from backend.store.journal.compiled import insert_or_ignore
 from backend.store.journal.mapping import read_position
 from backend.store.journal.models import AccountRow, BalanceRow, PositionRow
 
-_ADD = unless_there(AccountRow)
+_INSERT = insert_or_ignore(AccountRow)
 
 
-def create(connection: Connection, account: str, balances: Mapping[str, Decimal]) -> None:
-    """Create an account with these balances, unless it is there."""
+def create_if_missing(
+    connection: Connection, account: str, balances: Mapping[str, Decimal]
+) -> None:
+    """Create an account with these balances unless it exists."""
     row = {"id": account, "baseline": None, "created_at": utc_now()}
-    if not _ADD.run(connection, row):
+    if not _INSERT.run(connection, row):
         return
     rows = [
         {"account": account, "asset": asset, "opened": amount, "total": amount}
@@ -30,8 +32,8 @@ def create(connection: Connection, account: str, balances: Mapping[str, Decimal]
         connection.execute(insert(BalanceRow), rows)
 
 
-def read(connection: Connection, account: str) -> AccountState:
-    """Return what an account comes back with."""
+def get(connection: Connection, account: str) -> AccountState:
+    """Return an account's state for a restart."""
     found = connection.execute(
         select(BalanceRow.asset, BalanceRow.opened, BalanceRow.total)
         .where(BalanceRow.account == account)
@@ -47,11 +49,11 @@ def read(connection: Connection, account: str) -> AccountState:
         opened={row.asset: row.opened for row in found if row.opened is not None},
         balances={row.asset: row.total for row in found},
         baseline=connection.execute(baseline).scalar_one(),
-        open_orders=lists.open_orders(connection, account),
+        open_orders=queries.open_orders(connection, account),
         positions=[read_position(row) for row in connection.execute(positions)],
     )
 
 
 def set_baseline(connection: Connection, account: str, baseline: Decimal) -> None:
-    """Keep the value that profit is counted from."""
+    """Store the value from which profit is calculated."""
     connection.execute(update(AccountRow).where(AccountRow.id == account).values(baseline=baseline))

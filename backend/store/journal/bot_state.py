@@ -1,4 +1,4 @@
-"""What the bot must know again after a restart: JSON objects by name."""
+"""Queries on the bot's state: JSON objects by name that a restart restores."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from sqlalchemy.sql import ClauseElement
 
 from backend.store.journal.compiled import Insert, upsert
 from backend.store.journal.mapping import as_json
-from backend.store.journal.models import MemoRow
+from backend.store.journal.models import BotStateRow
 
 
-def _replace(insert_memo: Insert) -> ClauseElement:
-    return insert_memo.on_conflict_do_update(
-        index_elements=["name"], set_={"body": insert_memo.excluded.body}
+def _replace(insert: Insert) -> ClauseElement:
+    return insert.on_conflict_do_update(
+        index_elements=["name"], set_={"body": insert.excluded.body}
     )
 
 
-_PUT = upsert(MemoRow, _replace)
+_UPSERT = upsert(BotStateRow, _replace)
 
 
-def put(connection: Connection, memos: Mapping[str, Mapping[str, Any]]) -> None:
-    """Keep memos in the place of those that had their names."""
-    _PUT.run(connection, *({"name": name, "body": as_json(memo)} for name, memo in memos.items()))
+def upsert_all(connection: Connection, states: Mapping[str, Mapping[str, Any]]) -> None:
+    """Store objects, replacing those of the same names."""
+    rows = ({"name": name, "body": as_json(state)} for name, state in states.items())
+    _UPSERT.run(connection, *rows)
 
 
-def read(connection: Connection, name: str) -> Mapping[str, Any]:
-    """Return a memo; an empty one if there never was one of this name."""
-    body = connection.execute(select(MemoRow.body).where(MemoRow.name == name)).scalar()
-    memo: dict[str, Any] = {} if body is None else orjson.loads(body)
-    return memo
+def get(connection: Connection, name: str) -> Mapping[str, Any]:
+    """Return the object of a name, empty if there is none."""
+    body = connection.execute(select(BotStateRow.body).where(BotStateRow.name == name)).scalar()
+    state: dict[str, Any] = {} if body is None else orjson.loads(body)
+    return state

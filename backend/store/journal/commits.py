@@ -1,4 +1,4 @@
-"""Committing what happened, each thing exactly once: orders, trades, positions, events."""
+"""Commit of a batch, exactly once: orders, trades, positions, balances, intents, events."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from sqlalchemy.sql import ClauseElement
 
 from backend.ports.journal import Batch
 from backend.schemas.common import utc_now
-from backend.store.journal import bot_state as memos
-from backend.store.journal import intents
-from backend.store.journal.compiled import Insert, in_both, unless_there, upsert
+from backend.store.journal import bot_state, intents
+from backend.store.journal.compiled import Insert, insert_or_ignore, portable, upsert
 from backend.store.journal.mapping import event_values, order_values, position_values, trade_values
 from backend.store.journal.models import (
     BalanceRow,
@@ -23,18 +22,18 @@ from backend.store.journal.models import (
     TradeRow,
 )
 
-BATCHES_REMEMBERED = 64
+BATCHES_KEPT = 64
 _EXACT = Context(prec=1000, traps=[Inexact, InvalidOperation, Overflow])
 
 
 def _number(insert_batch: Insert) -> ClauseElement:
-    """Insert a batch with the number after the highest, unless it is there."""
+    """Insert a batch id with the next number unless it exists."""
     following = select(func.coalesce(func.max(BatchRow.number), 0) + 1).scalar_subquery()
     return insert_batch.values(id=bindparam("id"), number=following).on_conflict_do_nothing()
 
 
 def _replace_order(insert_order: Insert) -> ClauseElement:
-    """Insert an order or renew its state; what it is filed under never changes."""
+    """Insert an order or replace its state; the indexed columns never change."""
     new = insert_order.excluded
     return insert_order.on_conflict_do_update(
         index_elements=["id"],
@@ -54,41 +53,41 @@ def _replace_total(insert_balance: Insert) -> ClauseElement:
     )
 
 
-_REMEMBER = upsert(BatchRow, _number)
-_PUT_ORDER = upsert(OrderRow, _replace_order)
-_PUT_POSITION = upsert(PositionRow, _replace_position)
-_ADD_TRADE = unless_there(TradeRow)
-_TOTALS = in_both(
+_INSERT_BATCH = upsert(BatchRow, _number)
+_UPSERT_ORDER = upsert(OrderRow, _replace_order)
+_UPSERT_POSITION = upsert(PositionRow, _replace_position)
+_INSERT_TRADE = insert_or_ignore(TradeRow)
+_TOTALS = portable(
     select(BalanceRow.asset, BalanceRow.total).where(BalanceRow.account == bindparam("account"))
 )
-_PUT_TOTAL = upsert(BalanceRow, _replace_total)
-_GIVEN = [column.key for column in EventRow.__table__.columns if column.key != "sequence"]
-_ADD_EVENT = in_both(insert(EventRow), _GIVEN)
+_UPSERT_TOTAL = upsert(BalanceRow, _replace_total)
+_EVENT_COLUMNS = [column.key for column in EventRow.__table__.columns if column.key != "sequence"]
+_INSERT_EVENT = portable(insert(EventRow), _EVENT_COLUMNS)
 _HIGHEST = select(func.max(BatchRow.number)).scalar_subquery()
-_FORGET = delete(BatchRow).where(BatchRow.number <= _HIGHEST - BATCHES_REMEMBERED)
+_DELETE_OLD = delete(BatchRow).where(BatchRow.number <= _HIGHEST - BATCHES_KEPT)
 
 
 def commit(connection: Connection, batch: Batch) -> None:
-    """Put a batch in, unless it is in already."""
-    if not _REMEMBER.run(connection, {"id": batch.id}):
+    """Write a batch unless it was committed before."""
+    if not _INSERT_BATCH.run(connection, {"id": batch.id}):
         return
-    _PUT_ORDER.run(connection, *map(order_values, batch.orders))
-    _PUT_POSITION.run(connection, *map(position_values, batch.positions))
-    new_trades = [row for row in batch.trades if _ADD_TRADE.run(connection, trade_values(row))]
+    _UPSERT_ORDER.run(connection, *map(order_values, batch.orders))
+    _UPSERT_POSITION.run(connection, *map(position_values, batch.positions))
+    new_trades = [row for row in batch.trades if _INSERT_TRADE.run(connection, trade_values(row))]
     changes = [*batch.balances.items(), *((trade.account, trade.changes) for trade in new_trades)]
     for account, sums in _summed(changes).items():
         _change_totals(connection, account, sums)
-    memos.put(connection, batch.bot_state)
+    bot_state.upsert_all(connection, batch.bot_state)
     intents.settle(connection, batch.accepted, "accepted")
     intents.settle(connection, batch.lost, "lost")
     now = utc_now()
     events = ({**event_values(event), "recorded_at": now} for event in batch.events)
-    _ADD_EVENT.run(connection, *events)
+    _INSERT_EVENT.run(connection, *events)
 
 
-def forget_some(connection: Connection) -> None:
-    """Forget the ids of batches that nobody can be uncertain about any more."""
-    connection.execute(_FORGET)
+def delete_old_batches(connection: Connection) -> None:
+    """Delete the ids of batches that can no longer be retried."""
+    connection.execute(_DELETE_OLD)
 
 
 def _summed(changes: Iterable[tuple[str, Mapping[str, Decimal]]]) -> dict[str, dict[str, Decimal]]:
@@ -101,7 +100,7 @@ def _summed(changes: Iterable[tuple[str, Mapping[str, Decimal]]]) -> dict[str, d
 
 
 def _change_totals(connection: Connection, account: str, changes: Mapping[str, Decimal]) -> None:
-    """Add to the totals of an account; raises IntegrityError for one that was never opened."""
+    """Add to the totals of an account; raises IntegrityError for an unknown account."""
     totals = dict(_TOTALS.fetch(connection, {"account": account}))
     rows = [
         {
@@ -112,4 +111,4 @@ def _change_totals(connection: Connection, account: str, changes: Mapping[str, D
         }
         for asset, change in changes.items()
     ]
-    _PUT_TOTAL.run(connection, *rows)
+    _UPSERT_TOTAL.run(connection, *rows)

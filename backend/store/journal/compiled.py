@@ -1,6 +1,6 @@
-"""Statements that are compiled once, for what every order waits for.
+"""SQL statements compiled once and run by the driver, for the journal's hot path.
 
-Given to SQLAlchemy they would cost several times what SQLite needs for the work.
+Executed by SQLAlchemy they would cost several times what SQLite needs for the work.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ Values = Mapping[str, Any]
 
 
 class CompiledStatement:
-    """One statement in the spelling of each database; what it raises is the driver's.
+    """One statement in the dialect of each database; raises the driver's own errors.
 
-    `columns` are those that an insert fills, all of the table's if left out.
+    `columns` are those that an insert fills, by default all of the table.
     """
 
     def __init__(
-        self, spelled: Mapping[str, ClauseElement], columns: Collection[str] | None = None
+        self, by_dialect: Mapping[str, ClauseElement], columns: Collection[str] | None = None
     ) -> None:
-        self._spelled = spelled
+        self._by_dialect = by_dialect
         self._columns = None if columns is None else list(columns)
         self._compiled: dict[str, _Compiled] = {}
 
@@ -53,7 +53,7 @@ class CompiledStatement:
 
     def _for(self, dialect: Dialect) -> _Compiled:
         if dialect.name not in self._compiled:
-            statement = self._spelled[dialect.name]
+            statement = self._by_dialect[dialect.name]
             self._compiled[dialect.name] = _compile(statement, self._columns, dialect)
         return self._compiled[dialect.name]
 
@@ -85,13 +85,13 @@ def _compile(statement: ClauseElement, columns: list[str] | None, dialect: Diale
     return _Compiled(compiled.string, constants, conversions)
 
 
-def in_both(statement: ClauseElement, columns: Collection[str] | None = None) -> CompiledStatement:
-    """Prepare a statement that SQLAlchemy spells for both databases."""
+def portable(statement: ClauseElement, columns: Collection[str] | None = None) -> CompiledStatement:
+    """Prepare a statement that is the same in both dialects."""
     return CompiledStatement({"sqlite": statement, "postgresql": statement}, columns)
 
 
 def upsert(table: type[Base], complete: Callable[[Insert], ClauseElement]) -> CompiledStatement:
-    """Prepare an insert into a table, completed by what to do about a row that is there."""
+    """Prepare an insert that `complete` extends with what to do on conflict."""
     return CompiledStatement(
         {
             "sqlite": complete(sqlite.insert(table)),
@@ -100,6 +100,6 @@ def upsert(table: type[Base], complete: Callable[[Insert], ClauseElement]) -> Co
     )
 
 
-def unless_there(table: type[Base]) -> CompiledStatement:
-    """Prepare an insert that leaves a row that is there as it is, and then touches none."""
+def insert_or_ignore(table: type[Base]) -> CompiledStatement:
+    """Prepare an insert that leaves an existing row unchanged, and then affects no row."""
     return upsert(table, lambda insert: insert.on_conflict_do_nothing())

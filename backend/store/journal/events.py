@@ -1,4 +1,4 @@
-"""Journalled events: read by number, forgotten by time."""
+"""Queries on journalled events: read by number, deleted by age."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, func, select, union_all
 
 from backend.ports.journal import StoredEvent
-from backend.store.journal.compiled import in_both
+from backend.store.journal.compiled import portable
 from backend.store.journal.mapping import read_event
 from backend.store.journal.models import EventRow
 from backend.store.types import UtcDateTime
 
-MOST_FORGOTTEN = 1000
+DELETE_BATCH = 1000
 
 _LAST = select(func.max(EventRow.sequence))
 _FIRST = select(func.min(EventRow.sequence))
-_NEWEST = in_both(
+_NEWEST = portable(
     select(EventRow.sequence).order_by(EventRow.sequence.desc()).limit(bindparam("count"))
 )
-_OLDEST = select(EventRow.sequence).order_by(EventRow.sequence).limit(MOST_FORGOTTEN).subquery()
+_OLDEST = select(EventRow.sequence).order_by(EventRow.sequence).limit(DELETE_BATCH).subquery()
 _END_OF_OLDEST = select(func.max(_OLDEST.c.sequence))
-_FORGET = delete(EventRow).where(
+_DELETE_OLD = delete(EventRow).where(
     EventRow.sequence <= bindparam("end"),
     EventRow.sequence < _LAST.scalar_subquery(),
     EventRow.recorded_at < bindparam("before", type_=UtcDateTime),
 )
 
 
-def after(
+def list_after(
     connection: Connection, sequence: int, topics: Collection[str], limit: int
 ) -> list[StoredEvent]:
-    """Return the events of some topics that follow a number, oldest first.
+    """Return the events of the topics with a greater number, oldest first.
 
-    Each topic is looked up by itself: the rare one costs no walk through the
-    others. It is one statement, so that all topics are seen at one moment.
+    Each topic is a subquery of its own, so that a rare one needs no scan through the
+    others; one statement reads all topics at one moment.
     """
     events = EventRow.__table__
     newer = [
@@ -59,21 +59,21 @@ def last_sequence(connection: Connection) -> int:
 
 
 def oldest_sequence(connection: Connection) -> int:
-    """Return the number of the oldest event that is kept."""
+    """Return the number of the oldest stored event."""
     return connection.execute(_FIRST).scalar() or 0
 
 
-def newest_numbers(connection: Connection, count: int) -> list[int]:
+def list_last_sequences(connection: Connection, count: int) -> list[int]:
     """Return the numbers of the newest events, oldest first."""
     if count == 0:
         return []
     return [row[0] for row in reversed(_NEWEST.fetch(connection, {"count": count}))]
 
 
-def forget_some(connection: Connection, before: datetime) -> bool:
-    """Delete those of the oldest events that are too old; False when there are no more."""
+def delete_before(connection: Connection, before: datetime) -> bool:
+    """Delete up to `DELETE_BATCH` events from before a time; return whether more may follow."""
     end = connection.execute(_END_OF_OLDEST).scalar()
     if end is None:
         return False
-    deleted = connection.execute(_FORGET, {"end": end, "before": before}).rowcount
-    return deleted == MOST_FORGOTTEN
+    deleted = connection.execute(_DELETE_OLD, {"end": end, "before": before}).rowcount
+    return deleted == DELETE_BATCH

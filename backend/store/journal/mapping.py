@@ -1,4 +1,4 @@
-"""Between rows and the plain data of the bridge."""
+"""Mapping between table rows and the records of `ports.journal`."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ OPEN_STATUSES = frozenset({"open", "partially_filled", "unknown"})
 
 
 def as_json(value: Mapping[str, Any]) -> str:
-    """Write a mapping as JSON; raises TypeError for a Decimal, which JSON would round."""
+    """Encode a mapping as JSON; raises TypeError for a Decimal, which JSON would round."""
     return orjson.dumps(dict(value)).decode()
 
 
 def is_open(order: Order) -> bool:
-    """Tell whether an order may still change."""
+    """Return whether an order may still change."""
     return order.status in OPEN_STATUSES
 
 

@@ -1,4 +1,4 @@
-"""The journal's tables: accounts, balances, positions, intents and keys, orders, trades, events."""
+"""Journal tables: accounts, balances, positions, intents and keys, orders, trades, events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backend.store.types import ExactDecimal, UtcDateTime
 
 
 class AccountRow(Base):
-    """One exchange in one mode; `baseline` is the value that profit is counted from."""
+    """Exchange account in one trading mode; profit is calculated from `baseline`."""
 
     __tablename__ = "accounts"
 
@@ -24,7 +24,7 @@ class AccountRow(Base):
 
 
 class BalanceRow(Base):
-    """An asset's present total; `opened` is what the account began with, if it had the asset."""
+    """Present total of an asset; `opened` is the opening balance, None if there was none."""
 
     __tablename__ = "account_balances"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -36,7 +36,7 @@ class BalanceRow(Base):
 
 
 class IntentRow(Base):
-    """An order that somebody asked for; texts that begin with { or [ are JSON here and below."""
+    """Order request, written before the bot receives it; `keys`, `asked`, `answer` are JSON."""
 
     __tablename__ = "order_intents"
     __table_args__ = (
@@ -60,7 +60,7 @@ class IntentRow(Base):
 
 
 class IntentKeyRow(Base):
-    """What makes an intent unique for its user, as long as it is young enough."""
+    """Idempotency key of an intent, unique for its user."""
 
     __tablename__ = "order_intent_keys"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -74,7 +74,7 @@ class IntentKeyRow(Base):
 
 
 class OrderRow(Base):
-    """An order's present state; `body` is the order as it is served."""
+    """Present state of an order; `body` is the order as the API returns it."""
 
     __tablename__ = "orders"
     __table_args__ = (
@@ -107,7 +107,7 @@ class OrderRow(Base):
 
 
 class TradeRow(Base):
-    """One execution; `changes` are what it did to the account's totals."""
+    """Execution; `changes` are the balance changes that it caused."""
 
     __tablename__ = "trades"
     __table_args__ = (
@@ -125,7 +125,7 @@ class TradeRow(Base):
 
 
 class PositionRow(Base):
-    """A paper position's present state and settings."""
+    """Present state and settings of a paper position."""
 
     __tablename__ = "positions"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -135,8 +135,8 @@ class PositionRow(Base):
     body: Mapped[str] = mapped_column(Text)
 
 
-class MemoRow(Base):
-    """Something that the bot must know again after a restart; `body` is JSON."""
+class BotStateRow(Base):
+    """Named object that the bot restores after a restart; `body` is JSON."""
 
     __tablename__ = "bot_memos"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -146,7 +146,7 @@ class MemoRow(Base):
 
 
 class EventRow(Base):
-    """A journalled event; a number is never given out twice."""
+    """Journalled event; a sequence number is never reused."""
 
     __tablename__ = "journal_events"
     __table_args__ = (
@@ -165,9 +165,9 @@ class EventRow(Base):
 
 
 class BatchRow(Base):
-    """A committed batch, remembered for a while so that it is not committed again.
+    """Id of a committed batch, kept for a while so that a retry is not committed again.
 
-    So few rows stand here that they share a page: that is what keeps the id cheap.
+    The table stays so small that it fits one page, which keeps the insert cheap.
     """
 
     __tablename__ = "journal_batches"

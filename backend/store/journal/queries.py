@@ -1,4 +1,4 @@
-"""Reading orders and trades back, by place and by id."""
+"""Queries on orders and trades, by place and by id."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backend.store.journal.models import OrderRow, TradeRow
 
 _ORDERS = select(OrderRow.__table__)
 _TRADES = select(TradeRow.__table__)
-_TEXTS = select(TradeRow.place, TradeRow.account, TradeRow.body)
+_SERIALIZED = select(TradeRow.place, TradeRow.account, TradeRow.body)
 
 
 def newest_orders(connection: Connection, limit: int) -> list[StoredOrder]:
@@ -62,7 +62,7 @@ def trades_before(
     until: datetime | None,
 ) -> list[SerializedTrade]:
     """Return the trades older than a place, newest first."""
-    query = _TEXTS.where(TradeRow.place < place)
+    query = _SERIALIZED.where(TradeRow.place < place)
     if symbol is not None:
         query = query.where(TradeRow.symbol == symbol)
     if since is not None:
@@ -77,7 +77,7 @@ def executions_between(
     connection: Connection, after: int, before: int, limit: int
 ) -> list[StoredExecution]:
     """Return the trades between two places, oldest first."""
-    query = _TEXTS.where(TradeRow.place > after, TradeRow.place < before)
+    query = _SERIALIZED.where(TradeRow.place > after, TradeRow.place < before)
     rows = connection.execute(query.order_by(TradeRow.place).limit(limit))
     return [read_execution(place, account, body) for place, account, body in rows]
 
@@ -85,7 +85,7 @@ def executions_between(
 def find_order(
     connection: Connection, order_id: str | None, client_order_id: str | None
 ) -> StoredOrder | None:
-    """Return the order of an id, or else the newest of a client's id."""
+    """Return the order with this id, or else the newest with this client order id."""
     if order_id is not None:
         query = _ORDERS.where(OrderRow.id == order_id)
     elif client_order_id is not None:
@@ -97,6 +97,6 @@ def find_order(
 
 
 def find_trade(connection: Connection, trade_id: str) -> StoredTrade | None:
-    """Return the trade of this id."""
+    """Return the trade with this id."""
     row = connection.execute(_TRADES.where(TradeRow.id == trade_id)).first()
     return None if row is None else read_trade(row)

@@ -1,4 +1,4 @@
-"""The journal's one writing connection, and what its failures are called."""
+"""The journal's single writing connection, and the translation of its errors."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from backend.ports.journal import JournalUnavailable
 from backend.store.database import Database
 
-_TURN = f"SELECT pg_advisory_xact_lock({0x0C70B08})"
+_ADVISORY_LOCK = f"SELECT pg_advisory_xact_lock({0x0C70B08})"
 
 
 class Writer:
-    """Runs one transaction at a time, whichever thread or process asks.
+    """Runs one transaction at a time, across threads and processes.
 
-    SQLite's write lock keeps other processes out; PostgreSQL gets a lock of our
-    own, so that numbers grow in the order of commits there too.
+    SQLite's write lock keeps other processes out; on PostgreSQL an advisory lock does,
+    so that event numbers grow in the order of commits there too.
     """
 
     def __init__(self, database: Database) -> None:
@@ -31,14 +31,14 @@ class Writer:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Commit what is done inside, or nothing; raises `JournalUnavailable`."""
+        """Open a transaction, committed on exit; raises `JournalUnavailable`."""
         with self._lock:
             try:
-                with failures_named(self._database.engine.dialect):
+                with translated_errors(self._database.engine.dialect):
                     connection = self._connected()
-                    with self._database.turn(), connection.begin():
+                    with self._database.write_lock(), connection.begin():
                         if connection.dialect.name == "postgresql":
-                            connection.connection.cursor().execute(_TURN)
+                            connection.connection.cursor().execute(_ADVISORY_LOCK)
                         yield connection
             except JournalUnavailable:
                 self._disconnect()
@@ -58,7 +58,7 @@ class Writer:
         return self._connection
 
     def _disconnect(self) -> None:
-        """Drop the connection: after a failure a new one is the surest to work."""
+        """Close the connection: after a failure a new one is the surest to work."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(SQLAlchemyError):
@@ -66,8 +66,8 @@ class Writer:
 
 
 @contextmanager
-def failures_named(dialect: Dialect) -> Iterator[None]:
-    """Turn every failure of the store, but not a defect of the data, into `JournalUnavailable`."""
+def translated_errors(dialect: Dialect) -> Iterator[None]:
+    """Translate errors of the database, but not of the data, into `JournalUnavailable`."""
     driver = dialect.loaded_dbapi
     try:
         yield

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from backend.identity import Identity
 from backend.schemas.users import UserChange
-from backend.store.email_codes import LIFE, MOST_AN_HOUR, MOST_TRIES
+from backend.store.email_codes import LIFETIME, MAX_ATTEMPTS, MAX_PER_HOUR
 from tests.identity.email_codes.code_client import (
     EMAIL,
     NEW_PASSWORD,
@@ -79,9 +79,9 @@ def test_a_code_is_for_its_address_and_purpose_only(
 def test_a_code_wears_off(client: FlaskClient, mail: MailServer, trader_id: str) -> None:
     request_code(client, "password-reset")
     code = code_in(mail.wait_for(1)[0])
-    with time_machine.travel(time.time() + LIFE.total_seconds() + 1):
+    with time_machine.travel(time.time() + LIFETIME.total_seconds() + 1):
         assert outcome(reset(client, code)) == (400, "invalid_code")
-    with time_machine.travel(time.time() + LIFE.total_seconds() - 10):
+    with time_machine.travel(time.time() + LIFETIME.total_seconds() - 10):
         assert reset(client, code).status_code == 200
 
 
@@ -90,7 +90,7 @@ def test_brute_force_ends_after_five_wrong_tries(
 ) -> None:
     request_code(client, "password-reset")
     code = code_in(mail.wait_for(1)[0])
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_ATTEMPTS):
         assert outcome(reset(client, wrong_code(code))) == (400, "invalid_code")
     assert outcome(reset(client, code)) == (400, "invalid_code")
 
@@ -100,7 +100,7 @@ def test_four_wrong_tries_leave_a_fifth(
 ) -> None:
     request_code(client, "password-reset")
     code = code_in(mail.wait_for(1)[0])
-    for _ in range(MOST_TRIES - 1):
+    for _ in range(MAX_ATTEMPTS - 1):
         reset(client, wrong_code(code))
     assert reset(client, code).status_code == 200
 
@@ -120,14 +120,14 @@ def test_a_new_code_supersedes_the_old_one(
 def test_an_address_gets_a_few_mails_an_hour(
     client: FlaskClient, identity: Identity, mail: MailServer, trader_id: str
 ) -> None:
-    for _ in range(MOST_AN_HOUR + 4):
+    for _ in range(MAX_PER_HOUR + 4):
         request_code(client, "password-reset")
     wait_for_mailer(mail, client)
-    assert [sent["To"] for sent in mail.mails].count(EMAIL) == MOST_AN_HOUR
+    assert [sent["To"] for sent in mail.mails].count(EMAIL) == MAX_PER_HOUR
     with time_machine.travel(time.time() + 3601):
         request_code(client, "password-reset")
-        mail.wait_for(MOST_AN_HOUR + 2)
-    assert [sent["To"] for sent in mail.mails].count(EMAIL) == MOST_AN_HOUR + 1
+        mail.wait_for(MAX_PER_HOUR + 2)
+    assert [sent["To"] for sent in mail.mails].count(EMAIL) == MAX_PER_HOUR + 1
 
 
 def test_a_taken_name_leaves_the_code_good(client: FlaskClient, mail: MailServer) -> None:

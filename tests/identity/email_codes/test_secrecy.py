@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from backend.identity import Identity
 from backend.schemas.users import UserChange
 from backend.store import Database
-from backend.store.email_codes import MOST_TRIES
+from backend.store.email_codes import MAX_ATTEMPTS
 from tests.identity.email_codes.code_client import (
     EMAIL,
     NEW_PASSWORD,
@@ -30,7 +30,7 @@ def test_known_and_unknown_addresses_get_the_same_answers(
     def told(path: str, email: str, body: dict | None = None) -> list[tuple]:
         answers = [client.post(f"/auth/{path}", json={"email": email})]
         wait_for_mailer(mail, client)
-        for _ in range(MOST_TRIES + 2):
+        for _ in range(MAX_ATTEMPTS + 2):
             trial = {"email": email, "code": "000000", "password": NEW_PASSWORD} | (body or {})
             answers.append(client.post(f"/auth/{path}/complete", json=trial))
         kept = [{**answer.json, "request_id": "", "timestamp": ""} for answer in answers]

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from backend.errors import WrongCode
 from backend.identity import Identity
 from backend.schemas.auth import Tokens
-from backend.store.second_factors import LOCKED_FOR, MOST_FAILURES
+from backend.store.second_factors import LOCKOUT, MAX_FAILURES
 from tests.identity.second_factor.authenticator import Authenticator, log_in, outcome
 from tests.identity_app import NOWHERE, PASSWORD, bearer
 
@@ -116,20 +116,20 @@ def test_recovery_codes_of_another_are_of_no_use(
 def test_wrong_codes_lock_the_second_factor_for_a_while(
     client: FlaskClient, authenticator: Authenticator, clock
 ) -> None:
-    for _ in range(MOST_FAILURES):
+    for _ in range(MAX_FAILURES):
         assert outcome(log_in(client, "000000")) == (401, "wrong_code")
     locked = log_in(client, authenticator.code())
     assert outcome(locked) == (429, "rate_limited")
     assert int(locked.headers["Retry-After"]) > 0
     assert outcome(log_in(client, authenticator.recovery[0])) == (429, "rate_limited")
-    clock.shift(LOCKED_FOR.total_seconds())
+    clock.shift(LOCKOUT.total_seconds())
     assert log_in(client, authenticator.code()).status_code == 200
 
 
 def test_guessing_without_the_password_locks_nobody_out(
     client: FlaskClient, authenticator: Authenticator
 ) -> None:
-    for number in range(2 * MOST_FAILURES):
+    for number in range(2 * MAX_FAILURES):
         assert log_in(client, f"{number:06}", "wrong").status_code == 401
     assert log_in(client, authenticator.code()).status_code == 200
 
@@ -138,7 +138,7 @@ def test_brute_force_of_codes_gets_nowhere(
     client: FlaskClient, authenticator: Authenticator, clock
 ) -> None:
     tried = Counter(outcome(log_in(client, f"{number:06}"))[1] for number in range(1000, 1040))
-    assert tried == {"wrong_code": MOST_FAILURES, "rate_limited": 40 - MOST_FAILURES}
+    assert tried == {"wrong_code": MAX_FAILURES, "rate_limited": 40 - MAX_FAILURES}
 
 
 def test_stepping_up_takes_the_code_where_there_is_one(

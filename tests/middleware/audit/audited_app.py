@@ -39,7 +39,7 @@ def admin(identity: Identity) -> dict[str, str]:
 def trail(recorder: Audit, database: Database) -> list[AuditEntry]:
     """Return all entries, oldest first."""
     assert recorder.flush()
-    return database.read(audit.find, 1000)[::-1]
+    return database.read(audit.list_entries, 1000)[::-1]
 
 
 def summary(entry: AuditEntry) -> tuple:

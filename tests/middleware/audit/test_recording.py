@@ -21,7 +21,7 @@ def test_entries_of_one_writer_keep_their_order_and_survive_a_close(
     for number in range(1200):
         recorder.record(ENTRY._replace(request_id=f"r{number}"))
     recorder.close()
-    found = database.read(audit.find, 2000)[::-1]
+    found = database.read(audit.list_entries, 2000)[::-1]
     assert [entry.request_id for entry in found] == [f"r{number}" for number in range(1200)]
     recorder.close()
 
@@ -41,7 +41,7 @@ def test_recording_does_not_wait_for_a_locked_database(
             assert recorder.flush(0.05) is False
         blocker.execute("ROLLBACK")
         assert recorder.flush() is True
-    assert [entry.request_id for entry in database.read(audit.find, 10)] == ["r1"]
+    assert [entry.request_id for entry in database.read(audit.list_entries, 10)] == ["r1"]
     blocker.close()
     recorder.close()
     quick.close()

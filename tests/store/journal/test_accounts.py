@@ -116,7 +116,7 @@ def test_changes_of_an_account_that_was_never_opened_are_a_defect(
     assert journal.find_trade("t1") == trade(1)
 
 
-def test_memos_are_kept_by_name_and_replaced_as_a_whole(journal: Journal) -> None:
+def test_bot_state_is_kept_by_name_and_replaced_as_a_whole(journal: Journal) -> None:
     assert journal.bot_state("pause") == {}
     journal.record(Batch(bot_state={"pause": {"paused": True, "reason": "ü"}, "day": {"a": [1]}}))
     journal.record(Batch(bot_state={"pause": {"paused": False}}))

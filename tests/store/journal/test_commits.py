@@ -10,7 +10,7 @@ import pytest
 from backend.ports.journal import Batch, StoredPosition
 from backend.ports.order_tracking import OrderTracking
 from backend.store import Journal
-from backend.store.journal.commits import BATCHES_REMEMBERED
+from backend.store.journal.commits import BATCHES_KEPT
 from tests.store.journal.samples import ACCOUNT, OTHER, event, intent, order, trade
 
 BUY = {"BTC": Decimal("0.001"), "USDT": Decimal("-60.06025025")}
@@ -88,14 +88,14 @@ def test_a_batch_is_known_again_after_a_restart_and_others_in_between(
 ) -> None:
     batch = Batch(orders=[order(1)], balances={ACCOUNT: {"USDT": Decimal(1)}}, events=[event(1)])
     journal.record(batch)
-    for number in range(2, BATCHES_REMEMBERED):
+    for number in range(2, BATCHES_KEPT):
         journal.record(Batch(events=[event(number)]))
     journal.record(Batch(orders=[order(1, status="filled")]))
     journal.close()
     second = Journal(database)
     second.record(batch)
     assert balances(second) == {"USDT": Decimal(10001)}
-    assert len(events(second)) == BATCHES_REMEMBERED - 1
+    assert len(events(second)) == BATCHES_KEPT - 1
     stored = second.find_order(order_id="o1")
     assert stored is not None
     assert stored.order.status == "filled"
@@ -103,12 +103,12 @@ def test_a_batch_is_known_again_after_a_restart_and_others_in_between(
 
 
 def test_few_batches_are_remembered(journal: Journal, database) -> None:
-    for _ in range(4 * BATCHES_REMEMBERED):
+    for _ in range(4 * BATCHES_KEPT):
         journal.record(Batch(balances={ACCOUNT: {"USDT": Decimal(1)}}))
     with database.engine.connect() as connection:
         remembered = connection.exec_driver_sql("SELECT count(*) FROM journal_batches").scalar()
-    assert BATCHES_REMEMBERED <= remembered <= 2 * BATCHES_REMEMBERED
-    assert balances(journal) == {"USDT": Decimal(10000 + 4 * BATCHES_REMEMBERED)}
+    assert BATCHES_KEPT <= remembered <= 2 * BATCHES_KEPT
+    assert balances(journal) == {"USDT": Decimal(10000 + 4 * BATCHES_KEPT)}
 
 
 def test_a_trade_that_another_batch_brought_is_left_out_with_its_changes(journal: Journal) -> None:

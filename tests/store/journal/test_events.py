@@ -11,7 +11,7 @@ import pytest
 from backend.ports.journal import Batch, StoredEvent
 from backend.schemas.common import utc_now
 from backend.store import Database, Journal
-from backend.store.journal.events import MOST_FORGOTTEN
+from backend.store.journal.events import DELETE_BATCH
 from tests.store.journal.samples import event
 
 TOPICS = ["orders", "trades", "positions"]
@@ -74,7 +74,7 @@ def test_a_number_is_never_given_out_twice(journal: Journal, database: Database)
 
 
 def test_old_ones_are_forgotten_but_not_the_newest(journal: Journal) -> None:
-    count = MOST_FORGOTTEN + 500
+    count = DELETE_BATCH + 500
     journal.record(Batch(events=[event(number) for number in range(count)]))
     time.sleep(0.002)
     between = utc_now()
