@@ -14,7 +14,7 @@ import pytest
 from tests.headless_browser import Page, open_browser
 from tests.security.conftest import Proxied
 from tests.security.reverse_proxies import caddy
-from tests.websocket.websocket_client import Peer
+from tests.websocket.websocket_client import WebSocketClient
 
 pytestmark = pytest.mark.long
 
@@ -61,19 +61,19 @@ def test_a_stream_is_not_held_back(proxied: Proxied, below: str) -> None:
     assert all(price["price"] for price in prices)
 
 
-def open_socket(proxied: Proxied, below: str, origin: str) -> Peer:
+def open_socket(proxied: Proxied, below: str, origin: str) -> WebSocketClient:
     """Open one as a page of an origin would."""
     headers = {"Authorization": f"Bearer {proxied.server.login()}", "Origin": origin}
     port = urlsplit(proxied.url).port or 0
-    return Peer(port, f"{below}/ws", headers=headers, trust=proxied.trust)
+    return WebSocketClient(port, f"{below}/ws", headers=headers, trust=proxied.trust)
 
 
 @PREFIXES
 def test_a_websocket_passes(proxied: Proxied, below: str) -> None:
     peer = open_socket(proxied, below, proxied.url)
     assert peer.status == 101, peer.head
-    peer.say("ping", 1)
-    answer = peer.hear()
+    peer.send_request("ping", 1)
+    answer = peer.receive()
     assert answer is not None
     assert (answer["id"], answer["status"]) == (1, 200)
     peer.socket.close()

@@ -11,7 +11,7 @@ import trustme
 
 from benchmarks.live import LiveServer, live_server
 from tests.waiting import wait_until
-from tests.websocket.websocket_client import Peer
+from tests.websocket.websocket_client import WebSocketClient
 
 TOKEN = "c1f0b2e79a6d48351c2d"
 ORDER = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.01", "price": "9000"}
@@ -79,10 +79,10 @@ def test_a_stream_arrives_as_it_is_sent(admin: httpx.Client) -> None:
 def test_a_websocket_works(server: LiveServer, admin: httpx.Client) -> None:
     headers = {"Authorization": admin.headers["Authorization"]}
     assert isinstance(server.trust, ssl.SSLContext)
-    peer = Peer(server.port, headers=headers, trust=server.trust)
+    peer = WebSocketClient(server.port, headers=headers, trust=server.trust)
     assert peer.status == 101, peer.head
-    peer.say("order.create", 7, **ORDER)
-    answer = peer.hear()
+    peer.send_request("order.create", 7, **ORDER)
+    answer = peer.receive()
     assert answer is not None
     assert (answer["id"], answer["status"]) == (7, 201)
     order_id = answer["data"]["id"]

@@ -1,16 +1,19 @@
-"""Live hubs, one for each test that asks."""
+"""Fixtures: live hubs behind a server, and hubs with a journal that can restart."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
-from tests.streams.live_hub import WAYS_OUT, Live, WayOut
+from tests.streams.journalled_hub import JournalledHub
+from tests.streams.live_hub import TRANSPORTS, LiveHub, Transport
 
-StartLive = Callable[..., Live]
+StartLiveHub = Callable[..., LiveHub]
+StartJournalledHub = Callable[..., JournalledHub]
 
 
 @pytest.fixture(autouse=True)
@@ -26,12 +29,12 @@ def plain_tracebacks() -> Iterator[None]:
 
 
 @pytest.fixture
-def start_live() -> Iterator[StartLive]:
-    """Start hubs with settings of one's own."""
-    started: list[Live] = []
+def start_live() -> Iterator[StartLiveHub]:
+    """Start hubs with settings of the test."""
+    started: list[LiveHub] = []
 
-    def start(way_out: WayOut = "handed over", **settings: Any) -> Live:
-        started.append(Live(way_out, **settings))
+    def start(transport: Transport = "handed over", **settings: Any) -> LiveHub:
+        started.append(LiveHub(transport, **settings))
         return started[-1]
 
     yield start
@@ -40,12 +43,30 @@ def start_live() -> Iterator[StartLive]:
 
 
 @pytest.fixture
-def live(start_live: StartLive) -> Live:
+def live(start_live: StartLiveHub) -> LiveHub:
     """A hub whose streams are handed over."""
     return start_live()
 
 
-@pytest.fixture(params=WAYS_OUT)
-def any_live(start_live: StartLive, request: pytest.FixtureRequest) -> Live:
-    """A hub, once with each way out."""
+@pytest.fixture(params=TRANSPORTS)
+def any_live(start_live: StartLiveHub, request: pytest.FixtureRequest) -> LiveHub:
+    """A hub, once with each transport."""
     return start_live(request.param)
+
+
+@pytest.fixture
+def start_journalled_hub(tmp_path: Path) -> Iterator[StartJournalledHub]:
+    started: list[JournalledHub] = []
+
+    def start(**settings: Any) -> JournalledHub:
+        started.append(JournalledHub(tmp_path, **settings))
+        return started[-1]
+
+    yield start
+    for journalled_hub in started:
+        journalled_hub.close()
+
+
+@pytest.fixture
+def journalled_hub(start_journalled_hub: StartJournalledHub) -> JournalledHub:
+    return start_journalled_hub()

@@ -1,4 +1,4 @@
-"""A client that follows the protocol, and a judge who knows what it should have been told."""
+"""StreamChecker: compares the events of a stream with the history that was published."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ State = dict[str, dict[str, Any]]
 
 
 @dataclass
-class Told:
-    """One entry of the history: an event, or a topic's reload when `key` is None."""
+class HistoryEntry:
+    """Published event, or a topic's replacement if `key` is None."""
 
     topic: Topic
     key: str | None
@@ -27,14 +27,14 @@ class Told:
 
 @dataclass
 class History:
-    """All that one start of the server published, and the state after it."""
+    """Everything that one start of the server published, and the state after it."""
 
-    entries: list[Told] = field(default_factory=list)
+    entries: list[HistoryEntry] = field(default_factory=list)
     state: dict[Topic, dict[str, tuple[str | None, int]]] = field(default_factory=dict)
 
     def publish(self, event: Event, value: int | None) -> None:
         """Note an event."""
-        self.entries.append(Told(event.topic, event.key, event.symbol))
+        self.entries.append(HistoryEntry(event.topic, event.key, event.symbol))
         topic = self.state.setdefault(event.topic, {})
         if value is None:
             topic.pop(event.key, None)
@@ -43,7 +43,7 @@ class History:
 
     def load(self, topic: Topic, values: dict[str, tuple[str | None, int]]) -> None:
         """Note a reload."""
-        self.entries.append(Told(topic, None, None))
+        self.entries.append(HistoryEntry(topic, None, None))
         self.state[topic] = dict(values)
 
     def state_for(self, selection: Selection) -> State:
@@ -65,7 +65,7 @@ class History:
             if selection.includes(entry.topic, entry.symbol)
         )
 
-    def wanted(self, after: int, before: int, selection: Selection) -> list[Told]:
+    def wanted(self, after: int, before: int, selection: Selection) -> list[HistoryEntry]:
         """Return what a client must be told between two places, both left out."""
         return [
             entry
@@ -81,8 +81,8 @@ class History:
         )
 
 
-class Follower:
-    """Keeps the state that a stream tells, and judges each event as it comes."""
+class StreamChecker:
+    """Folds the events of a stream into a state, and checks each as it arrives."""
 
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
@@ -102,8 +102,8 @@ class Follower:
             self.place, self.last_id = event.sequence, event.id
         self._apply(event, history)
 
-    def judge(self, history: History) -> None:
-        """Check what the client has in the end."""
+    def check_final_state(self, history: History) -> None:
+        """Check that the state is complete."""
         assert self.place is not None
         assert history.wanted(self.place, len(history.entries) + 1, self.selection) == []
         assert self.state == history.state_for(self.selection)

@@ -1,4 +1,4 @@
-"""A hub with a journal behind it, as in life: committed first, then published; it can restart."""
+"""JournalledHub: a live hub whose events are committed to a journal first; it can restart."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from backend.schemas.topics import Topic
 from backend.store import Database
 from backend.store.journal import Journal
 from tests.databases import make_settings
-from tests.streams.live_hub import Live, make_event
-from tests.streams.stream_client import WAIT_S, SseClient
+from tests.streams.live_hub import LiveHub, make_event
+from tests.streams.stream_client import WAIT_S, Sse, SseClient
 
 
-class House:
-    """What survives a restart, and the hub and recorder of the present start."""
+class JournalledHub:
+    """Database and journal, which survive a restart, and the hub and outbox of one start."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.database = Database(make_settings(folder), ThreadHost())
@@ -36,15 +36,15 @@ class House:
         return self.live.open(query, **options)
 
     def publish(self, topic: Topic, key: str, value: int | None, **options: Any) -> None:
-        """Have the recorder commit and publish an event."""
+        """Commit and publish an event through the outbox."""
         self.put(make_event(topic, key, value, **options))
 
     def put(self, *events: Event) -> None:
-        self.recorder.commit(events=events)
+        self.outbox.commit(events=events)
 
     def settle(self) -> None:
         """Wait until all that was published is committed and with the hub."""
-        self.recorder.flush().result(WAIT_S)
+        self.outbox.flush().result(WAIT_S)
 
     def close(self) -> None:
         self._stop()
@@ -52,9 +52,28 @@ class House:
         self.database.close()
 
     def _start(self) -> None:
-        self.live = Live(journal=self.journal, **self._settings)
-        self.recorder = Outbox(self.journal, self.live.hub)
+        self.live = LiveHub(journal=self.journal, **self._settings)
+        self.outbox = Outbox(self.journal, self.live.hub)
 
     def _stop(self) -> None:
-        self.recorder.close()
+        self.outbox.close()
         self.live.close()
+
+
+def follow(journalled_hub: JournalledHub, query: str, snapshots: int = 1) -> str:
+    """Open a stream, take its beginning, lose it; return the last id."""
+    journalled_hub.settle()
+    client = journalled_hub.open(query)
+    client.take(snapshots)
+    client.close()
+    assert client.last_id is not None
+    return client.last_id
+
+
+def values(events: list[Sse]) -> list[int]:
+    return [event.data["value"] for event in events]
+
+
+def rename(journalled_hub: JournalledHub, table: str, name: str) -> None:
+    with journalled_hub.database.engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {name}")

@@ -1,4 +1,4 @@
-"""A hub behind a real server on a real port, in a thread of its own."""
+"""LiveHub: a hub behind a real server on a real port, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from tests.streams.stream_client import WAIT_S, SseClient
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-WayOut = Literal["handed over", "greenlets", "threads"]
-WAYS_OUT: tuple[WayOut, ...] = ("handed over", "greenlets", "threads")
+Transport = Literal["handed over", "greenlets", "threads"]
+TRANSPORTS: tuple[Transport, ...] = ("handed over", "greenlets", "threads")
 
 
-class Live:
+class LiveHub:
     """A hub, a server whose every path is a stream, and the clients that were opened on it.
 
     `topics` and `symbols` in the query choose, `user` names who asks and
     `life` for how many seconds their token is good; `revoked` users lose access.
     """
 
-    def __init__(self, way_out: WayOut = "handed over", **settings: Any) -> None:
+    def __init__(self, transport: Transport = "handed over", **settings: Any) -> None:
         self.revoked: set[str] = set()
-        self._way_out = way_out
+        self._transport = transport
         self._certificates: Certificates | None = settings.pop("certificates", None)
         self._settings = {"capacity": 1000, **settings}
         self._clients: list[SseClient] = []
         self._started = threading.Event()
         self._is_told = False
-        serve = self._serve_threads if way_out == "threads" else self._serve_gevent
+        serve = self._serve_threads if transport == "threads" else self._serve_gevent
         self._thread = threading.Thread(target=serve)
         self._thread.start()
         assert self._started.wait(WAIT_S)
@@ -92,7 +92,7 @@ class Live:
         server.start()
         self._started.set()
         stop.wait()
-        if self._way_out == "handed over":  # as in life; who iterates needs the hub's end first
+        if self._transport == "handed over":  # as in life; who iterates needs the hub's end first
             server.stop(2)
         self.hub.close()
         server.stop(2)
@@ -126,18 +126,18 @@ class Live:
             None if symbols is None else frozenset(symbols.split(",")),
         )
         user = query.get("user", "somebody")
-        holder = StreamOwner(
+        owner = StreamOwner(
             user, time.time() + float(query.get("life", 3600)), lambda: user not in self.revoked
         )
         try:
-            body = self.hub.open_stream(selection, holder, environ.get("HTTP_LAST_EVENT_ID"))
+            body = self.hub.open_stream(selection, owner, environ.get("HTTP_LAST_EVENT_ID"))
         except ApiError as error:
             start_response(f"{error.status} No", [("Content-Type", "text/plain")])
             return [error.type.encode()]
         start_response("200 OK", [("Content-Type", "text/event-stream")])
         if environ["REQUEST_METHOD"] == "HEAD":
             return []  # as Flask does: the body is dropped, neither iterated nor closed
-        if self._way_out == "handed over" and hand_over_socket(environ, body.take_over):
+        if self._transport == "handed over" and hand_over_socket(environ, body.take_over):
             return []
         return body
 

@@ -1,7 +1,7 @@
-"""Random histories, and followers that come, stall and go.
+"""Runners of random histories: events, and clients that connect, stall and disconnect.
 
-`StillWorld` has neither threads nor sockets, so that the test decides on every
-byte. In `LiveWorld` a hub runs behind a server, and clients stall by not reading.
+`DispatcherRunner` has neither threads nor sockets, so that the test decides on every
+byte. In `HubRunner` a hub runs behind a server, and clients stall by not reading.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from backend.streams.encodings import SSE
 from backend.streams.event_log import EventLog
 from backend.streams.sse import parse_event_id
 from backend.streams.subscriber import Subscriber
-from tests.streams.expected_stream import Follower, History
-from tests.streams.live_hub import Live, item, make_event
-from tests.streams.stream_client import Parser, SseClient, wait_until
+from tests.streams.expected_stream import History, StreamChecker
+from tests.streams.live_hub import LiveHub, item, make_event
+from tests.streams.stream_client import SseClient, SseParser, wait_until
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
 SELECTIONS = (
@@ -46,11 +46,11 @@ def place_of(topic: Topic, number: int) -> tuple[str, str | None]:
     return f"{symbol} {number}", symbol
 
 
-class World:
-    """What both have: followers of different selections, and the history of one start."""
+class HistoryRunner:
+    """Common part: checkers of different selections, and the history of one start."""
 
     def __init__(self) -> None:
-        self.followers = [Follower(selection) for selection in SELECTIONS]
+        self.checkers = [StreamChecker(selection) for selection in SELECTIONS]
         self.history = History()
 
     def publish(self, topic: Topic, number: int, value: int | None, pad: int = 0) -> None:
@@ -77,8 +77,8 @@ class World:
         raise NotImplementedError
 
 
-class Outlet:
-    """Takes as many bytes as it was given room for."""
+class BoundedWriter:
+    """`StreamWriter` that takes as many bytes as it was given room for."""
 
     def __init__(self) -> None:
         self.descriptor = c_int(-1)
@@ -96,29 +96,29 @@ class Outlet:
         return len(taken)
 
     def notify_when_writable(self, enabled: bool) -> None:
-        """Need nothing: the world says when there is room."""
+        """Need nothing: the runner says when there is room."""
 
     def close(self) -> None:
         """Need nothing."""
 
 
 class Connection:
-    """A follower's stream while it lasts."""
+    """A checker's open stream."""
 
-    def __init__(self, follower: Follower, seats: StreamLimits) -> None:
-        self.writer = Outlet()
-        self.parser = Parser()
+    def __init__(self, checker: StreamChecker, limits: StreamLimits) -> None:
+        self.writer = BoundedWriter()
+        self.parser = SseParser()
         self.client = Subscriber(
             self.writer,
-            follower.selection,
+            checker.selection,
             StreamOwner("somebody", float("inf"), lambda: True),
-            seats.acquire("somebody"),
-            parse_event_id(follower.last_id) if follower.last_id else None,
+            limits.acquire("somebody"),
+            parse_event_id(checker.last_id) if checker.last_id else None,
         )
 
 
-class StillWorld(World):
-    """A dispatcher, and outlets that take few bytes at a time.
+class DispatcherRunner(HistoryRunner):
+    """Dispatcher with writers that take few bytes at a time.
 
     Events are noted for the groups before they are sent, and all else may happen in
     between, as it may while other groups have their turn.
@@ -126,7 +126,7 @@ class StillWorld(World):
 
     def __init__(self) -> None:
         super().__init__()
-        self._seats = StreamLimits(100, 100)
+        self._limits = StreamLimits(100, 100)
         self._connections: dict[int, Connection] = {}
         self._starts = 0
 
@@ -139,37 +139,37 @@ class StillWorld(World):
         intervals = Intervals(conflate_after_s=slow_s)
         self._dispatcher = Dispatcher(log, selectors.SelectSelector(), intervals)
 
-    def wave(self) -> None:
+    def broadcast(self) -> None:
         self._dispatcher.broadcast()
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         self._dispatcher.send_heartbeats(SSE)
 
     def end(self, who: int) -> None:
-        """End a follower's stream with what it has room for."""
+        """End a checker's stream with what it has room for."""
         if who in self._connections:
             self._dispatcher.end(self._connections[who].client, "server_stopping")
             self.read(who, 0)
-            self.lose(who)
+            self.disconnect(who)
 
     def open(self, who: int) -> None:
         if who not in self._connections:
-            connection = self._connections[who] = Connection(self.followers[who], self._seats)
+            connection = self._connections[who] = Connection(self.checkers[who], self._limits)
             self._dispatcher.attach(connection.client)
 
     def stall(self, who: int, room: int) -> None:
-        """Let a follower read all there is, and from then on only so many bytes."""
+        """Let a checker read all there is, and from then on only so many bytes."""
         self.open(who)
         self.read(who, ENDLESS)
         self._connections[who].writer.room = room
 
-    def lose(self, who: int) -> None:
+    def disconnect(self, who: int) -> None:
         connection = self._connections.pop(who, None)
         if connection is not None:
             self._dispatcher.disconnect(connection.client)
 
     def read(self, who: int, count: int) -> None:
-        """Let a follower take so many bytes, and compare with the history."""
+        """Let a checker take so many bytes, and compare with the history."""
         connection = self._connections.get(who)
         if connection is None:
             return
@@ -177,15 +177,15 @@ class StillWorld(World):
         self._dispatcher.catch_up(connection.client)
         received, connection.writer.received = connection.writer.received, b""
         for event in connection.parser.feed(received):
-            self.followers[who].take(event, self.history)
+            self.checkers[who].take(event, self.history)
 
-    def judge(self) -> None:
+    def check_final_state(self) -> None:
         """Let everyone read to the end and check what each has."""
-        self.wave()
-        for who, follower in enumerate(self.followers):
+        self.broadcast()
+        for who, checker in enumerate(self.checkers):
             self.open(who)
             self.read(who, ENDLESS)
-            follower.judge(self.history)
+            checker.check_final_state(self.history)
 
     def _take(self, event: Event) -> None:
         self._dispatcher.append(event)
@@ -194,40 +194,40 @@ class StillWorld(World):
         self._dispatcher.replace_snapshot(topic, items)
 
 
-class LiveWorld(World):
+class HubRunner(HistoryRunner):
     """A hub behind a server, and sockets with small buffers."""
 
     def __init__(self) -> None:
         super().__init__()
         self._clients: dict[int, SseClient] = {}
-        self._live: Live | None = None
+        self._live: LiveHub | None = None
         self._old_ids: list[str | None] = []
 
     def restart(self, capacity: int, slow_s: float) -> None:
         """Start the server anew."""
         self.close()
         self.history = History()
-        self._old_ids = [follower.last_id for follower in self.followers]
-        self._live = Live(capacity=capacity, intervals=Intervals(conflate_after_s=slow_s))
+        self._old_ids = [checker.last_id for checker in self.checkers]
+        self._live = LiveHub(capacity=capacity, intervals=Intervals(conflate_after_s=slow_s))
 
     def close(self) -> None:
         for who in list(self._clients):
-            self.lose(who)
+            self.disconnect(who)
         if self._live is not None:
             self._live.close()
 
-    def wave(self) -> None:
+    def broadcast(self) -> None:
         time.sleep(0.005)
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Leave it to the hub's clock."""
 
     def end(self, who: int) -> None:
-        self.lose(who)
+        self.disconnect(who)
 
     def open(self, who: int) -> None:
         if who not in self._clients:
-            chosen = self.followers[who].selection
+            chosen = self.checkers[who].selection
             query = f"topics={','.join(chosen.topics)}"
             if chosen.symbols is not None:
                 query += f"&symbols={','.join(chosen.symbols)}"
@@ -235,41 +235,41 @@ class LiveWorld(World):
             self._clients[who] = SseClient(
                 self._live.port,
                 f"/?{query}",
-                last_event_id=self.followers[who].last_id,
+                last_event_id=self.checkers[who].last_id,
                 receive_buffer=SMALL_BUFFER,
             )
 
     def stall(self, who: int, _room: int) -> None:
-        """Let a follower read what is there; it stalls by itself until it reads again."""
+        """Let a checker read what is there; it stalls by itself until it reads again."""
         self.open(who)
         self.read(who, ENDLESS)
 
-    def lose(self, who: int) -> None:
+    def disconnect(self, who: int) -> None:
         client = self._clients.pop(who, None)
         if client is not None:
             client.close()
 
     def read(self, who: int, count: int) -> None:
-        """Let a follower take so many bytes, and compare with the history."""
+        """Let a checker take so many bytes, and compare with the history."""
         if who in self._clients:
             for event in self._clients[who].poll(min(count, 2**20)):
-                self.followers[who].take(event, self.history)
+                self.checkers[who].take(event, self.history)
 
-    def judge(self) -> None:
+    def check_final_state(self) -> None:
         """Let everyone read to a last event of each topic and check what each has."""
         for number, selection in enumerate(SELECTIONS):
             for topic in selection.topics:
                 self.publish(topic, number, 1)
-        for who, follower in enumerate(self.followers):
+        for who, checker in enumerate(self.checkers):
             self.open(who)
-            end = self.history.last_of(follower.selection)
-            wait_until(lambda w=who, f=follower, e=end: self._has_reached(w, f, e))
-            follower.judge(self.history)
+            end = self.history.last_of(checker.selection)
+            wait_until(lambda w=who, f=checker, e=end: self._has_reached(w, f, e))
+            checker.check_final_state(self.history)
 
-    def _has_reached(self, who: int, follower: Follower, place: int) -> bool:
+    def _has_reached(self, who: int, checker: StreamChecker, place: int) -> bool:
         self.read(who, ENDLESS)
-        is_of_this_start = follower.last_id != self._old_ids[who]  # and the place with it
-        return is_of_this_start and follower.place is not None and follower.place >= place
+        is_of_this_start = checker.last_id != self._old_ids[who]  # and the place with it
+        return is_of_this_start and checker.place is not None and checker.place >= place
 
     def _take(self, event: Event) -> None:
         assert self._live is not None

@@ -27,7 +27,7 @@ class Sse(NamedTuple):
         return int(self.id.rpartition("-")[2])
 
 
-class Parser:
+class SseParser:
     """Takes bytes as they come and gives the events that are complete."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class SseClient:
             headers += f"Last-Event-ID: {last_event_id}\r\n"
         self.socket.sendall(f"{method} {target} HTTP/1.0\r\nHost: test\r\n{headers}\r\n".encode())
         self.last_id: str | None = last_event_id
-        self._parser = Parser()
+        self._parser = SseParser()
         self._events: deque[Sse] = deque()
         self._head: bytes | None = None
         self._rest = b""

@@ -8,12 +8,12 @@ import struct
 import pytest
 
 from backend.streams import Intervals
-from tests.streams.conftest import StartLive
-from tests.streams.live_hub import WayOut
+from tests.streams.conftest import StartLiveHub
+from tests.streams.live_hub import Transport
 from tests.streams.stream_client import wait_until
 
 
-def test_a_user_has_a_bound(start_live: StartLive) -> None:
+def test_a_user_has_a_bound(start_live: StartLiveHub) -> None:
     live = start_live(max_streams_per_user=2)
     first, second = live.open("topics=bot&user=a"), live.open("topics=bot&user=a")
     assert (first.status, second.status) == (200, 200)
@@ -23,23 +23,23 @@ def test_a_user_has_a_bound(start_live: StartLive) -> None:
     assert live.open("topics=bot&user=b").status == 200
 
 
-def test_the_server_has_a_bound(start_live: StartLive) -> None:
+def test_the_server_has_a_bound(start_live: StartLiveHub) -> None:
     live = start_live(max_streams=2)
     assert [live.open(f"topics=bot&user={number}").status for number in range(2)] == [200, 200]
     refused = live.open("topics=bot&user=2")
     assert (refused.status, refused.body()) == (503, b"streams_full")
 
 
-@pytest.mark.parametrize("way_out", ["handed over", "greenlets", "threads"])
-def test_who_leaves_makes_room(start_live: StartLive, way_out: WayOut) -> None:
-    live = start_live(way_out, max_streams=1, intervals=Intervals(heartbeat_s=0.1))
+@pytest.mark.parametrize("transport", ["handed over", "greenlets", "threads"])
+def test_who_leaves_makes_room(start_live: StartLiveHub, transport: Transport) -> None:
+    live = start_live(transport, max_streams=1, intervals=Intervals(heartbeat_s=0.1))
     client = live.open("topics=bot")
     client.take(1)
     client.close()
     wait_until(lambda: live.open("topics=bot").status == 200)
 
 
-def test_a_connection_that_breaks_makes_room(start_live: StartLive) -> None:
+def test_a_connection_that_breaks_makes_room(start_live: StartLiveHub) -> None:
     live = start_live(max_streams=1)
     client = live.open("topics=bot")
     client.take(1)
@@ -48,13 +48,13 @@ def test_a_connection_that_breaks_makes_room(start_live: StartLive) -> None:
     wait_until(lambda: live.open("topics=bot").status == 200)
 
 
-def test_who_only_asks_for_the_head_takes_no_room(start_live: StartLive) -> None:
+def test_who_only_asks_for_the_head_takes_no_room(start_live: StartLiveHub) -> None:
     live = start_live(max_streams=1)
     assert live.open("topics=bot", method="HEAD").status == 200
     wait_until(lambda: live.open("topics=bot").status == 200)
 
 
-def test_a_refused_stream_takes_no_room(start_live: StartLive) -> None:
+def test_a_refused_stream_takes_no_room(start_live: StartLiveHub) -> None:
     live = start_live(max_streams=1)
     assert live.open("topics=bot", last_event_id="nonsense").status == 400
     assert live.open("topics=bot").status == 200

@@ -10,14 +10,14 @@ import trustme
 
 from backend.server.tls import Certificates
 from backend.streams import Intervals
-from tests.streams.conftest import StartLive
-from tests.streams.live_hub import Live
+from tests.streams.conftest import StartLiveHub
+from tests.streams.live_hub import LiveHub
 from tests.streams.stream_client import wait_until
 
 SOON_S = 10.0  # a heartbeat would come after 15, what is stalled ends after 60
 
 
-def test_an_expired_token_ends_the_stream(any_live: Live) -> None:
+def test_an_expired_token_ends_the_stream(any_live: LiveHub) -> None:
     client = any_live.open("topics=orders&life=0.5")
     client.take(1)
     started = time.monotonic()
@@ -26,7 +26,7 @@ def test_an_expired_token_ends_the_stream(any_live: Live) -> None:
     assert time.monotonic() - started < SOON_S
 
 
-def test_revoked_access_ends_the_users_streams_and_no_other(any_live: Live) -> None:
+def test_revoked_access_ends_the_users_streams_and_no_other(any_live: LiveHub) -> None:
     gone = [any_live.open("topics=orders&user=gone") for _ in range(3)]
     stays = any_live.open("topics=orders&user=stays")
     for client in (*gone, stays):
@@ -41,7 +41,7 @@ def test_revoked_access_ends_the_users_streams_and_no_other(any_live: Live) -> N
     assert stays.take(1)[0].data["value"] == 1
 
 
-def test_nothing_is_sent_after_access_was_lost(start_live: StartLive) -> None:
+def test_nothing_is_sent_after_access_was_lost(start_live: StartLiveHub) -> None:
     live = start_live(intervals=Intervals(access_check_s=0.1))
     client = live.open("topics=orders&user=gone")
     client.take(1)
@@ -52,7 +52,7 @@ def test_nothing_is_sent_after_access_was_lost(start_live: StartLive) -> None:
     assert client.next() is None
 
 
-def test_a_client_that_reads_nothing_loses_its_stream_as_well(start_live: StartLive) -> None:
+def test_a_client_that_reads_nothing_loses_its_stream_as_well(start_live: StartLiveHub) -> None:
     live = start_live(max_streams_per_user=1)
     client = live.open("topics=orders&user=gone", receive_buffer=4096)
     client.take(1)
@@ -63,7 +63,7 @@ def test_a_client_that_reads_nothing_loses_its_stream_as_well(start_live: StartL
     client.close()
 
 
-def test_a_stopping_server_ends_all_streams_promptly(any_live: Live) -> None:
+def test_a_stopping_server_ends_all_streams_promptly(any_live: LiveHub) -> None:
     clients = [any_live.open("topics=orders") for _ in range(20)]
     for client in clients:
         client.take(1)
@@ -75,7 +75,9 @@ def test_a_stopping_server_ends_all_streams_promptly(any_live: Live) -> None:
     assert [len(end) for end in ends] == [1] * 20
 
 
-def test_a_stopping_server_tells_those_under_tls_too(start_live: StartLive, tmp_path: Path) -> None:
+def test_a_stopping_server_tells_those_under_tls_too(
+    start_live: StartLiveHub, tmp_path: Path
+) -> None:
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
     pem = tmp_path / "server.pem"
@@ -93,7 +95,7 @@ def test_a_stopping_server_tells_those_under_tls_too(start_live: StartLive, tmp_
     assert {events[-1].data["reason"] for events in told} == {"server_stopping"}
 
 
-def test_a_stalled_client_does_not_hold_up_the_stop(live: Live) -> None:
+def test_a_stalled_client_does_not_hold_up_the_stop(live: LiveHub) -> None:
     client = live.open("topics=orders", receive_buffer=4096)
     client.take(1)
     for number in range(1000):
@@ -105,7 +107,7 @@ def test_a_stalled_client_does_not_hold_up_the_stop(live: Live) -> None:
     assert time.monotonic() - started < SOON_S
 
 
-def test_events_after_the_stop_go_nowhere(live: Live) -> None:
+def test_events_after_the_stop_go_nowhere(live: LiveHub) -> None:
     live.hub.close()
     for number in range(100):
         live.publish("orders", "a", number)

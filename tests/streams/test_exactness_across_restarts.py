@@ -1,7 +1,7 @@
 """Whatever happens to connections and to the server itself, nobody misses or repeats an event.
 
-A real hub on sockets, a real recorder and a real journal. `Follower` knows the protocol
-and nothing else; the world knows what was committed, and compares with each event.
+A real hub on sockets, a real outbox and a real journal. `StreamChecker` knows the protocol
+and nothing else; the runner knows what was committed, and compares with each event.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from backend.ports.journal import Batch, JournalEvent
 from backend.schemas.common import utc_now
 from backend.schemas.topics import JOURNALLED, Topic
 from backend.streams.sse import parse_event_id
-from tests.streams.journalled_hub import House
+from tests.streams.journalled_hub import JournalledHub
 from tests.streams.stream_client import Sse, SseClient, wait_until
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
@@ -47,11 +47,11 @@ class Committed:
 
 
 class Server:
-    """The house, what it has committed, and each topic as it stands."""
+    """The journalled_hub, what it has committed, and each topic as it stands."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.numbers = house.journal.last_event_sequence()
+    def __init__(self, journalled_hub: JournalledHub) -> None:
+        self.journalled_hub = journalled_hub
+        self.numbers = journalled_hub.journal.last_event_sequence()
         self.committed: list[Committed] = []
         self.state: dict[str, dict[str, tuple[str | None, int]]] = {}
         self.value = 0
@@ -77,14 +77,14 @@ class Server:
 
     def begin(self, **settings: Any) -> None:
         """Restart; what is not in the journal is unknown to the new start."""
-        self.house.restart(**settings)
+        self.journalled_hub.restart(**settings)
         self.state = {t: items for t, items in self.state.items() if t in JOURNALLED}
         for topic in ("orders", "trades"):
             items = {
                 key: (symbol, json.dumps({"key": key, "value": value}).encode())
                 for key, (symbol, value) in self.state.get(topic, {}).items()
             }
-            self.house.live.hub.replace_snapshot(topic, items)  # as the bridge does  # type: ignore[arg-type]
+            self.journalled_hub.live.hub.replace_snapshot(topic, items)  # as the bridge does  # type: ignore[arg-type]
 
     def between(self, after: int, before: int, topics: tuple[str, ...], symbol: str | None) -> int:
         """Count what a client must have been told between two numbers, both left out."""
@@ -114,7 +114,7 @@ def newest(state: State) -> State:
 
 
 @dataclass
-class Follower:
+class StreamChecker:
     """A client as docs/streaming.md has it."""
 
     topics: tuple[Topic, ...]
@@ -128,12 +128,12 @@ class Follower:
         if self.client is None:
             query = f"topics={','.join(self.topics)}"
             query += f"&symbols={self.symbol}" if self.symbol else ""
-            port = server.house.live.port
+            port = server.journalled_hub.live.port
             self.client = SseClient(
                 port, f"/?{query}", last_event_id=self.last_id, receive_buffer=SMALL_BUFFER
             )
 
-    def lose(self) -> None:
+    def disconnect(self) -> None:
         if self.client is not None:
             self.client.close()
             self.client = None
@@ -177,7 +177,7 @@ class Follower:
     def has_all(self, server: Server) -> bool:
         """Read on, coming back if the connection was lost; tell whether nothing is missing."""
         if self.client is not None and not _is_alive(self.client):
-            self.lose()
+            self.disconnect()
         self.open(server)
         self.read(server, 2**20)
         wanted = server.shown(self.topics, self.symbol)
@@ -194,19 +194,21 @@ def _is_alive(client: SseClient) -> bool:
         return False
 
 
-class World:
-    """One server and its followers."""
+class HistoryRunner:
+    """One server and its checkers."""
 
-    def __init__(self, house: House) -> None:
-        self.server = Server(house)
-        self.followers = [Follower(topics, symbol) for topics, symbol in CHOICES]
+    def __init__(self, journalled_hub: JournalledHub) -> None:
+        self.server = Server(journalled_hub)
+        self.checkers = [StreamChecker(topics, symbol) for topics, symbol in CHOICES]
 
     def publish(self, topic: Topic, number: int, ends: bool) -> None:
-        self.server.house.put(self.server.event(topic, number, ends=ends and topic == "orders"))
+        self.server.journalled_hub.put(
+            self.server.event(topic, number, ends=ends and topic == "orders")
+        )
 
     def flood(self, topic: Topic, number: int, count: int, pad: int) -> None:
         for _ in range(count):
-            self.server.house.put(self.server.event(topic, number, pad=pad))
+            self.server.journalled_hub.put(self.server.event(topic, number, pad=pad))
 
     def restart(self, capacity: int) -> None:
         self.server.begin(capacity=capacity)
@@ -214,45 +216,45 @@ class World:
     def crash(self, capacity: int) -> None:
         """Die between a commit and the telling of it."""
         event = self.server.event("orders", 1)
-        self.server.house.settle()
+        self.server.journalled_hub.settle()
         stored = JournalEvent("orders", event.name, event.key, event.symbol, event.data, False)
-        self.server.house.journal.record(Batch(events=[stored]))
+        self.server.journalled_hub.journal.record(Batch(events=[stored]))
         self.server.begin(capacity=capacity)
 
     def forget(self) -> None:
-        self.server.house.settle()
-        self.server.house.journal.delete_events_before(utc_now() + timedelta(hours=1))
+        self.server.journalled_hub.settle()
+        self.server.journalled_hub.journal.delete_events_before(utc_now() + timedelta(hours=1))
 
     def open(self, who: int) -> None:
-        self.followers[who].open(self.server)
+        self.checkers[who].open(self.server)
 
-    def lose(self, who: int) -> None:
-        self.followers[who].lose()
+    def disconnect(self, who: int) -> None:
+        self.checkers[who].disconnect()
 
     def read(self, who: int, count: int) -> None:
-        self.followers[who].read(self.server, count)
+        self.checkers[who].read(self.server, count)
 
-    def judge(self) -> None:
+    def check_final_state(self) -> None:
         for number in range(2):
             for topic in ("orders", "trades", "portfolio", "prices"):
                 self.publish(topic, number, False)  # type: ignore[arg-type]
-        self.server.house.settle()
-        for follower in self.followers:
-            wait_until(lambda follower=follower: follower.has_all(self.server))
-            follower.lose()
+        self.server.journalled_hub.settle()
+        for checker in self.checkers:
+            wait_until(lambda checker=checker: checker.has_all(self.server))
+            checker.disconnect()
 
 
 topics = st.sampled_from(("orders", "trades", "portfolio", "prices"))
-followers = st.integers(0, len(CHOICES) - 1)
+checkers = st.integers(0, len(CHOICES) - 1)
 capacities = st.sampled_from((3, 30, 1000))
 step = st.one_of(
     st.tuples(st.just("publish"), topics, st.integers(0, 3), st.booleans()),
     st.tuples(
         st.just("flood"), topics, st.integers(0, 3), st.integers(1, 40), st.sampled_from((0, 9000))
     ),
-    st.tuples(st.just("open"), followers),
-    st.tuples(st.just("read"), followers, st.sampled_from((1, 300, 20_000, 2**20))),
-    st.tuples(st.just("lose"), followers),
+    st.tuples(st.just("open"), checkers),
+    st.tuples(st.just("read"), checkers, st.sampled_from((1, 300, 20_000, 2**20))),
+    st.tuples(st.just("disconnect"), checkers),
 )
 rare = st.one_of(
     st.tuples(st.just("restart"), capacities),
@@ -263,10 +265,12 @@ lives = st.lists(st.tuples(st.lists(step, max_size=12), rare), min_size=1, max_s
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    house = House(Path(tmp_path_factory.mktemp("house")), max_streams_per_user=1000)
-    yield house
-    house.close()
+def journalled_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JournalledHub]:
+    journalled_hub = JournalledHub(
+        Path(tmp_path_factory.mktemp("journalled_hub")), max_streams_per_user=1000
+    )
+    yield journalled_hub
+    journalled_hub.close()
 
 
 @settings(
@@ -276,14 +280,14 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 )
 @given(lives, st.lists(step, max_size=12))
 def test_whatever_happens_to_server_and_connections(
-    house: House, lives: list[Any], last: list[Any]
+    journalled_hub: JournalledHub, lives: list[Any], last: list[Any]
 ) -> None:
-    house.settle()
-    world = World(house)
-    world.server.begin(capacity=30)
+    journalled_hub.settle()
+    runner = HistoryRunner(journalled_hub)
+    runner.server.begin(capacity=30)
     for steps, event in lives:
         for name, *arguments in [*steps, event]:
-            getattr(world, name)(*arguments)
+            getattr(runner, name)(*arguments)
     for name, *arguments in last:
-        getattr(world, name)(*arguments)
-    world.judge()
+        getattr(runner, name)(*arguments)
+    runner.check_final_state()

@@ -17,79 +17,79 @@ from backend.streams.event_log import EventLog
 from backend.streams.housekeeping import Housekeeping
 from backend.streams.socket_send import send
 from backend.streams.subscriber import Subscriber
-from tests.streams.conftest import StartLive
-from tests.streams.live_hub import Live, make_event
-from tests.streams.random_histories import Outlet
-from tests.streams.stream_client import Parser, Sse, SseClient
+from tests.streams.conftest import StartLiveHub
+from tests.streams.live_hub import LiveHub, make_event
+from tests.streams.random_histories import BoundedWriter
+from tests.streams.stream_client import Sse, SseClient, SseParser
 
 ORDERS = Selection(("orders",))
-HOLDER = StreamOwner("somebody", float("inf"), lambda: True)
+OWNER = StreamOwner("somebody", float("inf"), lambda: True)
 
 
-class Breaking(Outlet):
+class FailingWriter(BoundedWriter):
     """Fails when it is told to."""
 
     room = 10**6
-    breaks_at = ""
+    fails_at = ""
 
     def open(self, selector: selectors.BaseSelector, owner: object) -> None:
-        if self.breaks_at == "open":
+        if self.fails_at == "open":
             raise OSError
 
     def write(self, data: bytes) -> int:
-        if self.breaks_at == "write":
+        if self.fails_at == "write":
             raise OSError
         return super().write(data)
 
 
-class Stage:
+class SingleSlotDispatcher:
     """A dispatcher with room for one client."""
 
     def __init__(self, **pace: float) -> None:
-        self.seats = StreamLimits(1, 1)
+        self.limits = StreamLimits(1, 1)
         self.dispatcher = Dispatcher(
             EventLog("a", 100), selectors.SelectSelector(), Intervals(**pace)
         )
         self.housekeeping = Housekeeping(self.dispatcher, Intervals(**pace))
-        self.writer = Breaking()
+        self.writer = FailingWriter()
         self.writer.room = 10**6
 
     def attach(self) -> Subscriber:
-        client = Subscriber(self.writer, ORDERS, HOLDER, self.seats.acquire("somebody"), None)
+        client = Subscriber(self.writer, ORDERS, OWNER, self.limits.acquire("somebody"), None)
         self.dispatcher.attach(client)
         return client
 
     def is_empty(self) -> bool:
-        return not self.dispatcher.subscribers() and self.seats.acquire("somebody") is not None
+        return not self.dispatcher.subscribers() and self.limits.acquire("somebody") is not None
 
 
 @pytest.mark.parametrize("moment", ["open", "write"])
 def test_a_connection_that_breaks_at_once_is_forgotten(moment: str) -> None:
-    stage = Stage()
-    stage.writer.breaks_at = moment
+    stage = SingleSlotDispatcher()
+    stage.writer.fails_at = moment
     stage.attach()
     assert stage.is_empty()
 
 
 def test_a_connection_that_breaks_in_a_wave_is_forgotten() -> None:
-    stage = Stage()
+    stage = SingleSlotDispatcher()
     stage.attach()
-    stage.writer.breaks_at = "write"
+    stage.writer.fails_at = "write"
     stage.dispatcher.append(make_event("orders", "a", 1))
     stage.dispatcher.broadcast()
     assert stage.is_empty()
 
 
 def test_a_connection_that_breaks_at_a_heartbeat_is_forgotten() -> None:
-    stage = Stage(heartbeat_s=0)
+    stage = SingleSlotDispatcher(heartbeat_s=0)
     stage.attach()
-    stage.writer.breaks_at = "write"
+    stage.writer.fails_at = "write"
     stage.housekeeping.run_due()
     assert stage.is_empty()
 
 
 def test_half_a_heartbeat_is_completed_before_the_next_event() -> None:
-    stage = Stage(heartbeat_s=0)
+    stage = SingleSlotDispatcher(heartbeat_s=0)
     client = stage.attach()
     stage.writer.received, stage.writer.room = b"", 1
     stage.housekeeping.run_due()
@@ -97,13 +97,13 @@ def test_half_a_heartbeat_is_completed_before_the_next_event() -> None:
     stage.dispatcher.broadcast()
     stage.writer.room = 10**6
     stage.dispatcher.catch_up(client)
-    parser = Parser()
+    parser = SseParser()
     [event] = parser.feed(stage.writer.received)
     assert (parser.heartbeats, event.data["value"]) == (1, 1)
 
 
-def test_leaving_twice_frees_one_seat() -> None:
-    stage = Stage()
+def test_leaving_twice_frees_one_slot() -> None:
+    stage = SingleSlotDispatcher()
     client = stage.attach()
     stage.dispatcher.disconnect(client)
     stage.dispatcher.disconnect(client)
@@ -111,7 +111,7 @@ def test_leaving_twice_frees_one_seat() -> None:
 
 
 def test_orders_that_their_publisher_sends_stay_in_order_with_all_else(
-    start_live: StartLive,
+    start_live: StartLiveHub,
 ) -> None:
     count = 3000
     live = start_live(capacity=100_000)
@@ -145,7 +145,7 @@ def test_orders_that_their_publisher_sends_stay_in_order_with_all_else(
 
 
 def test_a_defect_of_the_hub_costs_the_connection_but_no_event(
-    live: Live, capsys: pytest.CaptureFixture[str]
+    live: LiveHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client = live.open("topics=orders")
     client.take(1)
@@ -160,16 +160,16 @@ def test_a_defect_of_the_hub_costs_the_connection_but_no_event(
     assert "streams failed: all subscribers are disconnected" in capsys.readouterr().out
 
 
-def test_a_socket_that_is_gone_before_its_stream_begins_frees_its_seat(live: Live) -> None:
-    body = live.hub.open_stream(ORDERS, HOLDER)
+def test_a_socket_that_is_gone_before_its_stream_begins_frees_its_slot(live: LiveHub) -> None:
+    body = live.hub.open_stream(ORDERS, OWNER)
     gone = socket.socket()
     gone.close()
     body.take_over(gone)
     assert live.open("topics=orders").status == 200
 
 
-def test_a_stream_that_begins_after_the_end_is_closed(live: Live) -> None:
-    body = live.hub.open_stream(ORDERS, HOLDER)
+def test_a_stream_that_begins_after_the_end_is_closed(live: LiveHub) -> None:
+    body = live.hub.open_stream(ORDERS, OWNER)
     live.hub.close()
     ours, theirs = socket.create_server(("127.0.0.1", 0)), socket.socket()
     with ours, theirs:

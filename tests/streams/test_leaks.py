@@ -17,8 +17,8 @@ from backend.streams import Intervals, StreamBody
 from backend.streams.connection_limits import StreamSlot
 from backend.streams.subscriber import Subscriber
 from backend.streams.subscriber_groups import SubscriberGroup
-from tests.streams.conftest import StartLive
-from tests.streams.live_hub import Live, WayOut
+from tests.streams.conftest import StartLiveHub
+from tests.streams.live_hub import LiveHub, Transport
 from tests.streams.stream_client import SseClient, wait_until
 
 pytestmark = pytest.mark.long
@@ -63,12 +63,12 @@ def is_socket(descriptor: str) -> bool:
 
 
 @pytest.mark.parametrize("leave", [leave_politely, leave_at_once, break_off])
-@pytest.mark.parametrize("way_out", ["handed over", "greenlets"])
+@pytest.mark.parametrize("transport", ["handed over", "greenlets"])
 def test_a_crowd_leaves_nothing_behind(
-    start_live: StartLive, way_out: WayOut, leave: Callable[[SseClient], None]
+    start_live: StartLiveHub, transport: Transport, leave: Callable[[SseClient], None]
 ) -> None:
     often = Intervals(heartbeat_s=0.1)
-    live = start_live(way_out, max_streams_per_user=10 * CROWD, intervals=often)
+    live = start_live(transport, max_streams_per_user=10 * CROWD, intervals=often)
     resident = live.open("topics=orders")
     resident.take(1)
     before = held()
@@ -80,7 +80,7 @@ def test_a_crowd_leaves_nothing_behind(
     assert [event.data["value"] for event in events] == list(range(CROWD))
 
 
-def test_streams_that_stall_are_freed_when_they_end(start_live: StartLive) -> None:
+def test_streams_that_stall_are_freed_when_they_end(start_live: StartLiveHub) -> None:
     live = start_live(capacity=100, max_streams_per_user=10 * CROWD)
     before = held()
     crowd = [SseClient(live.port, "/?topics=orders", receive_buffer=4096) for _ in range(50)]
@@ -93,7 +93,7 @@ def test_streams_that_stall_are_freed_when_they_end(start_live: StartLive) -> No
     back_to(before)
 
 
-def test_the_end_of_a_hub_frees_all(live: Live) -> None:
+def test_the_end_of_a_hub_frees_all(live: LiveHub) -> None:
     before = held()
     clients = [SseClient(live.port, "/?topics=orders") for _ in range(50)]
     for client in clients:
@@ -106,7 +106,7 @@ def test_the_end_of_a_hub_frees_all(live: Live) -> None:
     assert all(end[0].name == "end" for end in ends)
 
 
-def test_five_thousand_connections_leave_neither_descriptors_nor_memory(live: Live) -> None:
+def test_five_thousand_connections_leave_neither_descriptors_nor_memory(live: LiveHub) -> None:
     resident = live.open("topics=orders")
     resident.take(1)
     known = held()["Subscriber"]
@@ -121,7 +121,7 @@ def test_five_thousand_connections_leave_neither_descriptors_nor_memory(live: Li
     assert rss_kb() - memory_kb < 8 * 1024  # 1.6 KB of each: a leak of its parts is larger
 
 
-def come_and_go(live: Live, count: int) -> None:
+def come_and_go(live: LiveHub, count: int) -> None:
     """Open so many streams and close them at once, read or not."""
     for number in range(count):
         client = socket.create_connection(("127.0.0.1", live.port))

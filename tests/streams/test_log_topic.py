@@ -9,7 +9,7 @@ from backend.ports.events import Event
 from backend.schemas.topics import Topic
 from backend.streams import LogTopic
 from backend.streams.log_topic import MAX_LINES_PER_SECOND
-from tests.streams.live_hub import Live
+from tests.streams.live_hub import LiveHub
 
 
 class Listener:
@@ -47,7 +47,7 @@ def test_a_long_line_is_cut() -> None:
     assert json.loads(listener.events[0].data)["log"]["text"] == "é" * 2000
 
 
-def test_the_newest_lines_are_on_show_in_order(live: Live) -> None:
+def test_the_newest_lines_are_on_show_in_order(live: LiveHub) -> None:
     lines = LogTopic(live.hub)
     for number in range(MAX_LINES_PER_SECOND):
         lines.publish_line("quiet", "info", str(number))

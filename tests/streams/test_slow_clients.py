@@ -9,8 +9,8 @@ import pytest
 
 from backend.streams import Intervals
 from backend.streams.writers import SocketWriter
-from tests.streams.conftest import StartLive
-from tests.streams.live_hub import WAYS_OUT, Live, WayOut
+from tests.streams.conftest import StartLiveHub
+from tests.streams.live_hub import TRANSPORTS, LiveHub, Transport
 from tests.streams.stream_client import Sse, SseClient, wait_until
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
@@ -19,14 +19,14 @@ MORE_THAN_BUFFERS = 3 * 1024 * 1024
 MORE_THAN_ANY_BUFFERS = 12 * 1024 * 1024  # a server that iterates leaves them to the kernel
 
 
-def stall(live: Live, query: str) -> SseClient:
+def stall(live: LiveHub, query: str) -> SseClient:
     """Open a stream whose client reads the beginning and then nothing."""
     client = live.open(query, receive_buffer=4096)
     client.take(query.count(",") + 1)
     return client
 
 
-def flood(live: Live, rounds: int) -> None:
+def flood(live: LiveHub, rounds: int) -> None:
     """Publish a price of every symbol in each round, and in every tenth an order."""
     for number in range(rounds):
         for symbol in SYMBOLS:
@@ -35,12 +35,12 @@ def flood(live: Live, rounds: int) -> None:
             live.publish("orders", f"o{number}", number)
 
 
-@pytest.mark.parametrize("way_out", WAYS_OUT)
+@pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_slow_client_gets_every_order_but_only_newest_prices(
-    start_live: StartLive, way_out: WayOut
+    start_live: StartLiveHub, transport: Transport
 ) -> None:
     rounds = MORE_THAN_ANY_BUFFERS // PAD // len(SYMBOLS)
-    live = start_live(way_out, capacity=100_000, intervals=Intervals(conflate_after_s=0.05))
+    live = start_live(transport, capacity=100_000, intervals=Intervals(conflate_after_s=0.05))
     client = stall(live, "topics=prices,orders")
     flood(live, rounds)
     wait_until(lambda: live.hub.published["price_update"] == rounds * len(SYMBOLS))
@@ -58,7 +58,7 @@ def test_a_slow_client_gets_every_order_but_only_newest_prices(
     assert sequences == sorted(set(sequences))
 
 
-def test_a_client_that_pauses_briefly_misses_no_price(start_live: StartLive) -> None:
+def test_a_client_that_pauses_briefly_misses_no_price(start_live: StartLiveHub) -> None:
     live = start_live(capacity=100_000, intervals=Intervals(conflate_after_s=60))
     client = stall(live, "topics=prices")
     flood(live, 400)
@@ -66,7 +66,7 @@ def test_a_client_that_pauses_briefly_misses_no_price(start_live: StartLive) -> 
     assert [event.sequence for event in events] == [n for n in range(1, 1241) if n % 31 != 4]
 
 
-def test_a_client_that_falls_behind_the_buffer_is_reset(start_live: StartLive) -> None:
+def test_a_client_that_falls_behind_the_buffer_is_reset(start_live: StartLiveHub) -> None:
     live = start_live(capacity=100)
     client = stall(live, "topics=orders")
     count = MORE_THAN_BUFFERS // 5000
@@ -87,7 +87,7 @@ def test_a_client_that_falls_behind_the_buffer_is_reset(start_live: StartLive) -
     assert (after.sequence, after.data["key"]) == (count + 1, "after")
 
 
-def test_a_stalled_client_keeps_nobody_waiting(start_live: StartLive) -> None:
+def test_a_stalled_client_keeps_nobody_waiting(start_live: StartLiveHub) -> None:
     live = start_live(capacity=200)
     stalled = [stall(live, "topics=prices,orders") for _ in range(30)]
     reader = live.open("topics=orders")
@@ -101,7 +101,7 @@ def test_a_stalled_client_keeps_nobody_waiting(start_live: StartLive) -> None:
     assert len(stalled) == 30
 
 
-def test_who_takes_nothing_for_long_is_cut_off(start_live: StartLive) -> None:
+def test_who_takes_nothing_for_long_is_cut_off(start_live: StartLiveHub) -> None:
     live = start_live(max_streams=1, intervals=Intervals(stall_timeout_s=0.5))
     client = stall(live, "topics=prices")
     flood(live, MORE_THAN_BUFFERS // PAD // len(SYMBOLS))
@@ -109,7 +109,7 @@ def test_who_takes_nothing_for_long_is_cut_off(start_live: StartLive) -> None:
     client.rest()
 
 
-def test_a_client_that_reads_byte_by_byte_gets_what_the_others_get(live: Live) -> None:
+def test_a_client_that_reads_byte_by_byte_gets_what_the_others_get(live: LiveHub) -> None:
     client = live.open("topics=orders")
     client.take(1)
     for number in range(20):
@@ -120,14 +120,14 @@ def test_a_client_that_reads_byte_by_byte_gets_what_the_others_get(live: Live) -
     assert [f'"value":{number}}}'.encode() in received for number in range(20)] == [True] * 20
 
 
-def test_a_client_that_talks_is_shown_the_door(live: Live) -> None:
+def test_a_client_that_talks_is_shown_the_door(live: LiveHub) -> None:
     client = live.open("topics=bot")
     client.take(1)
     client.socket.sendall(b"x")
     assert client.next() is None
 
 
-def test_an_idle_stream_is_kept_open_by_heartbeats(start_live: StartLive) -> None:
+def test_an_idle_stream_is_kept_open_by_heartbeats(start_live: StartLiveHub) -> None:
     live = start_live(intervals=Intervals(heartbeat_s=0.1))
     client = live.open("topics=bot")
     client.take(1)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tests.streams.live_hub import Live
+from tests.streams.live_hub import LiveHub
 
 
 def values(data: list[dict[str, object]]) -> dict[object, object]:
     return {entry["key"]: entry["value"] for entry in data}
 
 
-def test_a_stream_begins_with_one_snapshot_per_topic(any_live: Live) -> None:
+def test_a_stream_begins_with_one_snapshot_per_topic(any_live: LiveHub) -> None:
     any_live.publish("prices", "BTC/USDT", 1, symbol="BTC/USDT")
     any_live.publish("prices", "BTC/USDT", 2, symbol="BTC/USDT")
     any_live.publish("orders", "a", 3)
@@ -24,14 +24,14 @@ def test_a_stream_begins_with_one_snapshot_per_topic(any_live: Live) -> None:
     assert portfolio.sequence == 3
 
 
-def test_only_the_last_snapshot_of_the_beginning_is_a_place_to_resume_from(live: Live) -> None:
+def test_only_the_last_snapshot_of_the_beginning_is_a_place_to_resume_from(live: LiveHub) -> None:
     live.publish("orders", "a", 1)
     first, second, third = live.open("topics=orders,prices,bot").take(3)
     assert (first.id, second.id) == (None, None)
     assert third.sequence == 1
 
 
-def test_what_follows_a_snapshot_is_exactly_what_it_does_not_hold(any_live: Live) -> None:
+def test_what_follows_a_snapshot_is_exactly_what_it_does_not_hold(any_live: LiveHub) -> None:
     client = any_live.open("topics=orders")
     [snapshot] = client.take(1)
     for number in range(50):
@@ -42,7 +42,7 @@ def test_what_follows_a_snapshot_is_exactly_what_it_does_not_hold(any_live: Live
     assert [event.sequence for event in events] == list(range(1, 51))
 
 
-def test_what_has_ended_is_no_longer_in_a_snapshot(live: Live) -> None:
+def test_what_has_ended_is_no_longer_in_a_snapshot(live: LiveHub) -> None:
     live.publish("orders", "a", 1)
     live.publish("orders", "b", 2)
     live.publish("orders", "a", None)
@@ -50,7 +50,7 @@ def test_what_has_ended_is_no_longer_in_a_snapshot(live: Live) -> None:
     assert values(snapshot.data["data"]) == {"b": 2}
 
 
-def test_portfolio_and_bot_are_objects(live: Live) -> None:
+def test_portfolio_and_bot_are_objects(live: LiveHub) -> None:
     live.publish("portfolio", "portfolio", 10)
     live.publish("bot", "bot", 20)
     portfolio, bot = live.open("topics=portfolio,bot").take(2)
@@ -58,14 +58,14 @@ def test_portfolio_and_bot_are_objects(live: Live) -> None:
     assert bot.data["data"] == {"key": "bot", "value": 20}
 
 
-def test_a_snapshot_holds_the_newest_hundred_trades(live: Live) -> None:
+def test_a_snapshot_holds_the_newest_hundred_trades(live: LiveHub) -> None:
     for number in range(130):
         live.publish("trades", f"t{number}", number)
     [snapshot] = live.open("topics=trades").take(1)
     assert [trade["value"] for trade in snapshot.data["data"]] == list(range(30, 130))
 
 
-def test_symbols_choose_but_let_pass_what_has_none(any_live: Live) -> None:
+def test_symbols_choose_but_let_pass_what_has_none(any_live: LiveHub) -> None:
     any_live.publish("orders", "a", 1, symbol="BTC/USDT")
     any_live.publish("orders", "b", 2, symbol="ETH/USDT")
     client = any_live.open("topics=orders,bot&symbols=ETH/USDT,XRP/USDT")
@@ -79,7 +79,7 @@ def test_symbols_choose_but_let_pass_what_has_none(any_live: Live) -> None:
     assert [event.data["value"] for event in client.take(3)] == [4, 6, 7]
 
 
-def test_loading_a_topic_sends_a_fresh_snapshot_in_its_place(any_live: Live) -> None:
+def test_loading_a_topic_sends_a_fresh_snapshot_in_its_place(any_live: LiveHub) -> None:
     client = any_live.open("topics=orders")
     client.take(1)
     any_live.publish("orders", "a", 1)

@@ -1,4 +1,4 @@
-"""Many who asked for the same: groups that have their waves one after the other."""
+"""Many who asked for the same: groups that have their broadcasts one after the other."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from backend.streams.event_log import EventLog
 from backend.streams.subscriber import Subscriber
 from backend.streams.subscriber_groups import MAX_GROUP_SIZE, SubscriberGroups
 from tests.streams.live_hub import make_event
-from tests.streams.random_histories import ENDLESS, Outlet
-from tests.streams.stream_client import Parser
+from tests.streams.random_histories import ENDLESS, BoundedWriter
+from tests.streams.stream_client import SseParser
 
 ORDERS = Selection(("orders",))
-HOLDER = StreamOwner("somebody", float("inf"), lambda: True)
+OWNER = StreamOwner("somebody", float("inf"), lambda: True)
 
 
 class Crowd:
@@ -27,14 +27,14 @@ class Crowd:
 
     def __init__(self) -> None:
         self.dispatcher = Dispatcher(EventLog("a", 100), selectors.SelectSelector(), Intervals())
-        self.seats = StreamLimits(ENDLESS, ENDLESS)
+        self.limits = StreamLimits(ENDLESS, ENDLESS)
         self.clients = [self.attach() for _ in range(2 * MAX_GROUP_SIZE + 1)]
         self.first, self.last = self.clients[0], self.clients[-1]
 
     def attach(self) -> Subscriber:
-        writer = Outlet()
+        writer = BoundedWriter()
         writer.room = ENDLESS
-        client = Subscriber(writer, ORDERS, HOLDER, self.seats.acquire("somebody"), None)
+        client = Subscriber(writer, ORDERS, OWNER, self.limits.acquire("somebody"), None)
         self.dispatcher.attach(client)
         return client
 
@@ -48,26 +48,26 @@ class Crowd:
 
     def told(self, client: Subscriber) -> list[int]:
         """Return the values that a client was sent after its beginning."""
-        assert isinstance(client.writer, Outlet)
-        events = Parser().feed(client.writer.received)
+        assert isinstance(client.writer, BoundedWriter)
+        events = SseParser().feed(client.writer.received)
         return [event.data["value"] for event in events if event.name == "orders_changed"]
 
 
 @pytest.fixture
 def between_groups() -> Crowd:
-    """A crowd in a wave's midst: an event came in after the first group was sent another."""
+    """A crowd in the middle of a broadcast: an event came in after the first group was sent."""
     crowd = Crowd()
     crowd.note(1)
     crowd.dispatcher.broadcast(crowd.note_once(2))
     return crowd
 
 
-def test_later_groups_get_with_a_wave_what_came_during_it(between_groups: Crowd) -> None:
+def test_later_groups_get_with_a_broadcast_what_came_during_it(between_groups: Crowd) -> None:
     told = [between_groups.told(client) for client in between_groups.clients]
     assert told == [[1]] * MAX_GROUP_SIZE + [[1, 2]] * (MAX_GROUP_SIZE + 1)
 
 
-def test_the_next_wave_brings_the_others_what_came_meanwhile(between_groups: Crowd) -> None:
+def test_the_next_broadcast_brings_the_others_what_came_meanwhile(between_groups: Crowd) -> None:
     between_groups.note(3)
     between_groups.dispatcher.broadcast()
     told = [between_groups.told(client) for client in between_groups.clients]
@@ -92,7 +92,7 @@ def test_who_comes_in_between_is_told_nothing_twice(between_groups: Crowd) -> No
 
 def test_half_a_heartbeat_in_between_loses_nothing(between_groups: Crowd) -> None:
     writer = between_groups.first.writer
-    assert isinstance(writer, Outlet)
+    assert isinstance(writer, BoundedWriter)
     before = len(writer.received)
     between_groups.dispatcher.send_heartbeats(SSE)
     assert between_groups.told(between_groups.first) == [1, 2]
@@ -109,7 +109,7 @@ def test_half_a_heartbeat_in_between_loses_nothing(between_groups: Crowd) -> Non
 def test_a_newcomer_joins_the_first_group_with_room() -> None:
     slots, groups = StreamLimits(ENDLESS, ENDLESS), SubscriberGroups()
     subscribers = [
-        Subscriber(Outlet(), ORDERS, HOLDER, slots.acquire("somebody"), None)
+        Subscriber(BoundedWriter(), ORDERS, OWNER, slots.acquire("somebody"), None)
         for _ in range(MAX_GROUP_SIZE + 2)
     ]
     for subscriber in subscribers[:-1]:

@@ -12,16 +12,16 @@ from backend.app import close_app, create_app
 from backend.services import Services
 from tests.api_client import ApiClient
 from tests.http_server import HttpServer
-from tests.websocket.websocket_client import Peer
+from tests.websocket.websocket_client import WebSocketClient
 
-Connect = Callable[..., Peer]
+Connect = Callable[..., WebSocketClient]
 StartOther = Callable[..., HttpServer]
 
 
 @pytest.fixture
 def connect(client: ApiClient, served: HttpServer) -> Iterator[Connect]:
     """Open sockets, as a trader unless other headers are given."""
-    opened: list[Peer] = []
+    opened: list[WebSocketClient] = []
     trader = client.as_trader().headers
 
     def connect_(
@@ -29,9 +29,11 @@ def connect(client: ApiClient, served: HttpServer) -> Iterator[Connect]:
         headers: dict[str, str] | None = None,
         port: int | None = None,
         **options: Any,
-    ) -> Peer:
+    ) -> WebSocketClient:
         opened.append(
-            Peer(port or served.port, target, trader if headers is None else headers, **options)
+            WebSocketClient(
+                port or served.port, target, trader if headers is None else headers, **options
+            )
         )
         return opened[-1]
 

@@ -33,19 +33,19 @@ def test_there_are_four_ways_in(connect: Connect, client: ApiClient, way: str) -
     else:
         peer = connect(headers={})
         given = {"token": token_of(viewer)} if way == "token message" else {"ticket": ticket}
-        assert peer.ask("auth", **given)["data"] == {
+        assert peer.request("auth", **given)["data"] == {
             "topics": [],
             "symbols": None,
             "intervals": None,
         }
-    assert peer.ask("subscribe", topics=["bot"])["status"] == 200
-    assert peer.event()["data"]["topic"] == "bot"
+    assert peer.request("subscribe", topics=["bot"])["status"] == 200
+    assert peer.receive_event()["data"]["topic"] == "bot"
 
 
 def test_topics_of_the_address_wait_for_who_asks(connect: Connect, client: ApiClient) -> None:
     peer = connect("/ws?topics=bot", headers={})
-    peer.say("auth", 1, token=token_of(client.as_viewer()))
-    answer, snapshot = peer.hear(), peer.hear()
+    peer.send_request("auth", 1, token=token_of(client.as_viewer()))
+    answer, snapshot = peer.receive(), peer.receive()
     assert answer is not None
     assert answer["data"] == {"topics": ["bot"], "symbols": None, "intervals": None}
     assert snapshot is not None
@@ -78,21 +78,21 @@ def test_who_is_nobody_gets_no_socket(connect: Connect, headers: dict[str, str],
 )
 def test_a_failed_auth_ends_the_socket(connect: Connect, data: dict[str, str], kind: str) -> None:
     peer = connect(headers={})
-    assert peer.ask("auth", **data)["type"] == kind
+    assert peer.request("auth", **data)["type"] == kind
     assert peer.rest() == []
     assert peer.close_code == 1008
 
 
 def test_nothing_is_done_for_strangers(connect: Connect) -> None:
     peer = connect(headers={})
-    refused = peer.ask("ping")
+    refused = peer.request("ping")
     assert (refused["status"], refused["type"]) == (401, "not_authenticated")
     assert (peer.rest(), peer.close_code) == ([], 1008)
 
 
 def test_a_stranger_who_says_nothing_is_sent_away(connect: Connect) -> None:
     peer = connect(headers={})
-    answer = peer.answer()
+    answer = peer.receive_reply()
     assert (answer["action"], answer["type"]) == ("auth", "not_authenticated")
     assert (peer.rest(), peer.close_code) == ([], 1008)
 
@@ -157,7 +157,7 @@ def test_what_is_no_handshake_is_refused(
 def test_a_logout_ends_the_socket(connect: Connect, client: ApiClient) -> None:
     viewer = client.as_viewer()
     peer = connect("/ws?topics=bot", headers=viewer.headers)
-    peer.event("snapshot")
+    peer.receive_event("snapshot")
     viewer.post("/auth/logout", json={})
     last = peer.rest()[-1]
     assert (last["event"], last["data"]["reason"]) == ("end", "access_revoked")
@@ -171,9 +171,9 @@ def test_a_disabled_user_is_sent_away_and_does_nothing_meanwhile(
     user = identity.users.create("gone", PASSWORD, "trader")
     token = identity.login("gone", PASSWORD, "127.0.0.1", "tests").access_token
     peer = connect(headers={"Authorization": f"Bearer {token}"})
-    assert peer.ask("ping")["status"] == 200
+    assert peer.request("ping")["status"] == 200
     identity.users.change(user.id, UserChange(disabled=True))
-    refused = peer.ask("order.cancel", order_id="x")
+    refused = peer.request("order.cancel", order_id="x")
     assert (refused["status"], refused["type"]) == (401, "invalid_token")
     last = peer.rest()[-1]
     assert (last["event"], last["data"]["reason"]) == ("end", "access_revoked")
@@ -195,18 +195,18 @@ def test_a_new_token_lets_a_socket_stay(connect: Connect, app: Flask) -> None:
     tickets = app.extensions["backend"].tickets
     ending = connect(f"/ws?ticket={tickets.issue(brief)}", headers={})
     staying = connect(f"/ws?ticket={tickets.issue(brief)}", headers={})
-    assert staying.ask("auth", token=token)["status"] == 200
+    assert staying.request("auth", token=token)["status"] == 200
     last = ending.rest()[-1]
     assert (last["event"], last["data"]["reason"]) == ("end", "token_expired")
-    assert staying.ask("ping")["status"] == 200
+    assert staying.request("ping")["status"] == 200
 
 
 def test_a_socket_stays_with_its_user(connect: Connect, client: ApiClient) -> None:
     peer = connect()
-    refused = peer.ask("auth", token=token_of(client.as_admin()))
+    refused = peer.request("auth", token=token_of(client.as_admin()))
     assert (refused["status"], refused["type"]) == (403, "forbidden")
-    assert peer.ask("auth", token="x")["type"] == "invalid_token"
-    assert peer.ask("ping")["status"] == 200
+    assert peer.request("auth", token="x")["type"] == "invalid_token"
+    assert peer.request("ping")["status"] == 200
 
 
 def test_the_limits_of_the_routes_apply(
@@ -214,8 +214,8 @@ def test_the_limits_of_the_routes_apply(
 ) -> None:
     other = start_other(rate_limit_enabled=True, rate_limit_trade="2/minute")
     peer = connect("/ws", client.as_trader().headers, other.port)
-    statuses = [peer.ask("order.cancel", order_id="x")["status"] for _ in range(2)]
-    limited = peer.ask("order.cancel", order_id="x")
+    statuses = [peer.request("order.cancel", order_id="x")["status"] for _ in range(2)]
+    limited = peer.request("order.cancel", order_id="x")
     assert statuses == [404, 404]
     assert (limited["status"], limited["type"]) == (429, "rate_limited")
     assert 1 <= limited["retry_after"] <= 60
@@ -226,8 +226,8 @@ def test_subscribing_counts_as_a_query(
 ) -> None:
     other = start_other(rate_limit_enabled=True, rate_limit_query="2/minute")
     peer = connect("/ws", client.as_viewer().headers, other.port)
-    assert peer.ask("subscribe", topics=["bot"])["status"] == 200
-    assert peer.ask("unsubscribe")["type"] == "rate_limited"
+    assert peer.request("subscribe", topics=["bot"])["status"] == 200
+    assert peer.request("unsubscribe")["type"] == "rate_limited"
 
 
 def test_there_is_room_for_so_many(
@@ -241,7 +241,7 @@ def test_there_is_room_for_so_many(
     refused = connect("/ws", known, port)
     assert (refused.status, refused.problem["type"]) == (503, "streams_full")
     assert "Retry-After: 5" in refused.head
-    stranger.ask("auth", token=token_of(client.as_viewer()))
+    stranger.request("auth", token=token_of(client.as_viewer()))
     stranger.close()
 
     def has_room() -> bool:
@@ -260,7 +260,7 @@ def test_sockets_count_among_a_users_streams(
         assert connect(headers=headers).status == 101
     assert connect(headers=headers).problem["type"] == "too_many_streams"
     peer = connect(headers={})
-    assert peer.ask("auth", token=token_of(client.as_admin()))["type"] == "too_many_streams"
+    assert peer.request("auth", token=token_of(client.as_admin()))["type"] == "too_many_streams"
 
 
 def test_a_server_without_sockets_to_give_says_so(client: ApiClient) -> None:
@@ -279,11 +279,11 @@ def test_an_api_key_opens_a_socket_until_it_is_revoked(connect: Connect, client:
     asked = {"name": "socket", "scopes": ["stream:read", "bot:read"]}
     made = trader.post("/auth/api-keys", json=asked, expect=201)
     header = connect("/ws?topics=bot", headers={"X-API-Key": made["key"]})
-    header.event("snapshot")
+    header.receive_event("snapshot")
     peer = connect(headers={})
-    assert peer.ask("auth", api_key=made["key"])["status"] == 200
-    assert peer.ask("order.cancel", order_id="x")["type"] == "forbidden"
-    assert peer.ask("subscribe", topics=["orders"])["type"] == "forbidden"
+    assert peer.request("auth", api_key=made["key"])["status"] == 200
+    assert peer.request("order.cancel", order_id="x")["type"] == "forbidden"
+    assert peer.request("subscribe", topics=["orders"])["type"] == "forbidden"
     trader.delete(f"/auth/api-keys/{made['id']}")
     for ended in (header, peer):
         assert ended.rest()[-1]["data"]["reason"] == "access_revoked"

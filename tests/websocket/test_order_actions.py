@@ -40,14 +40,14 @@ def lasting(answer: dict[str, Any]) -> dict[str, Any]:
 
 def test_an_order_is_placed_changed_and_canceled(connect: Connect, client: ApiClient) -> None:
     peer, trader = connect(), client.as_trader()
-    placed = peer.ask("order.create", **LIMIT)
+    placed = peer.request("order.create", **LIMIT)
     order = placed["data"]
     assert (placed["status"], placed["success"], order["status"]) == (201, True, "open")
     assert trader.get(f"/orders/{order['id']}") == order
-    changed = peer.ask("order.edit", order_id=order["id"], price="19000")
+    changed = peer.request("order.edit", order_id=order["id"], price="19000")
     assert (changed["status"], changed["data"]["order"]["price"]) == (200, "19000")
     order_id = changed["data"]["order"]["id"]
-    canceled = peer.ask("order.cancel", order_id=order_id)
+    canceled = peer.request("order.cancel", order_id=order_id)
     assert (canceled["status"], canceled["data"]["status"]) == (200, "canceled")
     assert trader.get("/orders") == []
 
@@ -72,7 +72,7 @@ def test_a_bad_order_is_refused_as_over_http(
     connect: Connect, client: ApiClient, change: dict[str, Any]
 ) -> None:
     trader, peer = client.as_trader(), connect()
-    refused = peer.ask("order.create", **LIMIT | change)
+    refused = peer.request("order.create", **LIMIT | change)
     response = trader.send("POST", "/orders", json=LIMIT | change)
     assert response.status_code == refused["status"] >= 400
     assert lasting(refused) == lasting(response.get_json())
@@ -99,19 +99,19 @@ def test_a_bad_order_is_refused_as_over_http(
 def test_an_order_that_cannot_be_meant_is_refused(
     connect: Connect, action: str, data: dict[str, Any], status: int, kind: str
 ) -> None:
-    refused = connect().ask(action, **data)
+    refused = connect().request(action, **data)
     assert (refused["status"], refused["type"]) == (status, kind)
 
 
 def test_a_key_names_one_order_through_both_doors(connect: Connect, client: ApiClient) -> None:
     trader, peer = client.as_trader(), connect()
     first = trader.send("POST", "/orders", json=LIMIT, headers={"Idempotency-Key": "twice-1"})
-    again = peer.ask("order.create", key="twice-1", **LIMIT)
+    again = peer.request("order.create", key="twice-1", **LIMIT)
     assert again["data"]["id"] == first.get_json()["data"]["id"]
-    other = peer.ask("order.create", key="twice-1", **LIMIT | {"quantity": "0.02"})
+    other = peer.request("order.create", key="twice-1", **LIMIT | {"quantity": "0.02"})
     assert (other["status"], other["type"]) == (409, "duplicate_order")
     assert len(trader.get("/orders")) == 1
-    assert peer.ask("order.create", key="no good", **LIMIT)["fields"][0]["field"] == (
+    assert peer.request("order.create", key="no good", **LIMIT)["fields"][0]["field"] == (
         "Idempotency-Key"
     )
 
@@ -119,8 +119,8 @@ def test_a_key_names_one_order_through_both_doors(connect: Connect, client: ApiC
 def test_answers_bear_the_ids_of_their_requests(connect: Connect) -> None:
     peer = connect()
     for number in range(20):
-        peer.say("order.create", number, **LIMIT | {"client_order_id": f"many-{number}"})
-    answers = [peer.answer() for _ in range(20)]
+        peer.send_request("order.create", number, **LIMIT | {"client_order_id": f"many-{number}"})
+    answers = [peer.receive_reply() for _ in range(20)]
     told = {answer["id"]: answer["data"]["client_order_id"] for answer in answers}
     assert told == {number: f"many-{number}" for number in range(20)}
 
@@ -128,15 +128,15 @@ def test_answers_bear_the_ids_of_their_requests(connect: Connect) -> None:
 def test_a_viewer_may_watch_and_not_trade(connect: Connect, client: ApiClient) -> None:
     viewer = client.as_viewer()
     peer = connect(headers=viewer.headers)
-    refused = peer.ask("order.create", **LIMIT)
+    refused = peer.request("order.create", **LIMIT)
     over_http = viewer.post("/orders", json=LIMIT, expect=403)
     assert lasting(refused) == lasting(over_http)
-    assert peer.ask("subscribe", topics=["orders"])["status"] == 200
+    assert peer.request("subscribe", topics=["orders"])["status"] == 200
 
 
 def test_orders_of_sockets_are_in_the_audit(connect: Connect, client: ApiClient) -> None:
     peer = connect()
-    canceled = peer.ask("order.cancel", order_id="not-there")
+    canceled = peer.request("order.cancel", order_id="not-there")
     admin = client.as_admin()
 
     def entries() -> list[dict[str, Any]]:
@@ -154,7 +154,7 @@ def test_a_stopped_bot_is_told_as_over_http(connect: Connect, client: ApiClient)
     admin, peer = client.as_admin(), connect()
     admin.post("/bot/stop")
     wait_until(lambda: admin.get("/bot")["state"] == "stopped")
-    refused = peer.ask("order.create", **LIMIT)
+    refused = peer.request("order.create", **LIMIT)
     over_http = client.as_trader().send("POST", "/orders", json=LIMIT)
     admin.post("/bot/start", expect=202)
     wait_until(lambda: admin.get("/bot")["state"] == "running", 60)
@@ -167,7 +167,7 @@ def test_the_documented_messages_are_understood(connect: Connect) -> None:
     peer, order_id, statuses = connect(), "", []
     for line in block.splitlines():
         peer.send(line.replace("…", order_id))
-        answer = peer.answer()
+        answer = peer.receive_reply()
         assert answer["id"] == json.loads(line)["id"]
         statuses.append(answer["status"])
         data = answer["data"]

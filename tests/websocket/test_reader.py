@@ -99,10 +99,10 @@ def test_a_message_that_is_none_is_answered_and_changes_nothing(
 ) -> None:
     peer = connect()
     peer.send(text)
-    answer = peer.answer()
+    answer = peer.receive_reply()
     assert (answer["type"], answer["id"], answer["success"]) == (kind, echoed, False)
     assert answer["code"] == answer["status"] == 400
-    assert peer.ask("ping")["status"] == 200
+    assert peer.request("ping")["status"] == 200
 
 
 def test_a_message_may_come_in_parts_and_bytes(connect: Connect) -> None:
@@ -111,43 +111,43 @@ def test_a_message_may_come_in_parts_and_bytes(connect: Connect) -> None:
     whole = parts + frame(MORE, PING_REQUEST[7:])
     for byte in whole:
         peer.send_bytes(bytes([byte]))
-    assert peer.hear_pong() == b"between"
-    assert peer.answer()["id"] == "whole"
+    assert peer.receive_pong() == b"between"
+    assert peer.receive_reply()["id"] == "whole"
 
 
 def test_pings_are_answered_with_what_they_hold(connect: Connect) -> None:
     peer = connect()
     peer.send_event(Ping(payload=b"\x00\xff"))
-    assert peer.hear_pong() == b"\x00\xff"
+    assert peer.receive_pong() == b"\x00\xff"
 
 
 def test_a_flood_is_read_at_its_pace_and_answered_in_order(connect: Connect) -> None:
     peer = connect()
     for number in range(150):
-        peer.say("ping", number)
-    assert [peer.answer()["id"] for _ in range(150)] == list(range(150))
+        peer.send_request("ping", number)
+    assert [peer.receive_reply()["id"] for _ in range(150)] == list(range(150))
 
 
 def test_a_client_that_never_reads_holds_up_nobody(connect: Connect) -> None:
     deaf = connect("/ws?topics=prices", receive_buffer=2048)
     for number in range(90):
-        deaf.say("order.create", number, symbol="x" * 600)
+        deaf.send_request("order.create", number, symbol="x" * 600)
     peer = connect("/ws?topics=prices")
-    prices = [peer.event("price_update") for _ in range(20)]
+    prices = [peer.receive_event("price_update") for _ in range(20)]
     places = [int(price["id"].rpartition("-")[2]) for price in prices]
     assert places == sorted(set(places))
-    assert peer.ask("ping")["status"] == 200
+    assert peer.request("ping")["status"] == 200
 
 
 def test_what_a_slow_client_is_told_comes_whole_in_the_end(connect: Connect) -> None:
     slow = connect("/ws?topics=portfolio", receive_buffer=2048)
     for number in range(60):
-        slow.say("subscribe", number, topics=["prices"], symbols=["BTC-USDT"])
-        slow.say("subscribe", -1, topics=["prices"])
+        slow.send_request("subscribe", number, topics=["prices"], symbols=["BTC-USDT"])
+        slow.send_request("subscribe", -1, topics=["prices"])
     wanted = set(range(60))
     while wanted:
-        wanted.discard(slow.answer()["id"])
-    assert slow.ask("unsubscribe")["data"]["topics"] == []
+        wanted.discard(slow.receive_reply()["id"])
+    assert slow.request("unsubscribe")["data"]["topics"] == []
 
 
 def open_sockets() -> int:
@@ -170,7 +170,7 @@ def test_a_crowd_leaves_nothing_behind(
         assert {peer.status for peer in peers} == {101}
         for peer in peers:
             if manner != "at once":
-                peer.event("snapshot")
+                peer.receive_event("snapshot")
             if manner == "politely":
                 peer.send_event(CloseConnection(code=1000))
                 peer.rest()

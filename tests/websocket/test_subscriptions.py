@@ -20,7 +20,7 @@ from backend.streams.event_log import EventLog
 from backend.streams.sse import parse_event_id
 from backend.streams.subscriber import SelectionChange, Subscriber
 from tests.streams.live_hub import make_event
-from tests.streams.random_histories import ENDLESS, Outlet
+from tests.streams.random_histories import ENDLESS, BoundedWriter
 
 TOPICS: tuple[Topic, ...] = ("prices", "orders", "trades")
 SYMBOLS = ("A/B", "C/D")
@@ -37,12 +37,17 @@ choose = st.tuples(
 read = st.tuples(st.just("read"), st.sampled_from((1, 60, 5000)))
 steps = st.lists(
     st.one_of(
-        publish, publish, choose, read, st.tuples(st.just("wave")), st.tuples(st.just("beat"))
+        publish,
+        publish,
+        choose,
+        read,
+        st.tuples(st.just("broadcast")),
+        st.tuples(st.just("heartbeat")),
     )
 )
 
 
-class Talk:
+class ChangingSubscriber:
     """A dispatcher, one socket with little room, and what its client has made of what it heard."""
 
     def __init__(self, capacity: int, slow_s: float) -> None:
@@ -51,15 +56,15 @@ class Talk:
         self.answers: list[int] = []
         self.chosen = Selection((), None, WEBSOCKET)
         self._place = self._asked = 0
-        self._outlet = Outlet()
+        self._writer = BoundedWriter()
         self._protocol = Connection(CLIENT)
         self._text = ""
         self._dispatcher = Dispatcher(
             EventLog("a", capacity), selectors.SelectSelector(), Intervals(conflate_after_s=slow_s)
         )
-        holder = StreamOwner("somebody", float("inf"), lambda: True)
-        seat = StreamLimits(1, 1).acquire("somebody")
-        self._client = Subscriber(self._outlet, self.chosen, holder, seat, None)
+        owner = StreamOwner("somebody", float("inf"), lambda: True)
+        slot = StreamLimits(1, 1).acquire("somebody")
+        self._client = Subscriber(self._writer, self.chosen, owner, slot, None)
         self._dispatcher.attach(self._client)
 
     def publish(self, topic: Topic, symbol: str, number: int, value: int) -> None:
@@ -68,25 +73,25 @@ class Talk:
         self.truth[topic][key] = (symbol, value)
 
     def choose(self, chosen: tuple[Topic, ...], symbols: frozenset[str] | None) -> None:
-        self.wave()
+        self.broadcast()
         self.chosen = Selection(chosen, symbols, WEBSOCKET)
         self._asked += 1
         words = text_message(b'{"answer":%d}' % self._asked)
         self.answers.append(self._asked)
         self._dispatcher.change_selection(self._client, SelectionChange(self.chosen), words)
 
-    def wave(self) -> None:
+    def broadcast(self) -> None:
         self._dispatcher.broadcast()
 
-    def beat(self) -> None:
-        self.wave()
+    def heartbeat(self) -> None:
+        self.broadcast()
         self._dispatcher.send_heartbeats(WEBSOCKET)
 
     def read(self, count: int) -> None:
-        self.wave()
-        self._outlet.room += count
+        self.broadcast()
+        self._writer.room += count
         self._dispatcher.catch_up(self._client)
-        received, self._outlet.received = self._outlet.received, b""
+        received, self._writer.received = self._writer.received, b""
         self._protocol.receive_data(received)
         for event in self._protocol.events():
             if isinstance(event, TextMessage):
@@ -113,7 +118,7 @@ class Talk:
             self.state[topic][data["key"]] = data["value"]
         self._place = place
 
-    def judge(self) -> None:
+    def check_final_state(self) -> None:
         self.read(ENDLESS)
         assert self.answers == []
         for topic in self.chosen.topics:
@@ -129,7 +134,7 @@ class Talk:
 def test_a_client_that_changes_its_mind_ends_with_the_servers_state(
     steps: list[tuple[Any, ...]], capacity: int, slow_s: float
 ) -> None:
-    talk = Talk(capacity, slow_s)
+    subscriber = ChangingSubscriber(capacity, slow_s)
     for name, *arguments in steps:
-        getattr(talk, name)(*arguments)
-    talk.judge()
+        getattr(subscriber, name)(*arguments)
+    subscriber.check_final_state()

@@ -1,4 +1,4 @@
-"""A WebSocket client on a plain socket: it says exact bytes, and hears messages one by one."""
+"""WebSocketClient: a client on a plain socket that sends exact bytes and receives messages."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # the example of RFC 6455, 1.3
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
-class Peer:
-    """Shakes hands at once; `head` is the server's answer, `problem` the body of a refusal."""
+class WebSocketClient:
+    """Opens a WebSocket at once; `head` is the response, `problem` the body of a refusal."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Peer:
         assert found["code"] == self.status
         return found
 
-    def say(
+    def send_request(
         self, action: str, request_id: Any = None, /, key: str | None = None, **data: Any
     ) -> None:
         """Send a request."""
@@ -97,7 +97,7 @@ class Peer:
         """Send exactly these bytes."""
         self.socket.sendall(data)
 
-    def hear(self) -> dict[str, Any] | None:
+    def receive(self) -> dict[str, Any] | None:
         """Return the next message; None at the end of the connection."""
         while (event := self._next()) is not None:
             if isinstance(event, TextMessage):
@@ -115,42 +115,42 @@ class Peer:
                     self.send_event(event.response())
         return None
 
-    def hear_pong(self) -> bytes:
+    def receive_pong(self) -> bytes:
         """Return the next pong's payload."""
         while not isinstance(event := self._next(), Pong):
             assert event is not None
         return bytes(event.payload)
 
-    def answer(self) -> dict[str, Any]:
-        """Return the next message that is an answer."""
-        while (message := self.hear()) is not None:
+    def receive_reply(self) -> dict[str, Any]:
+        """Return the next message that is a reply."""
+        while (message := self.receive()) is not None:
             if "action" in message:
                 return message
-        raise AssertionError("the socket ended without an answer")
+        raise AssertionError("the socket ended without a reply")
 
-    def ask(self, action: str, /, key: str | None = None, **data: Any) -> dict[str, Any]:
-        """Send a request and return its answer."""
+    def request(self, action: str, /, key: str | None = None, **data: Any) -> dict[str, Any]:
+        """Send a request and return its reply."""
         request_id = base64.b64encode(os.urandom(6)).decode()
-        self.say(action, request_id, key=key, **data)
-        while (answer := self.answer())["id"] != request_id:
+        self.send_request(action, request_id, key=key, **data)
+        while (answer := self.receive_reply())["id"] != request_id:
             pass
         return answer
 
-    def event(self, name: str | None = None) -> dict[str, Any]:
-        """Return the next event, of a name."""
-        while (message := self.hear()) is not None:
+    def receive_event(self, name: str | None = None) -> dict[str, Any]:
+        """Return the next event, or the next one of a name."""
+        while (message := self.receive()) is not None:
             if "event" in message and name in (None, message["event"]):
                 return message
         raise AssertionError(f"the socket ended without {name}")
 
-    def events(self, count: int) -> list[dict[str, Any]]:
+    def receive_events(self, count: int) -> list[dict[str, Any]]:
         """Return the next events."""
-        return [self.event() for _ in range(count)]
+        return [self.receive_event() for _ in range(count)]
 
     def rest(self) -> list[dict[str, Any]]:
         """Return every message until the end."""
         messages = []
-        while (message := self.hear()) is not None:
+        while (message := self.receive()) is not None:
             messages.append(message)
         return messages
 

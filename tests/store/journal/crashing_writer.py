@@ -1,7 +1,7 @@
-"""A process that keeps orders until it is killed; run by test_kills.
+"""Process that records orders in a journal until it is killed; run by test_kills.
 
-For each line `<seed> <statement>` on stdin it forks a life, which prints its pid
-and each order that it was told is kept, until it is killed from outside. With a
+For each line `<seed> <statement>` on stdin it forks a child, which prints its pid and
+each order whose recording has returned, until it is killed from outside. With a
 statement above 0 it kills itself before the statement of that number.
 """
 
@@ -25,43 +25,43 @@ from tests.store.journal.samples import ACCOUNT, intent, order, trade
 from tests.store.journal.samples import event as told
 
 
-def live(settings: Settings, seed: int, fatal_statement: int) -> None:
-    """Keep orders, each in an intent and some batches, for ever."""
+def write_until_killed(settings: Settings, seed: int, fatal_statement: int) -> None:
+    """Record orders, each as an intent and some batches, forever."""
     database = Database(settings, ThreadHost())
     if fatal_statement:
-        die_at(database, fatal_statement)
+        kill_at(database, fatal_statement)
     journal = Journal(database)
     journal.open_account(ACCOUNT, {})
     chance = random.Random(seed)
-    say("living", os.getpid())
+    report("living", os.getpid())
     used = [stored.place for stored in journal.newest_orders(1)]
     used += [int(left.order_id[1:]) for left in journal.open_intents(ACCOUNT)]
     for number in itertools.count(max(used, default=0) + 1):
-        keep(journal, chance, number)
-        say("kept", number)
+        record_order(journal, chance, number)
+        report("kept", number)
 
 
-def say(what: str, number: int) -> None:
+def report(what: str, number: int) -> None:
     """Write a line in one piece, which a kill cannot cut."""
     os.write(1, f"{what} {number}\n".encode())
 
 
-def keep(journal: Journal, chance: random.Random, number: int) -> None:
-    """Keep one order from its intent to its last trade."""
+def record_order(journal: Journal, chance: random.Random, number: int) -> None:
+    """Record one order from its intent to its last trade."""
     journal.insert_intents(intent(number, f"header:{number}", f"client:{number}"))
-    journal.record(opened(number))
-    for batch in fills(chance, number):
+    journal.record(opening_batch(number))
+    for batch in fill_batches(chance, number):
         journal.record(batch)
         if chance.random() < 0.3:
             journal.record(batch)
 
 
-def opened(number: int) -> Batch:
-    """Return what happens when an order comes to be."""
+def opening_batch(number: int) -> Batch:
+    """Return the batch of a new order."""
     return Batch(orders=[order(number)], accepted=[f"o{number}"], events=[told(number)])
 
 
-def fills(chance: random.Random, number: int) -> list[Batch]:
+def fill_batches(chance: random.Random, number: int) -> list[Batch]:
     """Return one to three partial fills, the last of which ends the order."""
     count = chance.randint(1, 3)
     states: list[StoredOrder] = [order(number, status="partially_filled")] * (count - 1)
@@ -74,7 +74,7 @@ def fills(chance: random.Random, number: int) -> list[Batch]:
     return batches
 
 
-def die_at(database: Database, fatal_statement: int) -> None:
+def kill_at(database: Database, fatal_statement: int) -> None:
     """Have SQLite kill this process before a statement."""
     run = itertools.count(1)
 
@@ -96,9 +96,9 @@ def main() -> None:
         seed, fatal_statement = map(int, line.split())
         pid = os.fork()
         if pid == 0:
-            live(settings, seed, fatal_statement)
+            write_until_killed(settings, seed, fatal_statement)
         os.waitpid(pid, 0)
-        say("dead", pid)
+        report("dead", pid)
 
 
 if __name__ == "__main__":
