@@ -232,16 +232,16 @@ class Dispatcher:
     def _mark_lagging(self, subscriber: Subscriber, sequence: int, unsent: bytes) -> None:
         subscriber.sequence, subscriber.unsent = sequence, unsent
         subscriber.lagging_since = subscriber.last_write_at = time.monotonic()
-        self._groups.mark_lagging(subscriber)
+        self._groups.group_of(subscriber).current.discard(subscriber)
         self._lagging.add(subscriber)
         subscriber.writer.notify_when_writable(True)
 
     def _mark_current(self, subscriber: Subscriber) -> None:
-        # to the others: this subscriber has read the pending entries from the log
-        self._send_pending(self._groups.group_of(subscriber))
+        group = self._groups.group_of(subscriber)
+        self._send_pending(group)  # to the others: this one has read the entries from the log
         subscriber.writer.notify_when_writable(False)
         self._lagging.discard(subscriber)
-        self._groups.mark_current(subscriber)
+        group.current.add(subscriber)
 
     def _send_unsent(self, subscriber: Subscriber) -> bool:
         """Send what the writer did not take before; return whether all of it is sent."""
@@ -272,8 +272,9 @@ class Dispatcher:
             self._mark_current(subscriber)
 
     def _can_send(self, subscriber: Subscriber) -> bool:
-        replay = subscriber.journal_replay
-        return subscriber in self._lagging and not (replay and replay.is_waiting)
+        return subscriber in self._lagging and not (
+            subscriber.journal_replay and subscriber.journal_replay.is_waiting
+        )
 
     def _apply_selection(self, subscriber: Subscriber, change: SelectionChange) -> None:
         """Change a selection: resumed after an id, or with snapshots of the added topics."""

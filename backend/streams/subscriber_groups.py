@@ -114,14 +114,6 @@ class SubscriberGroups:
         """Return the group of a subscriber; raises KeyError for one that is not in any."""
         return self._group_of[subscriber]
 
-    def mark_current(self, subscriber: Subscriber) -> None:
-        """Mark a subscriber as current."""
-        self._group_of[subscriber].current.add(subscriber)
-
-    def mark_lagging(self, subscriber: Subscriber) -> None:
-        """Mark a subscriber as lagging."""
-        self._group_of[subscriber].current.discard(subscriber)
-
     def route(self, entry: LogEntry) -> None:
         """Append an entry to the pending ones of each group whose selection it passes."""
         if entry.symbol is None:
