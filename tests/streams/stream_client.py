@@ -1,4 +1,4 @@
-"""A client of streams on a plain socket, and one that keeps the state that it is told."""
+"""SSE client on a plain socket, and one that folds events into a state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many streams there may be, and that every ended one makes room for another."""
+"""Limits on streams: an ended stream makes room for another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How streams end: with a last event that says why, and soon."""
+"""The end of streams: a last event with the reason, without delay."""
 
 from __future__ import annotations
 

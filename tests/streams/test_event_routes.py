@@ -1,4 +1,4 @@
-"""The list of past events, with a real bot behind it."""
+"""GET /events, with a real bot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What breaks at the edges: connections at any moment, and the hub itself."""
+"""Failures of connections at any moment, and of the hub itself."""
 
 from __future__ import annotations
 

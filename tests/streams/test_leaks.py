@@ -1,4 +1,4 @@
-"""Crowds that come and go leave nothing behind and disturb nobody."""
+"""Many clients that connect and disconnect leave no object, descriptor or memory behind."""
 
 from __future__ import annotations
 

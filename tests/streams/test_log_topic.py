@@ -1,4 +1,4 @@
-"""Log lines as a topic: a bounded number a second, a bounded length, the newest on show."""
+"""LogTopic: bounded lines per second, bounded length, the newest in the snapshot."""
 
 from __future__ import annotations
 

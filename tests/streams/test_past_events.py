@@ -1,4 +1,4 @@
-"""Pages of journalled events: Hub.past_events."""
+"""Pages of journalled events (Hub.past_events)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coming back: from the place where a stream was lost, or else from fresh snapshots."""
+"""Resuming a stream from Last-Event-ID within one start of the server."""
 
 from __future__ import annotations
 

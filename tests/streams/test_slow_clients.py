@@ -1,4 +1,4 @@
-"""Clients that read slowly or not at all: what they get, and that nobody else notices."""
+"""Slow and stalled clients: conflation, reset, disconnect; no effect on other clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a new stream begins with: every topic as it stands, at one place in the events."""
+"""Snapshots at the beginning of a stream."""
 
 from __future__ import annotations
 

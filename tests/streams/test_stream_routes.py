@@ -1,4 +1,4 @@
-"""The stream routes of the whole backend, with a real bot behind them."""
+"""The stream routes of the whole backend, with a real bot."""
 
 from __future__ import annotations
 

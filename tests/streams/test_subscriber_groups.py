@@ -1,4 +1,4 @@
-"""Many who asked for the same: groups that have their broadcasts one after the other."""
+"""Several groups of one selection, whose batches are sent one after the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tickets: one use, half a minute, a bounded number, nothing to read back."""
+"""Tickets: single use, 30 seconds, a bounded number, stored as hashes only."""
 
 from __future__ import annotations
 

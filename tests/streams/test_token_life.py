@@ -1,4 +1,4 @@
-"""Whoever may no longer read is told so and sent nothing more, while a real bot goes on."""
+"""Expired and revoked tokens end their streams, with a real bot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The other topics, told by a real bot through OctoBot's own channels."""
+"""Candle, order book, evaluator, notification and log topics of a real bot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole backend behind a real port, and sockets to it."""
+"""Fixtures: the whole backend behind a real port, and WebSocket clients of it."""
 
 from __future__ import annotations
 

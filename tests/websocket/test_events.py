@@ -1,4 +1,4 @@
-"""A socket carries the streams' events: the same topics, filters, ids and resuming."""
+"""Events on a WebSocket: topics, filters, ids and resuming are those of the streams."""
 
 from __future__ import annotations
 

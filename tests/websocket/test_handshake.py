@@ -1,4 +1,4 @@
-"""Who may open a socket, how they say who they are, and what ends it."""
+"""Opening handshake, authentication and access of a WebSocket."""
 
 from __future__ import annotations
 

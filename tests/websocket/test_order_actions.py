@@ -1,4 +1,4 @@
-"""Orders through the second door: what HTTP does, to the last word of its refusals."""
+"""Order actions of a WebSocket have the effects and errors of the HTTP routes."""
 
 from __future__ import annotations
 

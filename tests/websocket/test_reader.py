@@ -1,4 +1,4 @@
-"""Frames, sizes and manners: what a client may send, and what becomes of one that does not care."""
+"""Incoming frames: sizes, protocol violations, rate limit, silent clients."""
 
 from __future__ import annotations
 

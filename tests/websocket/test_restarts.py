@@ -1,4 +1,4 @@
-"""Sockets and a server that stops under them: the last word, and the way back."""
+"""WebSockets and a stopping server: the close code, and resuming afterwards."""
 
 from __future__ import annotations
 
