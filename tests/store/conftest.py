@@ -1,4 +1,4 @@
-"""A database of each kind."""
+"""Fixture: a database of each kind."""
 
 from __future__ import annotations
 

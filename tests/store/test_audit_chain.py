@@ -1,4 +1,4 @@
-"""The stored audit: newest first, nothing in it ever changes, and its chain tells if it did."""
+"""The stored audit log: newest first, append-only, tampering detected."""
 
 from __future__ import annotations
 

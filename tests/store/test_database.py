@@ -1,4 +1,4 @@
-"""Where the database is, how it is opened, and what becomes of its failures."""
+"""Database: its URL, opening, and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is stored of a secret: a token that only its keys open, and only for its purpose."""
+"""Cipher: encrypted texts can be decrypted with their keys and for their purpose only."""
 
 from __future__ import annotations
 

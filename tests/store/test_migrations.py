@@ -1,4 +1,4 @@
-"""The tables that the migrations make are those that the models say."""
+"""The migrations create the tables that the models describe."""
 
 from __future__ import annotations
 

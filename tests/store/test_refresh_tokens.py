@@ -1,4 +1,4 @@
-"""Refresh families: each token works once, whoever races for it."""
+"""Refresh families: each token works once, even in a race."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Risk limits that were set, and what accounts began with."""
+"""Risk limits that override settings, and opening balances with their prices."""
 
 from __future__ import annotations
 

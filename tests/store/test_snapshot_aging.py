@@ -1,4 +1,4 @@
-"""Portfolio snapshots: found by their accounts, thinned with age."""
+"""Portfolio snapshots: selected by account, thinned out with age."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times and texts come back from both databases as they should."""
+"""Column types read back the same values from both databases."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class History:
     state: dict[Topic, dict[str, tuple[str | None, int]]] = field(default_factory=dict)
 
     def publish(self, event: Event, value: int | None) -> None:
-        """Note an event."""
+        """Append an event."""
         self.entries.append(HistoryEntry(event.topic, event.key, event.symbol))
         topic = self.state.setdefault(event.topic, {})
         if value is None:
@@ -42,7 +42,7 @@ class History:
             topic[event.key] = (event.symbol, value)
 
     def load(self, topic: Topic, values: dict[str, tuple[str | None, int]]) -> None:
-        """Note a reload."""
+        """Append a replacement of a topic."""
         self.entries.append(HistoryEntry(topic, None, None))
         self.state[topic] = dict(values)
 
@@ -91,7 +91,7 @@ class StreamChecker:
         self.place: int | None = None
 
     def take(self, event: Sse, history: History) -> None:
-        """Take an event in and compare with the history so far."""
+        """Apply an event and compare with the history so far."""
         if event.name == "reset":
             self.state, self.place = {}, None
         elif event.id is not None:

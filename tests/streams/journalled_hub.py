@@ -43,7 +43,7 @@ class JournalledHub:
         self.outbox.commit(events=events)
 
     def settle(self) -> None:
-        """Wait until all that was published is committed and with the hub."""
+        """Wait until every published event is committed and passed to the hub."""
         self.outbox.flush().result(WAIT_S)
 
     def close(self) -> None:

@@ -158,7 +158,7 @@ class DispatcherRunner(HistoryRunner):
             self._dispatcher.attach(connection.client)
 
     def stall(self, who: int, room: int) -> None:
-        """Let a checker read all there is, and from then on only so many bytes."""
+        """Read everything, and from then on only so many bytes."""
         self.open(who)
         self.read(who, ENDLESS)
         self._connections[who].writer.room = room
@@ -169,7 +169,7 @@ class DispatcherRunner(HistoryRunner):
             self._dispatcher.disconnect(connection.client)
 
     def read(self, who: int, count: int) -> None:
-        """Let a checker take so many bytes, and compare with the history."""
+        """Read so many bytes and compare with the history."""
         connection = self._connections.get(who)
         if connection is None:
             return
@@ -180,7 +180,7 @@ class DispatcherRunner(HistoryRunner):
             self.checkers[who].take(event, self.history)
 
     def check_final_state(self) -> None:
-        """Let everyone read to the end and check what each has."""
+        """Read every stream to its end and check its final state."""
         self.broadcast()
         for who, checker in enumerate(self.checkers):
             self.open(who)
@@ -240,7 +240,7 @@ class HubRunner(HistoryRunner):
             )
 
     def stall(self, who: int, _room: int) -> None:
-        """Let a checker read what is there; it stalls by itself until it reads again."""
+        """Read what is there; the stream stalls by itself until the next read."""
         self.open(who)
         self.read(who, ENDLESS)
 
@@ -250,13 +250,13 @@ class HubRunner(HistoryRunner):
             client.close()
 
     def read(self, who: int, count: int) -> None:
-        """Let a checker take so many bytes, and compare with the history."""
+        """Read so many bytes and compare with the history."""
         if who in self._clients:
             for event in self._clients[who].poll(min(count, 2**20)):
                 self.checkers[who].take(event, self.history)
 
     def check_final_state(self) -> None:
-        """Let everyone read to a last event of each topic and check what each has."""
+        """Read every stream to a last event of each topic and check its final state."""
         for number, selection in enumerate(SELECTIONS):
             for topic in selection.topics:
                 self.publish(topic, number, 1)

@@ -1,4 +1,4 @@
-"""Whatever happens to connections and to the server itself, nobody misses or repeats an event.
+"""Property test: across restarts and crashes no client misses or repeats an event.
 
 A real hub on sockets, a real outbox and a real journal. `StreamChecker` knows the protocol
 and nothing else; the runner knows what was committed, and compares with each event.

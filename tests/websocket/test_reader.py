@@ -19,7 +19,7 @@ MASK = b"\0\0\0\0"
 
 
 def frame(opcode: int, payload: bytes = b"", *, final: bool = True) -> bytes:
-    """Spell a client's frame, masked with zeros."""
+    """Build a client's frame, masked with zeros."""
     first = opcode | (0x80 if final else 0)
     size = len(payload)
     if size < 126:

@@ -1,4 +1,4 @@
-"""A client that changes its mind, however slowly it reads, ends with the server's state."""
+"""Property test: after any selection changes a slow client has the server's state."""
 
 from __future__ import annotations
 

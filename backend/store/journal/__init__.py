@@ -1,4 +1,4 @@
-"""The order journal: what the bridge writes before and after it acts, in the database."""
+"""Order journal: durable intents, orders, trades, positions and events in the database."""
 
 from backend.store.journal.journal import Journal
 

@@ -1,4 +1,4 @@
-"""A journal in a database of each kind; PostgreSQL's is made once, and emptied between tests."""
+"""Fixture: a journal in each kind of database; PostgreSQL's is emptied between tests."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def fill_batches(chance: random.Random, number: int) -> list[Batch]:
 
 
 def kill_at(database: Database, fatal_statement: int) -> None:
-    """Have SQLite kill this process before a statement."""
+    """Make SQLite kill this process before a statement."""
     run = itertools.count(1)
 
     def trace(_statement: str) -> None:

@@ -1,4 +1,4 @@
-"""Orders, trades, intents and events to be kept, alike but for what a test names."""
+"""Sample orders, trades, intents and events, equal except for what a test sets."""
 
 from __future__ import annotations
 

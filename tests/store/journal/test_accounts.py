@@ -1,4 +1,4 @@
-"""Accounts come back as they were left, to the last digit."""
+"""Accounts are restored to the last digit."""
 
 from __future__ import annotations
 

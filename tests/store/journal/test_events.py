@@ -1,4 +1,4 @@
-"""Journalled events: numbered in the order of commits, read by topic, forgotten by age."""
+"""Journalled events: numbered in the order of commits, read by topic, deleted by age."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the store fails, the journal says so, and nothing has changed."""
+"""Failures of the store raise `JournalUnavailable` and change nothing."""
 
 from __future__ import annotations
 

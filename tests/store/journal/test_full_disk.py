@@ -1,4 +1,4 @@
-"""A full disk refuses whole batches, and none is lost or doubled for it."""
+"""A full disk refuses whole batches, none of which is lost or doubled."""
 
 from __future__ import annotations
 

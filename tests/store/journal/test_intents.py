@@ -1,4 +1,4 @@
-"""Intents: of all that share a key, one is written."""
+"""Intents: of several with one key, one is inserted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A kill at any instant loses no order that was kept, and doubles none."""
+"""A kill at any instant loses no recorded order and doubles none."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Nursery:
     def live(
         self, seed: int, *, kill_after_s: float | None = None, at_statement: int = 0
     ) -> list[int]:
-        """Let one life pass and return the numbers of the orders that it kept."""
+        """Run one child and return the numbers of the orders that it recorded."""
         kept = []
         killer = None
         for said, number in self._begin(seed, at_statement):

@@ -1,4 +1,4 @@
-"""Whatever is recorded, recorded again, lost or cut off: the journal is what a dictionary says."""
+"""Property test: whatever is recorded or fails, the journal equals a dictionary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists page by place, filters hold, and no question makes the database walk through a table."""
+"""Lists page by place, filters hold, and no query scans a whole table."""
 
 from __future__ import annotations
 
