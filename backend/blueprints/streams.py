@@ -9,10 +9,10 @@ from backend.identity import Principal
 from backend.middleware.auth import current_principal, requires
 from backend.middleware.rate_limit import limited
 from backend.middleware.stream_access import (
-    holder,
     readable,
     require_symbols,
     require_topics,
+    stream_owner,
 )
 from backend.openapi.validation import api
 from backend.ports.socket_handoff import hand_over_socket
@@ -90,7 +90,7 @@ def _stream(
     topics, symbols = require_topics(topics, principal), require_symbols(query.chosen_symbols())
     selection = Selection(topics, symbols, intervals=intervals)
     last_event_id = request.headers.get("Last-Event-ID") or query.after
-    body = services().hub.open_stream(selection, holder(principal), last_event_id)
+    body = services().hub.open_stream(selection, stream_owner(principal), last_event_id)
     if hand_over_socket(request.environ, body.take_over):
         return Response(headers=_HEADERS)
     return Response(body, headers=_HEADERS, direct_passthrough=True)

@@ -60,8 +60,8 @@ def require_symbols(symbols: frozenset[str] | None) -> frozenset[str] | None:
     return symbols
 
 
-def holder(principal: Principal) -> StreamOwner:
-    """Return the owner of a principal's streams, with the end of their authorization."""
+def stream_owner(principal: Principal) -> StreamOwner:
+    """Return a principal as the owner of a stream, with the expiry of its token."""
     return StreamOwner(
         principal.user_id,
         principal.expires_at.timestamp(),

@@ -26,10 +26,10 @@ from backend.identity import Principal
 from backend.middleware.auth import check_access
 from backend.middleware.rate_limit import check_rate
 from backend.middleware.stream_access import (
-    holder,
     readable,
     require_symbols,
     require_topics,
+    stream_owner,
 )
 from backend.openapi.validation import read_model
 from backend.schemas.streams import DEFAULT_TOPICS, TOPICS
@@ -208,7 +208,7 @@ class Session:
             raise Forbidden("the socket is another user's")
         else:
             require_topics(self._selection.topics, principal)
-            self._hub.renew_access(self._subscriber, holder(principal))
+            self._hub.renew_access(self._subscriber, stream_owner(principal))
             self._send(reply.success(_subscription(self._selection)))
         self._principal = principal
 
@@ -227,7 +227,7 @@ class Session:
         topics = require_topics(query.chosen_topics() or (), principal)
         symbols = require_symbols(query.chosen_symbols())
         self._selection = Selection(topics, symbols, WEBSOCKET, query.chosen_intervals())
-        return self._hub.reserve(self._selection, holder(principal), query.after)
+        return self._hub.reserve(self._selection, stream_owner(principal), query.after)
 
     def _attach(self, new_subscriber: SubscriberFactory) -> None:
         self._subscriber = new_subscriber(self._writer)
