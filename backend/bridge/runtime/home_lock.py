@@ -1,18 +1,19 @@
-"""Advisory lock on BACKEND_HOME, so that one process at a time uses it."""
+"""Exclusive lock of a home folder: the system drops it when the process ends."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
 
+from filelock import lock_descriptor
+
 
 class HomeLocked(Exception):
-    """Another process uses this home folder."""
+    """Another process runs on this home folder."""
 
 
 class HomeLock:
-    """Locks `home/lock` until `close()` or the end of the process, even by kill -9.
+    """Holds `home/lock` until `close()` or the end of the process, even by kill -9.
 
     Raises `HomeLocked`, with one line for the user, when another process has it.
     """
@@ -20,23 +21,22 @@ class HomeLock:
     def __init__(self, home: Path) -> None:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = open(home / "lock", "a+", encoding="ascii")  # noqa: SIM115 - held until close
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not lock_descriptor(self._file.fileno(), blocking=False):
             owner = self._owner()
             self._file.close()
-            raise HomeLocked(
-                f"BACKEND_HOME {home} is in use by {owner}: stop it or choose another"
-            ) from None
+            raise HomeLocked(f"BACKEND_HOME {home} is in use by {owner}: stop it or choose another")
         self._file.truncate(0)
         self._file.write(str(os.getpid()))
         self._file.flush()
 
     def close(self) -> None:
-        """Release the lock; does nothing when it was released before."""
+        """Release the lock; does nothing the second time."""
         self._file.close()
 
     def _owner(self) -> str:
-        self._file.seek(0)
-        owner = self._file.read(20).strip()
+        try:
+            self._file.seek(0)
+            owner = self._file.read(20).strip()
+        except OSError:  # Windows lets nobody read a locked file
+            owner = ""
         return f"process {owner}" if owner.isdigit() else "another process"
