@@ -13,7 +13,7 @@ from backend.bridge.counters import Counters
 from backend.bridge.exchange_accounts.credentials import AccountCredentials
 from backend.bridge.exchange_accounts.key_check import KeyCheck
 from backend.bridge.ledger.bot_state import SavedBotState
-from backend.bridge.ledger.durability import wait_until_durable
+from backend.bridge.ledger.commit_wait import wait_until_durable
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.order_store import KEPT
 from backend.bridge.ledger.outbox import Outbox

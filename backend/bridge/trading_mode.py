@@ -17,7 +17,7 @@ CancelOrder = Callable[[str], Awaitable[Order]]
 class TradingMode(Protocol):
     """Steps of a boot that differ, in their order, and the amendment of an order.
 
-    All of it runs on the bot's loop. `octobot.order_rules` has what differs in the orders
+    All of it runs on the bot's loop. `octobot.order_mapping` has what differs in the orders
     that OctoBot gets, `positions.tracker` what differs in positions.
     """
 

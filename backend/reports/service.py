@@ -10,7 +10,7 @@ from backend.concurrency.host import Host
 from backend.pagination import decode_cursor, encode_cursor
 from backend.reports.csv_export import CsvExports
 from backend.reports.pnl import PAUSE_S, ProfitAndLoss
-from backend.reports.portfolio_history import PortfolioHistory
+from backend.reports.portfolio_snapshots import PortfolioSnapshots
 from backend.reports.risk_limits import RiskLimitsService
 from backend.schemas.accounting import HistoryQuery, Pnl, PnlQuery, PortfolioValue
 from backend.schemas.common import Page, Pagination
@@ -40,7 +40,7 @@ class Reports:
         self._csv = CsvExports(host)
         self._pnl = ProfitAndLoss(bridge, database)
         self._risk = RiskLimitsService(bridge, database)
-        self._history = PortfolioHistory(
+        self._history = PortfolioSnapshots(
             settings, database, bridge.portfolio.account_value, self._pnl.process_all
         )
 

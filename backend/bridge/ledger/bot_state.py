@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from backend.bridge.ledger.journal_rows import SavedState
 from backend.bridge.ledger.outbox import Outbox
-from backend.bridge.ledger.rows import SavedState
 from backend.ports.journal import OrderJournal
 
 Name = Literal["pause", "day", "dead_man"]

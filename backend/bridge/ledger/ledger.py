@@ -12,11 +12,11 @@ from dataclasses import replace
 from backend.bridge.ledger.booking import PositionBook
 from backend.bridge.ledger.bracket_state import BracketState
 from backend.bridge.ledger.history import Entry
+from backend.bridge.ledger.journal_rows import SettledIntent
 from backend.bridge.ledger.order_ids import OrderIds
 from backend.bridge.ledger.order_state import OPEN_STATUSES, REPORTED, OrderEvent, next_status
 from backend.bridge.ledger.order_store import OrderStore
 from backend.bridge.ledger.outbox import Outbox
-from backend.bridge.ledger.rows import SettledIntent
 from backend.bridge.ledger.trade_matching import TradeMatcher
 from backend.bridge.octobot.conversion import (
     before_any_fill,

@@ -14,9 +14,9 @@ from operator import attrgetter
 from backend.accounting.balances import balance_changes
 from backend.bridge.ledger.booking import PositionBook
 from backend.bridge.ledger.history import Entry, History
+from backend.bridge.ledger.journal_rows import Row, SettledIntent
 from backend.bridge.ledger.order_state import OPEN_STATUSES
 from backend.bridge.ledger.outbox import Commit, Outbox
-from backend.bridge.ledger.rows import Row, SettledIntent
 from backend.bridge.octobot.conversion import ZERO
 from backend.bridge.read_models.event_data import event_data
 from backend.ports.events import Event

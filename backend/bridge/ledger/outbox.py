@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from backend.bridge.ledger.rows import Baseline, Row, merge
+from backend.bridge.ledger.journal_rows import Baseline, Row, merge
 from backend.ports.events import Event, EventSink
 from backend.ports.journal import Intent, JournalUnavailable, OrderJournal
 from backend.schemas.topics import JOURNALLED, Topic

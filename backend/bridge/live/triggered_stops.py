@@ -188,7 +188,7 @@ class TriggeredStops:
         exchange, created = self._exchange, None
         with capture_outcome() as outcome:
             try:
-                params = exchange.order_rules.exchange_params(order)
+                params = exchange.order_mapping.exchange_params(order)
                 created = await exchange.orders.place(built, params)
             except Exception as error:  # the outcome is looked at below
                 log.warning("stop %s is not sent: %s", order.id, type(error).__name__)

@@ -17,7 +17,7 @@ from backend.bridge.octobot.exchange_errors import capture_commands, count_read_
 from backend.bridge.octobot.exchange_market import ExchangeMarket
 from backend.bridge.octobot.exchange_orders import ExchangeOrders
 from backend.bridge.octobot.order_lookup import OrderLookUp
-from backend.bridge.octobot.order_rules import LiveOrderRules, OrderRules, PaperOrderRules
+from backend.bridge.octobot.order_mapping import LiveOrderMapping, OrderMapping, PaperOrderMapping
 from backend.bridge.octobot.trading_rules import read_rules
 from backend.schemas.markets import Market
 
@@ -53,7 +53,7 @@ class Exchange:
         "lookup",
         "market",
         "name",
-        "order_rules",
+        "order_mapping",
         "orders",
     )
 
@@ -63,8 +63,8 @@ class Exchange:
         self.name: str = manager.exchange_name
         self.is_futures: bool = manager.is_future
         self.orders = ExchangeOrders(manager)
-        self.order_rules: OrderRules = (
-            PaperOrderRules() if manager.is_trader_simulated else LiveOrderRules(self.orders)
+        self.order_mapping: OrderMapping = (
+            PaperOrderMapping() if manager.is_trader_simulated else LiveOrderMapping(self.orders)
         )
         self.account = ExchangeAccount(manager)
         self.market = ExchangeMarket(manager)

@@ -84,7 +84,7 @@ async def _amend(
             await exchange.orders.amend(
                 held,
                 quantity=asked.quantity,
-                price=exchange.order_rules.price(asked, price),
+                price=exchange.order_mapping.price(asked, price),
                 stop_price=asked.stop_price,
                 reduce_only=order.reduce_only,
             )

@@ -31,7 +31,7 @@ async def chain_exits(
         ledger.expect(order, OrderTracking(group=entry_id))
         # an exit sells what the entry brought: its fee may have taken a part
         await exchange.orders.chain(entry, built)
-        built.exchange_creation_params = exchange.order_rules.exchange_params(order)
+        built.exchange_creation_params = exchange.order_mapping.exchange_params(order)
 
 
 async def _keep_price() -> None:

@@ -7,7 +7,7 @@ import logging
 from datetime import datetime, timedelta
 
 from backend.bridge.context import BotContext
-from backend.bridge.ledger.durability import wait_until_durable
+from backend.bridge.ledger.commit_wait import wait_until_durable
 from backend.bridge.orders.service import Orders
 from backend.errors import JournalDown, OrderStateUnknown
 from backend.schemas.common import time_text, utc_now

@@ -88,7 +88,7 @@ class OrderExecution:
     async def _create(self, exchange: Exchange, built: OctoBotOrder, order: Order) -> OctoBotOrder:
         with capture_outcome() as outcome:
             try:
-                params = exchange.order_rules.exchange_params(order)
+                params = exchange.order_mapping.exchange_params(order)
                 return await exchange.orders.place(built, params)
             except Exception as error:  # raised again, as the client's error if there was one
                 if outcome.accepted_id is not None:

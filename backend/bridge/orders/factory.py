@@ -32,7 +32,7 @@ def build(
 
     `resting` puts a limit order on the book wherever the market stands.
     """
-    rules = exchange.order_rules
+    rules = exchange.order_mapping
     limit = order.price if order.type == "limit" and not resting else None
     crosses = limit is not None and is_marketable(order.side, limit, market_price)
     kind = rules.kind(order, is_marketable=crosses)

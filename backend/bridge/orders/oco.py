@@ -9,4 +9,4 @@ from backend.bridge.octobot.order import OrderGroup
 
 def oco_group_of(exchange: Exchange, ledger: Ledger, entry_id: str) -> OrderGroup:
     """Return the group of an entry's exits; in paper trading it reports its fills to the ledger."""
-    return exchange.orders.oco_group(entry_id, exchange.order_rules.fill_listener(ledger))
+    return exchange.orders.oco_group(entry_id, exchange.order_mapping.fill_listener(ledger))

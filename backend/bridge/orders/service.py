@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
 from backend.bridge.context import BotContext
-from backend.bridge.ledger.durability import wait_until_durable
+from backend.bridge.ledger.commit_wait import wait_until_durable
 from backend.bridge.ledger.history import Entry
 from backend.bridge.ledger.journal_pages import with_older
 from backend.bridge.ledger.order_state import OPEN_STATUSES

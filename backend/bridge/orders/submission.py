@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from backend.bridge.context import BotContext
-from backend.bridge.ledger.durability import DONE_UNWRITTEN, LOOK_S, WAIT_S
+from backend.bridge.ledger.commit_wait import DONE_UNWRITTEN, LOOK_S, WAIT_S
 from backend.bridge.ledger.outbox import Outbox
 from backend.bridge.orders.intents import refusal_json
 from backend.bridge.runtime.work_queue import LoopEnded, Slot

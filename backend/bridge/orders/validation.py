@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from backend.bridge.octobot.exchange import Exchange
-from backend.bridge.octobot.order_rules import TRIGGERS_ABOVE
+from backend.bridge.octobot.order_mapping import TRIGGERS_ABOVE
 from backend.bridge.octobot.trading_rules import check_cost, check_price, check_quantity
 from backend.errors import (
     ExitOnWrongSide,
@@ -76,7 +76,7 @@ def _check_exits(asked: NewOrder, price: Decimal) -> None:
 def _check_reduce_only(exchange: Exchange, asked: NewOrder) -> None:
     if asked.reduce_only and not exchange.is_futures:
         raise ReduceOnlyNotSupported(f"reduce_only: {exchange.name} trades spot here")
-    if asked.reduce_only and not exchange.order_rules.reports_overshooting:
+    if asked.reduce_only and not exchange.order_mapping.reports_overshooting:
         check_reduces(exchange.account.position_size(asked.symbol), asked)
 
 

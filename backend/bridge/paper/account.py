@@ -1,7 +1,8 @@
-"""A paper account's open orders after a restart, placed again in the simulator."""
+"""Restoration of a paper account at each boot: its balances and its open orders."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from backend.bridge.ledger.bracket_state import has_sibling_ended
@@ -13,6 +14,11 @@ from backend.bridge.orders.oco import oco_group_of
 from backend.errors import BridgeError
 from backend.ports.order_tracking import OrderTracking
 from backend.schemas.orders import Order
+
+
+def restore_balances(exchange: Exchange, balances: Mapping[str, Decimal]) -> None:
+    """Give the simulator the journal's balances; at a stop it forgets its own."""
+    exchange.account.replace_balances(balances)
 
 
 async def restore_orders(exchange: Exchange, ledger: Ledger) -> None:

@@ -22,8 +22,8 @@ from backend.accounting.contract_position import (
 from backend.accounting.decimals import ZERO
 from backend.accounting.margin import MarginAccount, OrderExposure
 from backend.bridge.ledger.booking import Booking
+from backend.bridge.ledger.journal_rows import BalanceChange
 from backend.bridge.ledger.outbox import Commit
-from backend.bridge.ledger.rows import BalanceChange
 from backend.bridge.positions.position_events import PositionEvents
 from backend.ports.events import Event
 from backend.ports.journal import StoredPosition

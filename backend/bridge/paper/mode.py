@@ -9,7 +9,7 @@ from decimal import Decimal
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.order import OctoBotOrder
-from backend.bridge.paper.account import restore_orders
+from backend.bridge.paper.account import restore_balances, restore_orders
 from backend.bridge.paper.amended_funds import check_amended_funds
 from backend.bridge.paper.spot_simulator import fill_stops_at_market
 from backend.bridge.trading_mode import CancelOrder
@@ -30,7 +30,7 @@ class PaperMode:
     def prepare(self, exchange: Exchange, balances: Mapping[str, Decimal]) -> None:
         """Make the simulator's fills exact, and set its balances."""
         fill_stops_at_market(exchange, self._ledger)
-        exchange.account.replace_balances(balances)
+        restore_balances(exchange, balances)
 
     def resolve_intent(self, order: Order) -> None:
         """Enter an order as never placed: what the simulator has not reported never happened."""

@@ -12,9 +12,9 @@ from pydantic import TypeAdapter
 
 from backend.accounting.balances import assets_of, is_contract
 from backend.accounting.valuation import price_of
+from backend.bridge.ledger.journal_rows import Baseline
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.outbox import Outbox
-from backend.bridge.ledger.rows import Baseline
 from backend.bridge.read_models.event_data import event_data
 from backend.bridge.read_models.read_models import ReadModels
 from backend.bridge.runtime.runner import BotRunner

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pydantic import TypeAdapter
 
 from backend.bridge.context import BotContext
-from backend.bridge.ledger.durability import wait_until_durable
+from backend.bridge.ledger.commit_wait import wait_until_durable
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.orders.execution import OrderExecution
 from backend.bridge.orders.idempotency import IdempotentOrders

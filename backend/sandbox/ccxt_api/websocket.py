@@ -10,7 +10,7 @@ from ccxt.base.errors import ExchangeClosedByUser
 
 from backend.sandbox.ccxt_api.futures import SandboxFutures
 from backend.sandbox.ccxt_api.public import Row, candle_rows
-from backend.sandbox.market.path import TICK_MS
+from backend.sandbox.market.price_path import TICK_MS
 from backend.sandbox.market.quotes import TIME_FRAMES_MS
 
 _CANDLES_PERIOD_MS = 4 * TICK_MS

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.sandbox.market.listings import Listing
-from backend.sandbox.market.path import DURATIONS_MS, FANOUT, TICK_LEVEL, Bar, Bars, Path
-from backend.sandbox.market.random_stream import Floats, Ints, RandomBits, RandomStream
+from backend.sandbox.market.price_path import DURATIONS_MS, FANOUT, TICK_LEVEL, Bar, Bars, PricePath
+from backend.sandbox.market.seeded_random import Floats, Ints, RandomBits, RandomStream
 
 _OCTAVES = 10
 _CACHED_BLOCKS = 128
@@ -30,7 +30,7 @@ _BLOCK = [longer * shorter for longer, shorter in pairwise((1, *FANOUT))]
 Columns = tuple[list[float], list[float], list[float], list[float], list[int]]
 
 
-class CandleTree(Path):
+class CandleTree(PricePath):
     """Price path of one symbol: a pure function of seed, symbol, speed and time."""
 
     def __init__(self, seed: int, listing: Listing, speed: float) -> None:

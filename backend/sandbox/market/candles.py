@@ -13,10 +13,10 @@ from collections.abc import Callable
 import numpy as np
 
 from backend.sandbox.market.candle_tree import CandleTree
-from backend.sandbox.market.cross_path import CrossPath
+from backend.sandbox.market.cross_price_path import CrossPricePath
 from backend.sandbox.market.listings import Listing, find_listing
-from backend.sandbox.market.path import DURATIONS_MS, TICK_MS, Bar, Path, merge_bars
 from backend.sandbox.market.price_overrides import OverriddenPath
+from backend.sandbox.market.price_path import DURATIONS_MS, TICK_MS, Bar, PricePath, merge_bars
 from backend.sandbox.market.quotes import DAY_MS
 
 _CACHED_BARS = 2000
@@ -32,7 +32,7 @@ class Candles:
         self._speed = speed
         self._lock = threading.RLock()
         self._paths: dict[str, OverriddenPath] = {}
-        self._crosses: list[CrossPath] = []
+        self._crosses: list[CrossPricePath] = []
         self._series: dict[tuple[str, int], CandleSeries] = {}
 
     def path(self, symbol: str) -> OverriddenPath:
@@ -68,9 +68,9 @@ class Candles:
                 self._series[key] = CandleSeries(self.path(symbol), time_frame_ms)
             return self._series[key]
 
-    def _cross(self, listing: Listing, volume: CandleTree) -> CrossPath:
+    def _cross(self, listing: Listing, volume: CandleTree) -> CrossPricePath:
         legs = self.path(f"{listing.base}/USDT"), self.path(f"{listing.quote}/USDT")
-        cross = CrossPath(*legs, volume)
+        cross = CrossPricePath(*legs, volume)
         self._crosses.append(cross)
         return cross
 
@@ -81,7 +81,7 @@ class CandleSeries:
     Bar `n` starts `n` time frames after 1970. A closed bar never changes.
     """
 
-    def __init__(self, path: Path, frame_ms: int) -> None:
+    def __init__(self, path: PricePath, frame_ms: int) -> None:
         self._path = path
         self._frame_ms = frame_ms
         self._level = next(n for n, ms in enumerate(DURATIONS_MS) if frame_ms % ms == 0)

@@ -11,8 +11,8 @@ from decimal import Decimal
 from backend.sandbox.market.candles import Candles
 from backend.sandbox.market.listings import LISTINGS, Listing, UnknownSymbol, find_listing
 from backend.sandbox.market.order_book import OrderBook, make_order_book
-from backend.sandbox.market.path import TICK_MS, Bar
 from backend.sandbox.market.price_overrides import OverriddenPath
+from backend.sandbox.market.price_path import TICK_MS, Bar
 from backend.sandbox.market.quotes import (
     DAY_MS,
     MINUTE_MS,
@@ -21,7 +21,7 @@ from backend.sandbox.market.quotes import (
     PublicTrade,
     Ticker,
 )
-from backend.sandbox.market.random_stream import RandomStream
+from backend.sandbox.market.seeded_random import RandomStream
 
 
 class Market:

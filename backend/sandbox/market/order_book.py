@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from backend.sandbox.market.listings import Listing
-from backend.sandbox.market.random_stream import Ints, RandomStream
+from backend.sandbox.market.seeded_random import Ints, RandomStream
 
 # Mean distance of two levels as a fraction of the price; at least one tick.
 _SPACING = Decimal("0.00002")

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backend.sandbox.market.path import DURATIONS_MS, Bar, Bars, Path, Trade, merge_bars
-from backend.sandbox.market.random_stream import Ints
+from backend.sandbox.market.price_path import DURATIONS_MS, Bar, Bars, PricePath, Trade, merge_bars
+from backend.sandbox.market.seeded_random import Ints
 
 
 class PriceOverride(NamedTuple):
@@ -33,14 +33,14 @@ class PriceOverride(NamedTuple):
 _NO_OVERRIDE = PriceOverride(-(2**62), 1, None)
 
 
-class OverriddenPath(Path):
+class OverriddenPath(PricePath):
     """A natural path with overrides, each beginning with a trade of `override_volume` steps.
 
     Overrides are appended by one thread at a time, in chronological order; any thread
     may read meanwhile.
     """
 
-    def __init__(self, natural: Path, override_volume: int) -> None:
+    def __init__(self, natural: PricePath, override_volume: int) -> None:
         self._natural = natural
         self._override_volume = override_volume
         self._overrides: tuple[PriceOverride, ...] = (_NO_OVERRIDE,)

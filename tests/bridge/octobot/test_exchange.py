@@ -13,7 +13,7 @@ from backend.bridge.octobot.exchange import Channel, Exchange
 from backend.bridge.octobot.exchange_orders import OrderKind
 from backend.bridge.octobot.order import Create, OctoBotOrder
 from backend.bridge.octobot.order_errors import creation_refused
-from backend.bridge.octobot.order_rules import LiveOrderRules, PaperOrderRules
+from backend.bridge.octobot.order_mapping import LiveOrderMapping, PaperOrderMapping
 from backend.bridge.orders.factory import new_order
 from backend.errors import ExchangeRefused, InsufficientFunds, InvalidSymbol
 from backend.schemas.orders import Fee, NewOrder, Order
@@ -62,7 +62,7 @@ def build(exchange: Exchange, asked: Order, kind: OrderKind = "limit") -> OctoBo
 def test_an_exchange_knows_what_it_is(bot: LiveBridge) -> None:
     facts = ask(bot, lambda e: (e.name, e.is_futures, e.is_ready, sorted(e.symbols)))
     assert facts == ("sandbox", False, True, sorted(SYMBOLS))
-    assert isinstance(ask(bot, lambda e: e.order_rules), PaperOrderRules)
+    assert isinstance(ask(bot, lambda e: e.order_mapping), PaperOrderMapping)
     assert "1h" in ask(bot, lambda e: e.intervals)
     assert ask(bot, lambda e: e.account.reference_market) == "USDT"
 
@@ -255,7 +255,7 @@ def test_a_real_order_is_looked_up_by_either_id(real: LiveBridge) -> None:
 
 
 def test_a_real_account_is_known_once_it_was_read(real: LiveBridge) -> None:
-    assert isinstance(ask(real, lambda e: e.order_rules), LiveOrderRules)
+    assert isinstance(ask(real, lambda e: e.order_mapping), LiveOrderMapping)
     assert ask(real, lambda e: e.account.is_known) is True
     run(real, lambda e: e.account.refresh_balances())
     assert ask(real, lambda e: e.account.available("USDT")) > 0

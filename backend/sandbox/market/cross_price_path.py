@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 
-from backend.sandbox.market.path import (
+from backend.sandbox.market.price_path import (
     DURATIONS_MS,
     FANOUT,
     TICK_LEVEL,
     TICK_MS,
     Bar,
     Bars,
-    Path,
+    PricePath,
     child_numbers,
     merge_bars,
 )
-from backend.sandbox.market.random_stream import Floats, Ints
+from backend.sandbox.market.seeded_random import Floats, Ints
 
 _CACHED_BARS = 4096
 # Fewer trades than this are read one by one.
 _FEW_TICKS = 256
 
 
-class CrossPath(Path):
+class CrossPricePath(PricePath):
     """Ratio of two paths, with a volume of its own.
 
     The extremes of a ratio are not the ratio of extremes. They are searched from long
     bars to short ones, skipping those that cannot contain them.
     """
 
-    def __init__(self, numerator: Path, denominator: Path, volume: Path) -> None:
+    def __init__(self, numerator: PricePath, denominator: PricePath, volume: PricePath) -> None:
         self._numerator = numerator
         self._denominator = denominator
         self._volume = volume

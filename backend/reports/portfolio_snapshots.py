@@ -29,7 +29,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _log = structlog.get_logger(__name__)
 
 
-class PortfolioHistory:
+class PortfolioSnapshots:
     """Records a snapshot as soon as the account's value is known, then at the interval.
 
     After each snapshot it runs `process_executions` for the trades since the one

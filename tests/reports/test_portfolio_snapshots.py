@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from backend.concurrency.host import ThreadHost
 from backend.ports.account_value import AccountValue
-from backend.reports.portfolio_history import PortfolioHistory
+from backend.reports.portfolio_snapshots import PortfolioSnapshots
 from backend.schemas.common import utc_now
 from backend.store import Database, snapshots
 from backend.store import opening_prices as openings
@@ -28,7 +28,7 @@ from tests.databases import make_settings
 D = Decimal
 WORTH = AccountValue("USDT", D(1000), {"sandbox": "sandbox:paper"}, {"BTC": D(20000)}, True)
 DAY = timedelta(days=1)
-StartHistory = Callable[..., PortfolioHistory]
+StartHistory = Callable[..., PortfolioSnapshots]
 
 
 @pytest.fixture
@@ -56,11 +56,11 @@ def account() -> Account:
 
 @pytest.fixture
 def start_history(tmp_path: Path, database: Database, account: Account) -> Iterator[StartHistory]:
-    started: list[PortfolioHistory] = []
+    started: list[PortfolioSnapshots] = []
 
-    def start(interval: float = 0.01, **overrides: object) -> PortfolioHistory:
+    def start(interval: float = 0.01, **overrides: object) -> PortfolioSnapshots:
         settings = make_settings(tmp_path, snapshot_interval=interval, **overrides)
-        started.append(PortfolioHistory(settings, database, account, lambda *_: None))
+        started.append(PortfolioSnapshots(settings, database, account, lambda *_: None))
         return started[-1]
 
     yield start

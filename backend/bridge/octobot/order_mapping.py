@@ -1,4 +1,4 @@
-"""OrderRules: how OctoBot's simulator and its real trader want an order to be put to them."""
+"""Mapping of our orders to the kinds, prices and parameters that OctoBot's traders take."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ _LIVE_KINDS: Mapping[str, OrderKind] = {
 }
 
 
-class OrderRules(Protocol):
-    """The rules of one exchange account, simulated or real."""
+class OrderMapping(Protocol):
+    """The mapping for one exchange account: OctoBot's simulator and its real trader differ."""
 
     reports_overshooting: bool
     """Whether an order that would do more than reduce a position is refused by the exchange."""
@@ -65,7 +65,7 @@ class OrderRules(Protocol):
         """Return the listener for the fills of an OCO group, None where nothing must be told."""
 
 
-class PaperOrderRules:
+class PaperOrderMapping:
     """Rules of OctoBot's simulator.
 
     It fills a limit order that crosses the market at its limit price, where an exchange
@@ -96,7 +96,7 @@ class PaperOrderRules:
         return listener
 
 
-class LiveOrderRules:
+class LiveOrderMapping:
     """Rules of a real exchange, of which OctoBot watches the stops that it does not know."""
 
     reports_overshooting = True

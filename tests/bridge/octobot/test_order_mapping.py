@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from backend.bridge.octobot.exchange_orders import ExchangeOrders
-from backend.bridge.octobot.order_rules import LiveOrderRules, PaperOrderRules
+from backend.bridge.octobot.order_mapping import LiveOrderMapping, PaperOrderMapping
 from backend.bridge.orders.factory import new_order
 from backend.schemas.orders import NewOrder, Order
 
@@ -25,9 +25,9 @@ class KnownTypes:
         return kind in self._kinds
 
 
-def live_rules(*kinds: str) -> LiveOrderRules:
+def live_rules(*kinds: str) -> LiveOrderMapping:
     """Return the rules of an exchange that knows these types besides market and limit orders."""
-    return LiveOrderRules(cast(ExchangeOrders, KnownTypes("market", "limit", *kinds)))
+    return LiveOrderMapping(cast(ExchangeOrders, KnownTypes("market", "limit", *kinds)))
 
 
 def order(**fields: Any) -> Order:
@@ -39,7 +39,7 @@ STOP_LIMIT = {"type": "stop_limit", "stop_price": 110, "price": 120}
 
 
 def test_the_simulator_gets_a_limit_order_that_crosses_the_market_as_a_market_order() -> None:
-    rules, limit = PaperOrderRules(), order(type="limit", price=101)
+    rules, limit = PaperOrderMapping(), order(type="limit", price=101)
     assert rules.kind(limit, is_marketable=True) == "market"
     assert rules.kind(limit, is_marketable=False) == "limit"
 
@@ -61,7 +61,7 @@ def test_an_exchange_gets_a_limit_order_that_crosses_the_market_as_it_is() -> No
 def test_the_simulator_knows_fewer_types_of_stops(given: str, paper: str, live: str) -> None:
     limit = {"price": 120} if given.endswith("_limit") else {}
     stop = order(type=given, stop_price=110, **limit)
-    assert PaperOrderRules().kind(stop, is_marketable=False) == paper
+    assert PaperOrderMapping().kind(stop, is_marketable=False) == paper
     assert live_rules().kind(stop, is_marketable=False) == live
 
 
@@ -81,11 +81,11 @@ def test_octobot_watches_a_stop_limit_that_the_exchange_does_not_know(
 
 
 def test_the_simulator_triggers_at_the_stop_price() -> None:
-    assert PaperOrderRules().price(order(**STOP_LIMIT), MARKET_PRICE) == 110
-    assert PaperOrderRules().trigger_above(order(**STOP_LIMIT)) is None
+    assert PaperOrderMapping().price(order(**STOP_LIMIT), MARKET_PRICE) == 110
+    assert PaperOrderMapping().trigger_above(order(**STOP_LIMIT)) is None
 
 
 def test_only_an_exchange_is_told_the_client_order_id() -> None:
     market = order(type="market")
     assert live_rules().exchange_params(market) == {"clientOrderId": "an-id"}
-    assert PaperOrderRules().exchange_params(market) == {}
+    assert PaperOrderMapping().exchange_params(market) == {}

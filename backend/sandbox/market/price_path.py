@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backend.sandbox.market.random_stream import Floats, Ints
+from backend.sandbox.market.seeded_random import Floats, Ints
 
 _SECOND_MS, _MINUTE_MS, _HOUR_MS = 1_000, 60_000, 3_600_000
 DURATIONS_MS = (
@@ -95,7 +95,7 @@ def child_numbers(level: int, numbers: Ints) -> Ints:
     return (numbers[:, None] * fanout + np.arange(fanout)).ravel()
 
 
-class Path(ABC):
+class PricePath(ABC):
     """A price as a function of time; bar `n` of a level starts `n` durations after 1970."""
 
     @abstractmethod
