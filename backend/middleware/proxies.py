@@ -1,8 +1,8 @@
-"""What reverse proxies say about a request: whose it is, and under which address it came.
+"""Trust in reverse proxies: how many of them are believed, and which of their values.
 
-Werkzeug's ProxyFix only counts proxies, takes any text for an address, and any text
-for a prefix. A proxy that does not set a header passes the client's own on, so each
-value is checked before it is believed.
+Werkzeug's ProxyFix rewrites the request, but it only counts proxies, and takes any text for an
+address or a prefix. A proxy that does not set a header passes the client's own on, so values
+that are malformed are dropped before it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from backend.middleware.headers import ExcInfo, Header
 from backend.settings.types import Network
@@ -23,6 +25,9 @@ Trusted = int | tuple[Network, ...]
 _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~\-]{1,100}){1,10}")
 _SCHEMES = ("http", "https")
+_REWRITTEN = (
+    *("REMOTE_ADDR", "wsgi.url_scheme", "HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "SCRIPT_NAME"),
+)
 
 
 def with_proxies(application: WSGIApplication, trusted: Trusted) -> WSGIApplication:
@@ -32,30 +37,44 @@ def with_proxies(application: WSGIApplication, trusted: Trusted) -> WSGIApplicat
     """
     if not trusted:
         return application
+    application = _with_prefix_in_location(application)
 
     def forwarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if _believe(environ, trusted) and environ["SCRIPT_NAME"]:
-            start_response = _with_prefix(start_response, environ["SCRIPT_NAME"])
+        addresses = [*_values(environ, "FOR"), environ["REMOTE_ADDR"]]
+        hops = trusted if isinstance(trusted, int) else _count(addresses, trusted)
+        if hops:
+            _rewrite(environ, _trusted_values(environ, addresses, hops))
         return application(environ, start_response)
 
     return forwarded
 
 
-def _believe(environ: WSGIEnvironment, trusted: Trusted) -> bool:
-    addresses = [*_values(environ, "FOR"), environ["REMOTE_ADDR"]]
-    hops = trusted if isinstance(trusted, int) else _count(addresses, trusted)
-    if not hops:
-        return False
-    if hops < len(addresses) and (client := _address(addresses[-1 - hops])) is not None:
-        environ["REMOTE_ADDR"] = str(client)
-    if (scheme := _outermost(environ, "PROTO", hops).lower()) in _SCHEMES:
-        environ["wsgi.url_scheme"] = scheme
-    if _HOST.fullmatch(host := _outermost(environ, "HOST", hops)):
-        environ["HTTP_HOST"] = host
-    prefix = _outermost(environ, "PREFIX", hops).rstrip("/")
-    if _PREFIX.fullmatch(prefix) and "/.." not in prefix:
-        environ["SCRIPT_NAME"] = prefix
-    return True
+def _rewrite(environ: WSGIEnvironment, forwarded: dict[str, str]) -> None:
+    """Have ProxyFix rewrite the request by these headers; the log still shows those that came."""
+    seen: WSGIEnvironment = {name: environ[name] for name in _REWRITTEN if name in environ}
+    fix = ProxyFix(lambda _environ, _start: (), x_for=1, x_proto=1, x_host=1, x_prefix=1)
+    seen.update(forwarded)
+    fix(seen, lambda *_: repr)  # nothing is answered
+    environ.update((name, seen[name]) for name in _REWRITTEN if name in seen)
+
+
+def _trusted_values(environ: WSGIEnvironment, addresses: list[str], hops: int) -> dict[str, str]:
+    """Return the outermost trusted proxy's X-Forwarded headers without those that are malformed.
+
+    Proxies behind that one may have appended to a header or replaced it.
+    """
+    client = _address(addresses[-1 - hops]) if hops < len(addresses) else None
+    scheme, host, prefix = (
+        next(iter(_values(environ, name)[-hops:]), "") for name in ("PROTO", "HOST", "PREFIX")
+    )
+    prefix = prefix.rstrip("/")
+    kept = {
+        "FOR": "" if client is None else str(client),
+        "PROTO": scheme.lower() if scheme.lower() in _SCHEMES else "",
+        "HOST": host if _HOST.fullmatch(host) else "",
+        "PREFIX": prefix if _PREFIX.fullmatch(prefix) and "/.." not in prefix else "",
+    }
+    return {f"HTTP_X_FORWARDED_{name}": value for name, value in kept.items()}
 
 
 def _count(addresses: list[str], trusted: tuple[Network, ...]) -> int:
@@ -74,11 +93,6 @@ def _values(environ: WSGIEnvironment, name: str) -> list[str]:
     return [part.strip() for part in text.split(",")] if text else []
 
 
-def _outermost(environ: WSGIEnvironment, name: str, hops: int) -> str:
-    """Return what the outermost trusted proxy said; those behind it may have said it anew."""
-    return next(iter(_values(environ, name)[-hops:]), "")
-
-
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(text)
@@ -88,12 +102,17 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return mapped or address
 
 
-def _with_prefix(start_response: StartResponse, prefix: str) -> StartResponse:
-    def start(status: str, headers: list[Header], exc_info: ExcInfo | None = None) -> object:
-        moved = [
-            (name, prefix + value if name == "Location" and value.startswith("/") else value)
-            for name, value in headers
-        ]
-        return start_response(status, moved, exc_info)
+def _with_prefix_in_location(application: WSGIApplication) -> WSGIApplication:
+    def prefixed(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        prefix = environ["SCRIPT_NAME"]
 
-    return start  # type: ignore[return-value]
+        def start(status: str, headers: list[Header], exc_info: ExcInfo | None = None) -> object:
+            moved = [
+                (name, prefix + value if name == "Location" and value.startswith("/") else value)
+                for name, value in headers
+            ]
+            return start_response(status, moved, exc_info)
+
+        return application(environ, start if prefix else start_response)  # type: ignore[arg-type]
+
+    return prefixed
