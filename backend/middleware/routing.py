@@ -1,7 +1,8 @@
 """The backend's Flask: no sessions, matches of fixed paths kept, no work for hooks nobody has.
 
 Hooks, signals and teardown are Flask's own as soon as anything is registered for them, so
-extensions work. An empty request takes 20 µs instead of 39, a read in process 40 instead of 59.
+extensions work. A read in process took 53 µs without the shortcuts for hooks and about 42 with
+them, on a busy machine.
 """
 
 from __future__ import annotations
