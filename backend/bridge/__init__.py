@@ -1,4 +1,4 @@
-"""The only package that imports OctoBot and ccxt: everything else sees `Bridge`."""
+"""Adapter of the embedded OctoBot: the only package that imports it; the API sees `Bridge`."""
 
 import backend.accounting.decimals  # before OctoBot starts its threads
 import backend.bridge.octobot.offline  # noqa: F401 - before OctoBot reads the environment

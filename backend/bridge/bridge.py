@@ -130,7 +130,7 @@ class Bridge:
         self._context.runner.start()
 
     def readiness(self) -> Readiness:
-        """Return whether the bot can be used, and what is missing if not."""
+        """Return whether the bot can be used, and the reasons if not."""
         readiness = self.bot.readiness()
         if self._context.outbox.healthy:
             return readiness
@@ -149,7 +149,7 @@ class Bridge:
 
     @property
     def counters(self) -> Counters:
-        """The counts of placed and refused orders and of exchange errors since the start."""
+        """The counts of placed orders, refused orders and exchange errors since the start."""
         return self._context.runner.counters
 
     @property
@@ -177,7 +177,7 @@ class _Lifecycle:
     async def restore(self) -> None:
         """Bring a bot whose exchanges are ready to the state of the journal. Loop only."""
         bridge, context = self._bridge, self._bridge._context
-        # an account comes back from what the journal has
+        # # an account is rebuilt from the journal
         if not await context.outbox.flush_within(_JOURNAL_WAIT_S):
             raise BootFailed(_NO_JOURNAL)
         try:
@@ -205,13 +205,13 @@ class _Lifecycle:
         context.outbox.commit(events=[event])
 
     def wait_until_durable(self) -> None:
-        """Wait until what was saved so far survives a kill of the process."""
+        """Wait until all saved state would survive a kill of the process."""
         context = self._bridge._context
         wait_until_durable(context.outbox, context.host)
 
 
 class _Parts(NamedTuple):
-    """The parts that paper and live trading have of their own."""
+    """Parts that differ between paper and live trading."""
 
     ledger: Ledger
     mode: TradingMode
@@ -221,7 +221,7 @@ class _Parts(NamedTuple):
 def _choose_parts(
     settings: Settings, runner: BotRunner, outbox: Outbox, give_up_after_s: float
 ) -> _Parts:
-    """Choose paper or live trading: the only place that does."""
+    """Build the parts of paper or of live trading; no other code makes this choice."""
     events = PositionEvents()
     is_paper = settings.trading == "paper"
     margins = MarginAccounts(events) if is_paper and settings.exchange_type == "future" else None

@@ -39,7 +39,7 @@ class ChannelConsumers:
         self._books = OrderBooks(sink)
 
     async def begin(self, bot: Bot) -> None:
-        """Start over with a bot that has booted, and consume the channels that no exchange has."""
+        """Reset for a bot that has booted, and consume the channels that belong to no exchange."""
         self._exchanges.clear()
         self._books.begin()
         self._candles.begin()
@@ -47,7 +47,7 @@ class ChannelConsumers:
         await self._notifications.begin()
 
     async def poll(self) -> None:
-        """Fetch what streams follow and OctoBot does not fetch by itself; runs forever."""
+        """Fetch data that streams need and OctoBot does not fetch by itself; runs forever."""
         await self._books.poll()
 
     async def follow(self, exchange: Exchange) -> None:
@@ -81,8 +81,8 @@ class ChannelConsumers:
         source = self._exchanges[exchange]
         if source.is_futures and has_filled(order):
             self._tracker.on_fill(source, symbol_of(order))
-        if self._ledger.version != before:  # else the command that did this has refreshed them
-            self._portfolios.mark_outdated()  # a reader of this order reads what it locked or freed
+        if self._ledger.version != before:  # else the command has refreshed them
+            self._portfolios.mark_outdated()  # readers see the funds that it locked or freed
         else:
             self._portfolios.publish_soon()
 

@@ -18,7 +18,7 @@ from backend.ports.journal import OrderJournal
 
 @dataclass(frozen=True, slots=True)
 class BotContext:
-    """Parts that the bridge builds once and hands to each of its services."""
+    """Parts that the bridge builds once and passes to each of its services."""
 
     host: Host
     runner: BotRunner

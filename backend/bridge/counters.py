@@ -14,7 +14,7 @@ class Counters:
     """Monotonic counters, written on the bot's loop; other threads read copies.
 
     `placed` is by type and side, `refused` by the error's type, `exchange_errors` by
-    exchange, call and ccxt's name of the error. None contains a text of users.
+    exchange, call and ccxt's name of the error. No key contains user input.
     """
 
     def __init__(self) -> None:

@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 
 
 class Restoration:
-    """Brings bot, journal and ledger to one state at each boot, then follows the channels.
+    """Brings bot, journal and ledger to one state at each boot, then consumes the channels.
 
-    Intents that are `in_flight` are being placed or withdrawn by a command.
+    A command is placing or withdrawing the intents that are `in_flight`.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Restoration:
             await self._tracker.begin(exchange, state)
 
     async def _resolve_intents(self, exchange: Exchange) -> None:
-        """Enter the orders whose intents earlier processes left open."""
+        """Record the orders of intents that earlier processes left open."""
         context = self._context
         account = context.ledger.account(exchange.name)
         for intent in await asyncio.to_thread(context.journal.open_intents, account):

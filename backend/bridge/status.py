@@ -1,4 +1,4 @@
-"""State of the bot as clients see it, and the error of a failed boot."""
+"""Public state of the bot, and the error of a failed boot."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from backend.schemas.bot import BotState
 
 
 class Status(NamedTuple):
-    """State of the bot, and the reason where it has one."""
+    """State of the bot, and its reason if there is one."""
 
     state: BotState
     reason: str | None = None

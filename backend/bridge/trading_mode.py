@@ -15,26 +15,26 @@ CancelOrder = Callable[[str], Awaitable[Order]]
 
 
 class TradingMode(Protocol):
-    """Steps of a boot that differ, in their order, and the amendment of an order.
+    """The steps of a boot that differ, in their order, and the amendment of an order.
 
-    All of it runs on the bot's loop. `octobot.order_mapping` has what differs in the orders
-    that OctoBot gets, `positions.tracker` what differs in positions.
+    All of it runs on the bot's loop. `octobot.order_mapping` has the differences in the
+    orders that OctoBot gets, `positions.tracker` those in positions.
     """
 
     async def opening_balances(self, exchange: Exchange) -> Mapping[str, Decimal]:
         """Return the balances with which a new account of the exchange begins.
 
-        Raises `BootFailed` when the exchange does not tell them.
+        Raises `BootFailed` when the exchange does not report them.
         """
 
     def prepare(self, exchange: Exchange, balances: Mapping[str, Decimal]) -> None:
         """Bring the account to the journal's balances, before anything trades."""
 
     def resolve_intent(self, order: Order) -> None:
-        """Enter an order whose intent an earlier process left open; send nothing again."""
+        """Record an order whose intent an earlier process left open; never send it again."""
 
     async def recover(self, exchange: Exchange, cancel: CancelOrder) -> None:
-        """Take up what an earlier process was doing, before OctoBot's channels are consumed.
+        """Resume an earlier process's work, before OctoBot's channels are consumed.
 
         `cancel` cancels an open order by its id.
         """
@@ -43,13 +43,13 @@ class TradingMode(Protocol):
         """Place or watch again the open orders that OctoBot forgets when it stops."""
 
     def supervise(self, exchange: Exchange) -> None:
-        """Start what looks after the exchange's orders for as long as the bot runs."""
+        """Start the supervision of the exchange's orders for this run of the bot."""
 
     def amending(
         self, exchange: Exchange, held: OctoBotOrder, order: Order, amended: NewOrder
     ) -> AbstractAsyncContextManager[None]:
-        """Return the context of an amendment: what is checked before, and settled if it fails.
+        """Return the context of an amendment: checks before it, settlement if it fails.
 
-        `held` is the OctoBot order, `order` ours, `amended` the order with its new values.
-        Raises what keeps the order from being amended.
+        `held` is the OctoBot order, `order` ours, `amended` the order with its new
+        values. Raises the reason why the order cannot be amended.
         """

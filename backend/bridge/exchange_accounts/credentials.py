@@ -1,4 +1,4 @@
-"""API keys of the bot's exchange accounts: handed to each start, compared with the store."""
+"""API keys of the bot's exchange accounts: added at each start, compared with the store."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class RestartableBot(Protocol):
 
 
 class AccountCredentials:
-    """Adds stored keys to each start of the bot and tracks whether the store has others by now.
+    """Adds stored keys to each start of the bot and detects that the store has changed since.
 
-    In paper trading no keys are used.
+    Paper trading uses no keys.
     """
 
     def __init__(self, source: KeySource, *, real: bool) -> None:
@@ -42,7 +42,8 @@ class AccountCredentials:
     def add_to(self, configuration: InMemoryKeysConfiguration) -> None:
         """Add the keys to the configuration of a bot that is about to start.
 
-        Raises `BootFailed` when they cannot be read, or leave nothing to trade on.
+        Raises `BootFailed` when they cannot be read, or when no exchange is left to
+        trade on.
         """
         self._used = None
         self._exchanges = frozenset(configuration.exchanges)
@@ -63,17 +64,17 @@ class AccountCredentials:
         return (self._used or {}).get(exchange) is not None
 
     def is_stale(self) -> bool:
-        """Return whether the bot was started with other keys than the store has now; reads it."""
+        """Return whether the store's keys differ from those that the bot started with; blocks."""
         try:
             return self._used is not None and self._used != self._stored()
         except CredentialsUnreadable:
             return True
 
     def apply(self, bot: RestartableBot) -> bool:
-        """Restart the bot if it was started with other keys than are stored now.
+        """Restart the bot if the stored keys differ from those that it started with.
 
-        A paused bot stays paused. Returns False when the restart remains to be
-        done, because another start or stop of the bot is at work.
+        A paused bot stays paused. Returns False when the restart is still to be done,
+        because another start or stop of the bot is in progress.
         """
         with self._lock:
             state = bot.status().state

@@ -1,4 +1,4 @@
-"""Check of API keys: asks the exchange for the balances, apart from the bot, with a timeout."""
+"""Test of API keys: fetches the balances with a client apart from the bot's, with a timeout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from backend.ports.exchange_keys import ExchangeKeys
 from backend.schemas.exchange_keys import Outcome
 
 _CLOSE_TIMEOUT_S = 2.0
-# the first that fits counts: some are kinds of others
+# the first match counts: some classes are subclasses of others
 _OUTCOMES: tuple[tuple[type[Exception], Outcome], ...] = (
     (ccxt.PermissionDenied, "permission_missing"),
     (ccxt.AuthenticationError, "key_refused"),
@@ -32,9 +32,9 @@ log = logging.getLogger(__name__)
 class KeyCheck:
     """Tests API keys at their exchange and reports the outcome in one word.
 
-    It uses a loop and a ccxt client of its own: keys are to be tested most when
-    the bot cannot start with them, and reading a large exchange's markets would
-    hold the bot's loop.
+    It uses a loop and a ccxt client of its own: testing matters most when the bot
+    cannot start with the keys, and reading a large exchange's markets would block the
+    bot's loop.
     """
 
     def __init__(self, timeout_s: float) -> None:
@@ -53,8 +53,8 @@ class KeyCheck:
         conceal(keys.api_key, keys.api_secret, keys.api_password)
         try:
             asyncio.run(self._fetch_balance(exchange, keys))
-        except Exception as error:  # any of them is an outcome
-            # never the error's text: exchanges repeat what they were sent
+        except Exception as error:  # every error is an outcome
+            # never the error's text: exchanges repeat the request in it
             log.info("testing keys at %s: %s", exchange, type(error).__name__)
             return next((word for kind, word in _OUTCOMES if isinstance(error, kind)), "refused")
         return "ok"

@@ -1,4 +1,4 @@
-"""Booking of fills into paper margin accounts, as the ledger asks for it."""
+"""Interface through which the ledger books fills into paper margin accounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""State of the bot that outlives a restart, stored in the journal under a few names."""
+"""Persistent state of the bot: named JSON objects in the journal that survive a restart."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class SavedBotState:
         self._saved: dict[Name, Mapping[str, Any]] = {}
 
     def load(self, name: Name) -> Mapping[str, Any]:
-        """Return what was saved under a name, an empty mapping if nothing was; blocks."""
+        """Return the object saved under a name, an empty mapping if there is none; blocks."""
         self._saved[name] = self._journal.bot_state(name)
         return self._saved[name]
 
     def save(self, name: Name, **state: Any) -> None:
-        """Commit a state, unless it equals the one that is saved."""
+        """Commit a state unless it equals the saved one."""
         if self._saved.get(name) != state:
             self._saved[name] = state
             self._outbox.commit([SavedState(name, state)])

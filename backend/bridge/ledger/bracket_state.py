@@ -1,4 +1,4 @@
-"""Brackets between two reports: exits that are not placed yet, cancels that wait for a fill."""
+"""State of brackets: exits of filled entries that are not placed yet, and deferred cancels."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from backend.ports.order_tracking import OrderTracking
 from backend.schemas.orders import Order
 
 Report = tuple[RawOrder, str]
-"""An order as OctoBot's `to_dict` has it, and its exchange."""
+"""An order in the format of OctoBot's `to_dict`, and its exchange."""
 
 
 class BracketState:
-    """Entries whose exits are not placed yet, and deferred cancels; the bot's loop only.
+    """Entries whose exits are not placed yet, and deferred cancels; used on the bot's loop only.
 
-    When one exit fills, OctoBot cancels the other first. A crash between the two
-    would leave the position with half its protection, so that cancel is deferred
-    until the fill is known, and both are committed together.
+    When one exit fills, OctoBot cancels the other first. A crash between the two would
+    leave the position with half its protection, so that cancel is deferred until the
+    fill is known, and both are committed together.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class BracketState:
         self._awaited.update(dict.fromkeys(order_ids, filling))
 
     def defer_cancel(self, order_id: str, report: Report) -> bool:
-        """Keep the report of a cancel back, if its order awaits a fill; return whether it does."""
+        """Defer the report of a cancel if its order awaits a fill; return whether it does."""
         filling = self._awaited.pop(order_id, None)
         if filling is None:
             return False
@@ -52,13 +52,13 @@ class BracketState:
         return True
 
     def release(self, filling: str) -> list[Report]:
-        """Return what was deferred until this order's end; nothing more is from now on."""
+        """Return the cancels deferred until this order's end, and stop deferring for it."""
         for order_id in [key for key, awaited in self._awaited.items() if awaited == filling]:
             del self._awaited[order_id]
         return self._deferred.pop(filling, [])
 
     def drop_deferred(self) -> None:
-        """Forget the cancels whose fill did not come: those orders count as open."""
+        """Forget the cancels whose fill never came: those orders count as open."""
         self._awaited.clear()
         self._deferred.clear()
 
@@ -73,5 +73,5 @@ def siblings_of(order: Order, orders: History[Order]) -> Iterator[Order]:
 
 
 def has_sibling_ended(order: Order, orders: History[Order]) -> bool:
-    """Return whether the other exit of an exit's entry has filled or was canceled."""
+    """Return whether the other exit of an exit's entry has filled or been canceled."""
     return any(other.status in ("filled", "canceled") for other in siblings_of(order, orders))

@@ -1,4 +1,4 @@
-"""The wait of a command until what it did would survive a kill of the process."""
+"""Wait of a command until its changes are durable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ DONE_UNWRITTEN = "it was done, but the journal cannot be written"
 def wait_until_durable(outbox: Outbox, host: Host) -> None:
     """Wait until everything queued so far is committed.
 
-    Raises `OrderStateUnknown` when the journal cannot be written: it was done all the same.
+    Raises `OrderStateUnknown` when the journal cannot be written: the command was
+    carried out all the same.
     """
     done = outbox.flush()
     deadline = time.monotonic() + WAIT_S

@@ -12,7 +12,7 @@ class HasId(Protocol):
 
     @property
     def id(self) -> str:
-        """Unique within the history."""
+        """The id, unique within the history."""
 
 
 T = TypeVar("T", bound=HasId)
@@ -45,16 +45,16 @@ class History(Generic[T]):
 
     @property
     def next_place(self) -> int:
-        """The place that the next item gets."""
+        """The place of the next item."""
         return max(self._passed, self._entries[-1].place if self._entries else 0) + 1
 
     @property
     def oldest_place(self) -> int:
-        """The place of the oldest item still kept."""
+        """The place of the oldest item in memory."""
         return self._entries[0].place if self._entries else self.next_place
 
     def pass_by(self, place: int) -> None:
-        """Assign no place up to this one: its item belongs to another account."""
+        """Skip the places up to this one: they belong to another account's items."""
         self._passed = max(self._passed, place)
 
     def append(self, item: T, json: bytes, place: int | None = None) -> Entry[T]:
@@ -74,14 +74,14 @@ class History(Generic[T]):
         return entry
 
     def get(self, item_id: str) -> Entry[T] | None:
-        """Return the entry with this id, if it is still kept."""
+        """Return the entry with this id, if it is still in memory."""
         entries, place = self._entries, self._places.get(item_id)
         if place is None or not entries or place < entries[0].place:
             return None
         return entries[_index(entries, place)]
 
     def newest_first(self, before: int | None = None) -> Iterator[Entry[T]]:
-        """Iterate from the newest entry, or from just before a place, to the oldest kept."""
+        """Iterate from the newest entry, or from just before a place, to the oldest in memory."""
         entries = self._entries
         end = len(entries) if before is None else _index(entries, before)
         for index in range(end - 1, -1, -1):
@@ -96,7 +96,7 @@ class History(Generic[T]):
     def page(
         self, limit: int, before: int | None, wanted: Callable[[T], bool]
     ) -> tuple[list[Entry[T]], int | None]:
-        """Return up to `limit` wanted entries, newest first, and the place to go on from."""
+        """Return up to `limit` matching entries, newest first, and the place to continue from."""
         found: list[Entry[T]] = []
         for entry in self.newest_first(before):
             if wanted(entry.item):
@@ -106,7 +106,7 @@ class History(Generic[T]):
         return found, None
 
     def _drop_oldest(self) -> None:
-        """Start a new list: readers go on with the old one."""
+        """Start a new list; readers continue with the old one."""
         count = len(self._entries) - self._capacity
         for entry in self._entries[:count]:
             del self._places[entry.item.id]

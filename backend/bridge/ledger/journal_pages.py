@@ -1,4 +1,4 @@
-"""Pages of a list that continue in the journal where memory ends."""
+"""Pages of a list that continue in the journal where the items in memory end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Placed(Protocol):
 
     @property
     def place(self) -> int:
-        """Its number; newer items have higher ones."""
+        """The item's number; newer items have higher ones."""
 
 
 T = TypeVar("T", bound=Placed)
@@ -35,10 +35,10 @@ def with_older(
     fetch: Callable[[int, int], Sequence[S]],
     entry_of: Callable[[S], T | None],
 ) -> tuple[list[T], int | None]:
-    """Fill a page from the journal: `fetch(place, count)` gives older rows, newest first.
+    """Fill a page from the journal: `fetch(place, count)` returns older rows, newest first.
 
-    `entry_of` answers None for a row that the page does not want. Returns the
-    page and the place to go on from, None at the end of the list.
+    `entry_of` returns None for a row that does not match the query. Returns the page
+    and the place to continue from, None at the end of the list.
     """
     place = kept.oldest_place if before is None else min(before, kept.oldest_place)
     missing = limit - len(found) + 1

@@ -1,4 +1,4 @@
-"""Rows that the outbox commits, and the journal batch that they merge into."""
+"""Row types that the outbox commits, and the journal batch that they merge into."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backend.schemas.topics import JOURNALLED
 
 
 class BalanceChange(NamedTuple):
-    """A change of an account's total that comes with no trade, such as funding."""
+    """A change of an account's total without a trade, such as funding."""
 
     account: str
     asset: str
@@ -29,7 +29,7 @@ class SettledIntent(NamedTuple):
 
 
 class SavedState(NamedTuple):
-    """A JSON object that replaces what was stored under its name."""
+    """A JSON object that replaces the one stored under its name."""
 
     name: str
     body: Mapping[str, Any]
@@ -79,7 +79,7 @@ class _Merged:
             case SavedState():
                 self.bot_state[row.name] = row.body
             case Baseline():
-                pass  # the journal sets it beside the batch
+                pass  # the journal stores it apart from the batch
 
 
 def merge(rows: Iterable[Row], events: Sequence[Event]) -> Batch:

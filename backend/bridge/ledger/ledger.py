@@ -1,4 +1,4 @@
-"""Ledger of the bot's orders and trades: their present state, which lists and streams show.
+"""Ledger: present state of the bot's orders and trades, the source of lists and streams.
 
 Written on the bot's loop only; read from any thread. Every change goes to the outbox,
 which commits it and then publishes its event.
@@ -36,7 +36,7 @@ from backend.schemas.trades import Trade
 class Ledger:
     """Orders and trades as the bot and the exchanges report them.
 
-    `raw` is an order or a trade as OctoBot's `to_dict` has it.
+    `raw` is an order or a trade in the format of OctoBot's `to_dict`.
     """
 
     def __init__(
@@ -73,23 +73,23 @@ class Ledger:
         return self._store.account(exchange)
 
     def tracking_of(self, order_id: str) -> OrderTracking:
-        """Return what is tracked of an open order."""
+        """Return the tracking data of an open order."""
         return self._store.tracking_of(order_id)
 
     def is_unsent(self, order_id: str) -> bool:
-        """Return whether an open order has triggered, and is certainly not at its exchange."""
+        """Return whether an open order has triggered and is certainly not at its exchange."""
         return self.tracking_of(order_id).sending == "due"
 
     @property
     def awaits_trades(self) -> bool:
-        """Whether an order has filled whose trade is still to come."""
+        """Whether a filled order still lacks its trade."""
         return self._matcher.awaits_trades
 
     def due_exits(self) -> list[Order]:
         """Return the exits of filled entries that are not placed yet."""
         return self._brackets.due(self._is_known)
 
-    # ---- before the first boot, and while a bot is restored
+    # ---- before the first boot, and during restoration
 
     def load(self, orders: Sequence[StoredOrder], trades: Sequence[StoredTrade]) -> None:
         """Load the rows of an earlier process, oldest first."""
@@ -99,9 +99,9 @@ class Ledger:
                 self._index(stored.order, stored.tracking)
 
     def create_missing_exits(self, exchange: str) -> list[Order]:
-        """Enter the exits of filled entries that a stop kept from being placed; return them.
+        """Create the exits of filled entries that were not placed before a stop; return them.
 
-        Cancels that wait for a fill which did not come are dropped.
+        Drops cancels that waited for a fill which never came.
         """
         self._brackets.drop_deferred()
         return [
@@ -111,15 +111,15 @@ class Ledger:
         ]
 
     def adopt(self, open_orders: Iterable[tuple[RawOrder, str]]) -> None:
-        """Record the orders that the bot holds after a boot, and publish what is open now."""
+        """Record the bot's orders after a boot, and publish the open ones."""
         for raw, exchange in open_orders:
             self.record_order(raw, exchange)
         self._store.replace_snapshot()
 
-    # ---- orders that are about to be placed
+    # ---- orders before they are placed
 
     def expect(self, order: Order, tracking: OrderTracking) -> None:
-        """Note an order as it was requested, before the bot sees it."""
+        """Record an order as it was requested, before the bot reports it."""
         self._expected[order.id] = (order, tracking)
 
     def forget(self, order_id: str) -> None:
@@ -129,10 +129,10 @@ class Ledger:
     def create(
         self, order: Order, tracking: OrderTracking = UNTRACKED, event: OrderEvent = "accepted"
     ) -> Entry[Order]:
-        """Enter a new order that OctoBot has not reported itself."""
+        """Create an order that OctoBot has not reported itself."""
         self._expected.pop(order.id, None)
         known = self.orders.get(order.id)
-        if known is not None:  # OctoBot was quicker
+        if known is not None:  # OctoBot has reported it already
             self.apply_event(order.id, event, tracking)
             return self.orders.get(order.id) or known
         status = next_status(None, event)
@@ -143,18 +143,18 @@ class Ledger:
         return self._store.put_order(order, new=True)
 
     def create_lost(self, order: Order) -> None:
-        """Enter an order that was requested and, as is known now, never placed: rejected."""
+        """Create an order that was requested but never placed, as rejected."""
         self.create(order)
         self._store.commit([SettledIntent(order.id, "lost")])
         self.apply_event(order.id, "refused")
 
-    # ---- reports of OctoBot
+    # ---- OctoBot's reports
 
     def record_order(self, raw: RawOrder, exchange: str) -> None:
-        """Record an order's present state and publish what changed.
+        """Record an order's present state and publish its changes.
 
-        An unknown one is left out while it may be an order of ours whose outcome is unknown:
-        `retry_unmatched` follows when that is settled.
+        An unknown order is ignored while it may be one of ours whose outcome is
+        unknown: `retry_unmatched` follows when that is settled.
         """
         order_id = self._ids.of_order(raw)
         known = self.orders.get(order_id)
@@ -163,11 +163,12 @@ class Ledger:
                 return
             known = self._create_reported(order_id, raw, exchange)
         if known.item.status not in OPEN_STATUSES or known.item.status == "unknown":
-            return  # of an unknown outcome, only what the exchange answers when asked is believed
+            return  # while the outcome is unknown, only a look-up is reliable
         order = order_from_dict(raw, exchange, utc_now(), known.item, paper=self._mode == "paper")
         if order.status == "canceled":
             if self.tracking_of(order_id).is_edited:
-                # OctoBot may have read a list of open orders from before the change
+                # OctoBot may report from a list of open orders that is older than the
+                # change
                 self.apply_event(order_id, "outcome_unknown")
                 return
             if self._brackets.defer_cancel(order_id, (raw, exchange)):
@@ -186,7 +187,7 @@ class Ledger:
         self._matcher.record(raw, exchange, old=old)
 
     def retry_unmatched(self, open_orders: Iterable[tuple[RawOrder, str]]) -> None:
-        """Record again what waited until the outcome of an order was known."""
+        """Record again the reports that waited for an order's outcome."""
         for raw, exchange in open_orders:
             self.record_order(raw, exchange)
         self._matcher.retry_unmatched()
@@ -200,12 +201,12 @@ class Ledger:
         self._brackets.await_fill(order_ids, filling)
 
     def release_cancels(self, filling: str) -> None:
-        """Record the cancels that wait for an order's fill, if any still do."""
+        """Record the cancels that still wait for an order's fill."""
         for raw, exchange in self._brackets.release(filling):
             self.record_order(raw, exchange)
 
     def _settle_sibling(self, order: Order) -> None:
-        """Record the end of the other exit, when this one has ended."""
+        """Record the deferred end of the other exit, now that this one has ended."""
         if order.status in OPEN_STATUSES:
             return
         self.release_cancels(order.id)
@@ -224,9 +225,10 @@ class Ledger:
         tracking: OrderTracking | None = None,
         trade: Trade | None = None,
     ) -> Order:
-        """Replace an order's state as the event has it, if the order may change; return it.
+        """Apply an event and an order's new values, if its status allows that; return the order.
 
-        `trade` is what filled the order, when that is known: both are committed together.
+        `trade` is the trade that filled the order, when known: both are committed
+        together.
         """
         before = self.orders.get(order.id)
         status = None if before is None else next_status(before.item.status, event)
@@ -250,7 +252,7 @@ class Ledger:
     def apply_event(
         self, order_id: str, event: OrderEvent, tracking: OrderTracking | None = None
     ) -> None:
-        """Take an order to the status that an event leads to, if the order is known."""
+        """Apply an event to an order, if the order is known."""
         entry = self.orders.get(order_id)
         if entry is not None:
             now = entry.item.model_copy(update={"updated_at": utc_now()})
@@ -263,13 +265,13 @@ class Ledger:
         self.apply_event(order_id, "refused")
 
     def bind(self, order_id: str, exchange_id: str) -> None:
-        """Note an order's id at its exchange."""
+        """Record the exchange's id of an order."""
         self._ids.bind(exchange_id, order_id)
         tracking = replace(self.tracking_of(order_id), exchange_id=exchange_id)
         self._store.set_tracking(order_id, tracking)
 
     def mark_edited(self, order_id: str) -> None:
-        """Note that a change of an order is being sent to its exchange."""
+        """Record that a change of an order is being sent to its exchange."""
         self._store.set_tracking(order_id, replace(self.tracking_of(order_id), is_edited=True))
 
     def _create_reported(self, order_id: str, raw: RawOrder, exchange: str) -> Entry[Order]:
@@ -283,7 +285,7 @@ class Ledger:
         return self.create(before_any_fill(order), OrderTracking(exchange_id=exchange_id))
 
     def _index(self, order: Order, tracking: OrderTracking) -> None:
-        """Index an order's id at its exchange, and the exits that its fill brings about."""
+        """Index an order by its id at the exchange, and the exits that its fill places."""
         self._ids.bind(tracking.exchange_id, order.id)
         if order.status == "filled":
             self._brackets.note_fill(order, tracking)

@@ -9,19 +9,19 @@ from backend.bridge.octobot.order import RawOrder
 
 
 class OrderIds:
-    """Our ids by the exchange's; `is_ours` tells an id that we gave from one of OctoBot's."""
+    """Our ids by the exchange's; `is_ours` distinguishes our ids from OctoBot's."""
 
     def __init__(self, is_ours: Callable[[str], bool]) -> None:
         self._is_ours = is_ours
         self._by_exchange_id: dict[str, str] = {}
 
     def bind(self, exchange_id: object, order_id: str) -> None:
-        """Note which order of the exchange is ours, if it has an id there."""
+        """Map the exchange's id of an order, if it has one, to ours."""
         if exchange_id:
             self._by_exchange_id[str(exchange_id)] = order_id
 
     def knows(self, raw: RawOrder) -> bool:
-        """Return whether the exchange's id of an order or a trade is bound."""
+        """Return whether the exchange's id of an order or a trade is mapped."""
         return exchange_id_of(raw) in self._by_exchange_id
 
     def of_order(self, raw: RawOrder) -> str:
@@ -32,7 +32,7 @@ class OrderIds:
         return self._by_exchange_id.get(exchange_id_of(raw) or "", order_id)
 
     def of_trade(self, raw: RawOrder) -> str:
-        """Return our id of the order that a trade has filled."""
+        """Return our id of the order that a trade filled."""
         order_id = order_id_of(raw)
         if self._is_ours(order_id):
             return order_id

@@ -1,7 +1,7 @@
-"""Order state machine: one table says which event takes an order from which status to which.
+"""Order state machine: a transition table from status and event to the next status.
 
-An event that the table does not have for a status changes nothing. Nothing changes an
-order that has ended. docs/orders.md shows the table.
+An event without an entry for a status changes nothing. Nothing changes an order that
+has ended. docs/orders.md shows the table.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ OrderEvent = Literal[
     "found_rejected",
     "found_expired",
 ]
-"""`reported_…` is what OctoBot says of an order, `found_…` what a look-up at its exchange says.
+"""`reported_…` are OctoBot's reports of an order, `found_…` results of look-ups at its exchange.
 
-`outcome_unknown`: the exchange's answer got lost, or what OctoBot says may be outdated.
-`triggered`: a stop's price has come, and what follows is under way. `requeued`: it did not
-get to the exchange and is sent again. `withdrawn`: it ends without the exchange, which does
-not have it. `refused`: the exchange or the simulator did not take it.
+`outcome_unknown`: the exchange's response was lost, or OctoBot's report may be
+outdated. `triggered`: the market reached a stop's price, and the resulting order is
+being sent. `requeued`: that order did not reach the exchange and is sent again.
+`withdrawn`: the order ends without the exchange, which does not have it. `refused`: the
+exchange or the simulator did not accept it.
 """
 
 _FROM: tuple[OrderStatus | None, ...] = (None, "open", "partially_filled", "unknown")
@@ -72,7 +73,7 @@ TRANSITIONS: Mapping[tuple[OrderStatus | None, OrderEvent], OrderStatus] = {
     for status, to in zip(_FROM, row, strict=True)
     if to is not None
 }
-"""The status after an event, by the status before it (None: a new order) and the event."""
+"""The next status, by the status before the event (None: a new order) and the event."""
 
 OPEN_STATUSES = frozenset(status for status, _ in TRANSITIONS if status is not None)
 
@@ -96,5 +97,5 @@ FOUND: Mapping[OrderStatus, OrderEvent] = {
 
 
 def next_status(status: OrderStatus | None, event: OrderEvent) -> OrderStatus | None:
-    """Return the status that follows, or None when the event changes nothing."""
+    """Return the next status, or None when the event changes nothing."""
     return TRANSITIONS.get((status, event))

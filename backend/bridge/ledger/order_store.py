@@ -1,4 +1,4 @@
-"""Orders and trades in memory; each change of theirs goes to the outbox.
+"""In-memory store of orders and trades; each of their changes goes to the outbox.
 
 Written on the bot's loop only; read from any thread.
 """
@@ -37,7 +37,7 @@ _EVENT_NAMES = {
 
 
 class OrderStore:
-    """Orders and trades, newest last; an index of the open ones, and what is tracked of those."""
+    """Orders and trades, newest last; an index of the open ones, and their tracking data."""
 
     def __init__(
         self, outbox: Outbox, mode: str, exchange_type: str, position_book: PositionBook | None
@@ -60,15 +60,15 @@ class OrderStore:
         return f"{exchange}:{self._kind}"
 
     def tracking_of(self, order_id: str) -> OrderTracking:
-        """Return what is tracked of an open order."""
+        """Return the tracking data of an open order."""
         return self._tracking.get(order_id, UNTRACKED)
 
     def set_tracking(self, order_id: str, tracking: OrderTracking) -> None:
-        """Replace what is tracked of an order; it is committed with the order's next change."""
+        """Replace the tracking data of an order; it is committed with the order's next change."""
         self._tracking[order_id] = tracking
 
     def traded(self, order_id: str) -> Decimal:
-        """Return the quantity of an order's trades."""
+        """Return the total quantity of an order's trades."""
         return self._traded.get(order_id, ZERO)
 
     def load(self, orders: Sequence[StoredOrder], trades: Sequence[StoredTrade]) -> None:
@@ -120,11 +120,11 @@ class OrderStore:
         return entry
 
     def put_trade(self, trade: Trade, *, old: bool = False) -> None:
-        """Append a trade; one that is `old` was published by an earlier process."""
+        """Append a trade; an `old` one was published by an earlier process."""
         self.commit(*self._append_trade(trade, old))
 
     def commit(self, rows: Sequence[Row], events: Sequence[Event] = ()) -> None:
-        """Commit rows and events, with the others of a `transaction` if one is open."""
+        """Commit rows and events, together with those of an open `transaction`."""
         if self._together is None:
             self._outbox.commit(rows, events)
         else:
@@ -132,7 +132,7 @@ class OrderStore:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit everything that is entered inside together, or nothing of it."""
+        """Commit the changes made in the block together, or none of them."""
         if self._together is not None:
             yield
             return

@@ -1,6 +1,6 @@
 """Transactional outbox: one thread that commits to the journal, then publishes to the streams.
 
-Nothing is shown to a client before it would survive a kill of the process.
+No client sees a change before it would survive a kill of the process.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class _PendingIntent(NamedTuple):
 class Outbox:
     """Queue of commits, snapshots and intents, filled from any thread without waiting.
 
-    What waits is committed in groups and in order. Commits are retried until they
+    Queued items are committed in groups and in order. Commits are retried until they
     succeed, intents are tried once.
     """
 
@@ -80,7 +80,7 @@ class Outbox:
         self._queue.put(Commit(rows, events))
 
     def replace_snapshot(self, topic: Topic, items: Mapping[str, tuple[str | None, bytes]]) -> None:
-        """Queue a topic's new snapshot; it is loaded after all that was queued before."""
+        """Queue a topic's new snapshot; it is loaded after the items queued before it."""
         self._queue.put(_Snapshot(topic, items))
 
     def flush(self) -> concurrent.futures.Future[None]:
@@ -99,14 +99,14 @@ class Outbox:
         return done.done()
 
     def probe(self) -> None:
-        """Take the journal for unavailable, and commit nothing again and again until it is not."""
+        """Mark the journal as unavailable, and retry an empty commit until one succeeds."""
         self.healthy = False
         self._queue.put(_Signal.PROBE)
 
     def intend(self, intent: Intent) -> concurrent.futures.Future[Intent | None]:
-        """Queue an intent; done when it is committed, with the earlier one if that has its key.
+        """Queue an intent; the future is done when it, or an earlier one of its key, is committed.
 
-        It fails with `JournalUnavailable` when it cannot be written now.
+        It fails with `JournalUnavailable` when the journal cannot be written now.
         """
         written: concurrent.futures.Future[Intent | None] = concurrent.futures.Future()
         self._pending.append(_PendingIntent(intent, written))
@@ -116,7 +116,7 @@ class Outbox:
         return written
 
     def close(self) -> None:
-        """Commit what waits and end the thread."""
+        """Commit the queued items and end the thread."""
         self._closing.set()
         self._queue.put(_Signal.CLOSE)
         self._thread.join(10)
@@ -132,7 +132,7 @@ class Outbox:
         self._refuse_pending(JournalUnavailable("the journal is closed"))
 
     def _take(self, first: _Item) -> tuple[list[_Item], bool]:
-        """Return the items that are written together, and False once the outbox is closed."""
+        """Return the items to write together, and False once the outbox is closed."""
         items: list[_Item] = []
         item = first
         while item is not _Signal.CLOSE:
@@ -169,7 +169,7 @@ class Outbox:
         return numbers
 
     def _retry_after(self, error: JournalUnavailable) -> bool:
-        """Wait a moment for the journal; False if there is no time left."""
+        """Wait before the next attempt; False if no time is left."""
         if self.healthy:
             log.exception("the order journal cannot be written")
         self.healthy = False
@@ -190,7 +190,7 @@ class Outbox:
                     self._sink.publish(event, number)
             elif isinstance(item, _Snapshot):
                 self._sink.replace_snapshot(*item)
-        except Exception:  # it is committed: a flush must not wait for a client
+        except Exception:  # the commit has succeeded: a flush must not wait for a subscriber
             log.exception("an event could not be published")
         if isinstance(item, _Flush) and item.done.set_running_or_notify_cancel():
             item.done.set_result(None)
@@ -205,7 +205,7 @@ class Outbox:
         return pending
 
     def _write_intents(self, pending: Sequence[_PendingIntent]) -> None:
-        """Commit intents together; the callbacks of their futures run right here."""
+        """Commit intents together; the callbacks of their futures run on this thread."""
         if not pending:
             return
         try:
@@ -214,10 +214,10 @@ class Outbox:
             log.exception("the order journal cannot be written")
             self.probe()
             _refuse(pending, error)
-        except Exception as error:  # raised again where the intent is waited for
+        except Exception as error:  # raised again to the caller that waits for the intent
             if len(pending) == 1:
                 _refuse(pending, error)
-            else:  # it is one's defect: the others do not suffer for it
+            else:  # one intent is invalid: the others are committed without it
                 for each in pending:
                     self._write_intents([each])
         else:

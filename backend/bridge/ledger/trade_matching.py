@@ -1,4 +1,4 @@
-"""Trades as OctoBot reports them, matched to the orders that they fill."""
+"""Matching of OctoBot's trades to the orders that they fill."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from backend.bridge.octobot.order import RawOrder
 
 
 class TradeMatcher:
-    """Holds each trade back until the order that it fills has ended, then stores it.
+    """Holds each trade until the order that it fills has ended, then stores it.
 
-    One of an unknown exchange order waits while the outcome of an order of ours is unknown:
-    it may belong to that.
+    A trade of an unknown exchange order waits while the outcome of an order of ours is
+    unknown: it may belong to that order.
     """
 
     def __init__(self, store: OrderStore, ids: OrderIds) -> None:
@@ -25,11 +25,11 @@ class TradeMatcher:
 
     @property
     def awaits_trades(self) -> bool:
-        """Whether an order has filled whose trade is still to come."""
+        """Whether a filled order still lacks its trade."""
         return bool(self._untraded)
 
     def expect_trade(self, order_id: str) -> None:
-        """Note that an order has filled before its trade is known."""
+        """Record that an order has filled before its trade is known."""
         self._untraded.add(order_id)
 
     def may_be_ours(self, raw: RawOrder) -> bool:
@@ -53,7 +53,7 @@ class TradeMatcher:
             return
         self._untraded.discard(order_id)
         if order is not None and self._store.traded(order_id) >= order.item.filled:
-            return  # it came before, under the id that OctoBot had for it then
+            return  # stored before, under the id that OctoBot had for it then
         client_id = order.item.client_order_id if order else None
         self._store.put_trade(trade_from_dict(raw, exchange, order_id, client_id), old=old)
 

@@ -71,9 +71,9 @@ class Trades:
         return stored.trade
 
     def following(self, place: int, limit: int) -> tuple[int, Sequence[Execution]]:
-        """Return executions that follow a place, oldest first, and the place to go on from.
+        """Return the executions after a place, oldest first, and the place to continue from.
 
-        Up to `limit` are looked at; the place stays the same at the end of the list. Blocks,
+        Up to `limit` are read; the place stays the same at the end of the list. Blocks,
         and raises `JournalUnavailable`.
         """
         kept = self._ledger.trades

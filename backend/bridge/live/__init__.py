@@ -1,1 +1,1 @@
-"""Real trading: what differs from paper trading on exchanges that keep the account."""
+"""Live trading: what the bot does beyond paper trading, on exchanges that keep the account."""

@@ -1,4 +1,4 @@
-"""Bracket exits at a real exchange: restored after OctoBot has forgotten them."""
+"""Restoration of bracket exits at a real exchange after OctoBot has lost them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 
 _PLACED_WITHIN = timedelta(seconds=45)
-"""OctoBot places exits when their entry fills; what it has not placed by then it has lost."""
+"""OctoBot places exits when their entry fills, and loses those not placed when it stops."""
 
 log = logging.getLogger(__name__)
 
 
 class BracketExits:
-    """The exits of one real exchange in one run of the bot; used on the bot's loop."""
+    """The exits at one real exchange in one run of the bot; used on the bot's loop."""
 
     def __init__(self, exchange: Exchange, ledger: Ledger) -> None:
         self._exchange = exchange
@@ -36,7 +36,7 @@ class BracketExits:
         self._unplaced_entries = {order.parent_order_id for order in self._due()}
 
     async def adopt_sent(self) -> None:
-        """Enter the exits that a crash kept from being recorded; before OctoBot reports."""
+        """Enter exits that a crash kept from being recorded; called before OctoBot reports."""
         for order in self._due():
             try:
                 found = await self._exchange.lookup.look_up(order, None)
@@ -48,7 +48,7 @@ class BracketExits:
                 self._ledger.create(order, tracking, "outcome_unknown")
 
     async def restore_watched(self) -> None:
-        """Give OctoBot the stops again that it watched itself, unless they have triggered since."""
+        """Restore the stops that OctoBot watched itself, unless they have triggered since."""
         orders = self._exchange.orders
         for entry in reversed(self._ledger.open_orders):
             order = entry.item
@@ -71,7 +71,7 @@ class BracketExits:
         await exchange.orders.place(built)
 
     async def attach(self, order: Order) -> None:
-        """Give an order that OctoBot has loaded from the exchange its group and its exits again."""
+        """Restore the group and the exits of an order that OctoBot has loaded from the exchange."""
         tracking = self._ledger.tracking_of(order.id)
         if order.status == "filled":
             self._unplaced_entries.add(order.id)
@@ -98,11 +98,11 @@ class BracketExits:
         obsolete, self._obsolete = self._obsolete, set()
         for entry in self._ledger.open_orders:
             if self._ledger.tracking_of(entry.item.id).sending is not None:
-                continue  # it has ended its sibling itself
+                continue  # it has canceled its sibling itself
             if has_sibling_ended(entry.item, self._ledger.orders):
                 self._obsolete.add(entry.item.id)
                 held = self._held_order(entry.item)
-                # or else its own end may be about to be reported
+                # its own end may be about to be reported otherwise
                 if held is not None and entry.item.id in obsolete:
                     await self._cancel(held)
 
@@ -111,7 +111,7 @@ class BracketExits:
         return [order for order in self._ledger.due_exits() if order.exchange == name]
 
     async def _place(self, order: Order) -> None:
-        """Place an exit, unless it was sent; until that is known, its outcome is unknown."""
+        """Place an exit unless it was sent; its outcome is unknown until that is clear."""
         exchange, ledger = self._exchange, self._ledger
         try:
             was_sent = await exchange.lookup.look_up(order, None) is not None
@@ -134,7 +134,7 @@ class BracketExits:
             try:
                 params = exchange.order_mapping.exchange_params(order)
                 created = await exchange.orders.place(built, params)
-            except Exception as error:  # the outcome is looked at below
+            except Exception as error:  # the outcome is checked below
                 log.warning("exit %s is not placed: %s", order.id, type(error).__name__)
         if created is not None:
             self._ledger.bind(order.id, str(created.exchange_order_id))

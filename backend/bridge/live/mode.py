@@ -1,4 +1,4 @@
-"""Live trading: the exchange keeps the account, and what it does not report is looked up."""
+"""Live trading mode: the exchange keeps the account; unreported outcomes are looked up there."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ class _Supervision(NamedTuple):
 
 
 class LiveMode:
-    """TradingMode of real accounts: an order's outcome is the exchange's to say.
+    """TradingMode of real accounts: the exchange decides an order's outcome.
 
-    An order that a working exchange has not known for `give_up_after_s` was never placed.
+    An order that a working exchange has not known for `give_up_after_s` was never
+    placed.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class LiveMode:
         self._supervised: dict[str, _Supervision] = {}
 
     async def opening_balances(self, exchange: Exchange) -> Mapping[str, Decimal]:
-        """Return the account's balances; raises `BootFailed` if the exchange does not tell them."""
+        """Return the account's balances; raises `BootFailed` if the exchange reports none."""
         exchange.capture_commands(self._runner.counters)
         for _ in range(int(_BALANCES_WITHIN_S / _POLL_S)):
             if exchange.account.is_known:
@@ -60,11 +61,11 @@ class LiveMode:
         """Do nothing: the exchange has the balances."""
 
     def resolve_intent(self, order: Order) -> None:
-        """Enter an order as unknown: the exchange is asked for it."""
+        """Create the order as unknown: reconciliation looks it up at the exchange."""
         self._ledger.create(order, event="outcome_unknown")
 
     async def recover(self, exchange: Exchange, cancel: CancelOrder) -> None:
-        """Take over triggered stops and bracket exits, before OctoBot's channels are consumed."""
+        """Restore triggered stops and bracket exits, before OctoBot's channels are consumed."""
         exits = BracketExits(exchange, self._ledger)
         stops = TriggeredStops(
             exchange, self._ledger, cancel, self._outbox.flush_within, self._runner.create_task
@@ -74,11 +75,11 @@ class LiveMode:
         self._supervised[exchange.name] = _Supervision(exits, stops)
 
     async def restore_orders(self, exchange: Exchange) -> None:
-        """Give OctoBot the stops again that it watches itself."""
+        """Restore the stops that OctoBot watches itself."""
         await self._supervised[exchange.name].exits.restore_watched()
 
     def supervise(self, exchange: Exchange) -> None:
-        """Look up the orders that are missing or unknown, for as long as the bot runs."""
+        """Start reconciliation of missing and unknown orders for this run of the bot."""
         exits, stops = self._supervised[exchange.name]
         reconciliation = Reconciliation(exchange, self._ledger, exits, stops, self._give_up_after_s)
         reconciliation.mark_missing()

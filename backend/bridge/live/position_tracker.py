@@ -1,4 +1,4 @@
-"""Positions of real futures accounts, followed through OctoBot."""
+"""Tracker of the positions of real futures accounts, as OctoBot reports them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class LivePositionTracker:
-    """The positions of every futures exchange in real trading: the exchange has the last word."""
+    """The positions of every futures exchange in real trading; the exchange's data is decisive."""
 
     def __init__(self, outbox: Outbox, position_events: PositionEvents) -> None:
         self._outbox = outbox
@@ -58,7 +58,7 @@ class LivePositionTracker:
         return False
 
     def on_fill(self, exchange: Exchange, symbol: str) -> None:
-        """Refresh the position soon: OctoBot itself asks only every ten seconds or so."""
+        """Refresh the position soon: OctoBot itself fetches it only every ten seconds or so."""
         contract = (exchange.name, symbol)
         if contract not in self._refreshing:
             self._refreshing[contract] = asyncio.create_task(self._refresh_soon(exchange, symbol))
@@ -74,7 +74,7 @@ class LivePositionTracker:
             log.warning("the position in %s cannot be refreshed: %s", symbol, error.type)
 
     async def refresh(self, exchange: Exchange, symbol: str) -> None:
-        """Ask the exchange how a position stands, and publish what has changed."""
+        """Fetch a position from the exchange, and publish its changes."""
         await exchange.account.refresh_position(symbol)
         self._publish_change(exchange, symbol)
 
@@ -89,7 +89,7 @@ class LivePositionTracker:
     async def configure(
         self, exchange: Exchange, symbol: str, leverage: Decimal | None, mode: MarginMode | None
     ) -> None:
-        """Change a contract's settings at the exchange; raises what it answers."""
+        """Change a contract's settings at the exchange; raises the exchange's errors."""
         await exchange.account.configure_contract(symbol, leverage, mode)
         await self.refresh(exchange, symbol)
 

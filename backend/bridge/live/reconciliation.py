@@ -1,4 +1,4 @@
-"""Reconciliation of the ledger with a real exchange: after a crash, or after a lost answer."""
+"""Reconciliation of the ledger with a real exchange after a crash or a lost response."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 
 
 class Reconciliation:
-    """Resolves the unknown orders of one real exchange, again and again; the bot's loop only.
+    """Resolves the unknown orders of one real exchange periodically; used on the bot's loop only.
 
-    An order that a working exchange has not known for `give_up_after_s` was never placed,
-    unless the exchange has given it an id before.
+    An order that a working exchange has not known for `give_up_after_s` was never
+    placed, unless the exchange has given it an id before.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Reconciliation:
         self._missing_since: dict[str, float] = {}
 
     def mark_missing(self) -> None:
-        """Mark as unknown what was open before, and is not among the exchange's open orders."""
+        """Mark orders of the ledger as unknown that are not among the exchange's open orders."""
         exchange, ledger = self._exchange, self._ledger
         held = {str(order.exchange_order_id) for order in exchange.orders.all()}
         for entry in ledger.open_orders:
@@ -65,7 +65,7 @@ class Reconciliation:
                 self._record_amended()
                 await self._exits.place_and_cancel()
                 self._stops.send_due()
-            except Exception:  # nothing else resolves them: it goes on
+            except Exception:  # nothing else resolves them: the loop continues
                 log.exception("orders could not be reconciled")
             await asyncio.sleep(_EVERY_S)
 
@@ -105,7 +105,7 @@ class Reconciliation:
             self._ledger.apply_event(order_id, "refused")
 
     def _record_amended(self) -> None:
-        """Record how OctoBot has the amended orders: it does not report all that it reads."""
+        """Record OctoBot's state of the amended orders: it does not report every change."""
         exchange, ledger = self._exchange, self._ledger
         for entry in ledger.open_orders:
             tracking = ledger.tracking_of(entry.item.id)

@@ -1,7 +1,8 @@
-"""Stops and take profits that a real exchange lacks: sent by the bot when their price comes.
+"""Stops and take profits of types that a real exchange lacks, sent by the bot when they trigger.
 
-OctoBot would enter such an order as filled at its trigger price, with a trade that never
-was, and send a market order under another id, which a kill of the process could lose.
+OctoBot would enter such an order as filled at its trigger price, with a trade that
+never happened, and send a market order under another id, which a kill of the process
+could lose.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ log = logging.getLogger(__name__)
 class TriggeredStops:
     """Sends the orders of one exchange that have triggered, each under its own id.
 
-    That one is `due` is committed before its sibling is canceled, that sending has `begun`
-    before it is sent: a restart sends what is due, and looks up what was begun. `cancel`
-    cancels another order; `flush_within` waits until what was recorded would survive a kill;
-    `create_task` starts work that goes on until the bot is stopped. The stops of strategies
-    are left to OctoBot.
+    `due` is committed before the sibling is canceled, `begun` before the order is sent:
+    a restart sends due orders, and looks up begun ones. `cancel` cancels another order;
+    `flush_within` waits until the recorded changes would survive a kill; `create_task`
+    starts a task that ends with the bot's run. The stops of strategies are left to
+    OctoBot.
     """
 
     def __init__(
@@ -58,9 +59,10 @@ class TriggeredStops:
         self._in_progress: set[str] = set()
 
     def take_over(self) -> None:
-        """Intercept the orders that OctoBot will be given to watch from now on.
+        """Intercept the orders that OctoBot is given to watch from now on.
 
-        What an earlier run was sending is marked unknown, before OctoBot reports trades.
+        Orders that an earlier run was sending are marked unknown, before OctoBot
+        reports trades.
         """
         for order, tracking in self._triggered():
             if tracking.sending == "begun" and not tracking.exchange_id:
@@ -86,7 +88,7 @@ class TriggeredStops:
             is_created.set()
 
     def send_due(self) -> None:
-        """Send what has triggered and has not reached the exchange."""
+        """Send the triggered orders that have not reached the exchange."""
         for order, _ in self._triggered():
             if self._ledger.is_unsent(order.id) and order.id not in self._in_progress:
                 self._run_once(order.id, self._send(order.id))
@@ -101,12 +103,12 @@ class TriggeredStops:
         ]
 
     def _run_once(self, order_id: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run work for an order, unless other work for it is in progress."""
+        """Run a task for an order, unless another one for it is in progress."""
 
         async def finish() -> None:
             try:
                 await work
-            except Exception:  # what is due is retried, what was begun is looked up
+            except Exception:  # due orders are retried, begun ones are looked up
                 log.exception("stop %s is not sent", order_id)
                 if not self._ledger.is_unsent(order_id):
                     self._ledger.apply_event(order_id, "outcome_unknown")
@@ -120,10 +122,10 @@ class TriggeredStops:
             self._create_task(finish())
 
     async def _trigger(self, held: OctoBotOrder, is_created: asyncio.Event) -> None:
-        await is_created.wait()  # OctoBot may be in the middle of creating it
+        await is_created.wait()  # OctoBot may still be creating it
         order_id = held.order_id
         if self._exchange.orders.get(order_id) is None or not held.is_open():
-            return  # a cancel was first
+            return  # it was canceled before
         if self._ledger.orders.get(order_id) is None:
             self._ledger.record_order(held.to_dict(), self._exchange.name)
         self._mark(order_id, "due")
@@ -151,7 +153,7 @@ class TriggeredStops:
         await self._place(order, built)
 
     def _mark(self, order_id: str, sending: Sending) -> None:
-        """Record how far a triggered order is; OctoBot's own id of it means nothing."""
+        """Record the progress of a triggered order; OctoBot's own id of it is meaningless."""
         tracking = replace(self._ledger.tracking_of(order_id), sending=sending, exchange_id=None)
         self._ledger.apply_event(order_id, "triggered", tracking)
 
@@ -160,20 +162,20 @@ class TriggeredStops:
             log.error("stop %s is sent though the journal cannot be written", order_id)
 
     async def _cancel_siblings(self, order: Order) -> bool:
-        """Cancel the other exit, which holds what this one sells; return whether it has ended."""
+        """Cancel the other exit, which locks what this one sells; return whether it has ended."""
         for other in siblings_of(order, self._ledger.orders):
             if other.status not in OPEN_STATUSES:
                 continue
             try:
                 await self._cancel(other.id)
-            except ApiError as error:  # it is retried soon, unless it had ended before
+            except ApiError as error:  # retried soon, unless the sibling had ended before
                 log.warning("stop %s does not cancel its sibling: %s", order.id, error.type)
         return all(
             other.status not in OPEN_STATUSES for other in siblings_of(order, self._ledger.orders)
         )
 
     async def _build(self, order: Order, quantity: Decimal) -> OctoBotOrder | None:
-        """Build an order type that the exchange has; None while there is no price at all."""
+        """Build an order of a type that the exchange has; None while there is no price at all."""
         price = self._exchange.price(order.symbol) or order.stop_price
         if price is None:
             return None
@@ -190,7 +192,7 @@ class TriggeredStops:
             try:
                 params = exchange.order_mapping.exchange_params(order)
                 created = await exchange.orders.place(built, params)
-            except Exception as error:  # the outcome is looked at below
+            except Exception as error:  # the outcome is checked below
                 log.warning("stop %s is not sent: %s", order.id, type(error).__name__)
         if created is None:
             self._record_failure(order, outcome)
@@ -200,10 +202,10 @@ class TriggeredStops:
             self._ledger.record_order(created.to_dict(), exchange.name)
 
     def _record_failure(self, order: Order, outcome: CommandOutcome) -> None:
-        """Record a refusal only if the exchange gave it; look up all else.
+        """Record a refusal only if the exchange made it; look up the order otherwise.
 
-        OctoBot also stumbles over itself, before or after it has sent an order: always
-        when it is stopped meanwhile.
+        OctoBot also fails by itself, before or after it has sent an order: always when
+        it is stopped meanwhile.
         """
         error = outcome.as_error()
         if error is None or isinstance(error, OrderStateUnknown):

@@ -1,1 +1,1 @@
-"""Markets, tickers, candles and order books, and what OctoBot's evaluators say of them."""
+"""Markets, tickers, candles and order books, and the evaluations of OctoBot's strategies."""

@@ -1,4 +1,4 @@
-"""Candle events: the running and closed candles that the bot follows, published as they change."""
+"""Candle events: publishes the running and closed candles that the bot follows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CandleEvents:
         self._newest: dict[str, tuple[float, bytes]] = {}
 
     def begin(self) -> None:
-        """Forget the candles of the bot before."""
+        """Forget the candles of the previous run."""
         self._newest.clear()
         self._sink.replace_snapshot("candles", {})
 
@@ -41,7 +41,7 @@ class CandleEvents:
     def _publish(
         self, exchange: str, symbol: str, interval: str, row: list[float], *, closed: bool
     ) -> None:
-        """Publish a candle; the snapshot keeps the one that began last."""
+        """Publish a candle; the snapshot holds the one that began last."""
         key = f"{exchange} {symbol} {interval}"
         json = _candle(row, closed=closed).model_dump_json().encode()
         data = event_data(exchange, symbol, "candle", json, interval)

@@ -1,4 +1,4 @@
-"""Evaluator events: the evaluations of OctoBot's strategies, published as they change."""
+"""Evaluator events: publishes the evaluations of OctoBot's strategies as they change."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class EvaluatorEvents:
         self._sink = sink
 
     async def begin(self, matrix_id: str) -> None:
-        """Load the evaluations of a bot that has booted, and consume those to come."""
+        """Load the evaluations of a bot that has booted, and consume later ones."""
         matrix = matrices.Matrices.instance().get_matrix(matrix_id).matrix
         self._sink.replace_snapshot("evaluators", dict(_evaluations(matrix.root, ())))
         channel = evaluator_channels.get_chan(evaluator_constants.MATRIX_CHANNEL, matrix_id)
@@ -86,7 +86,7 @@ def _evaluation(
 
 
 def _note(note: Any) -> object:
-    """Return a note as JSON can hold it; strategies give numbers, words and more."""
+    """Convert a note to JSON; strategies use numbers, strings and other objects."""
     if note is None or isinstance(note, bool):
         return note
     if isinstance(note, int | float | Decimal):

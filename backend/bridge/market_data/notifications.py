@@ -1,4 +1,4 @@
-"""Notification events: the messages that OctoBot would send its user, published to the streams."""
+"""Notification events: publishes the messages that OctoBot would send its user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from backend.bridge.read_models.event_data import event_data, masked_text
 from backend.ports.events import Event, EventSink
 
 _KEPT = 100
-"""So many notifications stay in the topic's snapshot: each takes the key of an old one."""
+"""The number of notifications in the topic's snapshot: each takes the key of an old one."""
 
 
 class NotificationEvents:
@@ -26,7 +26,7 @@ class NotificationEvents:
         self._count = 0
 
     async def begin(self) -> None:
-        """Consume notifications as a notifier does, also where there is none."""
+        """Consume notifications as a notifier does, also where none is configured."""
         name = service_channels.NotificationChannel.get_name()
         try:
             channel = channels.get_chan(name)

@@ -1,4 +1,4 @@
-"""Order books for streams, fetched only while they have subscribers: exchanges count requests."""
+"""Order book events, fetched only while subscribed: exchanges limit the number of requests."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class OrderBooks:
         self._sink.replace_snapshot("order_book", {})
 
     async def follow(self, exchange: Exchange) -> None:
-        """Consume the books of an exchange that OctoBot fetches for its strategies."""
+        """Consume the books that OctoBot fetches from an exchange for its strategies."""
         self._exchanges[exchange.name] = exchange
         await exchange.consume(Channel.ORDER_BOOK, self._on_book)
 
     async def poll(self) -> None:
-        """Fetch, forever, the books that have subscribers and were not fetched lately."""
+        """Fetch, forever, the subscribed books that were not fetched lately."""
         while True:
             await asyncio.gather(
                 *(
@@ -98,7 +98,7 @@ def _key(exchange: str, symbol: str) -> str:
 
 
 def _levels(rows: list[Any]) -> list[dict[str, str]]:
-    """Return the best levels; OctoBot hands on rows of price and quantity, as exchanges do."""
+    """Return the best levels; OctoBot passes on the exchange's rows of price and quantity."""
     return [
         {
             "price": decimal_text(decimal_or_none(row[0]) or ZERO),

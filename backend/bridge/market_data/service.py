@@ -1,4 +1,4 @@
-"""Exchanges, markets, tickers, candles and order books."""
+"""Market data service: exchanges, markets, tickers, candles and order books."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from backend.schemas.markets import (
 T = TypeVar("T")
 
 _FRESH_S = 0.5
-_MOST_SINGLE_TICKERS = 5  # as many requests at once would meet the rate limits of exchanges
+_MOST_SINGLE_TICKERS = 5  # more concurrent requests would reach the rate limits of exchanges
 
 
 class Markets:
-    """Market data of every exchange; its answers are shared for half a second."""
+    """Market data of every exchange; responses are cached for half a second."""
 
     def __init__(self, runner: BotRunner, trading: str) -> None:
         self._runner = runner
@@ -101,7 +101,7 @@ class Markets:
         return self._read(("book", symbol, query), ask)
 
     def _read(self, question: Hashable, ask: Callable[[], bytes]) -> SerializedResponse:
-        """Return a cached answer; `ask` makes its models and JSON on the caller's thread."""
+        """Return a cached response; `ask` makes its models and JSON on the caller's thread."""
         self._runner.executor.require_ready()
         return self._recent.get(question, ask)
 
@@ -182,7 +182,7 @@ class Markets:
         request: str,
         call: Callable[[], Coroutine[Any, Any, T]],
     ) -> T:
-        """Ask the exchange, or share the answer to the same request of a moment ago."""
+        """Fetch from the exchange, or share the response to a recent identical request."""
         exchange.market.require_symbol(symbol)
         key, now = (exchange.id, symbol, request), time.monotonic()
         asked_at, task = self._answers.get(key, (0.0, None))
@@ -242,10 +242,10 @@ def _levels(rows: list[list[Any]], limit: int) -> list[BookLevel]:
 
 
 def _rounded_percent(value: Decimal | None) -> Decimal | None:
-    """Return a percentage with the digits that mean something: exchanges send a float's."""
+    """Return a percentage rounded to its meaningful digits: exchanges send a float's."""
     return None if value is None else value.quantize(Decimal("1E-4"))
 
 
 def _seconds(timestamp: float) -> float:
-    """Return seconds: exchanges' adapters leave some of their times in milliseconds."""
+    """Convert a time to seconds: exchanges' adapters leave some in milliseconds."""
     return timestamp / 1000 if timestamp > 1e11 else float(timestamp)

@@ -1,1 +1,1 @@
-"""The only package that touches OctoBot's objects."""
+"""Adapter of OctoBot's objects; no other package of the bridge touches them."""

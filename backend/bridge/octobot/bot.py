@@ -1,4 +1,4 @@
-"""Typed adapter of one OctoBot object: booted, connected, consumed, shut down."""
+"""Typed adapter of one OctoBot object: create, boot, connect, shut down."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OCTOBOT_VERSION: str = octobot.constants.VERSION
 
 
 class Bot:
-    """One OctoBot of one run, with an event loop of its own; used on that loop but for `create`."""
+    """One OctoBot of one run, with its own event loop; used on that loop except for `create`."""
 
     __slots__ = ("_octobot", "loop")
 
@@ -27,7 +27,7 @@ class Bot:
 
     @property
     def matrix_id(self) -> str:
-        """The id of the matrix that OctoBot keeps evaluations in, once it has booted."""
+        """The id of the matrix in which OctoBot keeps evaluations, once it has booted."""
         return str(self._octobot.evaluator_producer.matrix_id)
 
     @classmethod
@@ -36,7 +36,7 @@ class Bot:
     ) -> Bot:
         """Create the bot of the settings' folder; its loop does not run yet.
 
-        `add_keys` puts into its configuration what is to stay out of its files.
+        `add_keys` adds to its configuration what must not be written to its files.
         """
         return cls(create_octobot(settings, add_keys))
 
@@ -49,5 +49,5 @@ class Bot:
         return await wait_for_exchanges(self._octobot)
 
     async def shut_down(self) -> None:
-        """Stop everything of the bot that runs, however far its boot had come."""
+        """Stop every running part of the bot, however far its boot had come."""
         await shut_down(self._octobot)

@@ -1,4 +1,4 @@
-"""OctoBot's own configuration files: shown without secrets, changed by validated merge patches."""
+"""OctoBot's own configuration files: read with masked secrets, changed by merge patches."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _MAX_DEPTH = 12
 class Configuration:
     """`config` (user/config.json) and `profile` (the active profile's profile.json).
 
-    Works whether the bot runs or not. A change takes effect when the bot next
-    starts: `restart_required` says so.
+    Works whether the bot runs or not. A change takes effect when the bot next starts;
+    `restart_required` reports that it has not yet.
     """
 
     def __init__(self, settings: Settings, host: Host) -> None:
@@ -50,9 +50,9 @@ class Configuration:
     def patch(self, patch: dict[str, Any]) -> dict[str, Any]:
         """Apply a JSON merge patch (RFC 7396) and return the new document, secrets masked.
 
-        A masked secret in the patch leaves the stored one as it is. Raises
-        `ValidationFailed` naming each field that OctoBot's schemas refuse;
-        nothing is written then.
+        A masked secret in the patch leaves the stored one unchanged. Raises
+        `ValidationFailed` naming each field that OctoBot's schemas refuse; nothing is
+        written then.
         """
         try:
             return self._shown(self._host.call_blocking(self._patch, patch))
@@ -97,7 +97,7 @@ class Configuration:
             return self._load()
 
     def _misfits(self, before: dict[str, Any], after: dict[str, Any]) -> list[FieldError]:
-        """Return what would leave the document without an active profile."""
+        """Return the errors that would leave the document without an active profile."""
         known = {_profile_id(path) for path in self._profiles()}
         found = []
         if after["config"].get("profile") not in known:
@@ -155,7 +155,7 @@ def merge(target: Any, patch: Any) -> Any:
 
 
 def mask_secrets(value: Any, *, secret: bool = False) -> Any:
-    """Return a copy in which everything under a secret's name reads as the mask."""
+    """Return a copy in which every value under a secret's name is replaced by the mask."""
     if isinstance(value, dict):
         return {
             name: mask_secrets(item, secret=secret or _is_secret(name))
@@ -172,7 +172,7 @@ def _is_secret(key: str) -> bool:
 
 
 def _masks_left(value: Any, where: str) -> list[FieldError]:
-    """Return each place where a mask would be stored in place of the secret."""
+    """Return each place where a mask would be stored instead of the secret."""
     if isinstance(value, dict):
         return [e for name, item in value.items() for e in _masks_left(item, f"{where}.{name}")]
     if isinstance(value, list):

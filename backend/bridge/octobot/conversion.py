@@ -1,4 +1,4 @@
-"""Conversion of OctoBot's orders and trades to our models; the only file that knows their keys."""
+"""Conversion of OctoBot's orders and trades to our models; no other file knows their keys."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def utc(timestamp_s: float) -> datetime:
 
 
 def decimal_or_none(value: Any) -> Decimal | None:
-    """Return a finite decimal, or None for what exchanges send when there is no value."""
+    """Return a finite decimal, or None for the placeholders that exchanges send for no value."""
     if value is None or value == "":
         return None
     number = value if isinstance(value, Decimal) else Decimal(str(value))
@@ -74,7 +74,8 @@ def order_from_dict(
     status = _STATUSES.get(str(raw[Col.STATUS.value]), "unknown")
     filled = quantity if status == "filled" else _amount(raw[Col.FILLED.value])
     if status == "open" and filled:
-        # the simulator writes what an order is about to fill; an exchange, what has filled
+        # the simulator reports the quantity that it is about to fill; an exchange, the
+        # filled one
         done: Status = "filled" if filled >= quantity else "partially_filled"
         filled, status = (ZERO, status) if paper else (filled, done)
     cost = _amount(raw[Col.COST.value]) if filled else ZERO
@@ -155,7 +156,7 @@ def trade_from_dict(
 
 
 def trade_id(raw: RawOrder) -> str:
-    """Return the exchange's id of a trade: OctoBot gives those that it reloads new ones."""
+    """Return the exchange's id of a trade: OctoBot assigns new ids to reloaded ones."""
     return str(raw.get(Col.EXCHANGE_TRADE_ID.value) or raw[Col.ID.value])
 
 
@@ -183,18 +184,18 @@ def id_of(raw: RawOrder) -> str:
 
 
 def exchange_id_of(raw: RawOrder) -> str | None:
-    """Return the exchange's id of an order, or of the order that a trade has filled."""
+    """Return the exchange's id of an order, or of the order that a trade filled."""
     exchange_id = raw.get(Col.EXCHANGE_ID.value)
     return str(exchange_id) if exchange_id else None
 
 
 def order_id_of(raw_trade: RawOrder) -> str:
-    """Return OctoBot's id of the order that a trade has filled."""
+    """Return OctoBot's id of the order that a trade filled."""
     return str(raw_trade[Col.ORDER_ID.value])
 
 
 def with_placed_quantity(order: Order, raw: RawOrder) -> Order:
-    """Return an expected order with the quantity that OctoBot has placed it for."""
+    """Return an expected order with the quantity for which OctoBot has placed it."""
     quantity = raw[Col.AMOUNT.value]
     return order.model_copy(update={"quantity": quantity, "remaining": quantity})
 
@@ -205,12 +206,12 @@ def symbol_of(raw: RawOrder) -> str:
 
 
 def has_filled(raw: RawOrder) -> bool:
-    """Return whether an order has filled, if only in part."""
+    """Return whether an order has filled, at least in part."""
     return bool(raw[Col.FILLED.value])
 
 
 def is_execution(raw_trade: RawOrder) -> bool:
-    """Return whether a trade is a fill: OctoBot also keeps one for a canceled order."""
+    """Return whether a trade is a fill: OctoBot also stores one for a canceled order."""
     return raw_trade[Col.STATUS.value] in (
         OrderStatus.FILLED.value,
         OrderStatus.CLOSED.value,
@@ -218,7 +219,7 @@ def is_execution(raw_trade: RawOrder) -> bool:
 
 
 def fee_from_dict(raw: dict[str, Any] | None) -> Fee | None:
-    """Build a fee; None while it is not known."""
+    """Build a fee; None while it is unknown."""
     if not raw:
         return None
     cost = decimal_or_none(raw.get(FeePropertyColumns.COST.value))

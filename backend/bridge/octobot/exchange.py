@@ -21,12 +21,12 @@ from backend.bridge.octobot.order_mapping import LiveOrderMapping, OrderMapping,
 from backend.bridge.octobot.trading_rules import read_rules
 from backend.schemas.markets import Market
 
-# Any other priority makes OctoBot poll the exchange for our sake.
+# Any other priority makes OctoBot poll the exchange for our consumers.
 OPTIONAL_PRIORITY = ChannelConsumerPriorityLevels.OPTIONAL.value
 
 
 class Channel(Enum):
-    """OctoBot's channels of one exchange; each calls its consumers with keywords of its own."""
+    """OctoBot's channels of one exchange; each calls its consumers with its own keywords."""
 
     MARK_PRICE = constants.MARK_PRICE_CHANNEL
     ORDERS = constants.ORDERS_CHANNEL
@@ -41,8 +41,8 @@ class Channel(Enum):
 class Exchange:
     """One connected exchange of one run of the bot; used on the bot's loop only.
 
-    `orders`, `account`, `market` and `lookup` hold what belongs to one subject. `name`, `id`
-    and `is_futures` may be read from any thread.
+    `orders`, `account`, `market` and `lookup` are the adapters of one subject each.
+    `name`, `id` and `is_futures` may be read from any thread.
     """
 
     __slots__ = (
@@ -72,7 +72,7 @@ class Exchange:
 
     @property
     def title(self) -> str:
-        """The exchange's name as it writes it itself."""
+        """The exchange's display name."""
         return str(self._manager.exchange.connector.client.name or self.name)
 
     @property
@@ -88,7 +88,7 @@ class Exchange:
 
     @property
     def intervals(self) -> Sequence[str]:
-        """The intervals of candles that the exchange offers."""
+        """The candle intervals that the exchange offers."""
         intervals: Sequence[str] = self._manager.client_time_frames
         return intervals
 
@@ -117,5 +117,5 @@ class Exchange:
         count_read_errors(self._manager, counters)
 
     def capture_commands(self, counters: Counters) -> None:
-        """Count the errors of commands as well, and show each outcome to `capture_outcome`."""
+        """Also count the errors of commands, and pass each outcome to `capture_outcome`."""
         capture_commands(self._manager, counters)

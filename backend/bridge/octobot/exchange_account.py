@@ -1,4 +1,4 @@
-"""Balances, positions and contract settings of one exchange account, as OctoBot has them."""
+"""Balances, positions and contract settings of one exchange account, from OctoBot's memory."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ class ExchangeAccount:
 
     @property
     def reference_market(self) -> str:
-        """The asset that OctoBot values the account in."""
+        """The asset in which OctoBot values the account."""
         return str(self._portfolio_manager.reference_market)
 
     @property
     def is_known(self) -> bool:
-        """Whether balances and open orders have arrived: OctoBot is ready before they have."""
+        """Whether balances and open orders have arrived: OctoBot is ready before that."""
         return bool(
             self._portfolio_manager.portfolio.portfolio
             and self._personal.orders_manager.are_exchange_orders_initialized
         )
 
     def balances(self) -> list[Balance]:
-        """Return the assets of which the account has something, by name."""
+        """Return the assets that the account holds, by name."""
         return [
             Balance(
                 asset=name,
@@ -67,14 +67,14 @@ class ExchangeAccount:
         return {balance.asset: balance.total for balance in self.balances()}
 
     def available(self, asset: str) -> Decimal:
-        """Return what of an asset no order has locked."""
+        """Return the quantity of an asset that no order has locked."""
         available: Decimal = self._portfolio_manager.portfolio.get_currency_portfolio(
             asset
         ).available
         return available
 
     async def refresh_balances(self) -> None:
-        """Ask a real exchange for the balances.
+        """Fetch the balances from a real exchange.
 
         Raises `ExchangeUnreachable` or `ExchangeRefused`.
         """
@@ -82,7 +82,7 @@ class ExchangeAccount:
             await trading_api.refresh_real_trader_portfolio(self._manager)
         except trading_errors.AuthenticationError:
             raise ExchangeRefused(f"{self._name} refused the API key") from None
-        except ccxt.ExchangeError:  # OctoBot lets through what it does not know
+        except ccxt.ExchangeError:  # OctoBot lets errors that it does not know pass
             raise ExchangeRefused(f"{self._name} refused to tell the balances") from None
         except (trading_errors.OctoBotExchangeError, ccxt.BaseError):
             raise ExchangeUnreachable(f"{self._name} does not tell the balances") from None
@@ -94,11 +94,11 @@ class ExchangeAccount:
         self._portfolio_manager.apply_forced_portfolio()
 
     def affords_change(self, order: OctoBotOrder, quantity: Decimal, price: Decimal) -> bool:
-        """Return whether a paper margin account has what an open order would need when amended."""
+        """Return whether a paper margin account can fund an open order's new values."""
         return bool(self._portfolio_manager.portfolio.affords_change(order, quantity, price))
 
     def covers(self, order: OctoBotOrder, price: Decimal) -> bool:
-        """Return whether a paper margin account has what an order needs to fill at a price."""
+        """Return whether a paper margin account can fund an order's fill at a price."""
         return bool(self._portfolio_manager.portfolio.covers(order, price))
 
     # ---- positions
@@ -118,9 +118,9 @@ class ExchangeAccount:
         return size
 
     def position(self, symbol: str, price: Decimal | None) -> Position:
-        """Return a position, valued at the mark price when there is no other.
+        """Return a position, valued at the mark price when there is no other price.
 
-        Zero is how OctoBot writes what it does not know.
+        OctoBot represents unknown values as zero.
         """
         held = self._held(symbol)
         contract, size, entry = held.symbol_contract, held.size, held.entry_price
@@ -142,7 +142,7 @@ class ExchangeAccount:
         )
 
     async def refresh_position(self, symbol: str) -> None:
-        """Ask a real exchange how a position stands.
+        """Fetch a position from a real exchange.
 
         Raises `ExchangeRefused` or `ExchangeUnreachable`.
         """
@@ -178,7 +178,7 @@ class ExchangeAccount:
             raise ExchangeUnreachable("the exchange did not answer") from None
 
     def intercept_settings(self, configure: Configure) -> None:
-        """Call `configure` in the place of OctoBot when a strategy sets leverage or margin mode.
+        """Call `configure` instead of OctoBot when a strategy sets leverage or margin mode.
 
         A `BridgeError` that it raises reaches the strategy as OctoBot's own error.
         """
@@ -203,17 +203,17 @@ class ExchangeAccount:
 
     @property
     def portfolio(self) -> object:
-        """OctoBot's portfolio, or the one that replaced it."""
+        """OctoBot's portfolio, or its replacement."""
         found: object = self._portfolio_manager.portfolio
         return found
 
     def replace_portfolio(self, portfolio: Any) -> None:
-        """Put a portfolio of another class in the place of OctoBot's, with its assets."""
+        """Replace OctoBot's portfolio by one of another class, with its assets."""
         portfolio.portfolio = self._portfolio_manager.portfolio.portfolio
         self._portfolio_manager.portfolio = portfolio
 
     def positions(self) -> Iterable[object]:
-        """Return OctoBot's positions, or those that replaced them."""
+        """Return OctoBot's positions, or their replacements."""
         found: Iterable[object] = self._personal.positions_manager.positions.values()
         return found
 
@@ -225,7 +225,7 @@ class ExchangeAccount:
         max_leverage: Decimal,
         maintenance_rate: Decimal,
     ) -> None:
-        """Put a position of another class in the place of OctoBot's of a contract.
+        """Replace OctoBot's position in a contract by one of another class.
 
         `create` makes it of OctoBot's trader and contract, whose limits are set first.
         """

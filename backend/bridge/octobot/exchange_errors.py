@@ -1,4 +1,4 @@
-"""Errors of an exchange's ccxt client, captured underneath OctoBot, which only logs them."""
+"""Errors of an exchange's ccxt client, captured below OctoBot, which only logs them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _captured: ContextVar[CommandOutcome | None] = ContextVar("command_outcome", def
 
 
 def capture_commands(manager: Any, counters: Counters) -> None:
-    """Wrap the client's commands: count their errors, and show each to `capture_outcome`."""
+    """Wrap the client's commands: count errors, and pass each outcome to `capture_outcome`."""
     client = manager.exchange.connector.client
     for name in _COMMANDS:
         setattr(client, name, _capturing(_counting(client, name, counters)))
@@ -52,7 +52,7 @@ def count_read_errors(manager: Any, counters: Counters) -> None:
 
 
 class CommandOutcome:
-    """Answers and errors of the commands that one task sent to an exchange."""
+    """Responses and errors of the commands that one task sent to an exchange."""
 
     def __init__(self) -> None:
         self._errors: list[Exception] = []
@@ -65,26 +65,26 @@ class CommandOutcome:
         self._errors.append(error)
 
     def record_accepted(self, answer: Any) -> None:
-        """Record that the exchange carried a command out, at first or when OctoBot tried again."""
+        """Record that the exchange carried a command out, at first or when OctoBot retried it."""
         self._errors.clear()
         self._was_accepted = True
         self.accepted_id = str(answer["id"]) if answer and answer.get("id") else None
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether a command may have been carried out though it raised.
+        """Whether a command that raised may have been carried out.
 
-        So it is when the exchange accepted it and OctoBot failed afterwards, such as when it
-        fetched the order because the answer held no more than an id.
+        That is so when the exchange accepted it and OctoBot failed afterwards, for
+        example when it fetched the order because the response contained only an id.
         """
         return self._was_accepted or any(
-            isinstance(error, ccxt.DuplicateOrderId)  # one with our id got there before
+            isinstance(error, ccxt.DuplicateOrderId)  # an order with our id was accepted before
             or (isinstance(error, ccxt.NetworkError) and not isinstance(error, _NOT_CARRIED_OUT))
             for error in self._errors
         )
 
     def as_error(self) -> BridgeError | None:
-        """Return the API's error for what failed, None if nothing did."""
+        """Return the API's error for the failure, None if nothing failed."""
         if self.is_ambiguous:
             return OrderStateUnknown(
                 "the exchange did not answer; the order shows what became of it"

@@ -1,4 +1,4 @@
-"""Market data of one exchange, asked through OctoBot: tickers, candles, order books, prices."""
+"""Market data of one exchange, fetched through OctoBot: tickers, candles, order books, prices."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _executed_at = itemgetter(Col.TIMESTAMP.value)
 _PRICE_TIMEOUT_S = 5
 
 Raw = dict[str, Any]
-"""An answer as ccxt spells it."""
+"""A response in ccxt's format."""
 
 
 def interval_minutes(interval: str) -> int:
-    """Return the length of a candle, such as 60 for "1h"."""
+    """Return the length of a candle in minutes, such as 60 for "1h"."""
     return int(TimeFramesMinutes[TimeFrames(interval)])
 
 
 class ExchangeMarket:
     """Prices and market data of one exchange; used on the bot's loop only.
 
-    What asks the exchange raises `ExchangeUnreachable` when it does not answer or does not
-    offer the data.
+    Methods that send a request raise `ExchangeUnreachable` when the exchange does not
+    respond or does not offer the data.
     """
 
     __slots__ = ("_manager", "_name", "_symbols_data")
@@ -48,7 +48,8 @@ class ExchangeMarket:
     def last_price(self, symbol: str) -> Decimal | None:
         """Return the price of the newest public trade, else the mark price, else None.
 
-        OctoBot's mark price is a mean of recent trades: neither on the tick nor the newest.
+        OctoBot's mark price is a mean of recent trades: neither on the tick nor the
+        newest.
         """
         data = self._symbols_data.get_exchange_symbol_data(symbol)
         trades = list(islice(reversed(data.recent_trades_manager.recent_trades), _RECENT))
@@ -78,23 +79,23 @@ class ExchangeMarket:
             raise InvalidSymbol(f"{symbol} is not traded on {self._name}")
 
     def funding_rate(self, symbol: str) -> Decimal | None:
-        """Return the funding rate of a contract, None where the exchange tells none."""
+        """Return the funding rate of a contract, None where the exchange publishes none."""
         data = self._symbols_data.get_exchange_symbol_data(symbol)
         return decimal_or_none(data.funding_manager.funding_rate)
 
     @property
     def has_all_tickers(self) -> bool:
-        """Whether the exchange answers for many symbols in one request."""
+        """Whether the exchange returns the tickers of many symbols in one response."""
         return bool(self._manager.exchange.connector.client.has.get("fetchTickers"))
 
     async def ticker(self, symbol: str) -> Raw:
-        """Ask for a symbol's ticker."""
+        """Fetch a symbol's ticker."""
         with self._translated():
             raw: Raw = await self._manager.exchange.get_price_ticker(symbol)
             return raw
 
     async def tickers(self, symbols: Sequence[str]) -> dict[str, Raw]:
-        """Ask for the tickers of many symbols in one request."""
+        """Fetch the tickers of many symbols in one request."""
         with self._translated():
             raw: dict[str, Raw] = await self._manager.exchange.get_all_currencies_price_ticker(
                 symbols=symbols
@@ -102,7 +103,7 @@ class ExchangeMarket:
             return raw
 
     async def candles(self, symbol: str, interval: str, limit: int) -> list[list[float]]:
-        """Ask for the newest candles: rows of time, open, high, low, close, volume."""
+        """Fetch the newest candles: rows of time, open, high, low, close, volume."""
         with self._translated():
             rows: list[list[float]] = await self._manager.exchange.get_symbol_prices(
                 symbol, TimeFrames(interval), limit=limit
@@ -110,7 +111,7 @@ class ExchangeMarket:
             return rows
 
     async def order_book(self, symbol: str, limit: int) -> Raw:
-        """Ask for the best levels: `asks` and `bids`, rows of price and quantity."""
+        """Fetch the best levels: `asks` and `bids`, rows of price and quantity."""
         with self._translated():
             raw: Raw = await self._manager.exchange.get_order_book(symbol, limit=limit)
             return raw

@@ -1,4 +1,4 @@
-"""Orders of one exchange in OctoBot: built, placed, amended, canceled, looked up."""
+"""Orders of one exchange in OctoBot: build, place, amend, cancel, look up."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ _REDUCE_ONLY = {"reduceOnly": True}
 
 
 def is_market(order: OctoBotOrder) -> bool:
-    """Return whether an order takes the market's price at once."""
+    """Return whether an order executes at once at the market's price."""
     return order.order_type in _MARKET
 
 
 class ExchangeOrders:
-    """The orders that OctoBot holds of one exchange, and its trader; the bot's loop only."""
+    """OctoBot's orders at one exchange, and its trader; used on the bot's loop only."""
 
     __slots__ = ("_manager", "_orders", "_personal", "_trader")
 
@@ -60,7 +60,7 @@ class ExchangeOrders:
         self._personal = manager.exchange_personal_data
         self._orders = self._personal.orders_manager
 
-    # ---- what OctoBot holds
+    # ---- OctoBot's orders
 
     def get(self, order_id: str) -> OctoBotOrder | None:
         """Return the order with this id of ours, or None."""
@@ -68,12 +68,12 @@ class ExchangeOrders:
         return order
 
     def find(self, order_id: str, exchange_id: str | None) -> OctoBotOrder | None:
-        """Return the order with this id of ours, else with this one of the exchange, or None."""
+        """Return the order with this id of ours, else with this id of the exchange, or None."""
         found = self.get(order_id)
         return self.by_exchange_id(exchange_id) if found is None and exchange_id else found
 
     def by_exchange_id(self, exchange_id: str) -> OctoBotOrder | None:
-        """Return the order that the exchange knows under this id, or None."""
+        """Return the order with this id of the exchange, or None."""
         for order in self._orders.orders.values():
             if order.exchange_order_id == exchange_id:
                 found: OctoBotOrder = order
@@ -95,7 +95,7 @@ class ExchangeOrders:
         return [trade.to_dict() for trade in self._personal.trades_manager.trades.values()]
 
     def drop(self, order: OctoBotOrder) -> None:
-        """Remove an order that was not created, if OctoBot has kept it."""
+        """Remove an order that could not be created, if OctoBot has kept it."""
         if self._orders.has_order(order.order_id):
             self._orders.remove_order_instance(order)
 
@@ -112,8 +112,8 @@ class ExchangeOrders:
     ) -> OctoBotOrder:
         """Build an OctoBot order, not yet placed, under the id of ours.
 
-        `trigger_above` says on which side of the market a stop waits; None leaves that to
-        OctoBot, which has the limit forms trigger below, buys as well.
+        `trigger_above` is the side of the market on which a stop waits; None leaves
+        that to OctoBot, which lets the limit forms trigger below, buys as well.
         """
         built: OctoBotOrder = personal_data.create_order_instance(
             self._trader,
@@ -132,7 +132,7 @@ class ExchangeOrders:
         return built
 
     def supports(self, kind: OrderKind, side: Side) -> bool:
-        """Return whether the exchange knows this type of order."""
+        """Return whether the exchange supports this order type."""
         return bool(self._manager.exchange.is_supported_order_type(_octobot_type(kind, side)))
 
     def adapt_quantity(self, symbol: str, quantity: Decimal) -> Decimal:
@@ -174,9 +174,10 @@ class ExchangeOrders:
         )
 
     def oco_group(self, name: str, listener: FillListener | None) -> OrderGroup:
-        """Return the group of this name in which one fill cancels the others.
+        """Return the OCO group of this name: one fill cancels the other orders.
 
-        A paper account's needs a listener, which is told of a fill before the cancels.
+        A paper account's group needs a listener, which it notifies of a fill before the
+        cancels.
         """
         if listener is None:
             group: OrderGroup = self._orders.get_or_create_group(
@@ -195,8 +196,8 @@ class ExchangeOrders:
     ) -> OctoBotOrder:
         """Place an order at the exchange or in the simulator, and return it as created.
 
-        Raises `InsufficientFunds`, `ExchangeRefused` or `ExchangeUnreachable`; what OctoBot does
-        not know it lets through.
+        Raises `InsufficientFunds`, `ExchangeRefused` or `ExchangeUnreachable`; OctoBot
+        lets errors that it does not know pass.
         """
         with translate_order_errors(order.symbol, order.side.value):
             created: OctoBotOrder | None = await self._trader.create_order(
@@ -215,7 +216,7 @@ class ExchangeOrders:
         stop_price: Decimal | None = None,
         reduce_only: bool = False,
     ) -> None:
-        """Change an open order. Raises `OrderNotOpen`, and what `place` raises."""
+        """Amend an open order. Raises `OrderNotOpen`, and the errors of `place`."""
         with translate_order_errors(order.symbol, order.side.value):
             try:
                 await self._trader.edit_order(
@@ -249,9 +250,9 @@ class ExchangeOrders:
             await self.cancel(order)
 
     def intercept_creation(self, interceptor: CreationInterceptor) -> None:
-        """Add a function that every order passes before it is created, also those of strategies.
+        """Add an interceptor of every order's creation, also of strategies' orders.
 
-        The interceptor that was added last is asked first.
+        The interceptor that was added last runs first.
         """
         create = self._trader.create_order
 

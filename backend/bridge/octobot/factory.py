@@ -1,4 +1,4 @@
-"""Creation and shutdown of the OctoBot object, in its folder and with an event loop of its own."""
+"""Creation and shutdown of the OctoBot object, in its folder and with its own event loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.bridge.octobot.offline import (
-    OfflineCommunity,  # first: it silences what is imported below
+    OfflineCommunity,  # first: it silences the imports below
 )
 
 # ruff: isort: split
@@ -27,7 +27,7 @@ import octobot_tentacles_manager.api
 import octobot_trading.api as trading_api
 import uvloop
 
-import backend.bridge.octobot.sandbox_feed  # noqa: F401 - OctoBot looks through the subclasses
+import backend.bridge.octobot.sandbox_feed  # noqa: F401 - OctoBot searches the subclasses
 from backend.bridge.octobot.connection_errors import failed_connections
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.in_memory_keys import InMemoryKeysConfiguration
@@ -46,9 +46,9 @@ _SOCKET_LOOPS_WITHIN_S = 3
 def create_octobot(
     settings: Settings, add_keys: Callable[[InMemoryKeysConfiguration], None]
 ) -> Any:
-    """Create the bot of the settings' folder, with a loop of its own that does not run yet.
+    """Create the bot of the settings' folder, with its own loop that does not run yet.
 
-    `add_keys` puts into its configuration what is to stay out of its files.
+    `add_keys` adds to its configuration what must not be written to its files.
     """
     _change_directory(prepare_folder(settings))
     configuration = read_configuration(settings)
@@ -58,7 +58,7 @@ def create_octobot(
     octobot.community.IdentifiersProvider.use_environment_from_config(configuration)
     octobot.logger.init_bot_channel_logger()
     _silence_debug_lines()
-    octobot_tentacles_manager.api.reload_tentacle_info()  # or its first use fails, unlogged
+    octobot_tentacles_manager.api.reload_tentacle_info()  # its first use fails otherwise, unlogged
     if Path("tentacles").is_dir():
         octobot_tentacles_manager.api.load_tentacles(verbose=False)
         for interface in ("web", "telegram"):
@@ -71,15 +71,15 @@ def create_octobot(
 
 
 def _set_loop(tools: Any) -> None:
-    """Do what `init_async_loop` does, with a uvloop: an order takes a tenth less time."""
+    """Replace `init_async_loop`, with a uvloop: an order takes a tenth less time."""
     tools.async_loop = uvloop.new_event_loop()
     tools.async_loop.set_exception_handler(tools._loop_exception_handler)
 
 
 def _silence_debug_lines() -> None:
-    """Skip the lines on each order, trade and balance unless the debug level is logged.
+    """Skip the log lines of each order, trade and balance unless the debug level is logged.
 
-    Its consumers stay: without them it would stop asking the exchange for these.
+    Their consumers stay: OctoBot would stop fetching these without them.
     """
     if not octobot.logger.BOT_CHANNEL_LOGGER.logger.isEnabledFor(logging.DEBUG):
         for name in ("orders", "trades", "balance", "positions"):
@@ -112,7 +112,7 @@ def _missing_text(names: list[str]) -> str:
 
 
 async def shut_down(bot: Any) -> None:
-    """Stop every part of the bot that runs, however far its boot had come."""
+    """Stop every running part of the bot, however far its boot had come."""
     tools = bot.task_manager
     if tools.tools_task_group is not None:
         tools.tools_task_group.cancel()
@@ -155,7 +155,7 @@ async def _remove_notifiers() -> None:
 
 
 def _change_directory(folder: Path) -> None:
-    """Make the bot's folder the working directory: OctoBot's paths are relative to it."""
+    """Change the working directory to the bot's folder: OctoBot's paths are relative to it."""
     os.chdir(folder)
     if (folder / "tentacles").is_dir() and str(folder) not in sys.path:
         sys.path.insert(0, str(folder))

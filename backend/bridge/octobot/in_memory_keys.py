@@ -1,4 +1,4 @@
-"""OctoBot's configuration with exchange keys that stay in memory, never in its files."""
+"""OctoBot configuration whose exchange keys stay in memory and are never written to its files."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _IN_MEMORY = (*KEY_FIELDS, _ENABLED, _SANDBOXED)
 
 
 class InMemoryKeysConfiguration(Configuration):  # type: ignore[misc]  # OctoBot is untyped
-    """OctoBot's configuration, whose `save` writes nothing that `set_keys` set.
+    """OctoBot's configuration; its `save` omits the keys set by `set_keys`.
 
-    OctoBot saves it on its own accord, and encrypts keys under one that stands
-    in its source.
+    OctoBot saves it on its own accord, and encrypts keys with one that is public in its
+    source.
     """
 
     config: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Check of the configured exchanges' names, before a bot tries to connect to them."""
+"""Check of the configured exchanges' names before a bot tries to connect to them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from backend.settings.model import Settings, SettingsError
 def require_known_exchanges(settings: Settings) -> None:
     """Raise `SettingsError` when the settings name an exchange that ccxt does not have.
 
-    A folder that the user brought has a profile of its own, and perhaps tentacles
-    that add exchanges.
+    A folder of the user's own has its own profile, and perhaps tentacles that add
+    exchanges.
     """
     if is_adopted(settings):
         return

@@ -1,4 +1,4 @@
-"""OctoBot's one-cancels-the-other group, made exact for paper trading."""
+"""OctoBot's one-cancels-the-other group, corrected for paper trading."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _FILLED_WITHIN_S = 5
 
 
 class FillListener(Protocol):
-    """Receives which orders are canceled because another one fills."""
+    """Receives the orders that are canceled because another one fills."""
 
     def defer_cancels(self, order_ids: Collection[str], filling: str) -> None:
         """Record the coming cancels of these orders together with the fill of `filling`."""
 
     def release_cancels(self, filling: str) -> None:
-        """Record the deferred cancels: the fill should have come by now."""
+        """Record the deferred cancels: the fill should have been reported by now."""
 
 
 class OcoGroup(personal_data.OneCancelsTheOtherOrderGroup):  # type: ignore[misc]  # OctoBot is untyped
-    """A pair of paper exits, of which never both fill, nor is one canceled alone.
+    """A pair of paper exits: never do both fill, and never is one canceled without a fill.
 
     OctoBot forgets an exit that it is still placing while the other one fills.
     """
@@ -31,7 +31,7 @@ class OcoGroup(personal_data.OneCancelsTheOtherOrderGroup):  # type: ignore[misc
     is_spent = False
 
     async def on_fill(self, filled_order: Any, ignored_orders: Any = None) -> None:
-        """Cancel the other exit; the listener is told first that both belong together."""
+        """Cancel the other exit, after notifying the listener that both belong together."""
         self.is_spent = True
         filling = filled_order.order_id
         order_ids = [order.order_id for order in self.get_group_open_orders()]

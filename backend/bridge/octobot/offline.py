@@ -23,7 +23,7 @@ from octobot.community import CommunityAuthentication  # noqa: E402 - the switch
 
 
 class OfflineCommunity(CommunityAuthentication):  # type: ignore[misc] # OctoBot is untyped
-    """A community session that is never opened: nobody is logged in, nothing is fetched."""
+    """A community session that is never opened: no login, no requests."""
 
     def init_account(self, fetch_private_data: bool) -> None:
         """Set the initialized event at once, so that nothing waits for a login."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, NewType, Protocol
 
 RawOrder = NewType("RawOrder", dict[str, Any])
-"""An order or a trade as OctoBot's channels and `to_dict` spell it; `conversion` knows the keys."""
+"""An order or a trade in the format of OctoBot's channels and `to_dict`; see `conversion`."""
 
 
 class HasValue(Protocol):
@@ -26,9 +26,9 @@ class OrderGroup(Protocol):
 
 
 class OctoBotOrder(Protocol):
-    """OctoBot's order object, on its way through the bridge; used on the bot's loop only.
+    """OctoBot's order object as the bridge passes it on; used on the bot's loop only.
 
-    A Protocol, not a wrapper: nothing is created for it.
+    A Protocol, not a wrapper: no object is created for it.
     """
 
     order_id: str
@@ -42,9 +42,9 @@ class OctoBotOrder(Protocol):
     filled_price: Decimal
     reduce_only: bool
     triggered_by: OctoBotOrder | None
-    """The entry whose fill brought this order about."""
+    """The entry whose fill created this order."""
     chained_orders: list[OctoBotOrder]
-    """The orders that this one's fill brings about."""
+    """The orders that this one's fill creates."""
     order_group: OrderGroup | None
     exchange_creation_params: dict[str, Any]
     on_fill: Callable[..., Awaitable[None]]
@@ -57,7 +57,7 @@ class OctoBotOrder(Protocol):
         """Return whether the order has not ended."""
 
     def is_self_managed(self) -> bool:
-        """Return whether OctoBot watches its price because the exchange has no such type."""
+        """Return whether OctoBot watches its price because the exchange lacks the order type."""
 
     def is_counted_in_available_funds(self) -> bool:
         """Return whether the order locks funds while it is open."""
@@ -77,7 +77,7 @@ Create = Callable[[], Awaitable[OctoBotOrderOrNone]]
 
 
 class CreationInterceptor(Protocol):
-    """Function that stands in front of OctoBot's order creation."""
+    """Function that wraps OctoBot's order creation."""
 
     async def __call__(
         self, order: OctoBotOrder, create: Create, *, loaded: bool

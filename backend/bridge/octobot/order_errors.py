@@ -1,4 +1,4 @@
-"""Translation of what OctoBot raises for an order into the API's errors."""
+"""Translation of OctoBot's order errors into the API's errors."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NO_ANSWER = "the exchange did not answer"
 
 
 def creation_refused(reason: str) -> Exception:
-    """Return the error by which OctoBot tells a strategy that its order was not created."""
+    """Return OctoBot's error for a strategy's order that was not created."""
     refusal: Exception = trading_errors.OrderCreationError(reason)
     return refusal
 
 
 @contextlib.contextmanager
 def translate_order_errors(symbol: str, side: str) -> Iterator[None]:
-    """Raise the API's error in the place of OctoBot's for an order that was not accepted."""
+    """Raise the API's error instead of OctoBot's for an order that was not accepted."""
     try:
         yield
     except (trading_errors.MissingFunds, trading_errors.PortfolioNegativeValueError):

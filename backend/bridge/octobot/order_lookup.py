@@ -1,4 +1,4 @@
-"""Look-ups at a real exchange: how an order stands there, by the exchange's id or by ours."""
+"""Look-up of an order's state at a real exchange, by the exchange's id or by ours."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _LISTS = (
 
 
 class LookUpFailed(Exception):
-    """The exchange did not answer a look-up; the text names the error that it ended with."""
+    """The exchange did not respond to a look-up; the text names the final error."""
 
 
 class FoundOrder(NamedTuple):
-    """An order as the exchange has it, and the exchange's id of it."""
+    """An order as the exchange reports it, and the exchange's id of it."""
 
     exchange_id: str
     order: Order
 
 
 class OrderLookUp:
-    """Look-up of orders at one exchange, past OctoBot's memory; used on the bot's loop only."""
+    """Looks up orders at one exchange, past OctoBot's memory; used on the bot's loop only."""
 
     __slots__ = ("_manager",)
 
@@ -47,7 +47,7 @@ class OrderLookUp:
         self._manager = manager
 
     async def look_up(self, order: Order, exchange_id: str | None) -> FoundOrder | None:
-        """Return the order that has this id, or bears ours as its client order id.
+        """Return the order with this id, or with ours as its client order id.
 
         Raises `LookUpFailed`.
         """

@@ -1,4 +1,4 @@
-"""Mapping of our orders to the kinds, prices and parameters that OctoBot's traders take."""
+"""Mapping of our orders to the types, prices and parameters that OctoBot's traders take."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from backend.bridge.octobot.exchange_orders import ExchangeOrders, OrderKind
 from backend.bridge.octobot.oco_group import FillListener
 from backend.schemas.orders import NewOrder, Order
 
-# A stop triggers when the price rises to it for these, and when it falls to it for the others.
+# These stops trigger when the price rises to theirs, the others when it falls to theirs.
 TRIGGERS_ABOVE = frozenset(
     {
         ("stop_loss", "buy"),
@@ -44,39 +44,39 @@ class OrderMapping(Protocol):
     """The mapping for one exchange account: OctoBot's simulator and its real trader differ."""
 
     reports_overshooting: bool
-    """Whether an order that would do more than reduce a position is refused by the exchange."""
+    """Whether the exchange refuses an order that would do more than reduce a position."""
 
     def kind(self, order: Order | NewOrder, *, is_marketable: bool) -> OrderKind:
-        """Return the type under which OctoBot gets an order.
+        """Return OctoBot's type of an order.
 
         `is_marketable` says that a limit order crosses the market.
         """
 
     def price(self, order: Order | NewOrder, market_price: Decimal) -> Decimal:
-        """Return the price under which OctoBot gets an order that is not a market order."""
+        """Return OctoBot's price of an order that is not a market order."""
 
     def trigger_above(self, order: Order | NewOrder) -> bool | None:
-        """Return on which side of the market a stop waits; None leaves that to OctoBot."""
+        """Return the side of the market on which a stop waits; None leaves that to OctoBot."""
 
     def exchange_params(self, order: Order) -> dict[str, Any]:
-        """Return what the exchange is told beside OctoBot's own parameters."""
+        """Return exchange parameters beyond OctoBot's own."""
 
     def fill_listener(self, listener: FillListener) -> FillListener | None:
-        """Return the listener for the fills of an OCO group, None where nothing must be told."""
+        """Return the listener for the fills of an OCO group, None where none is needed."""
 
 
 class PaperOrderMapping:
-    """Rules of OctoBot's simulator.
+    """Mapping for OctoBot's simulator.
 
     It fills a limit order that crosses the market at its limit price, where an exchange
-    would at the market's: such an order is a market order here. The limit forms of stops
-    are ours: they trigger as stops, see `paper.spot_simulator`.
+    would fill it at the market's: such an order is a market order here. The limit forms
+    of stops are ours: they trigger as stops, see `paper.spot_simulator`.
     """
 
     reports_overshooting = False
 
     def kind(self, order: Order | NewOrder, *, is_marketable: bool) -> OrderKind:
-        """Return the type under which the simulator gets an order."""
+        """Return the simulator's type of an order."""
         return "market" if is_marketable else _PAPER_KINDS[order.type]
 
     def price(self, order: Order | NewOrder, market_price: Decimal) -> Decimal:
@@ -84,11 +84,11 @@ class PaperOrderMapping:
         return order.stop_price or order.price or market_price
 
     def trigger_above(self, order: Order | NewOrder) -> bool | None:
-        """Return None: the simulator knows it from the type and the side."""
+        """Return None: the simulator infers it from the type and the side."""
         return None
 
     def exchange_params(self, order: Order) -> dict[str, Any]:
-        """Return nothing: no exchange is told."""
+        """Return no parameters: no exchange is involved."""
         return {}
 
     def fill_listener(self, listener: FillListener) -> FillListener | None:
@@ -97,7 +97,7 @@ class PaperOrderMapping:
 
 
 class LiveOrderMapping:
-    """Rules of a real exchange, of which OctoBot watches the stops that it does not know."""
+    """Mapping for a real exchange; OctoBot watches stops of types that the exchange lacks."""
 
     reports_overshooting = True
 
@@ -105,7 +105,7 @@ class LiveOrderMapping:
         self._orders = orders
 
     def kind(self, order: Order | NewOrder, *, is_marketable: bool) -> OrderKind:
-        """Return the type under which OctoBot gets an order."""
+        """Return OctoBot's type of an order."""
         return _LIVE_KINDS[order.type]
 
     def price(self, order: Order | NewOrder, market_price: Decimal) -> Decimal:
@@ -115,16 +115,16 @@ class LiveOrderMapping:
         return order.price or order.stop_price or market_price
 
     def trigger_above(self, order: Order | NewOrder) -> bool | None:
-        """Return the side for an order that OctoBot watches: it has the limit forms trigger below.
+        """Return the side for an order that OctoBot watches: it lets the limit forms trigger below.
 
-        An exchange knows it from the type and the side.
+        An exchange infers it from the type and the side.
         """
         if not self._is_watched_by_octobot(order):
             return None
         return (order.type, order.side) in TRIGGERS_ABOVE
 
     def exchange_params(self, order: Order) -> dict[str, Any]:
-        """Return our id, so that the order can be found when an answer is lost."""
+        """Return our id, so that the order can be found when a response is lost."""
         return {"clientOrderId": order.id}
 
     def fill_listener(self, listener: FillListener) -> FillListener | None:

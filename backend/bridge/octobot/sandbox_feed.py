@@ -24,7 +24,8 @@ class SandboxFeed(CCXTWebsocketConnector):  # type: ignore[misc]  # OctoBot is u
     """Websocket connector that OctoBot finds by its exchange's name.
 
     TICKER stays out: OctoBot would then ignore trades, which carry the mark price.
-    Updates of one turn go to the bot's loop in one batch: a wake-up costs more than an update.
+    Updates of one loop iteration go to the bot's loop in one batch: a wake-up costs
+    more than an update.
     """
 
     EXCHANGE_FEEDS: dict[Any, str] = {  # noqa: RUF012  # OctoBot's own declaration
@@ -39,7 +40,7 @@ class SandboxFeed(CCXTWebsocketConnector):  # type: ignore[misc]  # OctoBot is u
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def push_to_channel(self, channel_name: str, *args: Any, **kwargs: Any) -> None:
-        """Queue an update for a channel of the bot: all of one turn are pushed together."""
+        """Queue an update for a channel of the bot: those of one iteration are pushed together."""
         if not self._pushes:
             asyncio.get_running_loop().call_soon(self._flush)
         producer = get_chan(channel_name, self.exchange_id).get_internal_producer()
@@ -71,6 +72,6 @@ async def _push_all(pushes: list[Push]) -> None:
     for push in pushes:
         try:
             await push()
-        except Exception:  # the other updates still count
+        except Exception:  # the other updates are still pushed
             log.exception("an update of the sandbox's market could not be pushed")
         await asyncio.sleep(0)

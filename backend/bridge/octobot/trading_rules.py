@@ -1,4 +1,4 @@
-"""An exchange's trading rules for a symbol, and the checks against them; nothing is rounded."""
+"""Trading rules of an exchange for a symbol, and the checks against them; nothing is rounded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EXACT = Context(prec=100)
 
 
 def read_rules(manager: Any, symbol: str) -> Market:
-    """Return the rules of a symbol as ccxt's market has them."""
+    """Return the rules of a symbol from ccxt's market."""
     client = manager.exchange.connector.client
     raw = client.market(symbol)
     limits = raw.get("limits") or {}

@@ -1,4 +1,4 @@
-"""OctoBot's folder: written from the settings, or the user's own."""
+"""OctoBot's user folder: written from the settings, or provided by the user."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _QUOTES_FIRST = ("USDT", "USDC", "USD", "EUR", "BTC")
 def prepare_folder(settings: Settings) -> Path:
     """Return the bot's folder, complete enough to boot from.
 
-    A folder of the user (one with a config of its own) is left as it is. One that we
-    wrote is rewritten when the settings it came from changed, so that a later
-    PATCH /config is kept until then.
+    A folder of the user (one with a config of its own) is not changed. One that we
+    wrote is rewritten when its settings changed, so that a later PATCH /config lasts
+    until then.
     """
     folder = settings.home / "octobot"
     user = folder / commons_constants.USER_FOLDER
@@ -54,7 +54,7 @@ def read_configuration(settings: Settings) -> InMemoryKeysConfiguration:
     """Read the folder's configuration; the working directory is the folder.
 
     Paper or real, spot or futures is decided by the settings alone, whatever the
-    profile says: money moves only when its owner asked for it here.
+    profile says: real money is only used when the settings say so.
     """
     configuration = InMemoryKeysConfiguration(
         commons_configuration.get_user_config(),
@@ -163,7 +163,7 @@ _NO_TENTACLES: dict[str, Any] = {
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Replace a file at once, readable by its owner only: a reader never sees half of it."""
+    """Replace a file atomically, readable by its owner only."""
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(content, indent=2), "utf-8")
     temporary.chmod(0o600)

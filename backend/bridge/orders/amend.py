@@ -1,4 +1,4 @@
-"""Amendment of an open order: checked first, so that a refused change leaves it as it was."""
+"""Amendment of an open order: checked first, so that a refused change has no effect."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def change_order(
     async with context.mode.amending(exchange, held, order, asked):
         await _amend(exchange, held, order, asked, price)
     _record(context, execution.get(order_id), asked, held)
-    # a cancel that raced this may have made the outcome unknown
+    # a cancel at the same time may have made the outcome unknown
     changed = await execution.look_up(order_id)
     method = "edited" if held.exchange_order_id == exchange_id else "replaced"
     return ChangedOrder.model_validate({"order": changed, "method": method})
@@ -50,7 +50,7 @@ async def change_order(
 async def _check(
     context: BotContext, exchange: Exchange, order: Order, change: OrderChange
 ) -> tuple[NewOrder, Decimal]:
-    """Return the order as the change has it, and the market's price; raise what forbids it."""
+    """Return the amended order and the market's price; raise the rule that forbids the change."""
     asked = _as_new_order(order, change)
     price = await exchange.market.wait_for_price(order.symbol)
     broken = [*context.pre_trade.broken_by_change(asked, price), *refusals(exchange, asked, price)]
@@ -91,12 +91,12 @@ async def _amend(
         except OrderNotOpen:
             raise
         except Exception as error:  # raised again, as the client's error if there was one
-            # what the exchange raised, OctoBot turns into None and then stumbles over it
+            # OctoBot turns the exchange's error into None and then fails on that
             raise outcome.as_error() or error from None
 
 
 def _as_new_order(order: Order, change: OrderChange) -> NewOrder:
-    """Return the request that would place the order as the change has it."""
+    """Return the new-order request that is equivalent to the amended order."""
     wrong = [
         FieldError(field, f"is not taken by a {order.type} order")
         for field in ("price", "stop_price")

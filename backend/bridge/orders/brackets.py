@@ -1,4 +1,4 @@
-"""Bracket exits: the take profit and stop loss that an entry's fill places."""
+"""Bracket exits: the take profit and stop loss that are placed when an entry fills."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from backend.schemas.orders import Order
 async def chain_exits(
     exchange: Exchange, entry: OctoBotOrder, exits: Sequence[Order], ledger: Ledger
 ) -> None:
-    """Have OctoBot place the exits when the entry fills; one cancels the other."""
+    """Chain the exits to the entry: OctoBot places them as an OCO pair when it fills."""
     if not exits:
         return
     entry_id = exits[0].parent_order_id or entry.order_id
     group = oco_group_of(exchange, ledger, entry_id)
     for order in exits:
-        # what the market makes of it is to be seen when the entry has filled, not now
+        # the market decides that when the entry has filled, not now
         built = build(exchange, order, entry.created_last_price, resting=True)
         built.update_price_if_outdated = _keep_price
         built.add_to_order_group(group)
         ledger.expect(order, OrderTracking(group=entry_id))
-        # an exit sells what the entry brought: its fee may have taken a part
+        # an exit sells what the entry bought: its fee may have taken a part
         await exchange.orders.chain(entry, built)
         built.exchange_creation_params = exchange.order_mapping.exchange_params(order)
 
 
 async def _keep_price() -> None:
-    """Leave an exit's price as it was asked for: OctoBot would move it towards the market."""
+    """Fix an exit's price as requested: OctoBot would move it towards the market."""
 
 
 def tracking_for(order: Order, exits: Sequence[Order], price: Decimal) -> OrderTracking:
-    """Return what is to be tracked of a new order that is placed at this price."""
+    """Return the tracking data of a new order that is placed at this price."""
     distance = None
     if order.type == "trailing_stop" and order.stop_price is not None:
         distance = abs(price - order.stop_price)
@@ -47,7 +47,7 @@ def tracking_for(order: Order, exits: Sequence[Order], price: Decimal) -> OrderT
 
 
 def less_fee(exchange: Exchange, ledger: Ledger, order: Order) -> Order:
-    """Shrink an exit by what its entry's fee took, as OctoBot does when the entry fills."""
+    """Reduce an exit by its entry's fee, as OctoBot does when the entry fills."""
     base = order.symbol.split("/")[0]
     fees = [
         trade.item.fee.cost
@@ -65,7 +65,7 @@ def less_fee(exchange: Exchange, ledger: Ledger, order: Order) -> Order:
 def resize_exits(
     ledger: Ledger, tracking: OrderTracking, quantity: Decimal, entry: OctoBotOrder
 ) -> OrderTracking:
-    """Give the exits of an entry the quantity that it will fill now; return its new tracking."""
+    """Set the exits to the quantity that their entry will fill now; return its new tracking."""
     if not tracking.exits:
         return tracking
     resized = []

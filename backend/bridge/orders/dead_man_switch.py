@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 class CancelAllTimer:
     """Countdown to the cancel of all open orders; one for the whole bot, the newest call counts.
 
-    It outlives restarts, and kills of the process: an armed one goes on with the
-    next run, and fires at once, before that run takes orders, if its time has passed.
+    It survives restarts and kills of the process: an armed switch continues in the next
+    run, and fires at once, before that run accepts orders, if its time has passed.
     """
 
     def __init__(self, context: BotContext, orders: Orders) -> None:
@@ -35,7 +35,7 @@ class CancelAllTimer:
     def set(self, timeout_s: int) -> DeadManSwitch:
         """Arm or renew the switch; 0 disarms it.
 
-        Raises `JournalDown` when it is set, but a restart would forget it.
+        Raises `JournalDown` when it is set but not durable: a restart would forget it.
         """
         switch = self._context.runner.executor.run(self._set, timeout_s)
         try:
@@ -47,7 +47,7 @@ class CancelAllTimer:
     # ---- on the bot's loop
 
     async def begin(self) -> None:
-        """Go on with the countdown of an earlier run."""
+        """Continue the countdown of an earlier run."""
         if self._cancels_at is None:
             return
         if self._cancels_at > utc_now():
@@ -82,17 +82,17 @@ class CancelAllTimer:
         self._context.runner.create_task(self._cancel_until_done(cancels_at))
 
     async def _cancel_until_done(self, cancels_at: datetime) -> None:
-        """Retry to cancel what is open now, until it is or the switch is renewed."""
+        """Retry to cancel the orders open now, until all have ended or the switch is renewed."""
         began = utc_now()
         while self._cancels_at == cancels_at and not await self._cancel_all(cancels_at, began):
             await asyncio.sleep(_RETRY_AFTER_S)
 
     async def _cancel_all(self, cancels_at: datetime, until: datetime) -> bool:
-        """Cancel what was open at a time; return whether all of it has ended."""
+        """Cancel the orders open at a time; return whether all have ended."""
         log.warning("the dead-man switch was not renewed: canceling all open orders")
         try:
             results = await self._orders.cancel_many_on_loop(CancelQuery(), until)
-        except Exception:  # it is tried again, whatever it was
+        except Exception:  # retried after any error
             log.exception("the dead-man switch could not cancel all orders")
             return False
         if any(result.problem is not None for result in results):

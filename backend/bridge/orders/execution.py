@@ -1,4 +1,4 @@
-"""Execution of order commands on the bot's loop: place and cancel, and what the ledger has."""
+"""Execution of place and cancel commands on the bot's loop, with OctoBot and the ledger."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from backend.schemas.orders import NewOrder, Order
 _END_LOOKS = 50
 _END_LOOK_S = 0.01
 AMBIGUOUS = (OrderStateUnknown, OrderNotOpen)
-"""Errors after which the exchange's order may be another than the one in the ledger."""
+"""Errors after which the order at the exchange may differ from the one in the ledger."""
 
 
 class OrderExecution:
@@ -45,7 +45,7 @@ class OrderExecution:
         self._pre_trade = context.pre_trade
 
     async def place(self, asked: NewOrder, order_id: str) -> Order:
-        """Place an order under this id, with its exits, and return it as it stands."""
+        """Place an order under this id, with its exits, and return its present state."""
         with self._runner.counters.placing(asked):
             exchange = self._runner.exchange(asked.exchange)
             price = await exchange.market.wait_for_price(asked.symbol)
@@ -62,7 +62,7 @@ class OrderExecution:
     async def _send(
         self, exchange: Exchange, order: Order, exits: Sequence[Order], price: Decimal
     ) -> None:
-        """Hand an order to OctoBot and record what comes of it."""
+        """Place an order through OctoBot and record its outcome."""
         built = build(exchange, order, price)
         await chain_exits(exchange, built, exits, self._ledger)
         tracking = tracking_for(order, exits, price)
@@ -96,7 +96,7 @@ class OrderExecution:
                 raise outcome.as_error() or error from None
 
     async def cancel(self, order_id: str) -> Order:
-        """Cancel an open order and return it as it ended."""
+        """Cancel an open order and return its final state."""
         order = await self.get_open(order_id)
         if self._ledger.is_unsent(order_id):
             self._ledger.apply_event(order_id, "withdrawn")
@@ -112,7 +112,7 @@ class OrderExecution:
         return ended
 
     async def _cancel_held(self, order: Order) -> BridgeError | None:
-        """Cancel the OctoBot order, if there is one; return why the exchange did not."""
+        """Cancel the OctoBot order, if there is one; return the exchange's reason if it did not."""
         held = self.held_order(order)
         if held is None:
             return None
@@ -132,7 +132,7 @@ class OrderExecution:
             await asyncio.sleep(_END_LOOK_S)
         return self.get(order_id)
 
-    # ---- what the ledger and OctoBot have
+    # ---- orders of the ledger and of OctoBot
 
     def get(self, order_id: str) -> Order:
         """Return an order of the ledger. Raises `OrderNotFound`."""
@@ -163,17 +163,17 @@ class OrderExecution:
         return self.get(order_id)
 
     def held_order(self, order: Order) -> OctoBotOrder | None:
-        """Return the OctoBot order that an open order of ours is, or None."""
+        """Return the OctoBot order that corresponds to an open order of ours, or None."""
         orders = self._runner.exchange(order.exchange).orders
         return orders.find(order.id, self._ledger.tracking_of(order.id).exchange_id)
 
 
 async def _cancel_at(exchange: Exchange, held: OctoBotOrder) -> BridgeError | None:
-    """Cancel an order; return why the exchange did not, None if it did or the order had ended."""
+    """Cancel an order; return the reason if it is still open, else None."""
     with capture_outcome() as outcome:
         try:
             canceled = await exchange.orders.cancel(held)
-        except OrderNotOpen:  # the ledger says how it ended
+        except OrderNotOpen:  # the ledger has its final state
             return None
         except ExchangeUnreachable as error:
             return outcome.as_error() or error

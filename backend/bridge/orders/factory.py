@@ -1,4 +1,4 @@
-"""Construction of orders: from a request to our order, and to the OctoBot order of it."""
+"""Construction of orders: from a request to our order, and from that to the OctoBot order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ASKED = (
 
 
 def is_marketable(side: str, limit: Decimal, price: Decimal) -> bool:
-    """Return whether a limit order would be taken at once at this price."""
+    """Return whether a limit order would execute at once at this price."""
     return limit >= price if side == "buy" else limit <= price
 
 
@@ -30,7 +30,7 @@ def build(
 ) -> OctoBotOrder:
     """Build the OctoBot order, not yet placed, under the id of ours.
 
-    `resting` puts a limit order on the book wherever the market stands.
+    `resting` puts a limit order on the book wherever the market is.
     """
     rules = exchange.order_mapping
     limit = order.price if order.type == "limit" and not resting else None
@@ -48,7 +48,7 @@ def build(
 
 
 def new_order(asked: NewOrder, order_id: str, exchange: str) -> Order:
-    """Return an order as it is before anything has happened to it."""
+    """Return a new order in its initial state."""
     return _order(order_id, exchange, {name: getattr(asked, name) for name in _ASKED})
 
 
@@ -56,7 +56,7 @@ def exits_of(asked: NewOrder, entry: Order) -> list[Order]:
     """Return the take profit and the stop loss that the entry's fill will place."""
     side = "sell" if entry.side == "buy" else "buy"
     common = {"symbol": entry.symbol, "side": side, "quantity": entry.quantity, "tag": entry.tag}
-    common["reduce_only"] = is_contract(entry.symbol)  # or it might open the other side
+    common["reduce_only"] = is_contract(entry.symbol)  # it might open the other side otherwise
     exits = []
     if asked.take_profit is not None:
         exits.append({**common, "type": "limit", "price": asked.take_profit.price})

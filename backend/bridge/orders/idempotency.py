@@ -1,4 +1,4 @@
-"""Idempotency of new orders: the same key and body give the first answer again, for 24 hours."""
+"""Idempotency of new orders: the same key and body return the first result for 24 hours."""
 
 from __future__ import annotations
 
@@ -41,13 +41,14 @@ class IdempotentOrders:
         self.in_flight: set[str] = set()
 
     def place(self, intent: Intent, place: Placement) -> Order:
-        """Place an order, or return what the same intent was answered the first time.
+        """Place an order, or return the result of the same intent's first placement.
 
         `place(order_id)` runs on the bot's loop, at most once per intent, after the
-        intent is in the journal. Twins that arrive meanwhile wait for the first.
+        intent is in the journal. Identical requests that arrive meanwhile wait for the
+        first.
 
-        Raises `DuplicateOrder` when a key stands for another order, and what
-        `OrderSubmitter.submit` raises.
+        Raises `DuplicateOrder` when a key belongs to another order, and the errors of
+        `OrderSubmitter.submit`.
         """
         return self._once(intent, lambda: self._submit(intent, place))
 
@@ -57,9 +58,9 @@ class IdempotentOrders:
         resolve: Callable[[], NewOrder],
         place: Callable[[NewOrder, str], Coroutine[Any, Any, Order]],
     ) -> Order:
-        """Do the same for a request whose order depends on how things stand.
+        """Do the same for a request whose order depends on the present state.
 
-        `resolve` makes the order, unless the same request was answered before.
+        `resolve` makes the order, unless the same request was completed before.
         """
 
         def first() -> Order:
@@ -102,7 +103,7 @@ class IdempotentOrders:
             self._leave(intent)
 
     def _enter(self, intent: Intent, answer: concurrent.futures.Future[Order]) -> _Running | None:
-        """Claim the keys of an intent, or return the running twin that has one of them."""
+        """Claim the keys of an intent, or return the running placement that has one of them."""
         places = [(intent.user_id, key) for key in intent.keys]
         with self._lock:
             twin = next((self._running[place] for place in places if place in self._running), None)
@@ -126,7 +127,7 @@ class IdempotentOrders:
             raise OrderStateUnknown("the first request with this key is still running") from None
 
     def _answer_again(self, earlier: Intent, intent: Intent) -> Order:
-        """Return the order of the earlier intent as it stands now, or raise its refusal."""
+        """Return the present state of the earlier intent's order, or raise its refusal."""
         if earlier.fingerprint != intent.fingerprint:
             raise DuplicateOrder("the key stands for another order")
         if earlier.state == "refused" and earlier.answer is not None:

@@ -15,7 +15,7 @@ from backend.schemas.common import utc_now
 
 
 class EarlierRefusal(ApiError):
-    """The refusal that the same intent met the first time."""
+    """The refusal of the same intent's first placement."""
 
     def __init__(self, answer: Mapping[str, Any]) -> None:
         fields = [FieldError(*field) for field in answer.get("fields", ())]
@@ -25,7 +25,7 @@ class EarlierRefusal(ApiError):
 
 
 def refusal_json(error: ApiError) -> dict[str, Any]:
-    """Return what is stored of a refusal, so that it can be answered again."""
+    """Serialize a refusal for the journal, so that it can be returned again."""
     return {
         "status": error.status,
         "type": error.type,
@@ -44,8 +44,8 @@ def new_intent(
 ) -> Intent:
     """Return the intent of a request, under an order id of its own.
 
-    `content` is the request's JSON: requests of one key must have the same. What of it is
-    not None becomes the order that is asked for.
+    `content` is the request's JSON: requests of one key must have the same. Its values
+    that are not None become the requested order.
     """
     keys = []
     if idempotency_key is not None:

@@ -1,4 +1,4 @@
-"""Resolution of an order of unknown outcome: looked up at its exchange, entered in the ledger."""
+"""Resolution of an order of unknown outcome by a look-up at its exchange."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from backend.schemas.orders import Order
 
 
 async def resolve_unknown(exchange: Exchange, ledger: Ledger, order: Order) -> bool:
-    """Record how the exchange has an order, in OctoBot too; return whether it knows the order.
+    """Record the exchange's state of an order, in OctoBot too; return whether it knows the order.
 
-    Raises `LookUpFailed` when the exchange does not answer.
+    Raises `LookUpFailed` when the exchange does not respond.
     """
     found = await exchange.lookup.look_up(order, ledger.tracking_of(order.id).exchange_id)
     if found is None:
@@ -26,5 +26,5 @@ async def resolve_unknown(exchange: Exchange, ledger: Ledger, order: Order) -> b
         ledger.update(found.order, FOUND[found.order.status], tracking)
     elif found.order.status not in OPEN_STATUSES:
         ledger.update(found.order, FOUND[found.order.status])
-    # or else it was open a moment ago and has ended since: it is looked up again
+    # it was open a moment ago and has ended since: it is looked up again
     return True

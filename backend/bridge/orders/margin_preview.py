@@ -1,4 +1,4 @@
-"""Preview of the margin that an order in a contract takes and gives back."""
+"""Preview of the margin that an order in a contract reserves and releases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def margin_funds(
 ) -> list[FundsAfter]:
     """Return the margin that is available now, with the order placed, and with it filled.
 
-    What is opened takes margin, what is closed gives its margin and its gain back.
+    Opening takes margin, closing releases its margin and its profit.
     """
     _, quote = assets_of(asked.symbol)
     available = exchange.account.available(quote)

@@ -1,4 +1,4 @@
-"""One-cancels-the-other: the two exits of an entry, of which one ends when the other fills."""
+"""OCO group of an entry's two exits: one is canceled when the other fills."""
 
 from __future__ import annotations
 

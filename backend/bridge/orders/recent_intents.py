@@ -1,4 +1,4 @@
-"""Cache of the intents that were accepted lately: their keys need no look-up in the journal."""
+"""Cache of recently accepted intents: their keys need no look-up in the journal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MOST_KEPT = 4096
 class RecentIntents:
     """Accepted intents by user and key; may be used from any thread.
 
-    What is evicted here is still in the journal.
+    Evicted intents are still in the journal.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class RecentIntents:
             self._by_key[intent.user_id, key] = intent
 
     def find(self, intent: Intent) -> Intent | None:
-        """Return the earlier intent that holds a key of this one, if it is remembered."""
+        """Return the cached intent that has a key of this one, if there is one."""
         for key in sorted(intent.keys):
             earlier = self._by_key.get((intent.user_id, key))
             if earlier is not None and earlier.created_at >= intent.created_at - KEY_LIFETIME:

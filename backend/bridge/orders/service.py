@@ -99,7 +99,7 @@ class Orders:
         return stored.order
 
     def preview(self, asked: NewOrder) -> OrderPreview:
-        """Return what an order would cost and which rules it breaks, without placing it."""
+        """Return the cost of an order and the rules that it breaks, without placing it."""
         return self._runner.executor.run(preview_order, self._context, asked)
 
     # ---- commands
@@ -107,13 +107,13 @@ class Orders:
     def create(
         self, asked: NewOrder, *, user_id: str = "", idempotency_key: str | None = None
     ) -> Order:
-        """Place an order and return it as it stands: market orders come back filled.
+        """Place an order and return its present state: market orders are filled by then.
 
-        The same key (or client order id) and body of one user give the first
-        answer again for 24 hours; see `IdempotentOrders.place`.
+        The same key (or client order id) and body of one user return the first result
+        for 24 hours; see `IdempotentOrders.place`.
 
         Raises the `OrderRefused` that names the broken rule, `InvalidSymbol`,
-        `InvalidExchange`, `TradingPaused`, or what the exchange answered.
+        `InvalidExchange`, `TradingPaused`, or the exchange's error.
         """
         self._runner.executor.require_ready()
         exchange = asked.exchange or next(iter(self._runner.exchanges), "")
@@ -143,21 +143,21 @@ class Orders:
         return results
 
     def change(self, order_id: str, change: OrderChange) -> ChangedOrder:
-        """Change an open order; says whether the exchange edited or replaced it.
+        """Change an open order; the result says whether the exchange edited or replaced it.
 
-        Raises `OrderNotFound`, `OrderNotOpen`, or the rule that the change breaks:
-        the order then stands as it was.
+        Raises `OrderNotFound`, `OrderNotOpen`, or the rule that the change breaks: the
+        order is unchanged then.
         """
         return self._durably(change_order, self._context, self._execution, order_id, change)
 
     def cancel(self, order_id: str) -> Order:
-        """Cancel one open order and return it as it ended.
+        """Cancel one open order and return its final state.
 
-        A fill that comes before the cancel wins: the order then comes back
-        filled, and no error is raised.
+        A fill before the cancel wins: the order is then returned as filled, and no
+        error is raised.
 
-        Raises `OrderNotFound` if there is no such order, `OrderNotOpen` if it
-        had ended before.
+        Raises `OrderNotFound` if there is no such order, `OrderNotOpen` if it had ended
+        before.
         """
         return self._durably(self._execution.cancel, order_id)
 
@@ -168,7 +168,7 @@ class Orders:
     async def cancel_many_on_loop(
         self, query: CancelQuery, until: datetime | None = None
     ) -> list[OrderResult]:
-        """Cancel them on the bot's loop, but none that was placed later than `until`."""
+        """Cancel them on the bot's loop, except those placed later than `until`."""
         results: dict[str, OrderResult] = {}
         while orders := list(self._canceled_by(query, until, results)):
             for order in orders:
@@ -178,7 +178,7 @@ class Orders:
     def _canceled_by(
         self, query: CancelQuery, until: datetime | None, done: Mapping[str, OrderResult]
     ) -> Iterator[Order]:
-        """Return the orders to cancel: all at first, then the exits of what filled meanwhile."""
+        """Return the orders to cancel: all at first, then the exits of entries filled meanwhile."""
         for entry in self._ledger.open_orders:
             order = entry.item
             if query.symbol not in (None, order.symbol) or query.side not in (None, order.side):
@@ -191,7 +191,7 @@ class Orders:
     async def _cancel_one(self, order_id: str) -> OrderResult:
         try:
             ended = await self._execution.cancel(order_id)
-        except OrderNotOpen:  # another of these was its sibling
+        except OrderNotOpen:  # canceled with its sibling, which is another of these
             ended = self._execution.get(order_id)
         except ApiError as error:
             return OrderResult(id=order_id, problem=_problem(error))
@@ -200,7 +200,7 @@ class Orders:
     def _durably(
         self, command: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run a command on the bot's loop, and wait until a crash would not take it back."""
+        """Run a command on the bot's loop, and wait until its changes are durable."""
         outcome = self._runner.executor.run_command(command, *args, **kwargs)
         wait_until_durable(self._context.outbox, self._host)
         return outcome

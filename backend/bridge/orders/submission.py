@@ -1,7 +1,7 @@
 """Submission of one new order: journal its intent, place it on the bot's loop, await the commit.
 
-It goes from thread to thread and comes back to the server once. A return in between would
-wait behind all that the server is asked meanwhile.
+It passes from thread to thread and returns to the server's thread once. A return in
+between would wait behind the server's other requests.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from backend.ports.journal import Intent, JournalUnavailable
 from backend.schemas.orders import Order
 
 Placement = Callable[[str], Coroutine[Any, Any, Order]]
-"""Places an order under the id that it is given; a coroutine function of the bot's loop."""
+"""Places an order under the given id; a coroutine function of the bot's loop."""
 
 _NO_JOURNAL = "orders are refused until the journal can be written again"
-# These say that nothing was tried: the same key may be used again.
+# After these errors nothing was tried: the same key may be used again.
 _NOT_TRIED = (BotNotReady, BotBusy, TradingPaused, JournalDown)
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class KeyTaken(Exception):
 
 
 class OrderSubmitter:
-    """Submits intents and stores how they ended; may be used from any thread."""
+    """Submits intents and stores their outcomes; may be used from any thread."""
 
     def __init__(self, context: BotContext) -> None:
         self._journal = context.journal
@@ -60,9 +60,9 @@ class OrderSubmitter:
     def submit(self, intent: Intent, place: Placement) -> Order:
         """Place the order of an intent and return it once it is durable.
 
-        Raises `KeyTaken`, `JournalDown` (nothing was sent then), `BotNotReady`, `BotBusy`,
-        `OrderStateUnknown` (the intent stays open, and reconciliation settles it), and what
-        `place` raises.
+        Raises `KeyTaken`, `JournalDown` (nothing was sent then), `BotNotReady`,
+        `BotBusy`, `OrderStateUnknown` (the intent stays open, and reconciliation
+        settles it), and the errors of `place`.
         """
         self._require_journal()
         slot = self._executor.reserve()
@@ -84,7 +84,7 @@ class OrderSubmitter:
             slot.release()
 
     def _await(self, submission: _Submission) -> Order:
-        """Wait for an order; it goes on when that takes too long."""
+        """Wait for an order's placement, which continues after a timeout."""
         timeout_s = self._executor.timeout_s
         look_s, deadline = min(LOOK_S, timeout_s), time.monotonic() + WAIT_S
         while time.monotonic() < deadline:
@@ -112,11 +112,11 @@ class OrderSubmitter:
 
 
 class _Submission:
-    """One order on its way: outbox thread, bot's loop, outbox thread.
+    """One order in progress: outbox thread, bot's loop, outbox thread.
 
     `answer` is the order, once it is durable; else `KeyTaken`, `JournalUnavailable`,
-    `BotNotReady` when the placement was not begun, `OrderStateUnknown`, or what it raised.
-    `is_placed` is set when only the commit is awaited.
+    `BotNotReady` when the placement was not begun, `OrderStateUnknown`, or the
+    placement's error. `is_placed` is set when only the commit is awaited.
     """
 
     def __init__(self, intent: Intent, slot: Slot[Order], place: Placement, outbox: Outbox) -> None:
@@ -129,7 +129,7 @@ class _Submission:
         self.is_placed = False
 
     def start(self) -> None:
-        """Have the intent journalled; the rest follows from that."""
+        """Journal the intent; the other steps follow from that."""
         self._outbox.intend(self._intent).add_done_callback(self._send)
 
     def has_waited(self, seconds: float) -> bool:
@@ -146,15 +146,15 @@ class _Submission:
             self._slot.submit(self._run())
         except LoopEnded:
             self.answer.set_exception(BotNotReady("the bot was stopped meanwhile"))
-        except BaseException as error:  # it is raised where the answer is waited for
+        except BaseException as error:  # raised by the caller that waits for `answer`
             self.answer.set_exception(error)
         else:
             self._slot.future.add_done_callback(self._note_failure)
 
     async def _run(self) -> Order:
-        """Place the order, and answer when all that the outbox now has is committed.
+        """Place the order, and set `answer` when the changes in the outbox are committed.
 
-        The flush is queued before OctoBot goes on with what else the order brings about.
+        The flush is queued before OctoBot continues with the order's consequences.
         """
         order = await self._place(self._intent.order_id)
         self.is_placed = True
@@ -162,7 +162,7 @@ class _Submission:
         return order
 
     def _note_failure(self, placed: concurrent.futures.Future[Order]) -> None:
-        """Answer when the placement has failed, or will not be done any more."""
+        """Set `answer` when the placement has failed, or will never be done."""
         if self.is_placed:
             return
         try:

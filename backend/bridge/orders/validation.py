@@ -22,7 +22,7 @@ from backend.schemas.orders import NewOrder
 
 
 def refusals(exchange: Exchange, asked: NewOrder, price: Decimal) -> list[OrderRefused]:
-    """Return each rule that the order breaks at this price; funds are not looked at."""
+    """Return each rule that the order breaks at this price; funds are not checked."""
     rules = exchange.rules(asked.symbol)
     checks: list[Callable[[], None]] = [
         lambda: check_quantity(rules, asked.quantity),
@@ -64,7 +64,7 @@ def _check_trigger(asked: NewOrder, price: Decimal) -> None:
 
 
 def _check_exits(asked: NewOrder, price: Decimal) -> None:
-    """Raise unless a take profit lies on the side of profit and a stop loss on the other."""
+    """Raise unless a take profit is on the side of profit and a stop loss on the other."""
     entry = asked.price or asked.stop_price or price
     sign = 1 if asked.side == "buy" else -1
     if asked.take_profit is not None and (asked.take_profit.price - entry) * sign <= 0:
@@ -81,7 +81,7 @@ def _check_reduce_only(exchange: Exchange, asked: NewOrder) -> None:
 
 
 def check_reduces(size: Decimal, asked: NewOrder) -> None:
-    """Raise what keeps an order from only reducing a position (below zero: a short one)."""
+    """Raise the reason why an order does not only reduce a position (below zero: a short one)."""
     if size == 0 or (size > 0) == (asked.side == "buy"):
         raise ReduceOnlyWouldOpen(f"reduce_only: there is no position to {asked.side}")
     if asked.quantity > abs(size):

@@ -17,7 +17,7 @@ from backend.schemas.orders import Order
 
 
 def restore_balances(exchange: Exchange, balances: Mapping[str, Decimal]) -> None:
-    """Give the simulator the journal's balances; at a stop it forgets its own."""
+    """Set the simulator's balances from the journal; a stop clears its own."""
     exchange.account.replace_balances(balances)
 
 
@@ -40,8 +40,8 @@ async def _place_again(
     exchange: Exchange, ledger: Ledger, order: Order, price: Decimal, tracking: OrderTracking
 ) -> bool:
     as_limit = order.model_copy(update={"type": "limit", "stop_price": None})
-    # a resting order is put back as it was; whether the market has crossed it
-    # meanwhile is for the next price to say
+    # a resting order is restored as it was; the next price decides whether the market has
+    # crossed it meanwhile
     instance = build(exchange, as_limit if tracking.is_triggered else order, price, resting=True)
     if tracking.group is not None:
         instance.add_to_order_group(oco_group_of(exchange, ledger, tracking.group))

@@ -1,4 +1,4 @@
-"""Check that a paper account can pay for an open order's new values."""
+"""Check that a paper account can fund an open order's new values."""
 
 from __future__ import annotations
 

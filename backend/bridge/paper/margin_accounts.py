@@ -1,7 +1,7 @@
-"""Paper futures accounts: the truth that OctoBot's simulator is made to follow.
+"""Margin accounts of paper futures: the authoritative figures, mirrored to OctoBot's simulator.
 
 Written on the bot's loop only. Every change is committed together with the trade or the
-funding that made it.
+funding that caused it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class MarginAccounts:
         balances: Mapping[str, Decimal],
         stored: Sequence[StoredPosition],
     ) -> None:
-        """Start over with what the journal has of an exchange."""
+        """Load an exchange's accounts from the journal."""
         self._ids[exchange] = account
         self._prices[exchange] = {}
         self._events.forget(exchange)
@@ -67,7 +67,7 @@ class MarginAccounts:
         return self._accounts[exchange, assets_of(symbol)[1]]
 
     def assets(self, exchange: str) -> list[str]:
-        """Return what the contracts of an exchange settle in."""
+        """Return the assets in which the contracts of an exchange settle."""
         return [asset for name, asset in self._accounts if name == exchange]
 
     def wallet(self, exchange: str, asset: str) -> MarginAccount:
@@ -84,7 +84,7 @@ class MarginAccounts:
             self._prices[exchange][symbol] = price
 
     def position(self, exchange: str, symbol: str) -> Position:
-        """Return a position as clients see it."""
+        """Return a position in the API's format."""
         position = self.account(exchange, symbol).position(symbol)
         if not position.quantity:
             leverage, margin_mode = position.leverage, position.margin_mode
@@ -100,12 +100,12 @@ class MarginAccounts:
             for symbol in account.positions
         )
 
-    # ---- what open orders hold
+    # ---- margin of open orders
 
     def order_exposure(
         self, exchange: str, symbol: str, quantity: Decimal, price: Decimal, fee: Decimal
     ) -> OrderExposure:
-        """Return what an order (a negative quantity sells) would hold; `fee` is of all of it."""
+        """Return the exposure of an order (a negative quantity sells); `fee` is of all of it."""
         opened = self.account(exchange, symbol).position(symbol).opening_quantity(quantity)
         part = opened / abs(quantity) if quantity else ZERO
         return OrderExposure(symbol, opened * price, fee * part)
@@ -139,7 +139,7 @@ class MarginAccounts:
         after.apply(symbol, list(steps))
         return after.available(self.prices(exchange)) >= 0
 
-    # ---- what changes positions
+    # ---- changes of positions
 
     def book(self, trade: Trade, account: str) -> Booking:
         """Book a trade in the order in which the trades happened."""
@@ -166,7 +166,7 @@ class MarginAccounts:
     def fund(
         self, exchange: str, symbol: str, price: Decimal, rate: Decimal, at: datetime
     ) -> Commit:
-        """Pay or receive funding once; return the rows and events of it."""
+        """Pay or receive funding once; return its rows and events."""
         account = self.account(exchange, symbol)
         step = account.position(symbol).apply_funding(price, rate, at)
         account.apply(symbol, [step])
@@ -177,7 +177,7 @@ class MarginAccounts:
     def configure(
         self, exchange: str, symbol: str, leverage: Decimal | None, mode: MarginMode | None
     ) -> Commit:
-        """Change a contract's settings; return the rows and events of it."""
+        """Change a contract's settings; return the rows and events of the change."""
         asset = assets_of(symbol)[1]
         account = self._accounts[exchange, asset].with_settings(symbol, leverage, mode)
         self._accounts[exchange, asset] = account

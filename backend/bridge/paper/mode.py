@@ -1,4 +1,4 @@
-"""Paper trading: the simulator's account is ours, and the journal restores it at each boot."""
+"""Paper trading mode: simulated accounts, restored from the journal at each boot."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ class PaperMode:
         restore_balances(exchange, balances)
 
     def resolve_intent(self, order: Order) -> None:
-        """Enter an order as never placed: what the simulator has not reported never happened."""
+        """Create an order as never placed: only orders reported by the simulator have happened."""
         self._ledger.create_lost(order)
 
     async def recover(self, exchange: Exchange, cancel: CancelOrder) -> None:
-        """Do nothing: a simulator goes on with nothing by itself."""
+        """Do nothing: a simulator continues nothing by itself."""
 
     async def restore_orders(self, exchange: Exchange) -> None:
         """Place the open orders again in the simulator."""
         await restore_orders(exchange, self._ledger)
 
     def supervise(self, exchange: Exchange) -> None:
-        """Do nothing: the simulator reports all that happens to its orders."""
+        """Do nothing: the simulator reports everything that happens to its orders."""
 
     @contextlib.asynccontextmanager
     async def amending(

@@ -1,4 +1,4 @@
-"""Positions of paper futures accounts: prices, funding, liquidation, settings.
+"""Tracker of paper futures positions: prices, funding, liquidation, settings.
 
 Everything here is used on the bot's loop only.
 """
@@ -29,7 +29,7 @@ from backend.schemas.trades import Trade
 
 FUNDING_EVERY = timedelta(hours=8)
 FUNDING_RATE = Decimal("0.0001")
-"""Applies where the exchange publishes no rate."""
+"""The funding rate where the exchange publishes none."""
 LIQUIDATION = "liquidation"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -102,7 +102,7 @@ class PaperPositionTracker:
     async def configure(
         self, exchange: Exchange, symbol: str, leverage: Decimal | None, mode: MarginMode | None
     ) -> None:
-        """Change a contract's settings; raises what forbids it, having changed nothing."""
+        """Change a contract's settings; raises the error that forbids it, with nothing changed."""
         name = exchange.name
         account = self._margins.account(name, symbol)
         check_change(account, symbol, leverage, mode, self._margins.prices(name))
@@ -110,7 +110,7 @@ class PaperPositionTracker:
         mirror(exchange, self._margins)
 
     def _fund(self, exchange: Exchange, symbol: str, price: Decimal) -> bool:
-        """Pay each funding once, at the price now: what fell due meanwhile is paid late."""
+        """Pay each funding once, at the present price; overdue funding is paid late."""
         margins, name = self._margins, exchange.name
         position = margins.account(name, symbol).position(symbol)
         if not position.quantity or position.funded_at is None:
@@ -167,7 +167,7 @@ class PaperPositionTracker:
 
 
 async def _cancel_reducing(exchange: Exchange, symbol: str) -> None:
-    """Cancel the orders that would have reduced a position that is gone."""
+    """Cancel the orders that would have reduced the closed position."""
     for order in exchange.orders.open(symbol):
         if order.reduce_only:
             await exchange.orders.cancel(order)

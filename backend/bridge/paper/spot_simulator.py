@@ -1,4 +1,4 @@
-"""Simulated fills made exact: stops and take profits at the market's price."""
+"""Patch of the simulator's spot fills: stops and take profits fill at the market's price."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _LIMIT_FORMS = frozenset({"stop_limit", "take_profit_limit"})
 def fill_stops_at_market(exchange: Exchange, ledger: Ledger) -> None:
     """Patch the simulator to fill stops and take profits at the market, and only if funds suffice.
 
-    OctoBot's simulator locks no funds for them, fills them at their trigger
-    price even across a gap, and reports them filled when the funds are gone.
+    OctoBot's simulator locks no funds for them, fills them at their trigger price even
+    across a gap, and reports them filled when the funds are insufficient.
     """
 
     async def create_patched(
@@ -53,7 +53,7 @@ def _patch_fill(order: OctoBotOrder, exchange: Exchange, ledger: Ledger) -> None
             price = exchange.price(order.symbol) or price
         if _is_covered(order, exchange, price):
             order.filled_price = price
-            order.origin_price = price  # OctoBot takes the funds at this one
+            order.origin_price = price  # OctoBot deducts the funds at this price
             await fill(*args, **kwargs)
         else:
             ledger.expect_rejection(order.order_id)

@@ -48,7 +48,7 @@ class _Valued(NamedTuple):
 class Portfolios:
     """Balances and value of every exchange account.
 
-    `on_value` is called on the bot's loop each time the accounts were valued.
+    `on_value` is called on the bot's loop after each valuation of the accounts.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Portfolios:
         return self._read("balances")
 
     def account_value(self) -> AccountValue | None:
-        """Return the accounts' value; None while the bot does not run or it is unknown."""
+        """Return the accounts' value; None while the bot does not run or the value is unknown."""
         if self._runner.status.state not in ("running", "paused"):
             return None
         self._wait_until_current()
@@ -109,7 +109,7 @@ class Portfolios:
         return prepared
 
     def _wait_until_current(self) -> None:
-        """Wait until outdated models are rebuilt, but not for long: then the old ones are read."""
+        """Wait briefly until outdated models are rebuilt; the old ones are read after a timeout."""
         outdated = self._outdated
         if outdated is not None:
             self._runner.executor.wait_for(outdated, self.refresh_outdated, _REBUILD_WITHIN_S)
@@ -117,7 +117,7 @@ class Portfolios:
     # ---- on the bot's loop
 
     def begin(self, baselines: dict[str, Decimal | None]) -> None:
-        """Start over in a new run; profit is counted from these values of each exchange."""
+        """Reset for a new run; profit is counted from these values of each exchange."""
         self._models.clear()
         self._publishing = None
         self._baselines = baselines
@@ -126,7 +126,7 @@ class Portfolios:
         """Set a symbol's price, at which balances are valued."""
         self._prices[symbol] = price
         self._models.mark("portfolio")
-        if is_contract(symbol):  # its price is in the margin balance
+        if is_contract(symbol):  # its price is part of the margin balance
             self._models.mark("balances")
 
     def publish_soon(self) -> None:
@@ -164,7 +164,8 @@ class Portfolios:
     def mark_outdated(self) -> None:
         """Mark the models as outdated: the next read rebuilds them first.
 
-        A rebuild takes as long as placing an order, and few clients read after each of many.
+        A rebuild takes as long as placing an order, and few clients read after each of
+        many orders.
         """
         if self._outdated is None:
             self._outdated = concurrent.futures.Future()
@@ -235,7 +236,7 @@ class Portfolios:
         )
 
     def _set_baseline(self, exchange: str, value: Decimal) -> None:
-        """Record the first known value of an account: profit is counted from it for good."""
+        """Record the first known value of an account: profit is counted from it permanently."""
         self._baselines[exchange] = value
         self._outbox.commit([Baseline(self._ledger.account(exchange), value)])
 

@@ -1,1 +1,1 @@
-"""Futures: positions and margin, in paper and in real trading."""
+"""Futures positions: reading, closing, contract settings, and the tracker's interface."""

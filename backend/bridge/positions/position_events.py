@@ -12,9 +12,10 @@ _EVENT_FIELDS = {"side", "quantity", "entry_price", "realized_pnl", "leverage", 
 
 
 class PositionEvents:
-    """Positions as clients know them. A moving price is no position event: prices have their own.
+    """Positions in their last published state.
 
-    Used on the bot's loop only.
+    A moving price is no position event: prices have their own events. Used on the bot's
+    loop only.
     """
 
     def __init__(self) -> None:
@@ -37,7 +38,7 @@ class PositionEvents:
         }
 
     def update(self, position: Position) -> tuple[Event, ...]:
-        """Record a position and return the events of what changed."""
+        """Record a position and return the events of its changes."""
         before = self._known.get(_key(position))
         self.record(position)
         was, now = (None if before is None else before.side), position.side

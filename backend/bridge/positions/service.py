@@ -1,4 +1,4 @@
-"""Positions of futures exchanges for the API: read, closed, their contracts configured."""
+"""Positions service: reads and closes futures positions and configures their contracts."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class Positions:
         self._none = TtlCache(_NONE_FOR_S)
 
     def read(self, query: PositionQuery) -> SerializedResponse:
-        """Return what `find` does, serialized.
+        """Return the result of `find`, serialized.
 
-        Never cached where futures are traded: marks and profits move with every price, and
-        the effect of an order shows in the next answer.
+        Never cached where futures are traded: marks and profits move with every price,
+        and the effect of an order shows in the next response.
         """
         self._runner.executor.require_ready()
         if any(exchange.is_futures for exchange in list(self._runner.exchanges.values())):
@@ -61,7 +61,7 @@ class Positions:
         return _POSITIONS.dump_json(self.find(query))
 
     def find(self, query: PositionQuery) -> list[Position]:
-        """Return positions, by exchange and symbol; none of exchanges that trade spot."""
+        """Return positions, by exchange and symbol; none for exchanges that trade spot."""
         return self._runner.executor.run(self._find, query)
 
     def get(self, symbol: str, exchange: str | None) -> Position:
@@ -79,12 +79,12 @@ class Positions:
         user_id: str = "",
         idempotency_key: str | None = None,
     ) -> Order:
-        """Place an order that closes a position, whole or in part, and return it as it stands.
+        """Place an order that closes a position, whole or in part, and return the order's state.
 
         It never opens the other side. Keys work as they do for other orders.
 
         Raises `PositionNotOpen`, `PositionClosing` when another request closes it,
-        `PositionExceeded`, `SpotExchange`, and what placing an order raises.
+        `PositionExceeded`, `SpotExchange`, and the errors of placing an order.
         """
         self._runner.executor.require_ready()
         exchange = asked.exchange or next(iter(self._runner.exchanges), "")
@@ -100,10 +100,10 @@ class Positions:
         )
 
     def change(self, symbol: str, change: PositionChange) -> Position:
-        """Change leverage or margin mode of a contract, and of what is open in it.
+        """Change leverage or margin mode of a contract and of its open position.
 
         Raises `LeverageOutOfRange`, `PositionOpen`, `InsufficientFunds`,
-        `WouldBeLiquidated`, `SpotExchange`, or what the exchange answers.
+        `WouldBeLiquidated`, `SpotExchange`, or the exchange's error.
         """
         position = self._runner.executor.run_command(self._change, symbol, change)
         wait_until_durable(self._context.outbox, self._context.host)
@@ -196,7 +196,7 @@ class Positions:
 
 
 def _closes_with_a_limit(order: Order, exchange: str, asked: NewOrder) -> bool:
-    """Return whether an order rests to close the position; an entry's exits do not count."""
+    """Return whether a resting order closes the position; an entry's exits do not count."""
     return (
         order.reduce_only
         and order.type == "limit"

@@ -38,4 +38,4 @@ class PositionTracker(Protocol):
     async def configure(
         self, exchange: Exchange, symbol: str, leverage: Decimal | None, mode: MarginMode | None
     ) -> None:
-        """Change a contract's settings; raises what forbids it, having changed nothing."""
+        """Change a contract's settings; raises the error that forbids it, with nothing changed."""

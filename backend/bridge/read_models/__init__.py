@@ -1,1 +1,1 @@
-"""Serialized responses that are kept until the data behind them changes."""
+"""Serialized responses that are cached until their data changes."""

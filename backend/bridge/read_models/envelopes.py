@@ -20,7 +20,7 @@ def serialize(data: bytes, etag: str) -> SerializedResponse:
 def serialize_page(
     items: Iterable[bytes], limit: int, next_cursor: str | None
 ) -> SerializedResponse:
-    """Wrap one page of a list; its ETag stays while the page says the same."""
+    """Wrap one page of a list; its ETag stays the same while its content does."""
     taken = time_text(utc_now()).encode()
     pagination = orjson.dumps({"limit": limit, "next_cursor": next_cursor})
     content = b'"data":[%b],"pagination":%b' % (b",".join(items), pagination)

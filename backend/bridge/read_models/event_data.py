@@ -1,4 +1,4 @@
-"""Serialization of an event's data, the JSON that subscribers of a stream receive."""
+"""Serialization of an event's data: the JSON that stream subscribers receive."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ def event_data(
 
 
 def masked_text(text: object) -> str:
-    """Return a text of OctoBot as events may show it: secrets masked, and not too long."""
+    """Return a text of OctoBot for an event: secrets masked, length limited."""
     return masked(str(text))[:_MAX_TEXT]

@@ -25,7 +25,7 @@ class PageCache:
     ) -> SerializedResponse:
         """Return the page of a query; `build` makes it if it is not cached.
 
-        The version must have been read before the list is.
+        The version must be read before the list.
         """
         if version != self._version:
             self._clear(version)
@@ -39,6 +39,7 @@ class PageCache:
         return page
 
     def _clear(self, version: int) -> None:
-        # a new dictionary: a thread that still builds a page of the old version fills the old one
+        # a new dictionary: a thread that still builds a page of the old version fills the
+        # old one
         self._cached, self._room = {}, MAX_BYTES
         self._version = version

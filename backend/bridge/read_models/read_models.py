@@ -26,7 +26,7 @@ class ReadModels:
         self._models: dict[str, _Model] = {}
 
     def define(self, name: str, build: Callable[[], bytes | None], *, interval_s: float) -> None:
-        """Add a model; `build` runs on the loop and returns None while there is nothing to show."""
+        """Add a model; `build` runs on the loop and returns None while there is no content yet."""
         self._models[name] = _Model(build, interval_s)
 
     def get(self, name: str) -> SerializedResponse | None:

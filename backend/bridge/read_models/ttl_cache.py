@@ -49,10 +49,10 @@ class TtlCache:
         cached.expires_at = time.monotonic() + self._fresh_s
         if len(entries) >= MAX_ENTRIES:
             entries.clear()
-        # `clear` replaced the dictionary meanwhile: then this response is too old to be cached
+        # `clear` replaced the dictionary meanwhile: this response is too old to be cached
         entries[key] = cached
         return cached.response
 
     def clear(self) -> None:
-        """Drop all entries: what they show has changed."""
+        """Drop all entries, after a change of their data."""
         self._entries = {}

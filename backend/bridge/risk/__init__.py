@@ -1,1 +1,1 @@
-"""Risk limits: pre-trade checks and the limit of a day's loss."""
+"""Risk limits: pre-trade checks and the daily loss limit."""

@@ -1,4 +1,4 @@
-"""Daily loss monitor: pauses trading at the day's loss limit, and resumes it the next day."""
+"""Daily loss monitor: pauses trading at the daily loss limit, and resumes it the next day."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 
 
 class DailyLossMonitor:
-    """Follows the account's value and pauses the bot at the limit; used on the bot's loop.
+    """Monitors the account's value and pauses the bot at the limit; used on the bot's loop.
 
-    A pause that it began ends when a user resumes the bot, or at midnight UTC;
-    midnight ends no other pause.
+    Its pause ends when a user resumes the bot, or at midnight UTC; midnight ends no
+    other pause.
     """
 
     def __init__(self, runner: BotRunner, limits: RiskLimits, saved_state: SavedBotState) -> None:
@@ -38,11 +38,11 @@ class DailyLossMonitor:
             limits.restore(_day_from(saved_day))
 
     def begin(self) -> None:
-        """Start watching: values published while the account was restored do not count."""
+        """Start monitoring: values published while the account was restored do not count."""
         self._is_watching = True
 
     def note_value(self, value: AccountValue) -> None:
-        """Take a new value of the account; pause the bot, or end the pause, as the limit says."""
+        """Process a new value of the account: pause the bot, or end the pause, by the limit."""
         if not self._is_watching:
             return
         if value.complete:
@@ -57,7 +57,7 @@ class DailyLossMonitor:
             self._runner.set_paused(False)
 
     def note_status(self, status: Status) -> None:
-        """Take a user's resumption as permission to go on; called at each change of state."""
+        """Treat a user's resume as permission to continue; called at each change of state."""
         before, self._state = self._state, status.state
         if status.state not in ("running", "paused"):
             self._is_watching = False
@@ -68,7 +68,7 @@ class DailyLossMonitor:
             self._save_day()
 
     def _save_day(self) -> None:
-        """Save what the day's loss is counted from, and the lowest value if that was too low."""
+        """Save the start value of the day's loss, and the lowest value if that was too low."""
         day = self._limits.day
         if day is not None:
             reached = self._limits.loss_limit_reached

@@ -1,4 +1,4 @@
-"""Pre-trade risk checks: every order is held against the risk limits before it is placed."""
+"""Pre-trade risk checks: every order is checked against the risk limits before it is placed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PreTradeRisk:
     def broken(self, asked: NewOrder, price: Decimal) -> list[OrderRefused]:
         """Return each limit that an order would break at this price.
 
-        An order that only reduces a position breaks none: it lowers what is at risk.
+        An order that only reduces a position breaks none: it lowers the risk.
         """
         if asked.reduce_only:
             return []
@@ -49,7 +49,7 @@ class PreTradeRisk:
         """Raise the limit that an order breaks, else count it while it is being placed."""
         if not asked.reduce_only:
             if self._limits.current().max_daily_loss is not None:
-                self._portfolios.refresh_outdated()  # what the order before this one lost counts
+                self._portfolios.refresh_outdated()  # the loss of the previous order counts
             self._limits.check(self._risk_of(asked, price))
         self._placing[order_id] = _count(asked)
         try:
@@ -60,7 +60,7 @@ class PreTradeRisk:
     def check_strategy_order(self, order: OctoBotOrder) -> None:
         """Raise OctoBot's own error when a strategy's new order breaks a limit.
 
-        An order being placed inside `check`, or put back after a restart, passes.
+        An order being placed inside `check`, or restored after a restart, passes.
         """
         if order.order_id in self._placing or self.is_known(order):
             return
@@ -73,11 +73,11 @@ class PreTradeRisk:
             raise creation_refused(f"risk limit: {broken[0].details}")
 
     def is_known(self, order: OctoBotOrder) -> bool:
-        """Return whether the ledger has the order: it is put back, or protects a fill."""
+        """Return whether the ledger has the order: it is restored, or protects a fill."""
         return self._ledger.orders.get(order.order_id) is not None
 
     def _risk_of(self, asked: NewOrder, price: Decimal) -> OrderRisk:
-        """Return the risk of an order, valued at the most that it may bring or cost."""
+        """Return the risk of an order, valued at its greatest possible proceeds or cost."""
         market_price = asked.stop_price or price
         if asked.price is None:
             unit = market_price

@@ -1,4 +1,4 @@
-"""Pause and pre-trade risk checks for the orders that OctoBot's own strategies place."""
+"""Gate for orders of OctoBot's own strategies: the pause and the pre-trade risk checks."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The bot's thread and event loop: start, stop, and work that other threads submit."""
+"""The bot's thread and event loop: start, stop, and execution of other threads' work."""

@@ -22,7 +22,7 @@ _VERSIONS = Versions(backend=__version__, octobot=OCTOBOT_VERSION, python=platfo
 
 
 class BotCommands:
-    """Commands of users, each of which returns the state that it led to."""
+    """User commands, each of which returns the resulting state."""
 
     def __init__(
         self, runner: BotRunner, settings: Settings, host: Host, lifecycle: BotLifecycle
@@ -55,7 +55,7 @@ class BotCommands:
         return self._cache.get(state, lambda: self.status().model_dump_json().encode())
 
     def readiness(self) -> Readiness:
-        """Return whether the bot can be used, and what is missing if not."""
+        """Return whether the bot can be used, and the reasons if not."""
         bot = self.status()
         ready = bot.state in ("running", "paused")
         missing = (
@@ -86,14 +86,15 @@ class BotCommands:
         return self.status()
 
     def pause(self) -> Bot:
-        """Place no new orders until resumed, restarts included; open orders rest.
+        """Place no new orders until resumed, also after restarts; open orders stay.
 
-        Raises `JournalDown` when the pause holds, but a restart would forget it.
+        Raises `JournalDown` when the pause holds but is not durable: a restart would
+        forget it.
         """
         return self._set_paused(True)
 
     def resume(self) -> Bot:
-        """Take new orders again."""
+        """Resume trading."""
         return self._set_paused(False)
 
     def _set_paused(self, paused: bool) -> Bot:

@@ -1,4 +1,4 @@
-"""Exclusive lock of a home folder: the system drops it when the process ends."""
+"""Exclusive lock of a home folder: the operating system drops it when the process ends."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class HomeLock:
         self._file.flush()
 
     def close(self) -> None:
-        """Release the lock; does nothing the second time."""
+        """Release the lock; further calls do nothing."""
         self._file.close()
 
     def _owner(self) -> str:
         try:
             self._file.seek(0)
             owner = self._file.read(20).strip()
-        except OSError:  # Windows lets nobody read a locked file
+        except OSError:  # Windows allows no reads of a locked file
             owner = ""
         return f"process {owner}" if owner.isdigit() else "another process"

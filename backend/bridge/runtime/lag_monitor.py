@@ -1,4 +1,4 @@
-"""Monitor of event-loop lag: the delay with which the bot's loop calls what is due."""
+"""Monitor of event-loop lag: the delay with which the bot's loop runs due callbacks."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _WORST_WINDOW_S = 5.0
 
 
 class LagMonitor:
-    """Measures how late a repeated timer of the loop is called; may be read from any thread.
+    """Measures the delay of a repeated timer on the loop; may be read from any thread.
 
-    The timer is fast while the lag is being read, and slow from two seconds after
-    the last read: an idle bot is not woken fifty times a second for nothing.
+    The timer is fast while the lag is being read, and slow from two seconds after the
+    last read: an idle bot is not woken fifty times a second for nothing.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class LagMonitor:
 
     @property
     def lag_s(self) -> float:
-        """The lag now: that of the last call, or of the next one if that is overdue."""
+        """The present lag: that of the last call, or of the next one if that is overdue."""
         self._read_at = now = time.monotonic()
         due = self._due
         return 0.0 if due is None else max(self._late_s, now - due)

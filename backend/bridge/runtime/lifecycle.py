@@ -1,4 +1,4 @@
-"""BotLifecycle: the callbacks of a bot's runner at each start, stop and change of state."""
+"""BotLifecycle: callbacks of the bot's runner at each start, stop and change of state."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from backend.bridge.status import Status
 
 
 class BotLifecycle(Protocol):
-    """Hooks into the life of a bot, implemented by the owner of the bridge's parts."""
+    """Lifecycle hooks of a bot, implemented by the owner of the bridge's parts."""
 
     def add_keys(self, configuration: InMemoryKeysConfiguration) -> None:
         """Add the stored API keys to a bot's configuration before it is created. Bot's thread.
 
-        Raises `BootFailed` when the bot cannot start with what is stored.
+        Raises `BootFailed` when the bot cannot start with the stored keys.
         """
 
     async def restore(self) -> None:
         """Bring a bot whose exchanges are ready to the state of the journal. Loop only.
 
-        Raises `BootFailed` for what the runner retries after a while.
+        Raises `BootFailed` for failures that the runner retries after a while.
         """
 
     def on_status(self, status: Status) -> None:
         """Store and publish a new state, in the order of the changes; from any thread."""
 
     def wait_until_durable(self) -> None:
-        """Wait until what was stored so far survives a kill; raises `OrderStateUnknown`."""
+        """Wait until the stored changes survive a kill; raises `OrderStateUnknown`."""

@@ -39,7 +39,7 @@ class LoopExecutor:
         self._queue = WorkQueue(loop, capacity)
 
     def close(self) -> None:
-        """Cancel what waits for a loop that is closed, and accept no more."""
+        """Cancel the waiting work of a closed loop, and accept no more."""
         if self._queue is not None:
             self._queue.abandon()
             self._queue = None
@@ -49,9 +49,9 @@ class LoopExecutor:
     ) -> T:
         """Run a coroutine function on the bot's loop and return its result.
 
-        Raises `BotNotReady` unless the bot runs (or is paused), `BotBusy` when too
-        much waits for it, `BotTimeout` when it takes longer than the settings
-        allow; the work is then canceled.
+        Raises `BotNotReady` unless the bot runs (or is paused), `BotBusy` when the
+        queue is full, `BotTimeout` when it takes longer than the settings allow; the
+        work is then canceled.
         """
         future = self._submit(function, *args, **kwargs)
         try:
@@ -65,10 +65,10 @@ class LoopExecutor:
     def run_command(
         self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run work that must not be cut short, such as an order on its way.
+        """Run work that must not be interrupted, such as the placement of an order.
 
-        When it takes too long it goes on, and `OrderStateUnknown` is raised:
-        what became of it shows in the order list.
+        After the timeout it continues, and `OrderStateUnknown` is raised: the order
+        list shows the outcome.
         """
         future = self._submit(function, *args, **kwargs)
         try:
@@ -85,7 +85,8 @@ class LoopExecutor:
     def reserve(self) -> Slot[Any]:
         """Return a slot in the queue for work that the current caller submits later.
 
-        Raises `BotNotReady`, or `BotBusy` when the queue has no capacity left for it.
+        Raises `BotNotReady`, or `BotBusy` when the queue has no capacity left for the
+        caller.
         """
         return self._require_queue().reserve(current_caller())
 
@@ -95,7 +96,7 @@ class LoopExecutor:
         callback: Callable[[], None],
         timeout_s: float,
     ) -> None:
-        """Call `callback` on the loop, if there is one, and wait at most so long for `change`."""
+        """Call `callback` on the loop, if there is one, and wait for `change` until a timeout."""
         queue = self._queue
         if queue is not None:
             queue.call_soon(callback)

@@ -1,4 +1,4 @@
-"""Runner of the bot: one OctoBot on a thread and loop of its own, started, stopped, retried."""
+"""Runner of the bot: one OctoBot on its own thread and loop, started, stopped, retried."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 class BotRunner:
     """Owns the thread, the loop and the OctoBot on it.
 
-    Everything that touches an OctoBot object runs on the loop through `executor`;
-    `bot` and `exchanges` are used on the loop only. A `pause` holds from one run
-    to the next, until `set_paused` ends it.
+    Every use of an OctoBot object runs on the loop through `executor`; `bot` and
+    `exchanges` are used on the loop only. A `pause` lasts from one run to the next,
+    until `set_paused` ends it.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class BotRunner:
 
     @property
     def status(self) -> Status:
-        """The present state; a thread that died unseen counts as failed."""
+        """The present state; a thread that died unnoticed counts as failed."""
         status, thread = self._status, self._thread
         if status.state in ("running", "paused") and (thread is None or not thread.is_alive()):
             return Status("failed", "the bot's thread has ended")
@@ -75,7 +75,7 @@ class BotRunner:
 
         Raises `InvalidExchange`, and `BotNotReady` while there is none at all.
         """
-        if not self.exchanges:  # a restart began since the caller looked
+        if not self.exchanges:  # a restart began after the caller's check
             raise BotNotReady("no exchange is connected")
         if name is None:
             if len(self.exchanges) != 1:
@@ -91,10 +91,10 @@ class BotRunner:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # ---- from any thread; all but `close` raise Conflict while another start or stop is at work
+    # ---- from any thread; all but `close` raise Conflict during another start or stop
 
     def start(self) -> None:
-        """Start the bot's thread unless it runs; waits for the end of one that has failed."""
+        """Start the bot's thread unless it runs; waits for the end of a failed one."""
         with self._exclusive():
             self._start()
 
@@ -110,13 +110,13 @@ class BotRunner:
             self._start()
 
     def close(self) -> None:
-        """Stop the bot for good, after a start or stop that is at work now."""
+        """Stop the bot for good, after a start or stop in progress."""
         self._closed = True
         with self._exclusive(wait_s=-1):
             self._stop()
 
     def set_paused(self, paused: bool, reason: str | None = None) -> None:
-        """Pause trading or let it go on. Loop only."""
+        """Pause or resume trading. Loop only."""
         self._pause = Status("paused", reason) if paused else None
         self._set_status(self._pause or Status("running"))
 
@@ -147,7 +147,7 @@ class BotRunner:
             self._set_status(Status("stopping"))
             _request(self._stop_request)
         if self._join():
-            self._cancel_retry()  # of a boot that has failed meanwhile
+            self._cancel_retry()  # of a boot that failed meanwhile
             self._set_status(Status("stopped"))
 
     def _is_alive(self) -> bool:
@@ -199,7 +199,7 @@ class BotRunner:
             await asyncio.wrap_future(stop_request)
         finally:
             self.lag_monitor.stop()
-            self.exchanges = {}  # nothing of ours may look at a bot that is being shut down
+            self.exchanges = {}  # none of our code may use a bot that is being shut down
             for task in (boot, *self._tasks):
                 task.cancel()
             await asyncio.wait([boot], timeout=_CANCEL_TIMEOUT_S)
@@ -217,7 +217,7 @@ class BotRunner:
             self._fail(str(failure))
             self._retry_later()
             _request(stop_request)
-        except Exception as error:  # whatever it is, the API goes on serving
+        except Exception as error:  # after any error the API continues to serve
             log.exception("the bot could not boot")
             self._fail(_boot_failure(error))
             _request(stop_request)
@@ -231,7 +231,7 @@ class BotRunner:
             log.error("the bot failed: %s", reason)
 
     def _set_outcome(self, status: Status) -> bool:
-        """Set how a boot or a run has ended, unless it is being stopped or has failed before."""
+        """Set the outcome of a boot or run, unless the bot is being stopped or has failed."""
         with self._status_lock:
             is_first = self._status.state not in ("stopping", "failed")
             if is_first:
@@ -246,11 +246,11 @@ class BotRunner:
         self._retry.start()
 
     def _retry_start(self) -> None:
-        with contextlib.suppress(Conflict):  # it is being started or stopped by hand
+        with contextlib.suppress(Conflict):  # a user is starting or stopping it
             self.start()
 
     def _close_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Cancel the tasks left on the loop, close it, and fail the callers that wait for it."""
+        """Cancel the tasks left on the loop, close it, and fail its waiting callers."""
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()
@@ -258,7 +258,8 @@ class BotRunner:
             loop.run_until_complete(asyncio.wait(left, timeout=_STOP_TIMEOUT_S))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.run_until_complete(loop.shutdown_default_executor())
-        # OctoBot's handler logs, which crashes Python when it ends with a failed task unheard
+        # OctoBot's exception handler logs, which crashes Python when it exits with an
+        # unretrieved failed task
         loop.set_exception_handler(lambda _loop, _context: None)
         loop.close()
         asyncio.set_event_loop(None)

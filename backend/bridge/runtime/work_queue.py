@@ -17,13 +17,13 @@ T = TypeVar("T")
 
 
 class LoopEnded(Exception):
-    """The loop takes no more work: nothing of it was begun."""
+    """The loop accepts no more work: nothing of it was begun."""
 
 
 class Slot(Generic[T]):
     """Capacity for one coroutine of a caller, held until `future` is done.
 
-    A slot that turns out not to be needed is released.
+    A slot that is not needed is released.
     """
 
     def __init__(self, queue: WorkQueue, caller: str) -> None:
@@ -35,13 +35,13 @@ class Slot(Generic[T]):
     def submit(self, work: Coroutine[Any, Any, T]) -> None:
         """Queue the coroutine; its future is canceled if the loop ends first.
 
-        Raises `LoopEnded` when that has happened: then nothing of it was begun.
+        Raises `LoopEnded` when the loop has ended: nothing was begun then.
         """
         self.work = work
         self._queue.enqueue(self)
 
     def release(self) -> None:
-        """Free the capacity; does nothing once work was submitted."""
+        """Release the capacity; does nothing once work was submitted."""
         if self.work is None:
             self.future.cancel()
 
@@ -52,11 +52,11 @@ class Slot(Generic[T]):
 
 
 class WorkQueue:
-    """Starts coroutines of many callers on one loop, in turns between the callers.
+    """Starts coroutines of many callers on one loop, round-robin between the callers.
 
-    At most `capacity` of them wait or run. A caller has at most as many as there
-    is capacity left, so that one caller gets half of it, two get a third each,
-    and there is always some left for another one.
+    At most `capacity` of them wait or run. A caller has at most as many as there is
+    capacity left, so that one caller gets half of it, two get a third each, and there
+    is always some left for another one.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, capacity: int) -> None:
@@ -98,7 +98,7 @@ class WorkQueue:
         return slot.future
 
     def enqueue(self, slot: Slot[Any]) -> None:
-        """Append a slot to the line of its caller; called by `Slot.submit`."""
+        """Append a slot to its caller's queue; called by `Slot.submit`."""
         with self._lock:
             is_queued = not slot.future.cancelled() and self._schedule()
             if is_queued:
@@ -107,16 +107,16 @@ class WorkQueue:
             slot.close()
             slot.future.cancel()
             raise LoopEnded
-        if self._loop.is_closed():  # perhaps after `abandon` looked
+        if self._loop.is_closed():  # possibly after `abandon` has looked
             self.abandon()
 
     def call_soon(self, callback: Callable[[], None]) -> None:
-        """Call something short on the loop, out of turn and unbounded, unless the loop ended."""
+        """Schedule a short callback on the loop, out of order and unbounded, unless it ended."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(callback)
 
     def abandon(self) -> None:
-        """Cancel what a closed loop will never do."""
+        """Cancel the work that a closed loop will never do."""
         for slot in list(self._unfinished.values()):
             slot.future.cancel()
             slot.close()
@@ -141,10 +141,10 @@ class WorkQueue:
     # ---- on the loop
 
     def _start_next(self) -> None:
-        """Start one coroutine, and let the loop do other things before the next.
+        """Start one coroutine, and let the loop run other callbacks before the next.
 
-        Orders take many steps: of those started together each would wait for the
-        steps of all, and the bot with them.
+        Orders take many steps: those started together would each wait for the steps of
+        all, and the bot with them.
         """
         with self._lock:
             slot = self._next()
@@ -158,7 +158,7 @@ class WorkQueue:
         slot = line.popleft()
         del self._waiting[caller]
         if line:
-            self._waiting[caller] = line  # at the end: the others come first
+            self._waiting[caller] = line  # appended: the other callers come first
         return slot
 
     def _start(self, slot: Slot[Any]) -> None:
@@ -170,7 +170,7 @@ class WorkQueue:
         slot.future.add_done_callback(partial(self._cancel_task, task))
 
     def _cancel_task(self, task: asyncio.Task[Any], future: concurrent.futures.Future[Any]) -> None:
-        """Cancel the task of a canceled future: its caller waits no longer."""
+        """Cancel the task of a canceled future: its caller no longer waits."""
         if future.cancelled():
             with contextlib.suppress(RuntimeError):  # the loop has ended, and the task with it
                 self._loop.call_soon_threadsafe(task.cancel)

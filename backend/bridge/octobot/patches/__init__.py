@@ -1,1 +1,1 @@
-"""Changes of OctoBot's behavior: one file each, with the test that shows when it can go."""
+"""Patches of OctoBot's behavior: one file each, naming the test that shows when it can go."""

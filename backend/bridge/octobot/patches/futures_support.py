@@ -1,8 +1,8 @@
-"""OctoBot without tentacles trades futures, and leaves the margin mode alone.
+"""Patch that lets OctoBot without tentacles trade futures, and keeps the margin mode.
 
-In 2.0.15 and 2.1.1 its default exchange supports spot alone, and each start sets contracts to
-isolated margin. `tests/bridge/paper/test_futures_simulator.py` passes without the patch once
-OctoBot supports futures there itself.
+In 2.0.15 and 2.1.1 its default exchange supports spot alone, and each start sets
+contracts to isolated margin. `tests/bridge/paper/test_futures_simulator.py` passes
+without the patch once OctoBot supports futures there itself.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _supported_types = trading_exchanges.get_supported_exchange_types
 def allow_futures() -> None:
     """Declare the default exchange able to trade futures, as ccxt's client is.
 
-    OctoBot looks for a tentacle of the exchange's name and else trades spot only;
-    its default exchange lacks nothing that linear contracts in one-way mode need.
-    The margin mode is the user's to choose, so none is forced.
+    OctoBot searches for a tentacle of the exchange's name and else trades spot only;
+    its default exchange lacks nothing that linear contracts in one-way mode need. The
+    margin mode is the user's choice, so none is forced.
     """
     trading_exchanges.get_supported_exchange_types = _types_of
     trading_constants.FORCED_MARGIN_TYPE = None

@@ -1,8 +1,9 @@
-"""Real futures orders carry `reduceOnly`, and their fills refresh the balances.
+"""Patch of real futures orders: they carry `reduceOnly`, and their fills refresh the balances.
 
-OctoBot 2.0.15 and 2.1.1 do not send `reduceOnly` by their default exchange; 2.1.1 also raises when
-a futures order fills. `test_exits_and_changed_orders_only_reduce_at_the_exchange_too` in
-tests/bridge/live/test_position_tracker.py passes without the patch once both are mended.
+OctoBot 2.0.15 and 2.1.1 do not send `reduceOnly` by their default exchange; 2.1.1 also
+raises when a futures order fills.
+`test_exits_and_changed_orders_only_reduce_at_the_exchange_too` in
+tests/bridge/live/test_position_tracker.py passes without the patch once both are fixed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ REDUCING = {"reduceOnly": True}
 def send_reduce_only(exchange: Exchange) -> None:
     """Send `reduceOnly` to the exchange with each order that only reduces.
 
-    The exits of an entry, which OctoBot places itself, would else open the other side.
+    The exits of an entry, which OctoBot places itself, could else open the other side.
     """
 
     async def create_reducing(
@@ -37,11 +38,12 @@ def send_reduce_only(exchange: Exchange) -> None:
 def refresh_balances_after_fills(manager: Any) -> None:
     """Replace OctoBot 2.1's wait for balances that show a fill, which raises for futures.
 
-    It does not know how they do on a margin account: the exits of an entry were never placed.
+    It cannot verify a fill on a margin account: the exits of an entry were never
+    placed.
     """
     portfolio = manager.exchange_personal_data.portfolio_manager
     if not hasattr(portfolio, "pending_portfolio_update_events"):
-        return  # OctoBot 2.0 only asks for the balances
+        return  # OctoBot 2.0 only fetches the balances
     handle = portfolio.handle_balance_update_from_order
 
     async def refreshed(order: Any, require_exchange_update: bool, expected: bool) -> Any:

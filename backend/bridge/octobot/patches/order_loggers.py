@@ -1,7 +1,8 @@
-"""Loggers of orders are released, of which Python would keep each one for good.
+"""Patch that releases the loggers of orders: Python would keep each one forever.
 
-OctoBot 2.0.15 and 2.1.1 create a logger for each order. `test_no_logger_outlives_its_order` in
-tests/bridge/market_data/test_many_markets.py passes without the patch once they do not.
+OctoBot 2.0.15 and 2.1.1 create a logger for each order.
+`test_no_logger_outlives_its_order` in tests/bridge/market_data/test_many_markets.py
+passes without the patch once they do not.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ async def release_order_loggers_forever() -> None:
 
 
 def release_order_loggers() -> None:
-    """Release the loggers of all orders; one still in use goes on, or is created again."""
+    """Release the loggers of all orders; one still in use continues, or is created again."""
     known = logging.getLogger().manager.loggerDict
     for name in tuple(known):
         if _OF_AN_ORDER in name:

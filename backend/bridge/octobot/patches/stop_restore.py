@@ -1,7 +1,7 @@
-"""OctoBot does not restore our stops after a restart; `live/bracket_exits` does.
+"""Patch that keeps OctoBot from restoring our stops after a restart: `live/bracket_exits` does.
 
-In 2.0.15 and 2.1.1 it would watch at once the orders that it stored last, also a stop that was
-sent since. The patch stays for as long as the ledger restores orders;
+In 2.0.15 and 2.1.1 it would watch at once the orders that it stored last, also a stop
+that was sent since. The patch stays for as long as the ledger restores orders;
 tests/recovery/test_triggered_stops.py shows stops sold once.
 """
 

@@ -1,7 +1,8 @@
-"""Trades, and not their mean, fill or trigger the orders that OctoBot watches.
+"""Patch that makes trades, and not their mean, fill or trigger the orders that OctoBot watches.
 
-OctoBot 2.0.15 and 2.1.1 take the mean of trades that came together for a price of the instant at
-which it was computed. `test_prices_from_before_its_entrys_fill_do_not_fill_an_exit` in
+OctoBot 2.0.15 and 2.1.1 use the mean of trades that came together as a price of the
+instant at which it was computed.
+`test_prices_from_before_its_entrys_fill_do_not_fill_an_exit` in
 tests/bridge/orders/test_brackets.py passes without the patch once they do not.
 """
 
@@ -16,7 +17,7 @@ _MEAN = MarkPriceSources.RECENT_TRADE_AVERAGE.value
 
 
 def trigger_at_trades(manager: Any) -> None:
-    """Keep the mean of recent trades from triggering orders, once there is a price.
+    """Prevent the mean of recent trades from triggering orders, once there is a price.
 
     An exit was filled by trades from before the fill of its own entry.
     """
