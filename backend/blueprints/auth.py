@@ -59,8 +59,9 @@ def login(json: Login) -> Envelope[Tokens]:
 def refresh(json: Refresh) -> Envelope[Tokens]:
     """Trade a refresh token in for new tokens.
 
-    Each refresh token works once. Sending it a second time ends the session,
-    since two hold it then.
+    Each refresh token works once. Within `BACKEND_REFRESH_GRACE` (30 s) and while its successor
+    is unused, sending it again gives the same successor: for a second tab, or when the answer
+    was lost. Later it ends the session with `token_reused`, since two hold it then.
     """
     tokens = services().identity.refresh(json.refresh_token, *_origin())
     return Envelope(data=signed_in(tokens))

@@ -15,8 +15,6 @@ from backend.errors import (
     InvalidCredentials,
     InvalidToken,
     SecondFactorRequired,
-    TokenExpired,
-    TokenReused,
     ValidationFailed,
     WrongCode,
 )
@@ -29,16 +27,16 @@ from backend.identity.second_factor import SecondFactors
 from backend.identity.sessions import Sessions
 from backend.identity.signing_keys import signing_keys
 from backend.identity.store_sync import StoreSync
+from backend.identity.token_rotation import TokenRotation
 from backend.identity.token_status import MAX_TOKEN_LIFETIME
-from backend.identity.tokens import AccessTokens, hash_refresh_token, new_refresh_token
+from backend.identity.tokens import AccessTokens, hash_refresh_token
 from backend.identity.user_view import user_view
 from backend.identity.users import USERNAME, Users
 from backend.schemas.auth import AccessToken, Tokens, User
 from backend.schemas.common import utc_now
 from backend.settings.model import Settings, SettingsError
-from backend.store import Database, models, refresh_tokens, sessions, users
+from backend.store import Database, models, sessions, users
 from backend.store.encryption import Cipher
-from backend.store.refresh_tokens import NewToken
 
 STEP_UP_S = 300
 """How long after a password or code was verified a step-up-protected route may be called."""
@@ -48,13 +46,13 @@ class Identity:
     """Authentication and the users of one app. All methods may be called from any thread."""
 
     def __init__(self, settings: Settings, database: Database, host: Host) -> None:
-        self._refresh_lifetime = timedelta(seconds=settings.refresh_expiry)
         self._database = database
         self._passwords = Passwords(host)
         keys = signing_keys(settings)
         self._tokens = AccessTokens(keys, settings.token_expiry)
         self._sync = StoreSync(database)
         self._token_status = self._sync.token_status
+        self._rotation = TokenRotation(settings, keys, database, self._token_status)
         self.users = Users(database, self._passwords, self._sync)
         self.sessions = Sessions(database, self._sync)
         self.api_keys = ApiKeys(database, self._sync)
@@ -84,7 +82,7 @@ class Identity:
         rehashed = None
         if self._passwords.needs_rehash(user.password_hash):
             rehashed = self._passwords.hash(password)
-        refresh_token, stored = self._new_refresh_token(address, user_agent)
+        refresh_token, stored = self._rotation.issue(address, user_agent)
         session_id = self._database.write(sessions.create, user, rehashed, stored)
         if session_id is None:
             raise InvalidCredentials(username=user.username)
@@ -93,21 +91,12 @@ class Identity:
     def refresh(self, refresh_token: str, address: str, user_agent: str) -> Tokens:
         """Rotate a refresh token: exchange it for new tokens.
 
-        Raises `TokenReused` for one that was rotated before, and revokes its
-        session; `TokenExpired` or `InvalidToken` for one that is not valid.
+        Within the grace one that was rotated gives the same successor again, while that is
+        unused. Raises `TokenReused` for it otherwise, and revokes its session; `TokenExpired` or
+        `InvalidToken` for one that is not valid.
         """
-        successor, stored = self._new_refresh_token(address, user_agent)
-        presented = hash_refresh_token(refresh_token)
-        found = self._database.write(refresh_tokens.rotate, presented, stored)
-        username = found.user.username if found.user else None
-        if found.outcome == "reused" and found.family_id:
-            self._token_status.revoke_sessions([(found.family_id, stored.created_at)])
-            raise TokenReused("the session is over; log in again", username=username)
-        if found.outcome == "expired":
-            raise TokenExpired(username=username)
-        if found.outcome == "refused" or found.user is None or found.family_id is None:
-            raise InvalidToken(username=username)
-        return self._grant(found.user, found.family_id, successor, fresh=False)
+        renewed = self._rotation.rotate(refresh_token, address, user_agent)
+        return self._grant(renewed.user, renewed.session_id, renewed.refresh_token, fresh=False)
 
     def logout(
         self, principal: Principal, refresh_token: str | None, *, everywhere: bool = False
@@ -213,7 +202,7 @@ class Identity:
         if current == new:
             raise _invalid_field("new_password", "must differ from the present password")
         hashed = self._passwords.hash(new)
-        refresh_token, stored = self._new_refresh_token(address, user_agent)
+        refresh_token, stored = self._rotation.issue(address, user_agent)
         changed = self._sync.change(sessions.replace_password, user, hashed, stored)
         if changed is None:
             raise Conflict("the password was changed meanwhile")
@@ -257,11 +246,6 @@ class Identity:
     def _find_user(self, username: str) -> models.User | None:
         name = username.lower()
         return self._database.read(users.find_by_name, name) if USERNAME.fullmatch(name) else None
-
-    def _new_refresh_token(self, address: str, user_agent: str) -> tuple[str, NewToken]:
-        token, now = new_refresh_token(), utc_now()
-        expires_at = now + self._refresh_lifetime
-        return token, NewToken(hash_refresh_token(token), now, expires_at, address, user_agent)
 
     def _grant(
         self, user: models.User, session_id: str, refresh_token: str, *, fresh: bool

@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     refresh_expiry: int = Field(
         86400, ge=1, le=31_536_000, description="refresh token's life in seconds"
     )
+    refresh_grace: int = Field(
+        30, ge=0, le=300, description="seconds that a spent refresh token gives its successor again"
+    )
     trusted_proxies: Annotated[Proxies, NoDecode] = Field(
         0, description="reverse proxies in front: how many, or their addresses"
     )

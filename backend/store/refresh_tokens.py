@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from sqlalchemy import delete, exists, select, tuple_, update
@@ -13,7 +13,7 @@ from backend.pagination import RowCursor
 from backend.store import users
 from backend.store.models import RefreshFamily, RefreshToken, User
 
-Outcome = Literal["rotated", "reused", "expired", "refused"]
+Outcome = Literal["rotated", "repeated", "reused", "expired", "refused"]
 
 
 class NewToken(NamedTuple):
@@ -37,12 +37,23 @@ class OpenFamily(NamedTuple):
     expires_at: datetime
 
 
+class Repeat(NamedTuple):
+    """How long a spent token still gives its successor, and the digests that one may have."""
+
+    grace: timedelta
+    successors: tuple[str, ...]
+
+
+NO_REPEAT = Repeat(timedelta(0), ())
+
+
 class Rotation(NamedTuple):
-    """Outcome of presenting a refresh token, with its family and user."""
+    """Outcome of presenting a refresh token: its family, its user, its successor's digest."""
 
     outcome: Outcome
     family_id: str | None = None
     user: User | None = None
+    successor: str | None = None
 
 
 def insert_family(session: Session, user_id: str, token: NewToken) -> str:
@@ -54,28 +65,56 @@ def insert_family(session: Session, user_id: str, token: NewToken) -> str:
     return family.id
 
 
-def rotate(session: Session, digest: str, successor: NewToken) -> Rotation:
+def rotate(
+    session: Session, digest: str, successor: NewToken, repeat: Repeat = NO_REPEAT
+) -> Rotation:
     """Spend a token and insert its successor.
 
-    Of two calls with one token exactly one gets `rotated`; the row lock
-    (SQLite: the write lock) makes the other wait and see it spent. A spent
-    token means that two clients hold it: the whole family is revoked then.
+    Of several calls with one token exactly one gets `rotated`; the row lock (SQLite: the write
+    lock) makes the others wait and see it spent. They get `repeated` within the grace, while the
+    successor is unused. After that a spent token means that two clients hold it: the whole
+    family is revoked then.
     """
     token = session.get(RefreshToken, digest, with_for_update=True)
     if token is None:
         return Rotation("refused")
     family = session.get_one(RefreshFamily, token.family_id)
     user = users.get(session, family.user_id)
+    is_over = family.revoked_at is not None or user is None or user.disabled_at is not None
     if token.spent_at is not None:
+        unused = (
+            None if is_over else _unused_successor(session, token, successor.created_at, repeat)
+        )
+        if unused is not None:
+            return Rotation("repeated", family.id, user, unused.digest)
         revoke_families(session, [family.id], successor.created_at)
         return Rotation("reused", family.id, user)
-    if family.revoked_at is not None or user is None or user.disabled_at is not None:
+    if is_over:
         return Rotation("refused", family.id, user)
     if token.expires_at <= successor.created_at:
         return Rotation("expired", family.id, user)
     token.spent_at = successor.created_at
     _append(session, family.id, successor)
-    return Rotation("rotated", family.id, user)
+    return Rotation("rotated", family.id, user, successor.digest)
+
+
+def _unused_successor(
+    session: Session, spent: RefreshToken, now: datetime, repeat: Repeat
+) -> RefreshToken | None:
+    """Return the successor that a spent token may still be exchanged for.
+
+    The time that passed counts in both directions: a clock that was set back by hours must not
+    prolong the grace.
+    """
+    if spent.spent_at is None or abs(now - spent.spent_at) >= repeat.grace:
+        return None
+    query = select(RefreshToken).where(
+        RefreshToken.digest.in_(repeat.successors),
+        RefreshToken.family_id == spent.family_id,
+        RefreshToken.spent_at.is_(None),
+        RefreshToken.expires_at > now,
+    )
+    return session.scalar(query)
 
 
 def find_family(session: Session, digest: str, user_id: str) -> str | None:

@@ -80,7 +80,10 @@ def test_known_and_unknown_names_get_the_same_answer(client: FlaskClient) -> Non
 
 def test_a_reused_refresh_token_is_named_as_what_it_is(client: FlaskClient, tokens: Tokens) -> None:
     body = {"refresh_token": tokens.refresh_token}
-    assert client.post("/auth/refresh", json=body).status_code == 200
+    successors = [client.post("/auth/refresh", json=body).json["data"] for _ in range(2)]
+    assert successors[0]["refresh_token"] == successors[1]["refresh_token"]
+    used = {"refresh_token": successors[0]["refresh_token"]}
+    assert client.post("/auth/refresh", json=used).status_code == 200
     answer = client.post("/auth/refresh", json=body)
     assert (answer.status_code, answer.json["type"]) == (401, "token_reused")
     assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'

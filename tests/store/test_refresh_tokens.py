@@ -1,4 +1,4 @@
-"""Refresh families: each token works once, even in a race."""
+"""Refresh families: each token has one successor, even in a race."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from backend.store import Database, refresh_tokens, sessions, user_changes, users
 from backend.store.models import RefreshFamily, RefreshToken, User
-from backend.store.refresh_tokens import NewToken
+from backend.store.refresh_tokens import NewToken, Repeat, Rotation
 from backend.store.user_changes import UserUpdate
 from backend.store.users import NewUser
 
@@ -76,6 +76,7 @@ def test_an_unknown_token_is_refused(database: Database) -> None:
         "refused",
         None,
         None,
+        None,
     )
 
 
@@ -112,6 +113,65 @@ def test_of_many_who_race_exactly_one_wins(database: Database, family: str, atte
         thread.join()
     assert outcomes == {"rotated": 1, "reused": count - 1}
     assert is_revoked(database, family)
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_within_the_grace_all_who_race_get_the_successor_of_the_first(
+    database: Database, family: str, attempt: int
+) -> None:
+    count = 8
+    barrier = threading.Barrier(count)
+    found: list[Rotation] = []
+
+    def spend() -> None:
+        barrier.wait()
+        repeat = Repeat(timedelta(seconds=30), ("next", "older key"))
+        found.append(database.write(refresh_tokens.rotate, "first", token("next"), repeat))
+
+    threads = [threading.Thread(target=spend) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    outcomes = Counter(rotation.outcome for rotation in found)
+    assert outcomes == {"rotated": 1, "repeated": count - 1}
+    assert {rotation.successor for rotation in found} == {"next"}
+    assert not is_revoked(database, family)
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_a_repeat_that_races_the_successors_use_never_leaves_two_chains(
+    database: Database, family: str, attempt: int
+) -> None:
+    first = Repeat(timedelta(seconds=30), ("second",))
+    database.write(refresh_tokens.rotate, "first", token("second"), first)
+    barrier = threading.Barrier(2)
+    outcomes: dict[str, str] = {}
+
+    def spend(digest: str, successor: str) -> None:
+        barrier.wait()
+        repeat = Repeat(timedelta(seconds=30), (successor,))
+        found = database.write(refresh_tokens.rotate, digest, token(successor), repeat)
+        outcomes[digest] = found.outcome
+
+    pairs = (("first", "second"), ("second", "third"))
+    threads = [threading.Thread(target=spend, args=pair) for pair in pairs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if outcomes["first"] == "repeated":
+        assert outcomes["second"] == "rotated"
+    else:
+        assert outcomes["first"] == "reused"
+        assert is_revoked(database, family)
+
+
+def test_another_familys_token_is_no_successor(database: Database, family: str, user: User) -> None:
+    database.write(refresh_tokens.insert_family, user.id, token("other"))
+    database.write(refresh_tokens.rotate, "first", token("second"))
+    repeat = Repeat(timedelta(seconds=30), ("other",))
+    assert database.write(refresh_tokens.rotate, "first", token("x"), repeat).outcome == "reused"
 
 
 def test_pruning_forgets_only_what_expired_before(database: Database, user: User) -> None:

@@ -62,10 +62,12 @@ def test_an_entry_says_who_from_where_what_and_which_request(
 def test_a_stolen_refresh_token_leaves_its_trace_under_its_users_name(
     client: FlaskClient, recorder: Audit, database: Database, tokens: Tokens
 ) -> None:
-    for _ in range(2):
-        client.post("/auth/refresh", json={"refresh_token": tokens.refresh_token})
-    client.post("/auth/refresh", json={"refresh_token": "unknown"})
+    stolen = {"refresh_token": tokens.refresh_token}
+    successor = client.post("/auth/refresh", json=stolen).json["data"]["refresh_token"]
+    for refresh_token in (successor, tokens.refresh_token, "unknown"):
+        client.post("/auth/refresh", json={"refresh_token": refresh_token})
     assert [summary(entry) for entry in trail(recorder, database)] == [
+        ("auth.refresh", "trader", "POST", 200, "ok"),
         ("auth.refresh", "trader", "POST", 200, "ok"),
         ("auth.refresh", "trader", "POST", 401, "token_reused"),
         ("auth.refresh", None, "POST", 401, "invalid_token"),
