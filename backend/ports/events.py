@@ -1,4 +1,4 @@
-"""Event, serialised once by the bridge, and EventSink, the Protocol of what publishes events."""
+"""Event, serialised once by the bridge, and EventSink, the Protocol that publishes events."""
 
 from __future__ import annotations
 
