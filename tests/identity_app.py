@@ -118,7 +118,7 @@ def app(settings: Settings, database: Database, identity: Identity) -> Iterator[
         hub=cast("Hub", None),
         reports=cast("Reports", None),
         credentials=cast("CredentialsService", None),
-        rate_limits=RateLimits(app, settings, host),
+        rate_limits=RateLimits(app, settings, host) if settings.rate_limit_enabled else None,
         load_shedding=LoadShedding(lambda: 0.0, 0.1, host),
         audit=Audit(database),
         metrics=cast("Metrics", None),
