@@ -56,7 +56,7 @@ class StoreSync:
         try:
             self._database.read(self.token_status.load)
         except StoreUnavailable:  # it is committed all the same, and the thread will load it
-            _log.warning("identity change in force later: the database is unavailable")
+            _log.warning("identity change takes effect later: the database is unavailable")
         return result
 
     def write_last_used(self) -> None:

@@ -144,7 +144,7 @@ class SharedStorage(MonotonicStorage):
             raise StorageAway from None
         if self._away_since is not None:
             self._away_since = None
-            _log.warning("rate limit storage answers again")
+            _log.warning("rate limit storage responds again")
         with self._lock:
             self._open(key, _Window(count, self._clock() + left_s))
         return count
@@ -172,7 +172,7 @@ class SharedStorage(MonotonicStorage):
     def _note_away(self) -> None:
         now = self._clock()
         if self._away_since is None:
-            _log.warning("rate limit storage does not answer")
+            _log.warning("rate limit storage does not respond")
         self._away_since, self._retry_at = now, now + RETRY_S
 
     def _refuse_while_away(self) -> None:

@@ -1,8 +1,8 @@
 """In-memory event log: bounded rings of the newest events, from which streams resume.
 
 Conflatable topics (prices, candles, order books, log lines) have a ring of their own, so that a
-flood of them never evicts an order: a stream can no longer be resumed only when the
-lossless ring has evicted an event of its topics. Used under the hub's lock.
+flood of them never evicts an order: a stream can be resumed until the lossless ring
+evicts an event of its topics. Used under the hub's lock.
 """
 
 from __future__ import annotations
