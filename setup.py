@@ -22,7 +22,7 @@ CORE = [
     "gevent>=25.5",
     # gevent 25 with greenlet 3.5.1 prints "greenlet is being finalized" at every exit
     "greenlet<3.5.1",
-    "httptools>=0.6",
+    "httptools>=0.9",
     "jsonschema>=4.20",
     "limits>=4",
     "numpy>=1.26",

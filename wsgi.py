@@ -1,4 +1,4 @@
-"""`python wsgi.py` starts the server; `wsgi:application` is for threaded WSGI servers.
+"""WSGI entry point: `python wsgi.py` starts the server; `wsgi:application` is for WSGI servers.
 
 One process owns the bot, so other servers get one process, many threads and no
 preloading: `gunicorn --worker-class gthread --workers 1 --threads 32 wsgi`,
@@ -14,11 +14,11 @@ from typing import NoReturn
 
 from flask import Flask
 
-_GUNICORN_STOPS = 3  # any other exit code makes it try again and again
+_GUNICORN_STOPS = 3  # any other exit code makes it retry forever
 
 
 def __getattr__(name: str) -> Flask:
-    """Start everything when a server asks for `application`, not when this is imported."""
+    """Start everything when a server reads `application`, not when this is imported."""
     if name != "application":
         raise AttributeError(name)
     application: Flask = _start()
@@ -44,8 +44,8 @@ def _start() -> Flask:
         application = stack.enter_context(running_app(settings, ThreadHost()))
     except START_ERRORS as error:
         _refuse(error)
-    # atexit comes after the interpreter has waited for all threads, and OctoBot's only end
-    # when it is stopped; there is no public name for what comes before
+    # atexit comes after the interpreter has waited for all threads, and OctoBot's only
+    # end when it is stopped; there is no public name for the earlier hook
     threading._register_atexit(stack.close)  # type: ignore[attr-defined]
     return application
 

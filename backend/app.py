@@ -81,9 +81,10 @@ _RESOURCES = (
 def create_app(
     settings: Settings, bridge: Bridge, hub: Hub, host: Host, database: Database
 ) -> Flask:
-    """Build an app on a bridge and a hub, which stay the caller's; end it with `close_app`.
+    """Build an app on a bridge and a hub; end it with `close_app`.
 
-    All of these stay the caller's. Creates the first admin in an empty database.
+    The arguments belong to the caller, who also closes them. Creates the first admin in
+    an empty database.
     """
     app = BackendFlask("backend")
     parts = Services(
@@ -120,7 +121,7 @@ def _install_middleware(app: Flask, settings: Settings) -> None:
 
 
 def add_server_metrics(app: Flask, server: ServerSource) -> None:
-    """Add the connections of the server that serves the app to its metrics."""
+    """Add the connections of the app's server to its metrics."""
     services_of(app).metrics.server = server
 
 
@@ -131,7 +132,7 @@ def close_app(app: Flask) -> None:
 
 def register_routes(app: Flask, *, production: bool) -> None:
     """Add all routes."""
-    app.url_map.merge_slashes = False  # a redirect would be an answer that nobody documents
+    app.url_map.merge_slashes = False  # a redirect would be an undocumented response
     for blueprint in _RESOURCES:
         app.register_blueprint(blueprint, url_prefix=BASE + (blueprint.url_prefix or ""))
     app.register_blueprint(root)

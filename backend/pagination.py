@@ -20,7 +20,7 @@ def encode_cursor(kind: str, position: int) -> str:
 
 
 def decode_cursor(kind: str, cursor: str | None) -> int | None:
-    """Return the position that `encode_cursor` was given; None for the start of the list.
+    """Return the position in a cursor of `encode_cursor`; None for the start of the list.
 
     Raises `InvalidCursor` when it was not made for this list.
     """
@@ -38,14 +38,14 @@ def encode_text_cursor(kind: str, position: str) -> str:
 
 
 def decode_text_cursor(kind: str, cursor: str | None) -> str | None:
-    """Return the text that `encode_text_cursor` was given; None for the start of the list.
+    """Return the text in a cursor of `encode_text_cursor`; None for the start of the list.
 
     Raises `InvalidCursor` when it was not made for this list.
     """
     match _decode(kind, cursor):
         case None:
             return None
-        case str(position) if "\x00" not in position:  # PostgreSQL takes no NUL
+        case str(position) if "\x00" not in position:  # PostgreSQL accepts no NUL
             return position
     raise InvalidCursor(f"cursor: not one of the {kind} list")
 

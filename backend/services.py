@@ -1,4 +1,4 @@
-"""The parts of one app, which views and middleware reach through `services()`.
+"""Services: the typed parts of one app, which views and middleware reach through `services()`.
 
 Parts from above this layer are known by Protocols.
 """
@@ -29,7 +29,7 @@ RateKind = Literal["trade", "query", "login", "account", "all_logins", "address"
 
 
 class Allowance(NamedTuple):
-    """What is left to a caller in a rate limit's window; below zero the request is refused."""
+    """A caller's remaining requests in a rate limit's window; below zero the request is refused."""
 
     limit: int
     left: int
@@ -43,18 +43,18 @@ class RateLimiting(Protocol):
         """Count the present request."""
 
     def count(self, kind: RateKind, caller: str) -> Allowance:
-        """Count one request, in or outside of one."""
+        """Count one request, inside or outside of a request context."""
 
 
 class ReadAdmission(Protocol):
-    """Refuses reads while the bot is late."""
+    """Refuses reads while the bot lags."""
 
     @property
     def refused(self) -> int:
         """Number of reads that were refused."""
 
     def admit(self, caller: str) -> None:
-        """Count a read; raises `BotStrained` for callers who read too often."""
+        """Count a read; raises `BotStrained` for callers that read too often."""
 
 
 class AuditTrail(Protocol):
@@ -67,10 +67,10 @@ class AuditTrail(Protocol):
         """Return whether the same refusal was stored less than a minute ago."""
 
     def flush(self, timeout_s: float = 5.0) -> bool:
-        """Wait until everything recorded before is stored; False when the time is up."""
+        """Wait until everything recorded before is stored; False on timeout."""
 
     def close(self) -> None:
-        """Store what is queued and end."""
+        """Store the queued entries and end."""
 
 
 class SocketAdmission(Protocol):
@@ -81,10 +81,10 @@ class SocketAdmission(Protocol):
         """Whether requests about orders are no longer accepted."""
 
     def acquire(self) -> StreamSlot:
-        """Take a slot for a connection."""
+        """Acquire a slot for a connection."""
 
     def acquire_unauthenticated(self) -> StreamSlot:
-        """Take a slot for a client that is still to authenticate."""
+        """Acquire a slot for a client that has not authenticated yet."""
 
     def close(self) -> None:
         """Accept no more requests about orders."""
@@ -92,9 +92,9 @@ class SocketAdmission(Protocol):
 
 @dataclass(frozen=True)
 class Services:
-    """One app's parts; two apps in one process share none of their own making.
+    """The parts of one app; two apps in one process share none that was made for one of them.
 
-    `rate_limits` is None where they are switched off.
+    `rate_limits` is None where they are disabled.
     """
 
     settings: Settings
@@ -113,7 +113,7 @@ class Services:
     sockets: SocketAdmission
 
     def close(self) -> None:
-        """Close what was made for the app; the bridge, the hub and the database stay open."""
+        """Close the parts made for the app; the bridge, the hub and the database stay open."""
         self.sockets.close()
         self.audit.close()
         self.reports.close()
@@ -121,16 +121,17 @@ class Services:
 
 
 def install_services(app: Flask, parts: Services) -> None:
-    """Give an app its parts."""
+    """Store an app's services in it."""
     app.extensions[_EXTENSION] = parts
 
 
 def services_of(app: Flask) -> Services:
-    """Return the parts of an app."""
+    """Return the services of an app."""
     return cast(Services, app.extensions[_EXTENSION])
 
 
 def services() -> Services:
-    """Return the parts of the app that serves the present request."""
-    # the app itself: its stand-in finds it anew for each attribute, at the price of a view's line
+    """Return the services of the app that serves the present request."""
+    # the app object: Flask's proxy looks it up for each attribute, which costs as much as
+    # a view's line
     return services_of(current_app._get_current_object())  # type: ignore[attr-defined]  # Flask's own way

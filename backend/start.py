@@ -1,4 +1,4 @@
-"""Starts the whole backend in this process, for whichever server serves it."""
+"""Start and shutdown of the whole backend in this process, for any WSGI server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from backend.store.journal import Journal
 from backend.streams import Hub, Intervals, LogTopic
 
 START_ERRORS = (SettingsError, StoreError, HomeLocked)
-"""What `running_app` raises when it cannot start; the text is one line for the user."""
+"""The errors of `running_app` when it cannot start; the text is one line for the user."""
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
     require_known_exchanges(settings)
     with ExitStack() as stack:
         stack.enter_context(closing(HomeLock(settings.home)))
-        if settings.share_core:  # before there are threads: they begin where their maker runs
+        if settings.share_core:  # first: new threads inherit the affinity
             stack.enter_context(closing(PinnedToOneCore()))
         logs = stack.enter_context(closing(Logs(settings.home / "logs", sys.stderr)))
         database = stack.enter_context(closing(Database(settings, host)))

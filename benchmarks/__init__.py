@@ -1,1 +1,1 @@
-"""Measurements of the running backend; `python -m benchmarks` runs them all."""
+"""Benchmarks of the running backend; `python -m benchmarks` runs them all."""

@@ -1,4 +1,4 @@
-"""Run every benchmark of this folder, or those that are named, each in a process of its own."""
+"""Runner of every benchmark of this folder, or the named ones, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def find_benchmarks() -> list[str]:
 
 
 def main(wanted: list[str]) -> int:
-    """Run and return how many failed."""
+    """Run the benchmarks and return the number of failed ones."""
     known = find_benchmarks()
     if unknown := set(wanted) - set(known):
         print(f"No such benchmark: {', '.join(sorted(unknown))}. There are: {', '.join(known)}")
@@ -50,10 +50,10 @@ def main(wanted: list[str]) -> int:
 
 
 def _run_all(names: list[str]) -> list[str]:
-    """Run them; those that share a bot have it to themselves, the rest runs after it has ended."""
+    """Run the benchmarks: first those that share a bot, then the rest, after it has ended."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as bot:
         shared = write_shared_homes(Path(folder))
-        with ThreadPoolExecutor(1) as writer:  # the bot's boot leaves time for it
+        with ThreadPoolExecutor(1) as writer:  # before the bot, whose boot leaves time for it
             if set(names) & set(SHARE_LONGEST):
                 writer.submit(write_longest, Path(folder))
             if set(names) & set(SHARE_A_BOT):

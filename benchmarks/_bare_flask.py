@@ -1,4 +1,4 @@
-"""Baseline of the requests: a bare Flask view on the backend's own server."""
+"""Baseline of the HTTP benchmarks: a bare Flask view on the backend's own server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ app = Flask("hello", static_folder=None)
 
 @app.get("/")
 def hello() -> str:
-    """Answer."""
+    """Return a fixed response."""
     return "hello"
 
 

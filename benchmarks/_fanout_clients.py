@@ -1,9 +1,9 @@
-"""The load of the fan-out benchmark: many stream clients in one process.
+"""Load process of the fan-out benchmark: many stream clients.
 
-Run with a port, a number of clients, and a number of others who never read.
-Prints a line when the others are connected and, after a line, another one when
-the clients have their snapshots. Then `count` is answered with how many events
-have arrived, and anything else with a line of JSON about them, which is the end.
+Run with a port, a number of clients, and a number of stalled clients, which never read.
+Prints a line when the others are connected and, after a line on stdin, another one when
+the clients have their snapshots. Then it responds to `count` with the number of
+received events, and to any other line with a line of JSON about them, which is the end.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def connect(port: int, receive_buffer: int | None = None) -> socket.socket:
 
 
 def place(data: bytes, start: int) -> int:
-    """Read the number out of the id that begins there."""
+    """Parse the number in the id that begins there."""
     return int(data[data.index(b"-", start) + 1 : data.index(b"\n", start)])
 
 
 class Clients:
-    """Streams that check, as they read, that no event is missing, doubled or out of order."""
+    """Streams that check on reading that no event is missing, duplicate or out of order."""
 
     def __init__(self, port: int, count: int) -> None:
         self._poll = select.epoll()
@@ -80,7 +80,8 @@ class Clients:
         first = data.find(ID, 0, end)
         if first < 0:
             return  # a heartbeat
-        # without an expression, which took twice as long as all else and made the load be late
+        # without a regular expression, which took twice as long as all else and delayed
+        # the load
         stamp = data.index(STAMP, first, end) + len(STAMP)
         sent_ns = int(data[stamp : data.index(b"}", stamp)])
         self.latencies_ms.append((time.monotonic_ns() - sent_ns) / 1e6)
@@ -93,7 +94,7 @@ class Clients:
 
 
 def main(port: int, count: int, stalled: int) -> None:
-    """Connect, report, read, report."""
+    """Connect, print, read, print."""
     silent = [connect(port, receive_buffer=4096) for _ in range(stalled)]
     print("silent", flush=True)
     sys.stdin.readline()

@@ -1,7 +1,7 @@
-"""The server of the fan-out benchmark: a bot's loop that publishes, to a hub or to bare sockets.
+"""Server process of the fan-out benchmark: a bot's loop that publishes to a hub or to bare sockets.
 
-Prints its port, then answers each line on stdin with a line of JSON: `memory`,
-or `publish <events per second> <seconds>`.
+Prints its port, then responds to each line on stdin with a line of JSON: `memory`, or
+`publish <events per second> <seconds>`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
 class Bot:
-    """A native thread with an asyncio loop that publishes prices and watches its own lag."""
+    """A native thread with an asyncio loop that publishes prices and measures its own lag."""
 
     def __init__(self, publish: Callable[[Event], None]) -> None:
         self._publish = publish
@@ -42,7 +42,7 @@ class Bot:
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
     def run(self, rate: float, seconds: float) -> dict[str, float]:
-        """Publish `rate` events a second; returns what it cost."""
+        """Publish `rate` events a second; returns the cost."""
         cpu = time.process_time()
         done = asyncio.run_coroutine_threadsafe(self._run(rate, seconds), self._loop)
         lags, costs = done.result()
@@ -71,7 +71,7 @@ class Bot:
 
 
 def price_event(number: int) -> Event:
-    """Return a price as the bridge sends it, stamped with the present moment."""
+    """Return a price event as the bridge sends it, stamped with the present time."""
     symbol = SYMBOLS[number % len(SYMBOLS)]
     item = (
         b'{"exchange":"sandbox","symbol":"%b","price":"%d.25","bid":"60000.24","ask":"60000.26",'
@@ -82,7 +82,7 @@ def price_event(number: int) -> Event:
 
 
 class BareSockets:
-    """The floor: the bytes of all that came in, sent to each of an array of sockets."""
+    """Baseline: sends the bytes of the published events to each of an array of sockets."""
 
     def __init__(self) -> None:
         self._sockets: list[socket.socket] = []
@@ -129,11 +129,11 @@ def stream_application(hub: Hub, *, iterate: bool) -> WSGIApplication:
             return ()
         return body
 
-    return application  # type: ignore[return-value]  # WSGI's own types are wider than they say
+    return application  # type: ignore[return-value]  # WSGI's own types are wider than declared
 
 
 def serve(way_out: str) -> None:
-    """Listen and obey stdin until it ends."""
+    """Serve, and execute the commands on stdin until it ends."""
     if way_out == "bare":
         bare = BareSockets()
         port, publish = bare.port, bare.publish
@@ -154,7 +154,7 @@ def serve(way_out: str) -> None:
 
 
 def rss_kb() -> int:
-    """Return how much memory this process holds."""
+    """Return the resident memory of this process."""
     with open("/proc/self/statm") as statm:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
 

@@ -1,7 +1,7 @@
-"""Processor time that a virtual machine's host takes, and repeated measurements without it.
+"""Steal time of a virtual machine's host, and repeated measurements without it.
 
-Processor time that the host gives to others makes every latency worse, the 99th
-percentiles most of all, and says nothing about what is measured.
+Processor time that the host gives to other machines worsens every latency, the 99th
+percentiles most of all, and says nothing about the measured program.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from benchmarks._probes import quantiles
 CALM_PERCENT = 3.0
 TRIES = 4
 PAUSE_S = 1.0
-"""Between two tries: what the host gives to others it mostly gives for seconds."""
+"""The pause between two attempts: steal by other machines mostly lasts for seconds."""
 MOST_AGAIN_S = 12.0
-"""How long a script may take in all for what it measures again."""
+"""The total time that a script may spend on repeated measurements."""
 _IDLE, _WAITING, _STOLEN, _ALL = 3, 4, 7, 8
 
 
@@ -29,11 +29,11 @@ _again_s = 0.0
 
 
 def quietest_run(measure: Callable[[], Figures]) -> Figures:
-    """Measure, again if the host took much meanwhile, and return what it took least from.
+    """Measure, again if much time was stolen, and return the result with the least steal.
 
-    Nothing is measured again any more once that has taken `MOST_AGAIN_S`.
+    Nothing is repeated any more once repetitions have taken `MOST_AGAIN_S`.
 
-    Adds `stolen_percent`: of the processor time that was wanted, how much it took.
+    Adds `stolen_percent`: the stolen share of the processor time that was wanted.
     """
     found: list[Figures] = []
     global _again_s
@@ -57,8 +57,8 @@ class _Slice(NamedTuple):
 def in_turns(rows: Mapping[str, Callable[[], list[float]]], rounds: int) -> dict[str, Figures]:
     """Measure a slice of each row in turns; return the quantiles of each row's calmer half.
 
-    That is the half of its slices from which the host took least. `stolen_percent` is the most
-    that it took from one of those.
+    That is the half of its slices with the least steal. `stolen_percent` is the maximum
+    of those slices.
     """
     slices: dict[str, list[_Slice]] = {name: [] for name in rows}
     for _ in range(rounds):
@@ -76,7 +76,7 @@ def _of_calmer_half(slices: list[_Slice]) -> Figures:
 
 
 def _times() -> list[int]:
-    """Return how long all processors were in each state; none of it where that is not told."""
+    """Return the time of all processors in each state; empty where it is not reported."""
     with suppress(OSError):
         first = Path("/proc/stat").read_text().splitlines()[0]
         return [int(ticks) for ticks in first.split()[1 : 1 + _ALL]]

@@ -1,4 +1,4 @@
-"""One keep-alive connection that waits for each response, by a client of minimal cost."""
+"""HTTP client of minimal cost: one keep-alive connection that waits for each response."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ LENGTH = re.compile(rb"\r\nContent-Length: (\d+)\r\n", re.IGNORECASE)
 
 
 class Connection:
-    """One connection that waits for each answer before it asks again.
+    """One connection that waits for each response before the next request.
 
-    Who waits `awake` asks the system again and again: to wake up the core that it slept on
+    With `awake` it polls the system while it waits: waking up the core that it slept on
     would take as long as a read, and is not the server's work.
     """
 
@@ -30,7 +30,7 @@ class Connection:
     def ask(
         self, method: str, path: str, body: object = None, key: str = ""
     ) -> tuple[bytes, float]:
-        """Return the answer and how many milliseconds it took."""
+        """Send a request; return the response and its time in milliseconds."""
         request = self._request(method, path, body, key)
         started = time.perf_counter()
         self._socket.sendall(request)

@@ -1,4 +1,4 @@
-"""HTTP requests of the benchmarks: exact bytes, loads in a process of their own, baselines."""
+"""HTTP loads of the benchmarks: exact request bytes, load processes, baselines."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ Figures = dict[str, float]
 
 
 def get(path: str, token: str | None = None) -> bytes:
-    """Spell a GET request."""
+    """Build a GET request."""
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{_bearer(token)}\r\n".encode()
 
 
 def post(path: str, token: str, body: dict[str, str], key: str = "") -> bytes:
-    """Spell a POST request."""
+    """Build a POST request."""
     content = json.dumps(body).encode()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{_bearer(token)}"
@@ -50,7 +50,7 @@ def post(path: str, token: str, body: dict[str, str], key: str = "") -> bytes:
 
 
 class Loader:
-    """A process that asks without pause, slice by slice; its connections stay open between."""
+    """A load process that sends requests without pause, in slices, over persistent connections."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -76,18 +76,18 @@ class Loader:
         self._process.communicate()
 
     def load(self, port: int, connections: int, request: bytes, seconds: float) -> Figures:
-        """Ask on so many connections for so long; return what was measured."""
+        """Load the server over `connections` for `seconds`; return the figures."""
         self.begin(port, connections, request, seconds)
         return self.result()
 
     def begin(self, port: int, connections: int, request: bytes, seconds: float) -> None:
-        """Begin to ask; `result` waits for the end."""
+        """Start a slice of load; `result` waits for its end."""
         asked = {"port": port, "connections": connections, "seconds": seconds}
         self._orders.write(json.dumps({**asked, "request": request.decode()}) + "\n")
         self._orders.flush()
 
     def result(self) -> Figures:
-        """Wait for the end of what was begun."""
+        """Wait for the end of the started slice."""
         line = self._answers.readline()
         if not line:
             raise RuntimeError("the load process ended early")
@@ -96,7 +96,7 @@ class Loader:
 
 
 def load(port: int, connections: int, request: bytes, seconds: float) -> Figures:
-    """Ask once, in a process for this alone."""
+    """Measure one slice of load, in a process of its own."""
     with Loader() as loader:
         return loader.load(port, connections, request, seconds)
 

@@ -1,7 +1,8 @@
 """Client process with many idle streams, for the benchmark of scale.
 
-Run with a port, a count and tokens, which take turns; prints a line when all have their first
-bytes, and, when a line comes, a line of JSON: how many still stand.
+Run with a port, a count and tokens, which take turns; prints a line when all streams
+have their first bytes, and, after a line on stdin, a line of JSON with the number of
+open streams.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ REQUEST = "GET /api/v1/stream?topics=bot HTTP/1.1\r\nHost: x\r\nAuthorization: B
 
 
 def open_stream(port: int, request: bytes) -> socket.socket:
-    """Open a stream and wait for its snapshot; come back when the server asks for that."""
+    """Open a stream and wait for its snapshot; retry when the server asks for that."""
     while True:
         sock = socket.create_connection(("127.0.0.1", port), timeout=30)
         sock.sendall(request)
@@ -38,7 +39,7 @@ def open_stream(port: int, request: bytes) -> socket.socket:
 
 
 def is_open(sock: socket.socket) -> bool:
-    """Tell whether the server has kept the stream open."""
+    """Return whether the server has kept the stream open."""
     try:
         while sock.recv(65536):
             pass
@@ -50,7 +51,7 @@ def is_open(sock: socket.socket) -> bool:
 
 
 def main(port: int, count: int, tokens: list[str]) -> None:
-    """Connect, report, wait, report."""
+    """Connect, print, wait, print."""
     requests = itertools.cycle(REQUEST.format(token).encode() for token in tokens)
     with ThreadPoolExecutor(AT_ONCE) as threads:
         streams = list(threads.map(lambda _: open_stream(port, next(requests)), range(count)))

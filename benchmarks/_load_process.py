@@ -2,9 +2,9 @@
 
     python -m benchmarks._load_process
 
-Obeys lines of JSON on standard input (`port`, `connections`, `seconds`, `request`) and answers
-each with one. Connections stay open from one line to the next, and every request is answered
-before a line is: a slice of load leaves nothing behind for the next one.
+Reads lines of JSON from standard input (`port`, `connections`, `seconds`, `request`) and prints
+one for each. Connections stay open from one line to the next, and all responses have arrived
+before a line is printed: a slice of load leaves nothing behind for the next one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LENGTH = re.compile(rb"\r\nContent-Length: (\d+)\r\n", re.IGNORECASE)
 
 
 class Client:
-    """One connection, with one request under way."""
+    """One connection with one request in flight."""
 
     __slots__ = ("received", "sent_at", "sock")
 
@@ -40,7 +40,7 @@ class Client:
         self.sock.sendall(request)
 
     def is_answered(self) -> bool:
-        """Read what has come; whether that is all of the answer."""
+        """Read the received bytes; return whether the response is complete."""
         data = self.sock.recv(1 << 20)
         if not data:
             raise ConnectionResetError("the server has closed a connection")
@@ -56,7 +56,7 @@ _clients: dict[int, list[Client]] = {}
 
 
 def load(port: int, connections: int, seconds: float, request: bytes) -> dict[str, float]:
-    """Ask for so long, wait for what is under way, and return the figures."""
+    """Load for `seconds`, wait for the requests in flight, and return the figures."""
     clients = _connected(port, connections)
     poll = select.epoll()
     for fd in clients:
@@ -71,7 +71,7 @@ def load(port: int, connections: int, seconds: float, request: bytes) -> dict[st
             client = clients[fd]
             try:
                 answered = client.is_answered()
-            except ConnectionError:  # the others go on
+            except ConnectionError:  # the others continue
                 failed += 1
                 asking.discard(fd)
                 poll.unregister(fd)
@@ -86,7 +86,7 @@ def load(port: int, connections: int, seconds: float, request: bytes) -> dict[st
                 else:
                     asking.discard(fd)
     if asking:
-        del _clients[port]  # they would be asked again while they still wait
+        del _clients[port]  # they would be polled again while they still wait
     count, latencies_ms = len(latencies_ms), latencies_ms or [float("nan")]
     return {
         "requests": count,

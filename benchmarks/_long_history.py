@@ -22,7 +22,7 @@ _AT_ONCE = 1000
 
 
 def write_history(home: Path, count: int) -> None:
-    """Have `count` orders been filled in the paper account of a home that is still empty."""
+    """Write `count` filled orders into the paper account of an empty home."""
     settings = load_settings(home=home / "instance", database_url=None)
     settings.home.mkdir(parents=True)
     with closing(Database(settings, ThreadHost())) as database:
@@ -44,7 +44,7 @@ def write_history(home: Path, count: int) -> None:
 
 
 def _filled(number: int, count: int) -> tuple[int, Order, Trade]:
-    """Buy and sell in turns, a minute apart, the last one a minute ago."""
+    """Yield buys and sells in turns, a minute apart, the last one a minute ago."""
     at = NOW - timedelta(minutes=count - number + 1)
     side = "buy" if number % 2 else "sell"
     order = ORDER.model_copy(

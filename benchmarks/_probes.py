@@ -20,7 +20,7 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class HealthProbe:
-    """Asks one address in a trickle, in a thread, until told to end."""
+    """Thread that requests one address at intervals until its end."""
 
     def __init__(self, server: LiveServer, path: str = "/healthz") -> None:
         self._url = server.url + path
@@ -30,7 +30,7 @@ class HealthProbe:
         self._thread.start()
 
     def end(self) -> list[float]:
-        """Return how long each answer took, in milliseconds."""
+        """Stop, and return the time of each response in milliseconds."""
         self._over.set()
         self._thread.join()
         return self._taken_ms
@@ -44,7 +44,7 @@ class HealthProbe:
 
 
 class FillProbe:
-    """Buys now and then, and notes when a stream tells that the order has filled."""
+    """Buys at intervals, and records when a stream reports the fill."""
 
     def __init__(self, server: LiveServer, every_s: float = 0.05) -> None:
         # logged in before they run: under load that takes as long as many fills
@@ -56,12 +56,12 @@ class FillProbe:
         self._threads = [threading.Thread(target=run) for run in (self._listen, self._buy)]
 
     def start(self) -> None:
-        """Begin to listen and to buy."""
+        """Start listening and buying."""
         for thread in self._threads:
             thread.start()
 
     def end(self) -> list[float]:
-        """Return the milliseconds from each order's sending to its event."""
+        """Stop, and return the milliseconds from each order's sending to its event."""
         self._over.set()
         for thread in self._threads:
             thread.join()
@@ -81,7 +81,7 @@ class FillProbe:
         with (
             self._listener as client,
             client.stream("GET", "/stream?topics=orders", timeout=_PATIENCE_S) as lines,
-            contextlib.suppress(httpx.ReadTimeout),  # nothing more comes
+            contextlib.suppress(httpx.ReadTimeout),  # nothing more arrives
         ):
             name = ""
             for line in lines.iter_lines():
@@ -101,16 +101,17 @@ def quantiles(taken_ms: list[float], name: str = "") -> Figures:
 
 
 def lags(server: LiveServer) -> Figures:
-    """Return how late the bot's loop was since the last call; the server is `_server`."""
+    """Return the lags of the bot's loop since the last call; the server is `_server_process`."""
     answer = httpx.get(f"{server.url}/bench/lags").raise_for_status().json()
     return {f"lag_{name}": value for name, value in answer.items()}
 
 
 def cpu_s(pid: int) -> float:
-    """Return how many seconds of a processor a process has had, in all its threads.
+    """Return the processor time in seconds that a process has used, in all its threads.
 
-    Of the threads that there are, where the system counts these in nanoseconds: a hundredth of
-    a second, which it counts in for the process as a whole, is a tenth of a slice of load.
+    Read from the present threads where the system counts theirs in nanoseconds: it
+    counts a whole process in hundredths of a second, which is a tenth of a slice of
+    load.
     """
     tasks = Path(f"/proc/{pid}/task")
     with contextlib.suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Required figures, beside those that the present run measured."""
+"""Required figures and their comparison with the measured ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Requirement(NamedTuple):
     at_least: bool = False
 
     def wanted(self) -> str:
-        """Write the bound."""
+        """Format the bound."""
         sign = "≥" if self.at_least else "≤"
         return f"{sign} {self.bound:,g} {self.unit}".strip()
 
@@ -96,7 +96,7 @@ DEMANDS = (
 
 
 def requirements(benchmarks: Iterable[str]) -> Table:
-    """Return the table of those demands that these benchmarks have measured."""
+    """Return the table of the requirements that these benchmarks have measured."""
     found = {name: _figures(name) for name in benchmarks}
     table = Table("What it is held to")
     for demand in DEMANDS:
@@ -107,7 +107,7 @@ def requirements(benchmarks: Iterable[str]) -> Table:
 
 
 def _figures(benchmark: str) -> dict[tuple[Cell, str], Cell]:
-    """Return what a benchmark has measured, by row and column."""
+    """Return the figures of a benchmark, by row and column."""
     result = json.loads((RESULTS / f"{benchmark}.json").read_text(encoding="utf-8"))
     return {
         (row["name"], column): value

@@ -1,9 +1,9 @@
-"""The backend as `octobot-backend run` starts it, with routes that let benchmarks look inside.
+"""Server process as `octobot-backend run` starts it, with extra routes for the benchmarks.
 
-`/bench/lags` tells how late the bot's loop was since the question before,
-`/bench/place` how long an order takes without HTTP, `/bench/heard` when OctoBot's
-channel told of each order's last change since the first such question; `/bench/hello` is the
-bare Flask view. BENCH_SWITCH_MS sets the interpreter's switch interval.
+`/bench/lags` returns the loop lags since the previous request, `/bench/place` the time
+of an order without HTTP, `/bench/heard` the time at which OctoBot's channel reported
+each order's last change since the first such request; `/bench/hello` is the bare Flask
+view. BENCH_SWITCH_MS sets the interpreter's switch interval.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ORDER = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.00
 
 
 def lags(bridge: Bridge) -> dict[str, float]:
-    """Return how late the loop's beats were since the last call."""
+    """Return the lags of the loop since the last call."""
     taken = [lag_s * 1000 for lag_s in bridge.lag_monitor.lags_s] or [0.0]
     bridge.lag_monitor.lags_s.clear()
     return {
@@ -45,7 +45,7 @@ def lags(bridge: Bridge) -> dict[str, float]:
 
 
 def place(bridge: Bridge) -> list[float]:
-    """Place orders with no HTTP around it, and cancel them; return what each took, in ms."""
+    """Place orders without HTTP, and cancel them; return the time of each in ms."""
     asked = NewOrder.model_validate({**ORDER, "price": "20000"})
     taken, placed = [], []
     for _ in range(PLACED):
@@ -61,7 +61,7 @@ _heard: dict[str, float] = {}
 
 
 def delivery_times(bridge: Bridge) -> dict[str, float]:
-    """Return the monotonic moment at which the channel told of each order; listen from now on."""
+    """Return the monotonic time at which the channel reported each order; listen from now on."""
     from async_channel.enums import ChannelConsumerPriorityLevels
     from octobot_trading.exchange_channel import get_chan
 
@@ -88,10 +88,10 @@ QUESTIONS: dict[str, Callable[[Bridge], dict[str, float] | list[float]]] = {
 
 
 def with_benchmark_routes(application: WSGIApplication, bridge: Bridge) -> WSGIApplication:
-    """Wrap the application so that the benchmarks' questions are answered too."""
+    """Wrap the application with the benchmarks' routes."""
 
     def asked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        _ = bridge.lag_monitor.lag_s  # who looks keeps the pulse quick
+        _ = bridge.lag_monitor.lag_s  # reading keeps the lag monitor's timer fast
         if not environ["PATH_INFO"].startswith("/bench/"):
             return application(environ, start_response)
         if environ["PATH_INFO"] == BARE:

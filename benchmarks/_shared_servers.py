@@ -20,13 +20,13 @@ _SERVER, _HOMES = "BENCH_SERVER", "BENCH_HOMES"
 
 @contextlib.contextmanager
 def start_shared_server() -> Iterator[dict[str, str]]:
-    """Run a bot; yields what a script's environment must hold to use it."""
+    """Run a bot; yields the environment variables with which a script uses it."""
     with live_server(command=OPEN_TO_QUESTIONS, **SETTINGS) as server:
         yield {_SERVER: json.dumps([server.url, server.pid, str(server.home)])}
 
 
 def write_shared_homes(folder: Path) -> dict[str, str]:
-    """Return what a script's environment must hold to find its homes here, or leave them here."""
+    """Return the environment variables with which a script shares its homes."""
     return {_HOMES: str(folder)}
 
 
@@ -51,7 +51,7 @@ def shared_server() -> Iterator[LiveServer]:
 
 
 def long_history(home: Path, count: int) -> None:
-    """Have `count` trades been made in an empty home; one of this run is copied if there is one."""
+    """Write `count` trades into an empty home, or copy the one that this run has."""
     if _HOMES not in os.environ:
         write_history(home, count)
         return

@@ -1,9 +1,9 @@
-"""Fifty dashboards: each polls four resources a second, follows a stream and buys at times.
+"""Benchmark of fifty dashboards that poll four resources a second, follow a stream and buy.
 
     python -m benchmarks.dashboards
 
-Polls send If-None-Match, as browsers do. What asks is as plain as can be: a client library for
-fifty streams and two hundred requests a second would keep its own process busier than the server.
+Polls send If-None-Match, as browsers do. The client is minimal: a client library for fifty streams
+and two hundred requests a second would keep its own process busier than the server.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _ETAG = re.compile(rb"\r\netag: ([^\r]+)", re.IGNORECASE)
 
 
 class Connection:
-    """One kept-alive connection."""
+    """One keep-alive connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     async def ask(self, request: bytes) -> tuple[int, bytes]:
-        """Return an answer's status and ETag, when all of it has come."""
+        """Return a response's status and ETag, when it is complete."""
         self._writer.write(request)
         head = await self._reader.readuntil(b"\r\n\r\n")
         length, etag = _LENGTH.search(head), _ETAG.search(head)
@@ -47,12 +47,12 @@ class Connection:
         return int(head[9:12]), etag[1] if etag else b""
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connection."""
         self._writer.close()
 
 
 class Dashboards:
-    """Many clients on one loop, and what they saw."""
+    """Many clients on one loop, and their results."""
 
     def __init__(self, server: LiveServer) -> None:
         self._port = server.port
@@ -62,7 +62,7 @@ class Dashboards:
         self.unchanged = self.failed = self.events = 0
 
     async def run(self) -> None:
-        """Let all of them run for a while."""
+        """Run all clients for a while."""
         self._ends_at = time.monotonic() + SECONDS
         dashboards = [self._poll(number) for number in range(DASHBOARDS)]
         streams = [self._listen() for _ in range(DASHBOARDS)]

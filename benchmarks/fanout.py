@@ -1,13 +1,13 @@
-"""Fan-out of price events to stream clients: delivered events, delay, cost.
+"""Benchmark of the fan-out of price events to stream clients: delivered events, delay, cost.
 
     python -m benchmarks.fanout            about a minute
     python -m benchmarks.fanout --full     every size, two minutes
 
 The bot's loop, the hub and the server are one process, as in production; the
-clients are two others and check that no event is missing, doubled or out of
-order. Beside each size stands the floor: `bare` sends the same bytes to an
-array of sockets in a plain loop. `ratio` is the hub's p99 over that of `bare`.
-Those who stall have had their buffers filled before anything is measured.
+clients are two others and check that no event is missing, duplicate or out of
+order. Each size has a baseline: `bare` sends the same bytes to an array of
+sockets in a plain loop. `ratio` is the hub's p99 over that of `bare`. The
+buffers of stalled clients are filled before anything is measured.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ FOLDER = Path(__file__).parent
 SECONDS = 2.0
 IDLE_S = 3.0
 RUN_WITHIN_S = 60.0
-BUFFERS_FULL = 4000  # events after which the kernel takes no more for who does not read
+BUFFERS_FULL = 4000  # events after which the kernel accepts no more for a stalled client
 LOADS = 2
 
 
 @dataclass(frozen=True)
 class Size:
-    """One measurement: so many clients, so many events a second, so many who do not read."""
+    """One measurement: numbers of clients, events a second, and stalled clients."""
 
     clients: int
     rate: int
@@ -52,7 +52,7 @@ FULL = tuple(Size(clients, rate) for clients in (100, 1000, 5000) for rate in (1
 
 
 class Process:
-    """One of the measuring processes, which answers a line with a line."""
+    """One of the measuring processes, which responds to a line with a line."""
 
     def __init__(self, stack: ExitStack, module: str, *arguments: object) -> None:
         command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
@@ -86,14 +86,14 @@ class Process:
         self._process.stdin.flush()
 
     def ask(self, command: str) -> dict[str, Any]:
-        """Send a line and return the answer."""
+        """Send a line and return the response."""
         self.tell(command)
         answer: dict[str, Any] = json.loads(self.line())
         return answer
 
 
 def measure() -> Iterator[Table]:
-    """Yield the ways out side by side, then every size beside its floor."""
+    """Yield the ways of sending side by side, then every size beside its baseline."""
     found: dict[tuple[str, Size], dict[str, float]] = {}
 
     def once(way_out: str, size: Size) -> dict[str, float]:
@@ -116,7 +116,7 @@ def measure() -> Iterator[Table]:
 
 
 def beside(bare: dict[str, float], figures: dict[str, float]) -> dict[str, float]:
-    """Add to a size's figures those of its floor."""
+    """Add the figures of its baseline to those of a size."""
     shown = ("delivered_percent", "p50_ms", "p99_ms", "cpu_percent")
     floor = {f"bare_{name}": bare[name] for name in shown if name in bare}
     if bare and figures:
@@ -129,7 +129,7 @@ def run(way_out: str, size: Size) -> dict[str, float]:
     with ExitStack() as stack:
         server = Process(stack, "_fanout_server", way_out)
         port = server.line()
-        server.ask("publish 1000 0.2")  # so that what is set up once is not counted per client
+        server.ask("publish 1000 0.2")  # so that one-time costs are not counted per client
         before = server.ask("memory")["rss_kb"]
         loads = [
             Process(stack, "_fanout_clients", port, size.clients // LOADS, size.stalled // LOADS)

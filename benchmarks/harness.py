@@ -22,8 +22,8 @@ Cell = str | int | float | bool | None
 class Table:
     """One printed table; each row maps column names to figures, with the unit in the name.
 
-    `baseline` names the row that the `ratio_of` column is divided by: ratios of
-    one run are what can be compared between machines.
+    `baseline` names the row that the `ratio_of` column is divided by: only ratios of
+    one run can be compared between machines.
     """
 
     title: str
@@ -59,7 +59,7 @@ def main(name: str, measure: Callable[[], Iterable[Table]]) -> None:
 
 
 def render(table: Table) -> str:
-    """Write a table as Markdown, columns aligned."""
+    """Format a table as Markdown, with aligned columns."""
     rows = table.with_ratios()
     columns = list(dict.fromkeys(column for row in rows for column in row))
     cells = [[_heading(column) for column in columns]]
@@ -78,7 +78,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def machine() -> Mapping[str, Cell]:
-    """Return the facts that a reader needs to judge the figures."""
+    """Return the facts about the machine that are needed to judge the figures."""
     return {
         "cpu": _cpu_model(),
         "cores": len(os.sched_getaffinity(0))
@@ -93,7 +93,7 @@ def machine() -> Mapping[str, Cell]:
 
 
 def describe(facts: Mapping[str, Cell]) -> str:
-    """Write machine facts as one line."""
+    """Format machine facts as one line."""
     return ", ".join(f"{name} {value}" for name, value in facts.items())
 
 

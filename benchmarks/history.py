@@ -1,11 +1,11 @@
-"""Cost of a long history: boot time, memory, and reads that must not grow with it.
+"""Benchmark of a long history: boot time, memory, and reads that must not grow with it.
 
     python -m benchmarks.history
 
-Each row is a home whose paper account has traded so often. All of them run side by side and are
-asked in turns over one connection, so that they meet the same weather: a ratio is the median of
-many short rounds'. All are held on one core, and who asks on the others: where a server happens
-to run beside who asks it makes more of a difference than any history.
+Each row is a home whose paper account has that many trades. All of them run side by side and are
+measured in turns over one connection, so that the conditions are the same: a ratio is the median
+of many short rounds'. All are pinned to one core, and the client to the others: the placement of
+server and client makes more of a difference than any history.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from benchmarks.live import LiveServer, live_server
 COUNTS = (10, 10_000, LONGEST)
 NOT_TO_GROW = ("portfolio", "orders")
 ROUNDS = {True: 24, False: 6}
-"""How many slices of each read: of those that must not grow with the history, and of others."""
+"""Slices of each read: of those that must not grow with the history, and of others."""
 SLICE_S = 0.03
 SETTINGS = {"paper_balance": PAPER_BALANCE, "share_core": False, **UNLIMITED}
 READS = {
@@ -73,12 +73,12 @@ def _start(home: Path) -> tuple[ExitStack, LiveServer, float]:
 def _first_pnl_ms(server: LiveServer) -> float:
     with server.client() as client:
         started = time.perf_counter()
-        client.get("/trades/pnl", timeout=60).raise_for_status()  # books all that is not booked yet
+        client.get("/trades/pnl", timeout=60).raise_for_status()  # processes new executions
         return (time.perf_counter() - started) * 1000
 
 
 def _hold_still(servers: Iterable[LiveServer]) -> None:
-    """Bind all servers to one core and this process, with what it will start, to the others."""
+    """Pin all servers to one core, and this process and those it will start to the others."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(cores) > 1:
         for server in servers:
@@ -88,7 +88,7 @@ def _hold_still(servers: Iterable[LiveServer]) -> None:
 
 
 def _reads(servers: dict[int, LiveServer]) -> dict[int, Figures]:
-    """Ask all of them in turns."""
+    """Measure the reads of all servers in turns."""
     tokens = {count: server.login() for count, server in servers.items()}
     taken: dict[tuple[int, str], list[float]] = {}
     failed = dict.fromkeys(servers, 0.0)

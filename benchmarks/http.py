@@ -1,13 +1,13 @@
-"""Reads over HTTP through all middleware, beside a bare Flask view on the same server.
+"""Benchmark of reads over HTTP through all middleware, beside a bare Flask view.
 
     python -m benchmarks.http
 
-The bot runs on the sandbox exchange with 50 open orders; the load comes from another process.
-Whatever else the machine does hits one slice of a fraction of a second and not the next: at 64
-connections each slice of a row lies between two of the bare view, its ratio is taken to those
-two, and the row's ratio is the median of several. `cpu us` is what a request costs the server's
-process, in time that it had a processor for, without what the idle bot takes; `added` is how much
-of that is more than the bare view costs in the same process, in bare views.
+Both views are on the same server. The bot runs on the sandbox exchange with 50 open orders; the
+load comes from another process. Other work of the machine affects one slice of a fraction of a
+second and not the next: at 64 connections each slice of a row lies between two of the bare view,
+its ratio is taken to those two, and the row's ratio is the median of several. `cpu us` is the
+processor time of a request in the server's process, less that of the idle bot; `added` is the
+difference to the bare view's in the same process, in bare views.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchmarks._shared_servers import shared_server
 from benchmarks.harness import Table, main
 
 ROUNDS = {1: 4, 16: 2, 64: 10, 256: 2}
-"""How many slices of each row, by connections."""
+"""The number of slices of each row, by connections."""
 COMPARED = 64
 SLICE_S = 0.1
 IDLE_S = 2.0
@@ -37,7 +37,7 @@ READS += tuple(
 
 
 class Target(NamedTuple):
-    """What a row asks, and what its process costs while nobody asks it."""
+    """Request of a row, and the processor time of its server's process while idle."""
 
     port: int
     pid: int
@@ -70,7 +70,7 @@ class Measured:
 
     @property
     def cpu_us(self) -> float:
-        """What a request costs the server's process."""
+        """The processor time of a request in the server's process."""
         return 1e6 * self.total("cpu_s") / self.total("requests")
 
 
@@ -129,7 +129,7 @@ def _columns(row: Row) -> Figures:
 
 
 def _beside(row: Row, bare: Row, in_bot: Row) -> Figures:
-    """Compare with the bare views: in requests, and in what is added to one in this process."""
+    """Compare with the bare views: in requests, and in the cost added to one in this process."""
     if row is bare:
         return {"ratio": 1.0}
     added = (row[COMPARED].cpu_us - in_bot[COMPARED].cpu_us) / bare[COMPARED].cpu_us

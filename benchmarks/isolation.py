@@ -1,9 +1,9 @@
-"""Effect of the API's load on the bot: loop lag, fills, and the health check.
+"""Benchmark of the API load's effect on the bot: loop lag, fills, and the health check.
 
     python -m benchmarks.isolation
     python -m benchmarks.isolation --switching    the same for several switch intervals
 
-A beat of the bot's loop every 20 ms is measured against when it was due.
+The lag is the delay of a timer that is due on the bot's loop every 20 ms.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def _table(title: str, server: LiveServer) -> Table:
 
 
 def _under(server: LiveServer, connections: int, request: bytes) -> Figures:
-    """Return what a load does to others."""
+    """Return the effect of a load on the probes."""
     return quietest_run(lambda: _measured_under(server, connections, request))
 
 
 def _measured_under(server: LiveServer, connections: int, request: bytes) -> Figures:
-    """Measure that for some seconds."""
+    """Measure the probes under a load for some seconds."""
     filler = FillProbe(server)
     with Loader() as loader:
         if connections:

@@ -1,8 +1,8 @@
-"""The order journal on SQLite: commit times of orders, and reads of a long history.
+"""Benchmark of the order journal on SQLite: commit times of orders, reads of a long history.
 
     python -m benchmarks.journal
 
-The baseline is what SQLite itself needs to insert and commit one row of the same
+The baseline is the time of SQLite itself to insert and commit one row of the same
 size, in the same file format, without any of our code.
 """
 
@@ -76,7 +76,7 @@ TRADE = Trade(
 
 
 Step = Callable[[int], Callable[[], object]]
-"""Makes ready what is then done, and timed, for the order of a number."""
+"""Prepares the action that is then timed, for the order of a number."""
 
 
 def measure() -> Iterator[Table]:
@@ -89,7 +89,7 @@ def measure() -> Iterator[Table]:
 
 @contextmanager
 def new_database() -> Iterator[Database]:
-    """Open a fresh database in a folder that does not stay."""
+    """Open a new database in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="journal-") as folder:
         settings = load_settings(home=Path(folder), database_url=None)
         with closing(Database(settings, ThreadHost())) as database:
@@ -98,7 +98,7 @@ def new_database() -> Iterator[Database]:
 
 
 def writes(database: Database, journal: Journal) -> Table:
-    """Time what happens to one order after another."""
+    """Time the commits of one order after another."""
     table = Table("One order after another", baseline="bare SQLite", ratio_of="p50_ms")
     steps: dict[str, Step] = {
         "intend": lambda number: partial(journal.insert_intents, intent(number)),
@@ -113,7 +113,7 @@ def writes(database: Database, journal: Journal) -> Table:
 
 
 def add_times(table: Table, suffix: str, steps: Mapping[str, Step], first: int) -> None:
-    """Run the steps in turn for each order, so that all meet the same weather."""
+    """Run the steps in turn for each order, so that all run under the same conditions."""
     times: dict[str, list[float]] = {name: [] for name in steps}
     for number in range(first, first + ROUNDS):
         for name, step in steps.items():
@@ -124,7 +124,7 @@ def add_times(table: Table, suffix: str, steps: Mapping[str, Step], first: int) 
 
 
 def reads(journal: Journal) -> Table:
-    """Time the same questions with a short history and with a long one."""
+    """Time the same queries with a short history and with a long one."""
     table = Table("Reads, by orders and trades kept")
     for count in (2 * ROUNDS, HISTORY):
         fill(journal, count)
@@ -135,7 +135,7 @@ def reads(journal: Journal) -> Table:
 
 
 def questions() -> dict[str, Callable[[Journal, int], object]]:
-    """Return what readers ask: each is given a place in the list."""
+    """Return the queries: each takes a place in the list."""
     now = utc_now()
     orders: dict[str, Any] = {"symbol": None, "side": None, "status": "all"}
     trades: dict[str, Any] = {"symbol": None, "since": None, "until": None}
@@ -154,14 +154,14 @@ def questions() -> dict[str, Callable[[Journal, int], object]]:
 
 
 def timed(act: Callable[[], object]) -> float:
-    """Return how many milliseconds an act takes."""
+    """Return how many milliseconds a call takes."""
     start = time.perf_counter_ns()
     act()
     return (time.perf_counter_ns() - start) / 1e6
 
 
 def bare_insert(path: Path) -> Step:
-    """Return the least that keeping one row can cost."""
+    """Return the least possible cost of storing one row."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
@@ -178,7 +178,7 @@ def bare_insert(path: Path) -> Step:
 
 @contextmanager
 def audit_writer(database: Database) -> Iterator[None]:
-    """Have another thread write an audit entry 100 times a second, as requests do."""
+    """Write an audit entry 100 times a second on another thread, as requests do."""
     over = threading.Event()
     entry = NewEntry(NOW, "orders", "u", "bob", "::1", "POST", "/orders", 201, "ok", "r")
 
@@ -197,7 +197,7 @@ def audit_writer(database: Database) -> Iterator[None]:
 
 
 def fill(journal: Journal, count: int) -> None:
-    """Keep orders and trades up to a count."""
+    """Record orders and trades up to a count."""
     first = journal.newest_orders(1)[0].place + 1
     for start in range(first, count, 500):
         numbers = range(start, min(start + 500, count))
@@ -207,20 +207,20 @@ def fill(journal: Journal, count: int) -> None:
 
 
 def intent(number: int) -> Intent:
-    """Return what a client asked for."""
+    """Return a request's intent."""
     keys = (f"header:{number}", f"client:c{number}")
     return Intent(f"o{number}", "u", keys, "f" * 64, ASKED, ACCOUNT, utc_now())
 
 
 def created(number: int) -> Batch:
-    """Return what happens when an order comes to be."""
+    """Return the batch of an order's creation."""
     return Batch(
         orders=[order(number)], accepted=[f"o{number}"], events=[event(number, "order_created")]
     )
 
 
 def filled(number: int) -> Batch:
-    """Return what happens when an order fills."""
+    """Return the batch of an order's fill."""
     events = [event(number, "order_filled"), event(number, "trade")]
     return Batch(orders=[order(number, "filled")], trades=[trade(number)], events=events)
 

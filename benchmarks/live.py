@@ -1,7 +1,7 @@
-"""The real program in a process of its own, started as a user starts it.
+"""LiveServer: the real program in a process of its own, started as a user starts it.
 
-For the benchmarks, which must not share an interpreter with what they measure,
-and for the tests of clients.
+For the benchmarks, which must not share an interpreter with the measured program, and
+for the tests of clients.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STOPPED_WITHIN_S = 60
 PASSWORD = "a password for tests only"
 _CHANCE = random.SystemRandom()
 OPEN_TO_QUESTIONS = (sys.executable, "-m", "benchmarks._server_process")
-"""Starts the same program with the questions of `_server`."""
+"""Starts the same program with the benchmark routes of `_server_process`."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class LiveServer:
         return int(self.url.rpartition(":")[2])
 
     def rss_mb(self) -> float:
-        """Return how much memory the process holds."""
+        """Return the resident memory of the process."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
@@ -80,12 +80,12 @@ def live_server(
     port: int | None = None,
     **settings: object,
 ) -> Iterator[LiveServer]:
-    """Start a backend, on a free port unless one is named, and stop it at the end.
+    """Start a backend, on a free port unless one is given, and stop it at the end.
 
     `settings` are BACKEND_* variables by their lower-case names, such as
-    `rate_limit_enabled=False`. `home` is the folder for all of it; BACKEND_HOME
-    is `instance` in there. `command` starts something else than the program itself.
-    With `trust` the server is asked over TLS.
+    `rate_limit_enabled=False`. `home` is the folder for all files; BACKEND_HOME is
+    `instance` in it. `command` starts another program than the backend itself. With
+    `trust` the server is called over TLS.
     """
     with contextlib.ExitStack() as stack:
         if home is None:
@@ -108,7 +108,7 @@ def live_server(
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on, and that no connection is given by the system."""
+    """Return a free port, which the system does not assign to any connection."""
     while True:
         port = _CHANCE.randrange(12_000, 32_000)
         with socket.socket() as probe, contextlib.suppress(OSError):

@@ -1,11 +1,10 @@
-"""Placing and canceling journalled orders over HTTP.
+"""Benchmark of placing and canceling journalled orders over HTTP.
 
     python -m benchmarks.orders
 
-Each order is on the disk before the answer leaves. The baseline is the same call in the server's
+Each order is on the disk before the response is sent. The baseline is the same call in the server's
 process, without HTTP. On one connection all rows are measured in turns, a few orders at a time, and
-of each row that half counts from which a virtual machine's host took least; who asks stays awake
-while it waits.
+of each row the half with the least steal time counts; the client polls while it waits.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ def _placed_directly(server: LiveServer) -> list[float]:
 
 
 def _placed(connection: Connection, fields: dict[str, object]) -> list[float]:
-    """Place orders and cancel each, so that not more and more are open; only the first counts."""
+    """Place orders and cancel each, so that the number of open ones stays; only placing counts."""
     taken_ms = []
     for _ in range(AT_ONCE):
         order_id, one_ms = connection.place(**fields)

@@ -1,4 +1,4 @@
-"""One process at its limits: idle streams, busy connections, a long history, many symbols.
+"""Benchmark of one process at its limits: streams, connections, long history, many symbols.
 
     python -m benchmarks.scale
 
@@ -62,7 +62,7 @@ def measure() -> Iterator[Table]:
 
 
 def _streams(server: LiveServer) -> subprocess.Popen[str]:
-    """Open the streams as many users: one alone would be told to come back later."""
+    """Open the streams as many users: one alone would reach the limit."""
     with server.client() as client:
         for number in range(USERS):
             user = {"username": f"user{number}", "password": server.password, "role": "viewer"}

@@ -24,7 +24,7 @@ def balance_changes(trade: Trade) -> dict[str, Decimal]:
     """Return the change of each asset's total by a spot execution.
 
     A buy adds the quantity and subtracts the cost, a sell the reverse; the fee is
-    subtracted in its own currency, whichever that is. A rebate is a negative fee.
+    subtracted in its own currency. A rebate is a negative fee.
     """
     base, quote = assets_of(trade.symbol)
     sign = 1 if trade.side == "buy" else -1

@@ -1,7 +1,7 @@
 """Decimal contexts: exact sums and products, and explicit rounding of quotients.
 
-Importing this sets the decimal precision of every thread that starts later, and of this one: the
-default 28 digits are too few for sums of money.
+Importing this module sets the decimal precision of the present thread and of those that
+start later: the default 28 digits are too few for sums of money.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 
 EXACT = Context(prec=300, traps=[InvalidOperation, DivisionByZero, Overflow])
-"""The context of all accounting: with 300 digits sums and products of amounts come out whole.
+"""The context of all accounting: with 300 digits sums and products of amounts are exact.
 
 Python's own context rounds to 28 digits, which a large total of small parts exceeds.
 """

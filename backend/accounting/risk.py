@@ -50,10 +50,10 @@ class TradingDay:
 class RiskLimits:
     """The limits in force: those of the settings with changes at run time. Thread-safe.
 
-    Reading takes no lock: limits and day are immutable and replaced as a whole.
-    A day begins with its first value after midnight UTC, or of another series. A
-    loss that has reached the limit counts until `resume` or the next day, even if
-    the value recovers.
+    Reading takes no lock: limits and day are immutable and replaced as a whole. A day
+    begins with its first value after midnight UTC, or of another series. A loss that
+    has reached the limit counts until `resume` or the next day, even if the value
+    recovers.
     """
 
     def __init__(self, settings: Limits) -> None:
@@ -70,7 +70,7 @@ class RiskLimits:
 
     @property
     def changed(self) -> frozenset[str]:
-        """The names of the limits that differ from the settings by a change at run time."""
+        """The names of the limits that a change at run time overrides."""
         return frozenset(self._changed)
 
     @property
@@ -84,7 +84,7 @@ class RiskLimits:
         return self._limits
 
     def change(self, changed: Mapping[str, Any]) -> None:
-        """Replace all changes at run time; limits that are not named are the settings'."""
+        """Replace all changes at run time; limits without a change keep the settings' values."""
         with self._lock:
             self._changed = dict(changed)
             self._limits = replace(self._settings, **changed)
@@ -107,12 +107,12 @@ class RiskLimits:
                 self._day = replace(day, value=value, lowest_value=min(value, day.lowest_value))
 
     def restore(self, day: TradingDay) -> None:
-        """Restore the day of before a restart; the next value may begin another."""
+        """Restore the day from before a restart; the next value may begin another."""
         with self._lock:
             self._day = day
 
     def resume(self, at: datetime) -> None:
-        """Reset the day's loss to zero: a user has allowed trading to go on."""
+        """Reset the day's loss to zero: a user has resumed trading."""
         with self._lock:
             if self._day is not None:
                 value = self._day.value
@@ -141,10 +141,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class OrderRisk:
-    """The figures of an order that limits are checked against.
+    """The figures of an order that are checked against the limits.
 
-    `value` is in the reference market, None if it is not known there; `open_orders`
-    is the number of open orders with it, 0 for an order that leaves none open.
+    `value` is in the reference market, None if it is unknown there; `open_orders` is
+    the number of open orders with it, 0 for an order that leaves none open.
     """
 
     symbol: str

@@ -1,1 +1,1 @@
-"""HTTP only: one file per resource, thin views."""
+"""HTTP routes: one file per resource, with thin views and no logic of their own."""

@@ -1,4 +1,4 @@
-"""The caller's API keys."""
+"""Routes of the caller's API keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit trail, for administrators."""
+"""Routes of the audit trail, for administrators."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ audit = Blueprint("audit", __name__, url_prefix="/audit")
 def list_entries(query: AuditQuery) -> Page[AuditEntry]:
     """List changes, logins and refusals, newest first."""
     before = decode_cursor("audit", query.cursor)
-    services().host.call_blocking(services().audit.flush, 1.0)  # with what happened before
+    services().host.call_blocking(services().audit.flush, 1.0)  # with all earlier entries
     wanted = entries.Filters(query.user, query.action, query.outcome, query.since, query.until)
     rows = services().database.read(entries.list_entries, query.limit + 1, before, wanted)
     shown, more = rows[: query.limit], rows[query.limit :]

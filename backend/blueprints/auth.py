@@ -1,4 +1,4 @@
-"""Login, logout, sessions and the caller's own account."""
+"""Routes of login, logout, sessions and the caller's own account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bot's switch."""
+"""Routes of the bot's state and control: start, stop, restart, pause, resume."""
 
 from __future__ import annotations
 

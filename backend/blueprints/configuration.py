@@ -1,4 +1,4 @@
-"""OctoBot's own configuration."""
+"""Routes of OctoBot's own configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract as the app serves it, and Swagger UI to try it; nothing is loaded from elsewhere."""
+"""Routes of the OpenAPI document and Swagger UI; nothing is loaded from other hosts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _START = """window.ui = SwaggerUIBundle({
   presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
 });
 """
-# all of it comes from this server; only the icons in the style sheet are written into it
+# everything comes from this server; only the icons in the style sheet are embedded in it
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -52,7 +52,7 @@ _POLICY = (
 
 
 def docs_blueprint(*, production: bool) -> Blueprint:
-    """Build the routes; in production the contract is for users only and there is no page."""
+    """Build the routes; in production the document is for users only and there is no page."""
     docs = Blueprint("docs", __name__)
     may_read = authenticated if production else public
     docs.add_url_rule("/openapi.json", view_func=may_read(_contract_view()))
@@ -63,7 +63,7 @@ def docs_blueprint(*, production: bool) -> Blueprint:
 
 
 def _contract_view() -> Callable[[], Response]:
-    """Return a view that makes its app's document once, when it is first asked for."""
+    """Return a view that makes its app's document once, at the first request."""
 
     @functools.cache
     def document() -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _contract_view() -> Callable[[], Response]:
     def _show_contract() -> Response:
         shown = document()
         prefix = request.environ.get("SCRIPT_NAME")
-        if prefix:  # the path at which a proxy shows this server
+        if prefix:  # the path at which a proxy exposes this server
             shown = {**shown, "servers": [{"url": prefix}]}
         return Response(orjson.dumps(shown), mimetype="application/json")
 

@@ -1,4 +1,4 @@
-"""What happened: journalled events, for clients that were away for long."""
+"""Route of journalled events, for clients that were disconnected for long."""
 
 from __future__ import annotations
 

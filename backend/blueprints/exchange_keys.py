@@ -1,4 +1,4 @@
-"""Exchange connections: the keys with which the bot trades."""
+"""Routes of exchange connections: the API keys with which the bot trades."""
 
 from __future__ import annotations
 

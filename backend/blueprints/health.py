@@ -1,4 +1,4 @@
-"""For load balancers and service managers: is the process up, can the bot be used."""
+"""Liveness and readiness routes, for load balancers and service managers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exchanges, markets and what is seen on them."""
+"""Routes of exchanges, markets, tickers, candles and order books."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics endpoint, in Prometheus' text format."""
+"""Route of the metrics, in Prometheus' text format."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "
 
 
 def _check_reader() -> None:
-    """Let who has the token read, or without one whoever sits on this machine."""
+    """Allow callers with the token; without a configured token, callers on this machine."""
     token = services().settings.metrics_token
     if token is None:
         if not _is_local():
@@ -35,7 +35,7 @@ def _check_reader() -> None:
 
 
 def _is_local() -> bool:
-    """Whether nobody stands behind the peer: a proxy on this machine says whom it asks for."""
+    """Return whether the caller is local: a proxy on this machine names the caller it forwards."""
     try:
         address = ipaddress.ip_address(request.remote_addr or "")
     except ValueError:
@@ -46,7 +46,7 @@ def _is_local() -> bool:
 @metrics.get("/metrics")
 @checked_by(_check_reader)
 def show_metrics() -> Response:
-    """Show them in Prometheus' text format."""
+    """Return the metrics in Prometheus' text format."""
     parts = services()
     body = parts.host.call_blocking(parts.metrics.render)
     return Response(body, content_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""Orders: list, preview, place, change, cancel."""
+"""Routes of orders: list, preview, place, change, cancel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in a path and is not an id."""
+"""Parsing of path parameters that are no ids, such as symbols."""
 
 from __future__ import annotations
 

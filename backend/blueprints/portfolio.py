@@ -1,4 +1,4 @@
-"""What the account holds."""
+"""Routes of the portfolio: balances, value and history."""
 
 from __future__ import annotations
 

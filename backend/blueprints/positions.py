@@ -1,4 +1,4 @@
-"""Positions of futures exchanges: list, show, close, set leverage and margin mode."""
+"""Routes of futures positions: list, show, close, set leverage and margin mode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Registering and resetting a password by codes that come by mail."""
+"""Routes of registration and password reset by mailed codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Risk limits: what no order may exceed."""
+"""Routes of the risk limits for orders."""
 
 from __future__ import annotations
 

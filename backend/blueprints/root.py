@@ -1,4 +1,4 @@
-"""What the server answers at its very beginning: where everything is."""
+"""Route of the server's root: the paths of the API, its documentation and the health checks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ root = Blueprint("root", __name__)
 @api.validate(resp=Response(HTTP_200=Envelope[Entrances]), tags=["health"], security={})
 def show_entrances() -> Envelope[Entrances]:
     """Tell where the API, its documentation and the health checks are."""
-    at = request.script_root  # the path at which a proxy shows this server
+    at = request.script_root  # the path at which a proxy exposes this server
     return Envelope(
         data=Entrances(
             api=f"{at}{BASE}",

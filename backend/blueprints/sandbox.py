@@ -1,4 +1,4 @@
-"""Steering the sandbox exchange, for people who test their clients."""
+"""Routes that control the sandbox exchange's prices, for tests of clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The caller's second factor."""
+"""Routes of the caller's second factor."""
 
 from __future__ import annotations
 

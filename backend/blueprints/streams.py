@@ -1,4 +1,4 @@
-"""Streams of server-sent events, and tickets to open one with."""
+"""Routes of server-sent event streams, and of the tickets that open them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ANSWERS = Answers("HTTP_200", HTTP_503=Problem)
 
 
 def ticket_holder() -> Principal | None:
-    """Return whoever the request's ticket was issued to, and spend it."""
+    """Redeem the request's ticket and return the principal that it was issued to."""
     ticket = request.args.get("ticket")
     return None if ticket is None else services().tickets.redeem(ticket)
 

@@ -1,4 +1,4 @@
-"""Trades: what was executed, and what it came to."""
+"""Routes of trades: list, export, profit and loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may log in, for admins."""
+"""Routes of user administration, for admins."""
 
 from __future__ import annotations
 

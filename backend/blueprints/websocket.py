@@ -1,4 +1,4 @@
-"""The WebSocket: the streams' events and commands about orders on one connection."""
+"""Route of the WebSocket: stream events and order commands on one connection."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The command line `octobot-backend`."""
+"""Command line `octobot-backend`: run, configuration, users, API keys, credentials, audit."""

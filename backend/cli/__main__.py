@@ -1,4 +1,4 @@
-"""`python -m backend.cli` is the same as `octobot-backend`."""
+"""Entry point of `python -m backend.cli`, the same as `octobot-backend`."""
 
 from backend.cli.main import main
 

@@ -1,4 +1,4 @@
-"""`octobot-backend api-key …`: API keys of the database's users, also while a server runs."""
+"""Commands `octobot-backend api-key …`: API keys of the users, also while a server runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from backend.schemas.common import MAX_PAGE, PageQuery, time_text, utc_now
 
 @click.group()
 def api_key() -> None:
-    """Create, list and revoke API keys. A running server takes it over within seconds."""
+    """Create, list and revoke API keys. A running server applies changes within seconds."""
 
 
 @api_key.command()
@@ -27,7 +27,7 @@ def api_key() -> None:
 def create(
     username: str, name: str, scopes: tuple[str, ...], networks: tuple[str, ...], days: int | None
 ) -> None:
-    """Make a key called NAME for a user and print it, once."""
+    """Create a key called NAME for a user and print it, once."""
     expires_at = utc_now() + timedelta(days=days) if days else None
     wanted = {"name": name, "scopes": scopes, "networks": networks, "expires_at": expires_at}
     try:

@@ -1,4 +1,4 @@
-"""The command `octobot-backend audit`."""
+"""Command `octobot-backend audit`: verifies the audit's hash chain."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from backend.store import audit as entries
 
 @click.group()
 def audit() -> None:
-    """Check the record of who did what."""
+    """Check the audit trail."""
 
 
 @audit.command()
 def verify() -> None:
-    """Follow the audit's hash chain; the exit code is 1 when it is broken.
+    """Verify the audit's hash chain; the exit code is 1 when it is broken.
 
-    Note the last line's hash somewhere else: a later run that names another one
-    after the same count tells that the whole chain was written anew.
+    Keep the last line's hash somewhere else: if a later run prints another one after
+    the same count, the whole chain was rewritten.
     """
     with opened_database() as database:
         verdict = database.read(entries.verify)

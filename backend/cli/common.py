@@ -1,4 +1,4 @@
-"""Commands of `octobot-backend` beside run, config and openapi, and what they share."""
+"""Shared parts of the commands beside run, config and openapi: settings, database, refusals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def settings() -> Settings:
 
 @contextmanager
 def opened_database() -> Iterator[Database]:
-    """Open the settings' database, brought up to date; a running server does not mind."""
+    """Open the settings' database, migrated; also while a server runs."""
     try:
         with closing(Database(settings(), ThreadHost())) as database:
             database.upgrade()

@@ -1,4 +1,4 @@
-"""The command `octobot-backend credentials`."""
+"""Command `octobot-backend credentials`: encryption keys of stored secrets."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from backend.store.audit import NewEntry
 
 @click.group()
 def credentials() -> None:
-    """Keep the encryption of stored exchange keys and second factors."""
+    """Manage the encryption of stored exchange keys and second factors."""
 
 
 @credentials.command("new-key")
 def new_key() -> None:
-    """Print a fresh key for BACKEND_ENCRYPTION_KEY."""
+    """Print a new key for BACKEND_ENCRYPTION_KEY."""
     click.echo(Fernet.generate_key().decode())
 
 
@@ -30,8 +30,8 @@ def new_key() -> None:
 def rotate() -> None:
     """Encrypt exchange keys and second factors again, under the first BACKEND_ENCRYPTION_KEY.
 
-    The seeds of second factors too. All or none: afterwards the other keys of the setting can
-    be dropped. A running server that was started with the same setting does not mind.
+    Includes the seeds of second factors. All or none: afterwards the other keys of the
+    setting can be dropped. A server that runs with the same setting is not disturbed.
     """
     cipher = Cipher(settings())
     with opened_database() as database:

@@ -1,4 +1,4 @@
-"""What commands about users and keys share: the services without a server, and a trace."""
+"""Services for commands about users and keys, without a server; actions are audited."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from backend.store.encryption import Cipher
 
 
 class LocalIdentity(NamedTuple):
-    """What a command may do to users."""
+    """The identity services that commands use."""
 
     users: Users
     api_keys: ApiKeys
@@ -31,7 +31,7 @@ class LocalIdentity(NamedTuple):
 
 @contextmanager
 def opened_identity(action: str | None = None, whom: str = "") -> Iterator[LocalIdentity]:
-    """Open the database's users; what `action` does to one leaves its trace in the audit."""
+    """Open the database's users; what `action` changes is recorded in the audit."""
     with opened_database() as database, closing(Passwords(ThreadHost())) as passwords:
         store_sync, outcome = StoreSync(database), "ok"
         try:

@@ -1,4 +1,4 @@
-"""The command `octobot-backend`: runs the server, and has what belongs to its keeping."""
+"""Command `octobot-backend`: runs the server, and groups the administration commands."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def run() -> None:
         _serve(settings, shown, listener)
     except START_ERRORS as error:
         raise Refusal(str(error)) from None
-    # OctoBot leaves tasks and threads behind; taking the interpreter apart under them crashes
+    # OctoBot leaves tasks and threads behind; finalizing the interpreter under them
+    # crashes
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
@@ -60,7 +61,7 @@ def config() -> None:
 
 @main.command()
 def openapi() -> None:
-    """Print the API contract as swagger.yaml holds it."""
+    """Print the API contract as in swagger.yaml."""
     from backend.app import register_routes
     from backend.middleware.routing import BackendFlask
     from backend.openapi.document import openapi_yaml
@@ -78,7 +79,7 @@ main.add_command(secret_key)
 
 
 def _prepare(settings: Settings) -> tuple[Certificates | None, socket]:
-    """Refuse what can be refused before OctoBot is imported: a bad certificate, a taken port."""
+    """Check the certificate and the port before OctoBot is imported, which takes seconds."""
     from backend.server.server import listen
     from backend.server.tls import certificates
 
@@ -112,4 +113,4 @@ def _serve(settings: Settings, shown: Certificates | None, listener: socket) -> 
         server = Server(listener, app, certificates=shown)
         add_server_metrics(app, server)
         serve_until_signal(server)
-    server.close_relays(_FAREWELL_S)  # the hub has said good-bye by now
+    server.close_relays(_FAREWELL_S)  # the hub has ended by now

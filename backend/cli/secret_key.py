@@ -1,4 +1,4 @@
-"""The command `octobot-backend secret-key`."""
+"""Command `octobot-backend secret-key`: rotation of the key that signs access tokens."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from backend.settings.model import SettingsError
 
 @click.group()
 def secret_key() -> None:
-    """Keep the key that signs access tokens."""
+    """Manage the key that signs access tokens."""
 
 
 @secret_key.command()
 def rotate() -> None:
-    """Make a fresh key, in force from the next start; tokens of the present one stay good."""
+    """Create a new key, in force from the next start; tokens of the present one stay valid."""
     try:
         rotate_stored_key(settings())
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""`octobot-backend user …`: the users of the database, also while a server runs on it."""
+"""Commands `octobot-backend user …`: users of the database, also while a server runs on it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _READ_PASSWORD = click.option(
 
 @click.group()
 def user() -> None:
-    """Create, show and change users. A running server takes it over within seconds."""
+    """Create, show and change users. A running server applies changes within seconds."""
 
 
 @user.command()
@@ -34,8 +34,8 @@ def user() -> None:
 def create(username: str, role: str, email: str | None, password_stdin: bool) -> None:
     """Create a user.
 
-    Without --password-stdin a password is made up and printed; it has to be
-    replaced at the first login.
+    Without --password-stdin a password is generated and printed; it has to be changed
+    at the first login.
     """
     _check_email(email)
     password = _read_password() if password_stdin else secrets.token_urlsafe(16)
@@ -80,7 +80,7 @@ def show(username: str) -> None:
 @click.argument("username")
 @click.argument("role", type=_ROLES)
 def set_role(username: str, role: str) -> None:
-    """Give a user another role."""
+    """Change a user's role."""
     _change("set-role", username, UserChange.model_validate({"role": role}))
     click.echo(f"{username} is {role} now")
 
@@ -88,7 +88,7 @@ def set_role(username: str, role: str) -> None:
 @user.command()
 @click.argument("username")
 def enable(username: str) -> None:
-    """Let a user log in again."""
+    """Enable a user."""
     _change("enable", username, UserChange(disabled=False))
     click.echo(f"{username} may log in")
 
@@ -96,7 +96,7 @@ def enable(username: str) -> None:
 @user.command()
 @click.argument("username")
 def disable(username: str) -> None:
-    """Keep a user out, and end their sessions."""
+    """Disable a user and end their sessions."""
     _change("disable", username, UserChange(disabled=True))
     click.echo(f"{username} may not log in")
 
@@ -105,7 +105,7 @@ def disable(username: str) -> None:
 @click.argument("username")
 @_READ_PASSWORD
 def reset_password(username: str, password_stdin: bool) -> None:
-    """Give a user another password, which they have to replace, and end their sessions."""
+    """Reset a user's password, which they have to change, and end their sessions."""
     password = _read_password() if password_stdin else secrets.token_urlsafe(16)
     _change("reset-password", username, UserChange(password=password))
     click.echo(f"{username} has a new password")
@@ -116,7 +116,7 @@ def reset_password(username: str, password_stdin: bool) -> None:
 @user.command()
 @click.argument("username")
 def remove_second_factor(username: str) -> None:
-    """Let a user log in by password alone, when app and recovery codes are lost."""
+    """Remove a user's second factor, when app and recovery codes are lost."""
     with opened_identity("user remove-second-factor", username) as identity:
         identity.second_factors.remove(identity.users.find_by_username(username).id)
     click.echo(f"{username} logs in by password alone")

@@ -1,8 +1,8 @@
-"""Keeps the threads that take turns with Python's interpreter on one core of the processor.
+"""CPU affinity: keeps the threads that share Python's interpreter lock on one core.
 
-Only one of them runs at a time, so they need no second one. An order goes from the server's
-thread to the journal's, to the bot's and back: where each has a core of its own, that has gone
-to sleep by then and does not have the order's data at hand.
+Only one of them runs at a time, so they need no second core. An order goes from the
+server's thread to the journal's, to the bot's and back: if each has a core of its own,
+that core has gone to sleep by then and does not have the order's data in its cache.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pathlib import Path
 
 _FOLLOW_S = 5.0
 _FREE_S = 0.02
-_CORE_FIELD = 36  # of what follows the name in /proc/<pid>/stat
+_CORE_FIELD = 36  # index after the name in /proc/<pid>/stat
 _TASKS = Path("/proc/self/task")
 
 
 class PinnedToOneCore:
-    """Binds the process to the core that its main thread runs on; does nothing but on Linux.
+    """Pins the process to the core that its main thread runs on; does nothing except on Linux.
 
-    Every few seconds all may move for a moment, and the system's scheduler says which core is
-    the best now: perhaps another program is at work on the present one.
+    Every few seconds the threads may move for a moment, so that the system's scheduler
+    selects the best core: another program may be using the present one.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class PinnedToOneCore:
             self._thread.start()
 
     def close(self) -> None:
-        """Let all threads run anywhere."""
+        """Unpin all threads."""
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -45,7 +45,7 @@ class PinnedToOneCore:
             self._allow(self._all)
 
     def release(self, task: int) -> None:
-        """Let one thread use every core from now on."""
+        """Unpin one thread: it may use every core from now on."""
         self._elsewhere.add(task)
         with contextlib.suppress(OSError):
             os.sched_setaffinity(task, self._all)
@@ -64,9 +64,9 @@ class PinnedToOneCore:
     def _allow(self, cores: Iterable[int]) -> None:
         elsewhere = set(self._elsewhere)
         tasks = {int(task) for task in os.listdir(_TASKS)}
-        self._elsewhere -= elsewhere - tasks  # they have ended: their numbers are used again
+        self._elsewhere -= elsewhere - tasks  # they have ended: their numbers are reused
         for task in tasks - elsewhere:
-            with contextlib.suppress(OSError):  # it has ended, or may not be bound
+            with contextlib.suppress(OSError):  # it has ended, or may not be pinned
                 os.sched_setaffinity(task, cores)
 
 
@@ -75,14 +75,14 @@ _of_thread = threading.local()
 
 
 def run_anywhere() -> None:
-    """Let the calling thread use every core: what it does is long and leaves the interpreter."""
+    """Unpin the calling thread, whose work is long and releases the interpreter."""
     if _present and not getattr(_of_thread, "is_free", False):
         _of_thread.is_free = True
         _present[-1].release(threading.get_native_id())
 
 
 def _cores() -> frozenset[int]:
-    """Return the cores that this process may use; none where that cannot be told."""
+    """Return the cores that this process may use; none where that is unknown."""
     try:
         return frozenset(os.sched_getaffinity(0))
     except (AttributeError, OSError):

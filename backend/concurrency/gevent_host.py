@@ -1,4 +1,4 @@
-"""How requests wait on the gevent hub for other threads, without holding the hub."""
+"""Host on the gevent hub: requests wait for other threads without blocking the hub."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ _FIRST = 2  # the highest priority of a watcher
 class GeventHost:
     """Host for the hub of the thread that creates it.
 
-    One async watcher serves all waits: other threads append what is to be
-    called to a queue and nudge the hub, which then drains the queue, before it
-    looks at what came in over the network.
+    One async watcher serves all waits: other threads append callbacks to a queue and
+    wake the hub, which then drains the queue before it handles network input.
     """
 
     def __init__(self) -> None:
@@ -40,21 +39,21 @@ class GeventHost:
         self._watcher.start(self._drain)
 
     def wait(self, future: concurrent.futures.Future[T], timeout_s: float) -> T:
-        """Let other greenlets run until the future is done; then this one runs next.
+        """Wait for the future while other greenlets run; then this one runs next.
 
-        Any other thread than the hub's is blocked.
+        A thread other than the hub's is blocked.
         """
         if threading.get_ident() != self._thread:
             return self._elsewhere.wait(future, timeout_s)
         if not future.done():
-            waiter = Waiter()  # an Event would let all run first that are ready by then
+            waiter = Waiter()  # an Event would run all greenlets that are ready by then first
             future.add_done_callback(lambda _future: self.call_on_hub(partial(waiter.switch, None)))
             with gevent.Timeout(timeout_s, TimeoutError):
                 waiter.get()
         return future.result(0)
 
     def call_blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run it in gevent's threadpool, or right here in any other thread than the hub's."""
+        """Run the function in gevent's threadpool, or directly in a thread other than the hub's."""
         if threading.get_ident() != self._thread:
             return function(*args, **kwargs)
         outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
@@ -62,20 +61,20 @@ class GeventHost:
         return outcome.result(0)
 
     def new_signal(self) -> HubSignal:
-        """Create a signal that greenlets wait for."""
+        """Create a signal for which greenlets wait."""
         return HubSignal(self)
 
     def rest(self, seconds: float) -> None:
-        """Let other greenlets run for so long."""
+        """Yield to other greenlets for `seconds`."""
         gevent.sleep(seconds)
 
     def call_on_hub(self, function: Callable[[], object]) -> None:
-        """Have the hub call something short soon; from any thread."""
+        """Schedule a short callback on the hub; from any thread."""
         self._calls.append(function)
         self._watcher.send()
 
     def close(self) -> None:
-        """Stop listening to other threads."""
+        """Stop accepting callbacks of other threads."""
         self._watcher.close()
 
     def _drain(self) -> None:
@@ -89,8 +88,8 @@ def _settle(
     args: tuple[object, ...],
     kwargs: dict[str, object],
 ) -> None:
-    """Keep the function's result or exception: gevent prints what is raised in its pool."""
-    run_anywhere()  # passwords are hashed without the interpreter
+    """Store the function's result or exception: gevent prints exceptions raised in its pool."""
+    run_anywhere()  # hashing passwords releases the interpreter
     try:
         outcome.set_result(function(*args, **kwargs))
     except BaseException as error:
@@ -98,7 +97,7 @@ def _settle(
 
 
 class HubSignal:
-    """A Signal whose waits are for the hub's own greenlets only."""
+    """Signal whose waits are for the hub's own greenlets only."""
 
     def __init__(self, host: GeventHost) -> None:
         self._host = host
@@ -107,7 +106,7 @@ class HubSignal:
         self._waits: dict[Event, int] = {}
 
     def set(self) -> None:
-        """Wake all who wait; thread-safe."""
+        """Wake all waiting greenlets; thread-safe."""
         self._is_set = True
         self._sets += 1
         self._host.call_on_hub(partial(self._wake, self._sets))
@@ -117,7 +116,7 @@ class HubSignal:
         self._is_set = False
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until set; False when the time is up first."""
+        """Wait until set; False on timeout."""
         sets_before = self._sets
         if self._is_set:
             return True
@@ -129,7 +128,7 @@ class HubSignal:
             del self._waits[woken]
 
     def _wake(self, sets: int) -> None:
-        """Wake the waits that began before; it may be cleared and waited for anew by now."""
+        """Wake the earlier waits; it may have been cleared and waited for again by now."""
         for woken, sets_before in self._waits.items():
             if sets_before < sets:
                 woken.set()

@@ -1,7 +1,7 @@
-"""How a request waits: cooperatively on the gevent hub, or by blocking its own thread.
+"""Host: how a request waits, cooperatively on the gevent hub or by blocking its own thread.
 
-`Host` is what the rest of the program sees of the server that it runs under.
-gevent is never monkey patched, so every wait for another thread goes through here.
+`Host` is the only view that the rest of the program has of its server. gevent is never
+monkey patched, so every wait for another thread goes through here.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _caller: ContextVar[str] = ContextVar("caller", default="")
 
 
 def act_for(user_id: str) -> None:
-    """Note for whom this greenlet or thread works from here on."""
+    """Set the caller for whom this greenlet or thread works from now on."""
     _caller.set(user_id)
 
 
 def current_caller() -> str:
-    """Return for whom this greenlet or thread works; empty for the program itself."""
+    """Return the caller for whom this greenlet or thread works; empty for the program itself."""
     return _caller.get()
 
 
@@ -33,29 +33,29 @@ class Signal(Protocol):
     """An event that any thread may set and that requests wait for."""
 
     def set(self) -> None:
-        """Wake all who wait; thread-safe."""
+        """Wake all waiting requests; thread-safe."""
 
     def clear(self) -> None:
         """Make later waits block again."""
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until set; False when the time is up first."""
+        """Wait until set; False on timeout."""
 
 
 class Host(Protocol):
-    """The server's way to wait."""
+    """The server's ways to wait."""
 
     def wait(self, future: concurrent.futures.Future[T], timeout_s: float) -> T:
         """Return the future's result, raise its exception, or raise TimeoutError."""
 
     def call_blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run blocking work (hashing, SQL, files, SMTP) without holding the hub."""
+        """Run blocking work (hashing, SQL, files, SMTP) without blocking the hub."""
 
     def new_signal(self) -> Signal:
         """Create a signal for waits on this host."""
 
     def rest(self, seconds: float) -> None:
-        """Let others run for so long; returns at once where that would hold a thread."""
+        """Yield to other requests for `seconds`; return at once where that blocks a thread."""
 
 
 class ThreadHost:
@@ -69,7 +69,7 @@ class ThreadHost:
             raise TimeoutError from None
 
     def call_blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call it right here."""
+        """Call the function directly."""
         return function(*args, **kwargs)
 
     def new_signal(self) -> threading.Event:
@@ -77,4 +77,4 @@ class ThreadHost:
         return threading.Event()
 
     def rest(self, seconds: float) -> None:
-        """Go on: the thread is needed for other requests."""
+        """Return at once: the thread is needed for other requests."""

@@ -1,4 +1,4 @@
-"""The credentials service: stores, lists, changes, removes and tests exchange API keys."""
+"""Credentials service: stores, lists, changes, removes and tests exchange API keys."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class CredentialsService:
         return self._view(self._row(exchange), restart_required=stale)
 
     def add(self, exchange: str, new: NewCredentials) -> Credentials:
-        """Store the first keys of an exchange; raises `Conflict` when it has some."""
+        """Store the first keys of an exchange; raises `Conflict` when it has keys already."""
         if not self._bridge.key_check.knows(exchange):
             raise ExchangeUnknown("exchanges have ccxt's ids, such as binance")
         self._check_testnet(exchange, new.sandboxed)
@@ -157,7 +157,7 @@ class CredentialsService:
     def _unchanged_secrets(
         self, changes: CredentialsChange, row: ExchangeCredentials
     ) -> dict[str, str]:
-        """Return the secrets that a change leaves as they are; replaced ones need not decrypt."""
+        """Return the secrets that a change keeps; replaced ones need not be decryptable."""
         keeps_password = row.has_password and "api_password" not in changes.model_fields_set
         if changes.api_key is not None and not keeps_password:
             return {}

@@ -1,4 +1,4 @@
-"""The principal that an API key authenticates, and the networks the key is restricted to."""
+"""Principal of an API key: its owner, scopes and allowed networks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def api_key_principal(key: models.ApiKey, user: models.User) -> ApiKeyPrincipal:
         user_id=user.id,
         username=user.username,
         role=user.role,
-        # a role that has shrunk since shrinks the key too
+        # a role that has lost scopes since limits the key too
         scopes=SCOPES[user.role].intersection(key.scopes.split()),
         token_id=key.id,
         session_id=key.id,

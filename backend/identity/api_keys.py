@@ -1,4 +1,4 @@
-"""API keys: created for scripts and apps, shown once, verified in memory."""
+"""API keys: created for scripts and apps, returned once, verified in memory."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class ApiKeys:
         self._sync = store_sync
 
     def create(self, user_id: str, role: Role, new_key: NewApiKey) -> CreatedApiKey:
-        """Create a key for a user and return it; it is not shown again.
+        """Create a key for a user and return it; it is never returned again.
 
-        Raises `ValidationFailed` for scopes that the owner's role lacks or an
-        expiry in the past, and `Conflict` when the owner has too many.
+        Raises `ValidationFailed` for scopes that the owner's role lacks or an expiry in
+        the past, and `Conflict` when the owner has too many.
         """
         _check_scopes_and_expiry(role, new_key)
         prefix = "obk_" + "".join(secrets.choice(_LETTERS) for _ in range(8))

@@ -1,6 +1,6 @@
 """Registration and password reset by one-time codes sent by mail.
 
-Neither answers nor their duration reveal which addresses are registered.
+Neither the responses nor their duration reveal which addresses are registered.
 """
 
 from __future__ import annotations
@@ -63,9 +63,10 @@ class EmailCodes:
         self._mailer.close()
 
     def send(self, purpose: Purpose, email: str) -> None:
-        """Queue a code for an address, if it gets one; returns at once, in either case alike.
+        """Queue a code for an address, if one is to be sent; returns at once in either case.
 
-        Raises `RegistrationOff`, `MailOff`, and `MailUnavailable` when too many mails wait.
+        Raises `RegistrationOff`, `MailOff`, and `MailUnavailable` when the mail queue
+        is full.
         """
         self._check_allowed(purpose)
         self._mailer.submit(partial(self._issue, purpose, email))
@@ -101,8 +102,8 @@ class EmailCodes:
     def _issue(self, purpose: Purpose, email: str) -> EmailMessage | None:
         """Store a code's hash and return the mail with the code; runs in the mailer's thread.
 
-        For an address that gets no code a random hash is stored all the same:
-        verifying against it takes as long.
+        For an address without a code a random hash is stored all the same: verifying
+        against it takes as long.
         """
         user = self._database.read(users.find_by_email, email)
         code = f"{secrets.randbelow(10**6):06}"

@@ -1,4 +1,4 @@
-"""The last use of sessions and API keys: recorded in memory, written in batches."""
+"""Last use of sessions and API keys: recorded in memory, written in batches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LastUsed:
         self._uses: dict[str, tuple[float, str, bool]] = {}
 
     def record(self, principal: Principal, address: str) -> None:
-        """Record a use; part of every request, so it costs next to nothing."""
+        """Record a use; called for every request, so it is cheap."""
         self._uses[principal.session_id] = (time(), address, principal.is_api_key)
 
     def write(self, session: Session) -> None:

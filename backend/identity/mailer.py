@@ -72,7 +72,7 @@ class Mailer:
                 if message is not None:
                     self._send(message)
             except Exception as error:  # one failed job must not end the thread
-                _log.error("a mail was not made", exc_info=error)
+                _log.error("a mail could not be composed", exc_info=error)
 
     def _send(self, message: EmailMessage) -> None:
         """Send a mail with retries; failures are logged without the address."""

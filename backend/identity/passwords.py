@@ -1,4 +1,4 @@
-"""Password hashing with argon2id, in a small thread pool and in constant time for unknown names."""
+"""Password hashing with argon2id, in a small thread pool, in constant time for unknown names."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _TIMEOUT_S = 10
 class Passwords:
     """Hashes and verifies passwords in threads of its own.
 
-    Their number is small: a flood of logins must starve neither the bot of the
-    machine nor SQL of the host's thread pool.
+    Their number is small: a flood of logins must not starve the bot of the machine, nor
+    SQL of the host's thread pool.
     """
 
     def __init__(self, host: Host) -> None:
         # OWASP's second choice for argon2id: 19 MiB, two passes, one lane
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-        self._dummy = self._hasher.hash(secrets.token_bytes())  # matches nothing that can be typed
+        self._dummy = self._hasher.hash(secrets.token_bytes())  # matches no typed password
         self._host = host
         workers = max(1, min(2, (os.cpu_count() or 1) // 2))
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="passwords")
@@ -45,17 +45,17 @@ class Passwords:
     def verify(self, password_hash: str | None, password: str) -> bool:
         """Return whether a password matches its hash.
 
-        Without a hash the answer is no, after the same work, so that its
-        duration does not reveal which names exist.
+        Without a hash the result is False, after the same work, so that its duration
+        does not reveal which names exist.
         """
         return self._run(lambda: self._matches(password_hash or self._dummy, password))
 
     def needs_rehash(self, password_hash: str) -> bool:
-        """Return whether a hash was made with other parameters than new ones are."""
+        """Return whether a hash was made with other parameters than new ones."""
         return self._hasher.check_needs_rehash(password_hash)
 
     def close(self) -> None:
-        """Stop the threads; what still waits is dropped."""
+        """Stop the threads; waiting work is dropped."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _matches(self, password_hash: str, password: str) -> bool:

@@ -1,4 +1,4 @@
-"""The authenticated caller of a request, as plain data."""
+"""Principal: the authenticated caller of a request, as plain data."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from backend.schemas.auth import Role
 class Principal:
     """The bearer of a valid access token or API key.
 
-    `session_id` is the session of the login, or the key's id. `authenticated_at` is
-    when their password or second factor was verified for this token.
+    `session_id` is the session of the login, or the key's id. `authenticated_at` is the
+    time when their password or second factor was verified for this token.
     """
 
     user_id: str
@@ -33,5 +33,5 @@ class Principal:
 
     @property
     def actor(self) -> str:
-        """The name that the audit records: the username, and the prefix of an API key."""
+        """The name in the audit: the username, and the prefix of an API key."""
         return self.username if self.key_prefix is None else f"{self.username} {self.key_prefix}"

@@ -34,7 +34,7 @@ class SecondFactors:
         self._cipher = cipher
 
     def enroll(self, user_id: str, username: str) -> Enrolment:
-        """Generate a seed for a user's app; it is enabled once a code of it is confirmed.
+        """Generate a seed for a user's app; it is enabled by confirming one of its codes.
 
         Raises `Conflict` when a second factor is enabled.
         """
@@ -46,7 +46,7 @@ class SecondFactors:
         return Enrolment(secret=seed, uri=uri)
 
     def confirm(self, user_id: str, code: str) -> RecoveryCodes:
-        """Enable the enrolled seed; the returned recovery codes are not shown again."""
+        """Enable the enrolled seed; the returned recovery codes are not returned again."""
         codes = [_recovery_code() for _ in range(RECOVERY_CODE_COUNT)]
         match, digests = partial(self._matching_step, user_id, code), map(_hash, codes)
         outcome = self._sync.change(second_factors.confirm, user_id, match, digests, utc_now())
@@ -58,7 +58,7 @@ class SecondFactors:
         return RecoveryCodes(recovery_codes=codes)
 
     def verify(self, user_id: str, code: str) -> bool:
-        """Verify and use up a code; raises `RateLimited` after too many wrong ones."""
+        """Verify and consume a code; raises `RateLimited` after too many wrong ones."""
         match = partial(self._matching_step, user_id, code)
         outcome = self._database.write(
             second_factors.verify, user_id, match, _hash(code), utc_now()

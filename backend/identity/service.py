@@ -1,4 +1,4 @@
-"""The identity service: logins, token refresh, logout and the checks of tokens and API keys."""
+"""Identity service: login, token refresh, logout, and checks of tokens and API keys."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from backend.store import Database, models, sessions, users
 from backend.store.encryption import Cipher
 
 STEP_UP_S = 300
-"""How long after a password or code was verified a step-up-protected route may be called."""
+"""The time after a verified password or code in which step-up-protected routes may be called."""
 
 
 class Identity:
@@ -69,10 +69,10 @@ class Identity:
         user_agent: str,
         code: str | None = None,
     ) -> Tokens:
-        """Open a session; raises `InvalidCredentials`, in the same time whatever was wrong.
+        """Open a session; raises `InvalidCredentials`, after the same time for every cause.
 
-        Where a second factor is in force, the right password without a code
-        raises `SecondFactorRequired`, and with a wrong one `WrongCode`.
+        Where a second factor is in force, the right password without a code raises
+        `SecondFactorRequired`, and with a wrong one `WrongCode`.
         """
         user = self._find_user(username)
         matches = self._passwords.verify(user.password_hash if user else None, password)
@@ -103,8 +103,8 @@ class Identity:
     ) -> Literal["token", "session", "everything"]:
         """Revoke the caller's access token and, given one of their refresh tokens, its session.
 
-        Returns what was revoked. A refresh token that is unknown or another user's
-        is ignored: the caller is logged out all the same.
+        Returns what was revoked. A refresh token that is unknown or another user's is
+        ignored: the caller is logged out all the same.
         """
         now = utc_now()
         session_id = self._database.write(
@@ -212,7 +212,7 @@ class Identity:
     def require_some_user(self) -> None:
         """Raise `SettingsError` in an empty database.
 
-        A made-up password would be printed, and service managers keep what is printed.
+        A generated password would be printed, and service managers store the output.
         """
         if not self._database.read(users.exists):
             raise SettingsError("BACKEND_ADMIN_PASSWORD: in production, the first start takes one")
@@ -220,7 +220,7 @@ class Identity:
     def ensure_first_admin(self, settings: Settings) -> str | None:
         """Create the admin if there is no user at all.
 
-        Returns the password if it was generated: show it once, never log it.
+        Returns the password if it was generated: print it once, never log it.
         """
         if self._database.read(users.exists):
             return None

@@ -38,10 +38,10 @@ def signing_keys(settings: Settings) -> tuple[SigningKey, ...]:
 
 
 def rotate_stored_key(settings: Settings) -> None:
-    """Put a fresh key before the one stored in BACKEND_HOME, for the next start.
+    """Put a new key before the one stored in BACKEND_HOME, for the next start.
 
-    The present one stays for verification, so that nobody is logged out; the one
-    before it is dropped. Raises `SettingsError` where the key is not stored there.
+    The present one stays for verification, so that nobody is logged out; the one before
+    it is dropped. Raises `SettingsError` where the key is not stored there.
     """
     if settings.secret_key is not None:
         raise SettingsError(

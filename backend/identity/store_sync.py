@@ -1,4 +1,4 @@
-"""Keeps `TokenStatus` in step with the store: own changes at once, others' within a second."""
+"""Synchronizes `TokenStatus` with the store: own changes at once, others' within a second."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _log = structlog.get_logger(__name__)
 class StoreSync:
     """Writes changes of users, sessions and API keys through to the store and reloads them.
 
-    Each change increments a version in the store. A thread polls that one number,
-    and so sees what `octobot-backend user` changed in another process.
+    Each change increments a version in the store. A thread polls that number, and so
+    detects changes by `octobot-backend user` in another process.
     """
 
     def __init__(self, database: Database) -> None:
@@ -55,8 +55,8 @@ class StoreSync:
         result = self._database.write(counted)
         try:
             self._database.read(self.token_status.load)
-        except StoreUnavailable:  # it is committed all the same, and the thread will see it
-            _log.warning("identity change in force later: the database is unavailable")
+        except StoreUnavailable:  # it is committed all the same, and the thread will load it
+            _log.warning("identity change takes effect later: the database is unavailable")
         return result
 
     def write_last_used(self) -> None:
@@ -65,7 +65,7 @@ class StoreSync:
             self._database.write(self.last_used.write)
 
     def close(self, timeout_s: float = 10.0) -> None:
-        """Write what was recorded last and stop the thread."""
+        """Write the last recorded uses and stop the thread."""
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)

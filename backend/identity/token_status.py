@@ -23,7 +23,7 @@ MAX_TOKEN_LIFETIME = timedelta(seconds=LONGEST_TOKEN_EXPIRY_S)
 class TokenStatus:
     """Enabled users, usable API keys, and the tokens and sessions revoked before they expired.
 
-    Reads take no lock; writers replace what they change.
+    Reads take no lock; writers replace the data that they change.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class TokenStatus:
         self.version = -1
 
     def load(self, session: Session) -> None:
-        """Load the store's state; of two concurrent loads the one that read last stays."""
+        """Load the store's state; of two concurrent loads the one that read last wins."""
         with self._load_lock:
             version, now = identity_version.get(session), utc_now()
             enabled = {user.id: user_view(user) for user in users.list_enabled(session)}

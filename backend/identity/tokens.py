@@ -108,7 +108,7 @@ def _principal(claims: _Claims) -> Principal:
         user_id=claims.sub,
         username=claims.name,
         role=claims.role,
-        # a role that has shrunk since shrinks the token too
+        # a role that has lost scopes since limits the token too
         scopes=SCOPES[claims.role].intersection(claims.scope.split()),
         token_id=claims.jti,
         session_id=claims.sid,

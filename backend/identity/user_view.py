@@ -1,4 +1,4 @@
-"""Stored users as the API returns them."""
+"""Conversion of stored users to the API's model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Administration of users, for the API and the command line."""
+"""User administration, for the API and the command line."""
 
 from __future__ import annotations
 

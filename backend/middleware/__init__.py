@@ -1,1 +1,1 @@
-"""What wraps every request: id, authentication, limits, CORS, headers, audit, errors."""
+"""Middleware around every request: id, authentication, limits, CORS, headers, audit, errors."""

@@ -34,7 +34,7 @@ def with_access_log(
     application: WSGIApplication,
     observe: Callable[[WSGIEnvironment, int, float], None] | None = None,
 ) -> WSGIApplication:
-    """Wrap an application so that each answer is logged, and observed, as it starts to leave."""
+    """Wrap an application so that each response is logged, and counted, as it starts to be sent."""
 
     log = access_log().bind()  # once: finding the configuration anew costs as much as the line
 
@@ -54,7 +54,7 @@ def with_access_log(
 
 
 def access_log() -> FilteringBoundLogger:
-    """Return the log that requests go to."""
+    """Return the access log's logger."""
     log: FilteringBoundLogger = structlog.get_logger(ACCESS)
     return log
 

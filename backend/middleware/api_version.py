@@ -1,4 +1,4 @@
-"""`/api/<rest>` is the same as `/api/v1/<rest>`: rewritten before Flask looks at the path."""
+"""Path rewriting of `/api/<rest>` to `/api/v1/<rest>`, before Flask's routing."""
 
 from __future__ import annotations
 

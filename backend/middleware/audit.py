@@ -47,8 +47,8 @@ _log = structlog.get_logger(__name__)
 class Audit:
     """Background writer of audit entries, in their order.
 
-    At most `MOST_WAITING` wait; beyond that entries go to the log alone, and the
-    log says so.
+    At most `MOST_WAITING` wait; beyond that entries go to the log alone, and the log
+    says so.
     """
 
     def __init__(self, database: Database) -> None:
@@ -71,10 +71,10 @@ class Audit:
             _log.error("audit entry not stored: too many wait", request_id=entry.request_id)
 
     def is_repeat(self, caller: str, action: str, status: int) -> bool:
-        """Return whether the same refusal was asked about less than a minute ago.
+        """Return whether the same refusal was checked less than a minute ago.
 
-        Being refused costs a caller nothing: storing each refusal would let
-        anybody fill the disk.
+        Being refused costs a caller nothing: storing each refusal would let anybody
+        fill the disk.
         """
         now = time.monotonic()
         key = (caller, action, status)
@@ -86,7 +86,7 @@ class Audit:
         return False
 
     def flush(self, timeout_s: float = 5.0) -> bool:
-        """Wait until everything recorded before is stored; False when the time is up."""
+        """Wait until everything recorded before is stored; False on timeout."""
         written = threading.Event()
         try:
             self._waiting.put(written, timeout=timeout_s)
@@ -96,7 +96,7 @@ class Audit:
         return written.wait(timeout_s)
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Store what is queued and end the writer."""
+        """Store the queued entries and end the writer."""
         if not self._closing.is_set():
             self._closing.set()
             with contextlib.suppress(queue.Full):
@@ -116,10 +116,10 @@ class Audit:
                     item.set()
 
     def _batch(self) -> Iterator[NewEntry | threading.Event]:
-        """Gather entries for a moment, or until somebody waits for them.
+        """Collect entries for a moment, or until a caller waits for them.
 
-        An entry at a time would keep the orders' journal from writing after each request,
-        and to be woken for each would cost that request as much as the rest of its entry.
+        Single entries would block the orders' journal after each request, and waking
+        the writer for each would cost that request as much as the rest of its entry.
         """
         yield (item := self._waiting.get())
         if not isinstance(item, threading.Event):
@@ -146,18 +146,18 @@ class Audit:
 
 
 def set_audit_body(environ: WSGIEnvironment, body: bytes) -> None:
-    """Keep a request's validated JSON body for its audit entry."""
+    """Store a request's validated JSON body for its audit entry."""
     environ[_BODY_KEY] = body
 
 
 def install_audit(app: Flask) -> None:
-    """Record every request that matters in the app's audit trail."""
+    """Record every relevant request in the app's audit trail."""
     app.after_request(_observe)
 
 
 def _observe(response: Response) -> Response:
     incoming, status = current_request(), response.status_code
-    if incoming.method in _SAFE and status < 400:  # nearly all there are
+    if incoming.method in _SAFE and status < 400:  # covers nearly all requests
         return response
     if incoming.endpoint is not None:
         principal: Principal | None = g.get("principal")
@@ -168,7 +168,7 @@ def _observe(response: Response) -> Response:
 
 
 class _AnsweredRequest(NamedTuple):
-    """A request with its answer's status and error."""
+    """A request with its response's status and error."""
 
     request: Request
     status: int
@@ -194,7 +194,7 @@ def _is_audited(answered: _AnsweredRequest) -> bool:
 
 
 def _is_refusal(answered: _AnsweredRequest) -> bool:
-    """Return whether the caller was refused before the view; a failed login is not: it costs."""
+    """Return whether the caller was refused before the view; failed logins have a cost."""
     if isinstance(answered.error, RateLimitsAway) or answered.status in (403, 429):
         return True
     if answered.status != 401:

@@ -37,7 +37,7 @@ Credentials = Callable[[], Principal | None]
 
 _RULE = "access_rule"
 _USER = "backend.user"
-_PRINCIPAL = "backend.principal"  # no header can set it: theirs are under HTTP_
+_PRINCIPAL = "backend.principal"  # no request header can set it: those are under HTTP_
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ def requires(
 ) -> Callable[[V], V]:
     """Allow principals with a scope to call a view.
 
-    `credentials` finds the caller of a request without Authorization header in
-    some other way; None from it means that there is none. With `may_authenticate_later` a
+    `credentials` authenticates a request without Authorization header by other means;
+    None from it means that there is no caller. With `may_authenticate_later` a
     WebSocket's handshake passes without any, and `known_principal` is None.
     """
     rule = AccessRule(
@@ -93,14 +93,14 @@ def requires(
 
 
 def checked_by(check: Callable[[], None]) -> Callable[[V], V]:
-    """Allow callers that a check does not raise for, for views whose callers are not users."""
+    """Allow callers that pass a check, for views whose callers are not users."""
     return lambda view: _with_rule(view, AccessRule(check=check))
 
 
 def stepped_up(view: V) -> V:
     """Allow only principals who re-authenticated moments ago to call a view.
 
-    Stands below the decorator that declares the access rule.
+    Place it below the decorator that declares the access rule.
     """
 
     @functools.wraps(view)
@@ -128,7 +128,7 @@ def known_principal() -> Principal | None:
 
 
 def environ_of_principal(principal: Principal) -> dict[str, object]:
-    """Return the WSGI variables that authenticate a request from inside of this process."""
+    """Return the WSGI variables that authenticate an in-process request."""
     return {_PRINCIPAL: principal}
 
 
@@ -205,7 +205,7 @@ def _authorize() -> None:
 def check_access(
     principal: Principal, scope: Scope | None, *, allows_unchanged_password: bool = False
 ) -> None:
-    """Raise `PasswordChangeRequired` or `Forbidden` for a principal who may not do this."""
+    """Raise `PasswordChangeRequired` or `Forbidden` for a principal without access."""
     if not allows_unchanged_password and services().identity.must_change_password(principal):
         raise PasswordChangeRequired("set a password of your own with PUT /auth/password")
     if scope is not None and scope not in principal.scopes:
@@ -220,7 +220,7 @@ def _set_principal(principal: Principal, environ: WSGIEnvironment) -> None:
     request_globals().principal = principal
     act_for(principal.user_id)
     environ[_PRINCIPAL] = principal
-    environ[_USER] = principal.username  # for the access log, which stands outside
+    environ[_USER] = principal.username  # for the access log, which is an outer layer
 
 
 def _authenticate(rule: AccessRule, incoming: Request) -> Principal:

@@ -1,4 +1,4 @@
-"""Which web pages of other origins may use the API: those of the setting, by default none."""
+"""CORS: allows the configured origins, by default none."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PREFLIGHT_S = 3600
 
 
 def install_cors(app: Flask, settings: Settings) -> None:
-    """Answer the origins of the setting; tokens travel in a header, so cookies stay out."""
+    """Allow the configured origins; tokens travel in a header, so cookies are not allowed."""
     if settings.cors_origins:
         CORS(
             app,

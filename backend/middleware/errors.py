@@ -1,4 +1,4 @@
-"""One handler for every error: ours, Flask's and defects become the contract's Problem shape."""
+"""Error handler: turns every exception (ours, Flask's, defects) into the contract's Problem."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _OURS: dict[int | None, type[ApiError]] = {
     error.status: error
     for error in (MalformedRequest, NotFound, MethodNotAllowed, BodyTooLarge, UnsupportedMediaType)
 }
-# Python 3.13 renamed these; clients see the same name on every Python
+# Python 3.13 renamed these; clients get the same name on every Python
 _RENAMED = {414: "uri_too_long", 416: "range_not_satisfiable"}
 _log = structlog.get_logger(__name__)
 
 
 class HttpError(ApiError):
-    """Any other error of the HTTP layer; its type is the status code's own name."""
+    """Any other error of the HTTP layer; its type is derived from the status code."""
 
     def __init__(self, status: int, details: str | None = None) -> None:
         self.status = status
@@ -74,14 +74,15 @@ def problem_headers(error: ApiError) -> list[Header]:
 
 
 def answered_error(environ: WSGIEnvironment) -> ApiError | None:
-    """Return the error that a request was answered with, for audit and logs."""
+    """Return the error with which a request was answered, for audit and logs."""
     error: ApiError | None = environ.get(_ERROR)
     return error
 
 
 def install_errors(app: Flask) -> None:
-    """Turn whatever is raised while the app serves a request into a Problem."""
-    # one more: Werkzeug cuts a body without a length off there, and so a cut one shows
+    """Turn every exception raised while the app serves a request into a Problem."""
+    # one more: Werkzeug truncates a body without a length there, which makes the excess
+    # detectable
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
     app.register_error_handler(ApiError, _answer)
     app.register_error_handler(HTTPException, _answer_http)
@@ -115,7 +116,7 @@ def _answer_defect(error: Exception) -> Response:
         path=request.path,
         exc_info=error,
     )
-    # Flask sends it for what no handler takes, and extensions that report defects listen
+    # Flask sends it for unhandled errors, and extensions that report defects listen to it
     got_request_exception.send(
         current_app._get_current_object(),  # type: ignore[attr-defined]
         _async_wrapper=current_app.ensure_sync,

@@ -1,7 +1,7 @@
-"""What every answer bears, whoever made it: a request id, security headers, rate limit headers.
+"""Headers of every response: request id, security headers, rate limit headers.
 
-This is the outermost layer, plain WSGI, so that errors of the layers below are
-covered too and nothing is built anew for each request.
+This is the outermost layer, plain WSGI, so that errors of the layers below are covered
+too and nothing is built anew for each request.
 """
 
 from __future__ import annotations
@@ -36,37 +36,37 @@ _HTTPS_ONLY = ("Strict-Transport-Security", "max-age=31536000")
 
 
 def new_request_id() -> str:
-    """Make an id for a request that came without one."""
+    """Generate an id for a request that came without one."""
     return f"{_random.getrandbits(96):024x}"
 
 
 def request_id(environ: WSGIEnvironment) -> str:
-    """Return the id that this request's answer, errors and log lines bear."""
+    """Return the request's id, which its response, errors and log lines contain."""
     return str(environ[_ID_KEY])
 
 
 def add_answer_headers(environ: WSGIEnvironment, *headers: Header) -> None:
-    """Have the answer to this request bear more headers, whether it succeeds or fails."""
+    """Add headers to this request's response, whether it succeeds or fails."""
     environ[_ADDED_KEY].extend(headers)
 
 
 def set_content_policy(environ: WSGIEnvironment, policy: str) -> None:
-    """Let the answer to this request, which is a page, load what its policy names."""
+    """Set the Content-Security-Policy of this request's response, which is a page."""
     added = environ[_ADDED_KEY]
     added[:] = [header for header in added if header[0] != _POLICY] + [(_POLICY, policy)]
 
 
 def set_rate_headers(environ: WSGIEnvironment, *headers: Header) -> None:
-    """Set the answer's rate-limit headers, in place of those set before."""
+    """Set the response's rate-limit headers, replacing earlier ones."""
     environ[_RATE_KEY] = headers
 
 
 def with_answer_headers(
     application: WSGIApplication, *, production: bool = False
 ) -> WSGIApplication:
-    """Wrap an application so that all its answers bear the headers of this layer.
+    """Wrap an application so that all its responses have the headers of this layer.
 
-    In production, who came over HTTPS is told to never come another way.
+    In production, responses over HTTPS carry Strict-Transport-Security.
     """
 
     def stamped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -1,4 +1,4 @@
-"""The Idempotency-Key header: the same key and body give the first answer again."""
+"""Idempotency-Key header: the same key and body return the first response again."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PATTERN = r"^[A-Za-z0-9_.:\-]{1,128}$"
 
 
 def idempotent(view: V) -> V:
-    """Mark a view as taking the header, for the contract."""
+    """Mark a view as accepting the header, for the contract."""
     view.takes_idempotency_key = True  # type: ignore[attr-defined] # read by backend.openapi.document
     return view
 
 
 def idempotency_key() -> str | None:
-    """Return the request's key; raises `ValidationFailed` when it is not one."""
+    """Return the request's key; raises `ValidationFailed` for an invalid one."""
     key = request.headers.get(HEADER)
     if key is not None and not re.fullmatch(PATTERN, key):
         raise ValidationFailed(

@@ -16,11 +16,11 @@ _LESS, _MORE = 0.7, 1.5
 
 
 class LoadShedding:
-    """Adaptive bound on the reads of each caller, lowered while the bot is late and raised after.
+    """Adaptive bound on the reads of each caller, lowered while the bot lags and raised after.
 
-    The level is how often each caller may read: it begins at what the heaviest
-    of them does, so these are the first below it. Forty reads a second
-    are left to every caller: those are not what holds the bot up. `refused` counts.
+    The level is the rate at which each caller may read: it begins at the heaviest
+    caller's rate, so that one is limited first. Forty reads a second are left to every
+    caller: those do not cause the lag. `refused` counts.
     """
 
     def __init__(self, lag_s: Callable[[], float], most_s: float, host: Host) -> None:
@@ -33,7 +33,7 @@ class LoadShedding:
         self.refused = 0
 
     def admit(self, caller: str) -> None:
-        """Count a read; raises `BotStrained`, after a rest, when it is above the level."""
+        """Count a read; raises `BotStrained`, after a pause, when the caller is above the level."""
         now = time.monotonic()
         if now >= self._window_ends:
             self._window_ends = now + _WINDOW_S
@@ -41,7 +41,8 @@ class LoadShedding:
         count = self._counts[caller] = self._counts.get(caller, 0) + 1
         if count > self._level:
             self.refused += 1
-            # an answer at once would only be asked for again: refusing costs as much as reading
+            # an immediate refusal would only be retried: refusing costs as much as
+            # reading
             self._host.rest(REFUSAL_RESTS_S)
             raise BotStrained("the bot falls behind: ask less often")
 

@@ -1,8 +1,8 @@
-"""Trust in reverse proxies: how many of them are believed, and which of their values.
+"""Trust in reverse proxies: how many are trusted, and which of their header values are valid.
 
-Werkzeug's ProxyFix rewrites the request, but it only counts proxies, and takes any text for an
-address or a prefix. A proxy that does not set a header passes the client's own on, so values
-that are malformed are dropped before it.
+Werkzeug's ProxyFix rewrites the request, but it only counts proxies, and takes any text
+for an address or a prefix. A proxy that does not set a header passes the client's own
+on, so malformed values are dropped before it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _REWRITTEN = (
 def with_proxies(application: WSGIApplication, trusted: Trusted) -> WSGIApplication:
     """Wrap an application so that it sees a request as the outermost trusted proxy did.
 
-    Proxies strip the prefix that they announce; answers get it back in `Location`.
+    Proxies strip the prefix that they announce; responses get it back in `Location`.
     """
     if not trusted:
         return application
@@ -50,16 +50,16 @@ def with_proxies(application: WSGIApplication, trusted: Trusted) -> WSGIApplicat
 
 
 def _rewrite(environ: WSGIEnvironment, forwarded: dict[str, str]) -> None:
-    """Have ProxyFix rewrite the request by these headers; the log still shows those that came."""
+    """Rewrite the request by these headers with ProxyFix; the log still shows the original ones."""
     seen: WSGIEnvironment = {name: environ[name] for name in _REWRITTEN if name in environ}
     fix = ProxyFix(lambda _environ, _start: (), x_for=1, x_proto=1, x_host=1, x_prefix=1)
     seen.update(forwarded)
-    fix(seen, lambda *_: repr)  # nothing is answered
+    fix(seen, lambda *_: repr)  # nothing is sent
     environ.update((name, seen[name]) for name in _REWRITTEN if name in seen)
 
 
 def _trusted_values(environ: WSGIEnvironment, addresses: list[str], hops: int) -> dict[str, str]:
-    """Return the outermost trusted proxy's X-Forwarded headers without those that are malformed.
+    """Return the outermost trusted proxy's X-Forwarded headers without malformed ones.
 
     Proxies behind that one may have appended to a header or replaced it.
     """

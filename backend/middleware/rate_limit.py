@@ -1,10 +1,11 @@
 """Rate limits by kind of request, user, address and account: one flask-limiter `Limiter` per app.
 
-Its decorators count logins and what changes the administration. A decorator takes 70 to 95 µs, and
-its hooks 65 more of every request; a whole read takes 40, and HTTP may add a third to an order,
-which it all but does. So reads and orders count in the Limiter's storage directly, in the same
-windows, for 2 µs (its strategy: 9). Its own fallback to memory would let logins through as well,
-and may look only after 17 minutes whether Redis is back.
+Its decorators count logins and administrative changes. A decorator takes 70 to 95 µs,
+and its hooks 65 more of every request; a whole read takes 40, and HTTP may add a third
+to an order, which it all but does. So reads and orders count in the Limiter's storage
+directly, in the same windows, for 2 µs (its strategy: 9). Its own fallback to memory
+would let logins through as well, and may check only after 17 minutes whether Redis is
+back.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ _LEAST_LEFT = "backend.rate_limit.least_left"
 class RateLimits:
     """The limits of one app.
 
-    While the shared storage is away this process counts for itself, but refuses logins: whoever
-    takes Redis down must not get more guesses at passwords.
+    While the shared storage is unavailable this process counts by itself, but refuses
+    logins: taking Redis down must not allow more guesses at passwords.
     """
 
     def __init__(self, app: Flask, settings: Settings, host: Host) -> None:
@@ -61,7 +62,7 @@ class RateLimits:
             "address": settings.rate_limit_address,
         }
         self._rates = {kind: parse(rate) for kind, rate in rates.items()}
-        # a key takes 1.2 µs to make
+        # building a key takes 1.2 µs
         self._key_for = functools.lru_cache(maxsize=4096)(self._make_key)
         self._limiter = _new_limiter(app, storage_uri(settings), host)
         self._storage = self._limiter.storage
@@ -81,7 +82,7 @@ class RateLimits:
                 decorated()
         except StorageAway:
             return self._count_without_storage(rate_class, caller)
-        current = cast(RequestLimit, self._limiter.current_limit)  # the decorator has set it
+        current = cast(RequestLimit, self._limiter.current_limit)  # set by the decorator
         left = -1 if current.breached else current.remaining
         return Allowance(current.limit.amount, left, _seconds_until(current.window.reset_time))
 
@@ -91,7 +92,7 @@ class RateLimits:
         Raises `RateLimitsAway` for a login that cannot be counted together with
         those of other processes.
         """
-        if kind == "address":  # what it may ask of this process protects this process
+        if kind == "address":  # a process's own bound protects this process alone
             return self._count_in(self._own_storage, kind, caller)
         try:
             return self._count_in(self._storage, kind, caller)
@@ -114,9 +115,9 @@ class RateLimits:
 
     def _decorate(self, rate_class: RateClass, rate: str) -> Callable[[], None]:
         def decorated() -> None:
-            """Do nothing but count."""
+            """Do nothing: only the decorator's count is wanted."""
 
-        decorated.__qualname__ = rate_class  # flask-limiter tells decorated functions by name
+        decorated.__qualname__ = rate_class  # flask-limiter identifies decorated functions by name
         find_caller = functools.partial(_caller, rate_class)
         limit = self._limiter.shared_limit(rate, scope=rate_class, key_func=find_caller)
         return limit(decorated)
@@ -125,16 +126,17 @@ class RateLimits:
 def _new_limiter(app: Flask, uri: str, host: Host) -> Limiter:
     """Install a Limiter in an app, without its hooks.
 
-    They serve limits and headers of its own; ours tell the seconds until a window ends.
+    They add limits and headers of their own; our headers state the seconds until a
+    window ends.
     """
     limiter = Limiter(
         _address,
         storage_uri=uri,
-        storage_options=cast(dict[str, str | int], {"host": host}),  # handed on as it is
+        storage_options=cast(dict[str, str | int], {"host": host}),  # passed on unchanged
         strategy="fixed-window",
     )
     limiter.logger.setLevel(logging.WARNING)  # the access log has a line for each refusal
-    app.extensions["limiter"] = {limiter}  # where it looks whether its hooks are installed
+    app.extensions["limiter"] = {limiter}  # where it checks whether its hooks are installed
     limiter.init_app(app)
     return limiter
 
@@ -142,8 +144,8 @@ def _new_limiter(app: Flask, uri: str, host: Host) -> Limiter:
 def install_rate_limits(app: Flask) -> None:
     """Limit how often an address may call the app.
 
-    Install it before what looks at tokens: an address that guesses them is
-    refused first.
+    Install it before the authentication: an address that guesses tokens is refused
+    first.
     """
     app.before_request(_count_address)
 
@@ -174,9 +176,9 @@ def limited(rate_class: RateClass) -> Callable[[Callable[P, T]], Callable[P, T]]
 
 
 def limited_by_account(view: Callable[P, T]) -> Callable[P, T]:
-    """Limit how often the password of an account, and those of all together, may be tried.
+    """Limit the attempts at an account's password, and at those of all accounts together.
 
-    Stands below `api.validate`; the account is the caller's, else the body's
+    Place it below `api.validate`; the account is the caller's, else the body's
     `username`. Counted before the password is checked.
     """
 
@@ -191,13 +193,13 @@ def limited_by_account(view: Callable[P, T]) -> Callable[P, T]:
             _apply(limits.count("account", _digest(account)))
         return view(*args, **kwargs)
 
-    # their names mean something in the view's module only
+    # the annotations' names are only defined in the view's module
     limited_view.__annotations__ = get_type_hints(view)
     return limited_view
 
 
 def check_rate(rate_class: RateClass, caller: str) -> None:
-    """Count what comes by another way than a request of its own; raises `RateLimited`."""
+    """Count an action that is no request of its own; raises `RateLimited`."""
     limits = services().rate_limits
     if limits is not None:
         _refuse_excess(limits.count(rate_class, caller))
@@ -229,7 +231,7 @@ def _remote(incoming: Request) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _network_of(address: str) -> str:
-    """Return an IPv4 address, or the network of an IPv6 address: what one subscriber has."""
+    """Return an IPv4 address, or the network of an IPv6 address that one subscriber has."""
     if ":" not in address:
         return address
     try:
@@ -239,7 +241,7 @@ def _network_of(address: str) -> str:
 
 
 def _digest(name: str) -> str:
-    """Make a key of a text that a client chose."""
+    """Hash a text chosen by a client into a key."""
     return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:32]
 
 
@@ -248,7 +250,7 @@ def _seconds_until(at: float) -> int:
 
 
 def _apply(allowance: Allowance) -> None:
-    """Set the headers, of the limit that leaves the least; raise `RateLimited` below zero."""
+    """Set the headers of the limit with the least remaining; raise `RateLimited` below zero."""
     environ = current_request().environ
     if allowance.left < environ.get(_LEAST_LEFT, math.inf):
         environ[_LEAST_LEFT] = allowance.left

@@ -1,10 +1,10 @@
-"""Storages of flask-limiter's windows, registered with `limits`: this process' own, and Redis.
+"""Storages of flask-limiter's windows, registered with `limits`: in-process memory and Redis.
 
-What of it is our own, and why. `MonotonicStorage`: the memory storage of `limits` goes by the wall
-clock and begins a thread every 10 ms in which it counts; a count takes it 2 to 19 µs, here 0.7.
-`SharedStorage`: that of Redis holds up the thread which asks, under gevent that of all requests,
-for 0.25 s each time Redis does not answer. It takes three answers of Redis to count and to say
-where the caller stands, here it is one.
+Why they are our own: the memory storage of `limits` uses the wall clock and starts a
+thread every 10 ms in which it counts; a count takes it 2 to 19 µs, `MonotonicStorage`
+0.7. Its Redis storage blocks the calling thread, under gevent that of all requests, for
+0.25 s each time Redis does not respond, and needs three round trips to count and to
+return the caller's allowance; `SharedStorage` needs one.
 """
 
 from __future__ import annotations
@@ -80,18 +80,18 @@ class MonotonicStorage(Storage):
         return time.time() + (0.0 if window is None else window.ends_at - self._clock())
 
     def check(self) -> bool:
-        """Return whether the storage answers."""
+        """Return whether the storage is available."""
         return True
 
     def reset(self) -> int:
-        """Forget all windows; return how many there were."""
+        """Delete all windows; return their number."""
         with self._lock:
             count = len(self._windows)
             self._windows = {}
             return count
 
     def clear(self, key: str) -> None:
-        """Forget the key's window."""
+        """Delete the key's window."""
         with self._lock:
             self._windows.pop(key, None)
 
@@ -105,14 +105,15 @@ class MonotonicStorage(Storage):
 
 
 class StorageAway(Exception):
-    """The shared storage does not answer."""
+    """The shared storage does not respond."""
 
 
 class SharedStorage(MonotonicStorage):
-    """Windows in a Redis, by whose clock they end; `incr` raises `StorageAway` without it.
+    """Windows in a Redis, which also times them; `incr` raises `StorageAway` without it.
 
-    Redis is asked from another thread, and what it answered is kept for `get` and `get_expiry`.
-    While it does not answer nobody waits for it: one count a second looks whether it is back.
+    Redis is called from another thread, and its response is kept for `get` and
+    `get_expiry`. While it does not respond no request waits for it: one count a second
+    checks whether it is back.
     """
 
     STORAGE_SCHEME = [f"{_SHARED}redis", f"{_SHARED}rediss"]  # noqa: RUF012 - as above
@@ -143,35 +144,35 @@ class SharedStorage(MonotonicStorage):
             raise StorageAway from None
         if self._away_since is not None:
             self._away_since = None
-            _log.warning("rate limit storage answers again")
+            _log.warning("rate limit storage responds again")
         with self._lock:
             self._open(key, _Window(count, self._clock() + left_s))
         return count
 
     def check(self) -> bool:
-        """Return whether the storage answered when it was last asked."""
+        """Return whether the storage responded to the last call."""
         return self._away_since is None
 
     def reset(self) -> int:
-        """Forget all windows that Redis holds; return how many there were."""
+        """Delete all windows in Redis; return their number."""
         return self._host.call_blocking(self._redis.reset) or 0
 
     def clear(self, key: str) -> None:
-        """Forget the key's window that Redis holds."""
+        """Delete the key's window in Redis."""
         self._host.call_blocking(self._redis.clear, key)
 
     def _incr_in_redis(
         self, key: str, expiry: int, amount: int, asked_at: float
     ) -> tuple[int, float]:
         if self._away_since is not None and self._away_since > asked_at:
-            raise StorageAway  # it went away while this waited for a thread
+            raise StorageAway  # it became unavailable while this waited for a thread
         count = self._redis.incr(key, expiry, amount)
         return count, self._redis.get_expiry(key) - time.time()
 
     def _note_away(self) -> None:
         now = self._clock()
         if self._away_since is None:
-            _log.warning("rate limit storage does not answer")
+            _log.warning("rate limit storage does not respond")
         self._away_since, self._retry_at = now, now + RETRY_S
 
     def _refuse_while_away(self) -> None:
@@ -186,7 +187,7 @@ class SharedStorage(MonotonicStorage):
 
 
 def storage_uri(settings: Settings) -> str:
-    """Return the address, in the schemes of this module, of the storage that the settings name."""
+    """Return the address, in the schemes of this module, of the settings' storage."""
     uri = settings.rate_limit_storage
     return "monotonic://" if uri.startswith("memory") else f"{_SHARED}{uri}"
 
@@ -201,7 +202,7 @@ def _connect(uri: str) -> RedisStorage:
             wrap_exceptions=True,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]  # handed on to redis as it is
+            retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]  # passed on to redis unchanged
         )
     except (ConfigurationError, ImportError):
         raise SettingsError(

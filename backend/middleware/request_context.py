@@ -7,18 +7,18 @@ from flask.ctx import _AppCtxGlobals
 
 
 def current_request() -> Request:
-    """Return the request itself: its stand-in finds it anew for each attribute."""
+    """Return the request object: Flask's proxy looks it up for each attribute."""
     found: Request = request._get_current_object()  # type: ignore[attr-defined]
     return found
 
 
 def serving_app() -> Flask:
-    """Return the app that serves the present request, itself."""
+    """Return the app object that serves the present request."""
     found: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     return found
 
 
 def request_globals() -> _AppCtxGlobals:
-    """Return what the present request keeps for itself, itself."""
+    """Return the present request's `g` object."""
     found: _AppCtxGlobals = g._get_current_object()
     return found

@@ -1,8 +1,8 @@
-"""The backend's Flask: no sessions, matches of fixed paths kept, no work for hooks nobody has.
+"""Flask subclass: no sessions, cached matches of fixed paths, no work for unused hooks.
 
-Hooks, signals and teardown are Flask's own as soon as anything is registered for them, so
-extensions work. A read in process took 53 µs without the shortcuts for hooks and about 42 with
-them, on a busy machine.
+Hooks, signals and teardown are Flask's own as soon as anything is registered for them,
+so extensions work. A read in process took 53 µs without the shortcuts for hooks and
+about 42 with them, on a busy machine.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class NoSessions(SessionInterface):
 
 
 class CachedMapAdapter(MapAdapter):
-    """URL adapter of one request that keeps the rules of paths without variables in `matches`.
+    """URL adapter of one request that caches the rules of paths without variables in `matches`.
 
-    At most one for each route and method. No rule depends on the host, and a WebSocket's
-    handshake is an ordinary GET.
+    At most one for each route and method. No rule depends on the host, and a
+    WebSocket's handshake is an ordinary GET.
     """
 
     def __init__(self, app: Flask, request: Request, matches: _Matches) -> None:
@@ -65,7 +65,7 @@ class CachedMapAdapter(MapAdapter):
         if rule is not None:
             return rule, {}
         found: Any = super().match(return_rule=True)
-        if found[0].rule == self.path_info:  # clients can write the same path in more ways
+        if found[0].rule == self.path_info:  # clients can spell the same path in several ways
             self._matches[key] = found[0]
         return found
 
@@ -81,7 +81,7 @@ class BackendFlask(Flask):
 
     @cached_property
     def _has_blueprint_hooks(self) -> bool:
-        """Whether a hook hangs on more than the app; Flask takes none once requests come."""
+        """Whether hooks exist on more than the app; Flask accepts none once requests come."""
         owners = {*self.before_request_funcs, *self.after_request_funcs}
         return not owners <= {None} or bool(self.url_value_preprocessors)
 
@@ -92,7 +92,7 @@ class BackendFlask(Flask):
         return CachedMapAdapter(self, request, self._matches)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a plain function as it is; what is anything else is Flask's to look at."""
+        """Return a plain function unchanged; Flask wraps any other callable."""
         code = getattr(func, "__code__", None)
         if code is None or code.co_flags & CO_COROUTINE:
             return super().ensure_sync(func)
@@ -109,7 +109,7 @@ class BackendFlask(Flask):
         return None
 
     def process_response(self, response: Response) -> Response:
-        """Call the hooks after a request; there is no session to be saved."""
+        """Call the hooks after a request; there is no session to save."""
         if self._has_blueprint_hooks or request_ctx._after_request_functions:
             return super().process_response(response)
         for hook in reversed(self.after_request_funcs.get(None, ())):

@@ -1,4 +1,4 @@
-"""Authorization of streams: topics by scope, symbols by what is traded, until a token expires."""
+"""Authorization of streams: topics by scope, symbols by traded markets, until a token expires."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def require_topics(topics: tuple[Topic, ...], principal: Principal) -> tuple[Top
 
 
 def require_symbols(symbols: frozenset[str] | None) -> frozenset[str] | None:
-    """Return the symbols; raises `InvalidSymbol` for what the bot does not trade."""
+    """Return the symbols; raises `InvalidSymbol` for symbols that the bot does not trade."""
     if symbols is None:
         return None
     try:
         exchanges = services().bridge.markets.exchanges()
     except BotNotReady:
-        return symbols  # streams outlive a bot's restart: nobody is turned away because of one
+        return symbols  # streams outlive a bot's restart: no client is refused because of one
     unknown = symbols.difference(*(exchange.symbols for exchange in exchanges))
     if unknown:
         names = ", ".join(sorted(unknown))

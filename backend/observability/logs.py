@@ -1,7 +1,7 @@
-"""Logs: everything as JSON lines in BACKEND_HOME/logs, our own events readable on stderr too.
+"""Logging: JSON lines in BACKEND_HOME/logs, and our own events readable on stderr too.
 
-Secrets are masked on the way in, whoever logs them. OctoBot logs through the
-standard library, a lot; its lines go to the file only.
+Secrets are masked on the way in, from any logger. OctoBot logs much through the
+standard library; its lines go to the file only.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ ACCESS = "access"
 AUDIT = "audit"
 MAX_FILE_BYTES = 20 * 1024 * 1024
 KEPT_FILES = 14
-_MASKED_BEFORE = frozenset({ACCESS, AUDIT})  # where they came in, part by part
+_MASKED_BEFORE = frozenset({ACCESS, AUDIT})  # on arrival, field by field
 _FLUSH_S = 0.5
-_GATHERED_BYTES = 256 * 1024  # whoever's line fills it waits for the disk
-_LOST = (OSError, ValueError)  # no room, or closed while somebody still had a line
+_GATHERED_BYTES = 256 * 1024  # the thread whose line fills it waits for the disk
+_LOST = (OSError, ValueError)  # no room, or closed while a line was still to come
 
 
 Listener = Callable[[str, str, str], None]
 
 
 class LogFile:
-    """A file that many threads append lines to; flushed twice a second, a new one each day (UTC)
-    and whenever it is full; `backend.1.log` is the newest of those put aside.
+    """Log file to which many threads append; flushed twice a second, a new one each day (UTC)
+    and whenever it is full; `backend.1.log` is the newest of the rotated ones.
 
-    Lines that a full disk does not take are lost: nothing stops for want of its log.
+    Lines that do not fit on a full disk are lost: logging never stops the program.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,7 +49,7 @@ class LogFile:
         self._lock = threading.Lock()
         self._file = path.open("ab", _GATHERED_BYTES)
         self._day = _day(path.stat().st_mtime)
-        self.flush()  # the day may have ended while nobody wrote
+        self.flush()  # the day may have ended while nothing was written
         self._closed = threading.Event()
         self._flusher = threading.Thread(target=self._flush_forever, name="logs", daemon=True)
         self._flusher.start()
@@ -63,7 +63,7 @@ class LogFile:
             pass
 
     def flush(self) -> None:
-        """Hand everything to the system; begin a new file when it is time."""
+        """Flush everything to the operating system; begin a new file when it is time."""
         with self._lock, contextlib.suppress(*_LOST):
             self._file.flush()
             today = _day(time.time())
@@ -98,7 +98,7 @@ def _day(at: float) -> int:
 
 
 class Sinks:
-    """Where every event ends: masked, as JSON in the file and, if it is ours, on the console."""
+    """Destination of every event: masked, as JSON in the file and, if ours, on the console."""
 
     def __init__(self, file: LogFile, console: TextIO) -> None:
         self._file = file
@@ -128,14 +128,14 @@ class Sinks:
 
 
 def _is_for_console(name: str, level: str, line: Mapping[str, object]) -> bool:
-    """Requests and OctoBot's own lines would bury everything else; defects are for all to see."""
+    """Return whether to show an event there: requests and OctoBot's lines would bury the others."""
     if name == ACCESS:
         return line["status"] == InternalError.status
     return name.startswith("backend")
 
 
 def _now() -> str:
-    """Return the time as `time_text` writes it; the part above milliseconds is kept for reuse."""
+    """Return the time in `time_text`'s format; the part above milliseconds is cached."""
     second, fraction = divmod(time.time(), 1)
     return f"{_second_text(second)}.{int(fraction * 1000):03d}Z"
 
@@ -154,17 +154,17 @@ def _traceback_text(error: object) -> str:
 
 
 class EventLogger(structlog.BoundLoggerBase):
-    """What structlog hands out: straight to the sinks, which costs a third of its processors."""
+    """structlog's logger without processors, straight to the sinks: a third of their cost."""
 
     def debug(self, event: str, **fields: object) -> None:
-        """Drop it."""
+        """Drop the event."""
 
     def info(self, event: str, **fields: object) -> None:
-        """Log what went as it should."""
+        """Log a normal event."""
         self._logger("info", event, self._context | fields)
 
     def warning(self, event: str, **fields: object) -> None:
-        """Log what went wrong and was put right."""
+        """Log a failure that was handled."""
         self._logger("warning", event, self._context | fields)
 
     def error(self, event: str, **fields: object) -> None:
@@ -177,7 +177,7 @@ class EventLogger(structlog.BoundLoggerBase):
 
 
 class _StandardHandler(logging.Handler):
-    """Takes what is logged through the standard library: OctoBot, SQLAlchemy, ourselves."""
+    """Handler of the standard library's logging: OctoBot, SQLAlchemy, our own modules."""
 
     def __init__(self, sinks: Sinks) -> None:
         super().__init__()
@@ -189,7 +189,7 @@ class _StandardHandler(logging.Handler):
 
 
 class Logs:
-    """The process's logs; there is one of it, set up by whoever owns the process."""
+    """The process's logs, set up once by the owner of the process."""
 
     def __init__(self, folder: Path, console: TextIO) -> None:
         self._file = LogFile(folder / "backend.log")
@@ -203,11 +203,11 @@ class Logs:
         )
 
     def tell(self, listener: Listener) -> None:
-        """Hand on, from now on, every line but those of requests: logger, level, masked text."""
+        """Also pass later lines, except requests, to a callback: logger, level, masked text."""
         self._sinks.listener = listener
 
     def close(self) -> None:
-        """Write what is left and let go of the file."""
+        """Write the buffered lines and close the file."""
         logging.getLogger().removeHandler(self._handler)
         structlog.reset_defaults()
         self._file.close()

@@ -1,4 +1,4 @@
-"""What must not be shown: texts that look like credentials, values under a secret's name."""
+"""Masking of secrets: texts that look like credentials, and values under a secret's name."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _concealed: tuple[str, ...] = ()
 
 
 def conceal(*secrets: str | None) -> None:
-    """Have these texts masked from now on wherever they stand: no pattern knows an exchange's keys.
+    """Mask these texts from now on in every output: no pattern matches an exchange's keys.
 
     For the whole process, as its log is.
     """
@@ -65,19 +65,19 @@ def conceal(*secrets: str | None) -> None:
 
 
 def masked(text: str) -> str:
-    """Return the text with whatever is, or looks like, a credential masked."""
+    """Return the text with everything masked that is, or looks like, a credential."""
     for secret in _concealed:
         if secret in text:
             text = text.replace(secret, MASK)
-    # the expression is slow, and nearly no line has anything for it
+    # the expression is slow, and nearly no line contains a match
     hinted = any(map(text.lower().__contains__, _SECRET_HINTS))
     return _SECRET_TEXT.sub(_mask_match, text) if hinted else text
 
 
 def masked_value(name: str, value: object, depth: int = _DEEPEST) -> object:
-    """Return a copy of JSON values in which texts, and all under a secret's name, are masked.
+    """Return a copy of JSON values in which texts and values under a secret's name are masked.
 
-    What is nested deeper than anything of ours is left out.
+    Values nested deeper than our own data are left out.
     """
     if depth == 0:
         return "..."
@@ -96,7 +96,7 @@ def masked_value(name: str, value: object, depth: int = _DEEPEST) -> object:
 
 @functools.lru_cache(maxsize=512)
 def is_secret_name(name: str) -> bool:
-    """Whether a field of this name holds a secret."""
+    """Return whether a field of this name holds a secret."""
     lower = name.lower()
     if any(part in lower for part in _SECRET_PARTS):
         return True

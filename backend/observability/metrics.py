@@ -1,6 +1,6 @@
-"""Prometheus metrics of one app: requests counted as they are answered, the rest on each scrape.
+"""Prometheus metrics of one app: requests are counted at their response, the rest at each scrape.
 
-No label holds what a client sent: routes are templates, unknown methods are `other`.
+No label contains client input: routes are templates, unknown methods are `other`.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class Readiness(Protocol):
 
 
 class BotLag(Protocol):
-    """How late the bot's event loop is, in seconds."""
+    """The bot's event-loop lag in seconds."""
 
     @property
     def lag_s(self) -> float:
-        """The lag now."""
+        """The present lag."""
 
     @property
     def worst_lag_s(self) -> float:
@@ -75,7 +75,7 @@ class OrderCounts(Protocol):
 
 
 class BotSource(Protocol):
-    """The bridge, as far as its metrics go."""
+    """The part of the bridge that the metrics read."""
 
     def readiness(self) -> Readiness:
         """Return the bot's state."""
@@ -86,7 +86,7 @@ class BotSource(Protocol):
 
     @property
     def counters(self) -> OrderCounts:
-        """What the bridge has counted."""
+        """The counters of the bridge."""
 
     @property
     def waiting(self) -> int:
@@ -98,7 +98,7 @@ class BotSource(Protocol):
 
 
 class StreamSource(Protocol):
-    """The stream hub, as far as its metrics go."""
+    """The part of the stream hub that the metrics read."""
 
     @property
     def open_streams(self) -> int:
@@ -114,15 +114,15 @@ class StreamSource(Protocol):
 
 
 class ServerSource(Protocol):
-    """The HTTP server, as far as its metrics go."""
+    """The part of the HTTP server that the metrics read."""
 
     @property
     def lag_s(self) -> float:
-        """How late the server's loop is, in seconds."""
+        """The server's event-loop lag in seconds."""
 
     @property
     def refused(self) -> Mapping[int, int]:
-        """Requests that could not be read, by status."""
+        """Unreadable requests, by status."""
 
     @property
     def open_connections(self) -> int:
@@ -157,7 +157,7 @@ class Metrics:
         self._registry.register(_ScrapeCollector(bot, streams, self))
 
     def observe(self, environ: WSGIEnvironment, status: int, seconds: float) -> None:
-        """Count one answer."""
+        """Count one response."""
         request = environ.get("werkzeug.request")  # set by Flask for the layers around it
         rule = request.url_rule if request is not None else None
         route = _NO_ROUTE if rule is None else rule.rule
@@ -177,7 +177,7 @@ class Metrics:
     def _find_series(
         self, method: str, route: str, status: int
     ) -> tuple[RequestCounter, Histogram]:
-        """Find what a key counts in, and keep it: finding costs more than counting."""
+        """Find and cache the series of a key: finding costs more than counting."""
         name = method if method in _METHODS else "other"
         found = (
             self._requests.labels(name, route, str(status)),
@@ -258,7 +258,7 @@ def _gauge(name: str, text: str, value: float) -> Metric:
 
 def _counter(name: str, text: str, labels: tuple[str, ...], counts: Mapping[Labels, int]) -> Metric:
     family = CounterMetricFamily(name, text, labels=labels)
-    for values, count in dict(counts).items():  # a copy: others count meanwhile
+    for values, count in dict(counts).items():  # a copy: other threads count meanwhile
         family.add_metric(list(values), count)
     return family
 

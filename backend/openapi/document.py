@@ -1,4 +1,4 @@
-"""The API contract: the OpenAPI document of what the app serves, and its form as swagger.yaml."""
+"""OpenAPI document of the app's routes, and its form as swagger.yaml."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 class _Error(NamedTuple):
-    """An error answer that many operations share."""
+    """An error response that many operations share."""
 
     name: str
     description: str
@@ -77,7 +77,7 @@ _SYMBOL_EXAMPLE = "BTC-USDT"
 
 def openapi_document(app: Flask) -> Json:
     """Describe every validated route of the app."""
-    own = copy.copy(api)  # spectree caches the document and takes models apart as it writes it
+    own = copy.copy(api)  # spectree caches the document and modifies models as it writes it
     own.models = copy.deepcopy(api.models)
     with app.app_context():
         document: Json = json.loads(json.dumps(own.spec))
@@ -85,7 +85,7 @@ def openapi_document(app: Flask) -> Json:
             _complete(document["paths"][path][method], app, endpoint)
     document["x-roles"] = {role: sorted(scopes) for role, scopes in SCOPES.items()}
     components = document["components"]
-    # spectree lists models as modules were imported, which is not always in the same order
+    # spectree lists models in the order of imports, which varies
     components["schemas"] = dict(sorted(components["schemas"].items()))
     _tell_optional_bodies(document)
     components["responses"] = {error.name: _error_answer(error) for error in _ERRORS.values()}
@@ -100,14 +100,14 @@ def openapi_document(app: Flask) -> Json:
 
 
 def openapi_yaml(app: Flask) -> str:
-    """Write the contract as swagger.yaml holds it."""
+    """Serialize the contract in swagger.yaml's format."""
     return str(
         yaml.dump(openapi_document(app), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     )
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as such, and repeats what is the same instead of linking it."""
+    """Writes multi-line texts as blocks, and repeats equal objects instead of linking them."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True
@@ -130,7 +130,7 @@ def _operations(app: Flask) -> Iterator[tuple[str, str, str]]:
 
 
 def _complete(operation: Json, app: Flask, endpoint: str) -> None:
-    """Add what no view has to say: the answers of the layers around it, headers, media types."""
+    """Add the parts that no view declares: responses of other layers, headers, media types."""
     view = app.view_functions[endpoint]
     rule = rule_of(app, endpoint) or AccessRule()
     rate_class = getattr(view, "rate_class", None)
@@ -158,7 +158,7 @@ def _complete(operation: Json, app: Flask, endpoint: str) -> None:
 
 
 def _tell_optional_bodies(document: Json) -> None:
-    """Say where a body may be left out: an empty one is read as an object without fields."""
+    """Mark bodies that may be left out: an empty one is read as an object without fields."""
     for methods in document["paths"].values():
         for operation in methods.values():
             if "requestBody" in operation:
@@ -234,7 +234,7 @@ def _tidy(node: Any) -> None:  # noqa: ANN401 - any JSON
 
 
 def _drop_unused(components: Json, kind: str, document: Json) -> None:
-    """Drop the models of query parameters and the answers that nothing refers to."""
+    """Drop unreferenced models of query parameters and responses."""
     used: set[str] = set()
     pending = [document["paths"]] + [
         part for other, part in document["components"].items() if other != kind

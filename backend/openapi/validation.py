@@ -1,9 +1,9 @@
-"""The shape of every request and answer: spectree, taught this project's rules.
+"""Validation of requests and responses: spectree with this project's rules.
 
-`@api.validate` reads a view's `query` and `json` parameters from its signature,
-refuses what does not fit with our errors (spectree's own echo the input, read
-broken JSON as `{}` and let form bodies through), and turns the returned model
-into the answer without validating it a second time.
+`@api.validate` reads a view's `query` and `json` parameters from its signature, refuses
+invalid input with our errors (spectree's own echo the input, read broken JSON as `{}`
+and let form bodies through), and turns the returned model into the response without
+validating it a second time.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ Every answer bears `X-Request-ID`, which names it in the server's log."""
 
 
 class JsonAnswer(Response):
-    """Bytes that are ready to leave; Werkzeug's own way through all that they might be is long."""
+    """Response of encoded bytes; Werkzeug's own class costs more because it supports more."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Send them, or their head alone."""
+        """Send the bytes, or the head alone."""
         if self.status_code not in (200, 201):  # may have no body
             return super().__call__(environ, start_response)
         start_response(self.status, self.headers.to_wsgi_list())
@@ -68,7 +68,7 @@ class JsonAnswer(Response):
 
 
 class JsonPlugin(FlaskPlugin):
-    """spectree's Flask plugin with our reading of requests and writing of answers."""
+    """spectree's Flask plugin with our reading of requests and writing of responses."""
 
     def get_func_operation_id(self, func: Callable[..., object], path: str, method: str) -> str:
         """Name an operation after its view."""
@@ -82,7 +82,7 @@ class JsonPlugin(FlaskPlugin):
         *_unused: object,
         **kwargs: object,
     ) -> Response:
-        """Call the view with what the request holds and answer with what it returns."""
+        """Call the view with the validated request and return its result as a response."""
         incoming = current_request()
         if query is not None:
             kwargs["query"] = _read_query(query, incoming.environ.get("QUERY_STRING", ""))
@@ -94,7 +94,7 @@ class JsonPlugin(FlaskPlugin):
 
 
 def also_answers(*media_types: str) -> Callable[[V], V]:
-    """Say in the contract that a view may answer with other media types than JSON."""
+    """Declare in the contract that a view may respond with other media types than JSON."""
 
     def decorate(view: V) -> V:
         view.other_media_types = media_types  # type: ignore[attr-defined]
@@ -105,7 +105,7 @@ def also_answers(*media_types: str) -> Callable[[V], V]:
 
 @functools.lru_cache(QUERIES_REMEMBERED)
 def _read_query(model: type[M], query_string: str) -> M:
-    """Read a query; the same text gives the same model again, which nobody can change."""
+    """Read a query; the same text returns the same, immutable model again."""
     found: dict[str, list[str]] = parse_qs(query_string, keep_blank_values=True)
     values = {name: given[0] if len(given) == 1 else given for name, given in found.items()}
     return _validated(lambda: model.model_validate(values))
@@ -128,14 +128,12 @@ def _read_json(model: type[M], incoming: Request) -> M:
         raise UnsupportedMediaType("the body must be application/json")
     _require_json(body or b"{}")
     read = _validated(lambda: model.model_validate_json(body or b"{}", strict=True))
-    set_audit_body(
-        incoming.environ, body
-    )  # not before: a field that is not known may hold a secret
+    set_audit_body(incoming.environ, body)  # not before: an unknown field may hold a secret
     return read
 
 
 def read_model(model: type[M], text: bytes) -> M:
-    """Read what came by another way; raises `MalformedRequest` or `ValidationFailed`."""
+    """Validate JSON outside of a request; raises `MalformedRequest` or `ValidationFailed`."""
     _require_json(text)
     return _validated(lambda: model.model_validate_json(text, strict=True))
 
@@ -155,7 +153,7 @@ def _validated(validate: Callable[[], M]) -> M:
 
 
 def _fields(error: ValidationError) -> list[FieldError]:
-    """Name each refused field; never repeats what the client sent, which may be a password."""
+    """Name each refused field; never repeats the client's input, which may be a password."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return [_field(item["loc"], item["msg"]) for item in found[:MOST_FIELDS_NAMED]]
 

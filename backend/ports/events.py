@@ -1,4 +1,4 @@
-"""Event, serialised once by the bridge, and EventSink, the Protocol of what publishes events."""
+"""Event, serialised once by the bridge, and EventSink, the Protocol that publishes events."""
 
 from __future__ import annotations
 
@@ -38,4 +38,4 @@ class EventSink(Protocol):
         """Replace a topic's snapshot (after a boot): key to (symbol, item JSON)."""
 
     def has_subscribers(self, topic: Topic, symbol: str) -> bool:
-        """Return whether any stream carries the topic and symbol; asked before costly fetches."""
+        """Return whether any stream carries the topic and symbol; called before costly fetches."""

@@ -39,7 +39,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class StoredOrder:
-    """Present state of an order, its place in the order list, and what recreates it in the bot.
+    """Present state of an order, its place in the order list, and the data to recreate it.
 
     `json` is the order already encoded, if the caller has it.
     """

@@ -1,4 +1,4 @@
-"""OrderTracking: what is known of an order beyond its public fields, to rebuild it in the bot."""
+"""OrderTracking: data of an order beyond its public fields, needed to rebuild it in the bot."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Sending = Literal["due", "begun"]
 
 @dataclass(frozen=True, slots=True)
 class OrderTracking:
-    """Facts that the bot needs to go on with an order after a restart.
+    """Facts that the bot needs to continue an order after a restart.
 
-    `exits` are the orders that its fill will place, `group` the entry whose exits cancel
-    each other. `trailing_distance` lies between a trailing stop and the best price since.
-    `is_edited` marks a change sent to the exchange, of which older lists of open orders do
-    not know. `is_triggered` marks a stop limit that has become its limit order. `sending` is
-    how far a stop has got that triggered here: `due` is certainly not at the exchange,
-    `begun` may be.
+    `exits` are the orders that its fill will place, `group` the entry whose exits
+    cancel each other. `trailing_distance` lies between a trailing stop and the best
+    price since. `is_edited` marks a change sent to the exchange, which older lists of
+    open orders lack. `is_triggered` marks a stop limit that has become its limit order.
+    `sending` is the progress of a stop that triggered here: `due` is certainly not at
+    the exchange, `begun` may be.
     """
 
     exits: tuple[Order, ...] = ()
@@ -33,7 +33,7 @@ class OrderTracking:
     sending: Sending | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON object that the journal stores; facts that are not known are left out."""
+        """Return the JSON object that the journal stores; unknown facts are left out."""
         stored: dict[str, Any] = {}
         if self.exits:
             stored["exits"] = [order.model_dump(mode="json") for order in self.exits]

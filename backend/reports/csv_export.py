@@ -32,12 +32,12 @@ COLUMNS = (
 )
 _NUMBERS = frozenset({"price", "quantity", "cost", "fee_cost"})
 _PAGE_SIZE = 100
-_MAX_COUNTED = 10  # clients that do not read must not hold up those who do
+_MAX_COUNTED = 10  # clients that do not read must not block those that do
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class CsvExports:
-    """Streams lists page by page, with rests in favour of the bot.
+    """Streams lists page by page, with pauses in favour of the bot.
 
     All exports together take half of the interpreter at most.
     """
@@ -52,8 +52,8 @@ class CsvExports:
     ) -> Iterator[bytes]:
         """Return a header line and the lines of each page, from the query's cursor to the last one.
 
-        The first page is read at once, so that its errors still become a response;
-        the others on demand, off the hub.
+        The first page is read at once, so that its errors still become a response; the
+        others on demand, off the hub.
         """
         query = query.model_copy(update={"limit": _PAGE_SIZE})
         lines, cursor, _ = self._host.call_blocking(_read_page, page, query)

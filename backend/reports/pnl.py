@@ -61,7 +61,7 @@ class ProfitAndLoss:
     def process_batch(self) -> bool:
         """Process the next batch, a few milliseconds of work; return False after the last one.
 
-        For callers that must not hold a thread until all batches are processed.
+        For callers that must not block a thread until all batches are processed.
         """
         value = self._account_value()
         with self._lock:
@@ -72,8 +72,8 @@ class ProfitAndLoss:
     def process_all(self, value: AccountValue, closing: threading.Event) -> None:
         """Process all new executions in batches, ahead of the next query; until `closing`.
 
-        After each batch the thread rests for `_REST_FACTOR` times its duration, in favour
-        of the bot and of queries.
+        After each batch the thread pauses for `_REST_FACTOR` times its duration, in
+        favour of the bot and of queries.
         """
         with self._lock:
             self._reset_if_opening_changed(value)

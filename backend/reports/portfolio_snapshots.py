@@ -81,7 +81,7 @@ class PortfolioSnapshots:
                 self._process_executions(value, self._closing)
             except StoreUnavailable:
                 _log.warning("portfolio snapshot skipped: the database is unavailable")
-            except Exception as error:  # one is skipped, not all that would follow
+            except Exception as error:  # only one snapshot is skipped; the thread continues
                 _log.error("portfolio snapshot skipped", exc_info=error)
 
     def _record_snapshot(self, value: AccountValue) -> None:

@@ -1,4 +1,4 @@
-"""The reports service: profit and loss, portfolio history, CSV export, risk limits."""
+"""Reports service: profit and loss, portfolio history, CSV export, risk limits."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Reports:
 
     def pnl(self, query: PnlQuery) -> Pnl:
         """Return profit and loss; raises `BotNotReady` while the bot does not run."""
-        # in batches: the first queries after a start would hold all threads for seconds, and
-        # make the database's other readers wait
+        # in batches: the first queries after a start would block all threads for seconds,
+        # and make the database's other readers wait
         while self._host.call_blocking(self._pnl.process_batch):
             self._host.rest(PAUSE_S)
         return self._host.call_blocking(self._pnl.read, query)
@@ -96,7 +96,7 @@ class Reports:
         return self._risk.read()
 
     def change_risk(self, change: RiskChange) -> Risk:
-        """Change risk limits; raises `StoreUnavailable`, having changed nothing."""
+        """Change risk limits; raises `StoreUnavailable`, with nothing changed."""
         return self._host.call_blocking(self._risk.change, change)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The sandbox exchange: a simulated market and matching engine behind ccxt's interface."""
+"""Sandbox exchange: a simulated market and matching engine behind ccxt's interface."""
 
 from backend.sandbox.ccxt_api.description import SANDBOX
 from backend.sandbox.ccxt_api.registration import install

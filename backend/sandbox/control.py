@@ -1,4 +1,4 @@
-"""The sandbox exchange of this process, and control of its prices and faults."""
+"""Control of the sandbox exchange of this process: its prices and faults."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class SandboxControl:
         self._listed_market(symbol).pin(symbol, price)
 
     def move(self, symbol: str, price: Decimal) -> None:
-        """Jump to a price and let it move on from there."""
+        """Jump to a price, from which the path continues."""
         self._listed_market(symbol).move(symbol, price)
 
     def release(self, symbol: str) -> None:

@@ -1,4 +1,4 @@
-"""Profit and loss, and what the portfolio was worth over time."""
+"""Models of profit and loss and of the portfolio's value over time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HistoryInterval = Literal["1m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h
 
 
 class PnlQuery(RequestModel):
-    """Which executions are meant; all of them if left out."""
+    """Filters of the profit and loss; all executions if left out."""
 
     symbol: Symbol | None = None
     since: AwareTime | None = Field(
@@ -106,7 +106,7 @@ class Pnl(Model):
 
 
 class HistoryQuery(PageQuery):
-    """Which values of the portfolio are meant."""
+    """Filters of the portfolio's history."""
 
     interval: HistoryInterval = "1h"
     since: AwareTime | None = Field(None, description="Taken at or after this time.")

@@ -1,4 +1,4 @@
-"""API keys, as their owners create and see them."""
+"""Models of API keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _network(text: str) -> str:
 Network = Annotated[
     str, Field(max_length=45, examples=["203.0.113.0/24"]), AfterValidator(_network)
 ]
-"""Addresses that begin alike, IPv4 or IPv6; a single one too."""
+"""A network of IPv4 or IPv6 addresses, or a single address."""
 
 
 class NewApiKey(RequestModel):

@@ -1,4 +1,4 @@
-"""The audit: who changed what, who logged in, who was refused."""
+"""Models of the audit: changes, logins and refusals."""
 
 from __future__ import annotations
 

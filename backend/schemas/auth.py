@@ -1,4 +1,4 @@
-"""Login, tokens and the caller's own account."""
+"""Models of login, tokens and the caller's own account."""
 
 from __future__ import annotations
 

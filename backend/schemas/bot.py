@@ -1,4 +1,4 @@
-"""The bot's state and the server's health."""
+"""Models of the bot's state and the server's health."""
 
 from __future__ import annotations
 

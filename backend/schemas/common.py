@@ -1,4 +1,4 @@
-"""Types that every resource shares: money, time, symbols, envelopes, pages."""
+"""Types shared by all resources: money, time, symbols, envelopes, pages."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def time_text(value: datetime) -> str:
 
 
 def utc_now() -> datetime:
-    """Return the present moment, aware."""
+    """Return the present time, aware."""
     return datetime.now(timezone.utc)
 
 
 def parse_symbol(text: str) -> str:
-    """Return OctoBot's form of a symbol given as `BTC/USDT` or `BTC-USDT`, any case of letters.
+    """Return OctoBot's form of a symbol given as `BTC/USDT` or `BTC-USDT`, in any case.
 
-    Raises ValueError when it is neither.
+    Raises ValueError for any other form.
     """
     symbol = text.upper()
     if "/" not in symbol:
@@ -68,7 +68,7 @@ def _decimal_in(value: object) -> object:
         r"[+-]?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?", value
     ):
         raise ValueError("a decimal number or a string holding one")
-    # repr gives the shortest text that reads back as the same float: what the client wrote
+    # repr gives the shortest text that reads back as the same float: the client's own
     return Decimal(repr(value) if isinstance(value, float) else value)
 
 
@@ -87,7 +87,7 @@ Money = Annotated[
     WithJsonSchema(_DECIMAL_SCHEMA, mode="serialization"),
     WithJsonSchema(_DECIMAL_SCHEMA, mode="validation"),
 ]
-"""An amount in an answer: a Decimal here, a decimal string in JSON."""
+"""An amount in a response: a Decimal here, a decimal string in JSON."""
 
 PositiveMoney = Annotated[
     Decimal,
@@ -112,18 +112,18 @@ Symbol = Annotated[
     AfterValidator(parse_symbol),
     WithJsonSchema({"type": "string", "maxLength": 60, "examples": ["BTC/USDT"]}),
 ]
-"""A market's symbol: `BTC/USDT` or `BTC-USDT` on the way in, `BTC/USDT` on the way out."""
+"""A market's symbol: `BTC/USDT` or `BTC-USDT` in requests, `BTC/USDT` in responses."""
 
 
 _TIME = TypeAdapter(datetime)
 
 
 def _time_in(value: object) -> object:
-    # pydantic would take bare numbers too, for seconds since 1970
+    # pydantic would also accept bare numbers, as seconds since 1970
     if not isinstance(value, datetime) and not re.match(r"\d{4}-\d\d-\d\d[Tt ]", str(value)):
         raise ValueError(_TIME_WANTED)
     try:
-        # read here: in a body, which is read strictly, a text would be no time any more
+        # parsed here: a strictly validated body accepts no text as a time
         return _TIME.validate_python(value, strict=False)
     except ValidationError:
         raise ValueError(_TIME_WANTED) from None
@@ -139,11 +139,11 @@ def _aware(value: datetime) -> datetime:
 
 
 AwareTime = Annotated[datetime, BeforeValidator(_time_in), AfterValidator(_aware)]
-"""A time in a request: RFC 3339 with an offset; in UTC from there on."""
+"""A time in a request: RFC 3339 with an offset, converted to UTC."""
 
 
 class Model(BaseModel):
-    """Base of the models in answers."""
+    """Base of the models in responses."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -155,7 +155,7 @@ class RequestModel(BaseModel):
 
 
 class Envelope(Model, Generic[T]):
-    """A successful answer."""
+    """A successful response."""
 
     success: Literal[True] = True
     data: T
@@ -170,7 +170,7 @@ class Pagination(Model):
 
 
 class Page(Model, Generic[T]):
-    """A successful answer that holds a list."""
+    """A successful response that holds a list."""
 
     success: Literal[True] = True
     data: list[T]
@@ -179,7 +179,7 @@ class Page(Model, Generic[T]):
 
 
 class PageQuery(RequestModel):
-    """What every list takes."""
+    """Query parameters of every list."""
 
     limit: int = Field(DEFAULT_PAGE, ge=1, le=MAX_PAGE, description="Most items to return.")
     cursor: str | None = Field(

@@ -1,4 +1,4 @@
-"""OctoBot's configuration, as far as it may be seen and changed."""
+"""Models of OctoBot's configuration, as far as it may be read and changed."""
 
 from __future__ import annotations
 

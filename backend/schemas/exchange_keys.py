@@ -1,4 +1,4 @@
-"""Exchange connections: API keys that go in and never come out."""
+"""Models of exchange connections, whose API keys are written and never returned."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Outcome = Literal[
 ]
 
 
-"""Returns by exchange what the bot may use; None where the stored keys must not be used."""
+"""Returns the keys of the bot by exchange; None where the stored keys must not be used."""
 
 
 _Key = Annotated[SecretStr, Field(min_length=1, max_length=512)]
@@ -28,7 +28,7 @@ _Secret = Annotated[SecretStr, Field(min_length=1, max_length=4096)]
 
 
 class _Settings(RequestModel):
-    """Rules that creating and changing share."""
+    """Validation shared by creation and change."""
 
     @model_validator(mode="after")
     def _printable(self) -> _Settings:

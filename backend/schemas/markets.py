@@ -1,4 +1,4 @@
-"""Exchanges, markets, tickers, candles and order books."""
+"""Models of exchanges, markets, tickers, candles and order books."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Interval = Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h"
 
 
 class MarketQuery(RequestModel):
-    """Which exchange is meant."""
+    """Query parameter that selects an exchange."""
 
     exchange: str | None = Field(
         None,
@@ -22,20 +22,20 @@ class MarketQuery(RequestModel):
 
 
 class CandleQuery(MarketQuery):
-    """Which candles are meant."""
+    """Filters of candles."""
 
     interval: Interval = "1m"
     limit: int = Field(100, ge=1, le=500)
 
 
 class BookQuery(MarketQuery):
-    """How deep to look."""
+    """Query parameters of an order book: its exchange and depth."""
 
     limit: int = Field(20, ge=1, le=100, description="Levels of each side.")
 
 
 class TickerQuery(MarketQuery):
-    """Which tickers are meant."""
+    """Filters of tickers."""
 
     symbol: Symbol | None = None
 

@@ -1,4 +1,4 @@
-"""What can be done with orders beyond placing one: preview, batch, change, cancel many."""
+"""Models of order commands beyond placing one: preview, batch, change, cancel many."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class OrderResult(Model):
 
 
 class CancelQuery(RequestModel):
-    """Which open orders to cancel; all of them if left out."""
+    """Filters of the open orders to cancel; all of them if left out."""
 
     symbol: Symbol | None = None
     side: Side | None = None

@@ -1,4 +1,4 @@
-"""Orders: what a client asks for, and what became of it."""
+"""Models of orders: requests for new ones and their state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Journalled events as a list, for clients that were away for long."""
+"""Models of journalled events as a list, for clients that were disconnected for long."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ JOURNALLED_TOPICS: tuple[Topic, ...] = ("orders", "trades", "positions")
 
 
 class EventQuery(PageQuery):
-    """Which events are meant."""
+    """Filters of journalled events."""
 
     after: str | None = Field(
         None,
@@ -45,7 +45,7 @@ class EventQuery(PageQuery):
         return self
 
     def chosen_topics(self) -> tuple[Topic, ...] | None:
-        """Return the topics that were asked for; None for all."""
+        """Return the requested topics; None for all."""
         if self.topics is None:
             return None
         asked = self.topics.split(",")

@@ -1,4 +1,4 @@
-"""What the account holds and what it is worth."""
+"""Models of the portfolio: balances and value."""
 
 from __future__ import annotations
 

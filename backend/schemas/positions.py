@@ -1,4 +1,4 @@
-"""Positions of futures accounts: how they stand, how they are closed, what can be set."""
+"""Models of futures positions: state, closing, contract settings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Position(Model):
 
 
 class PositionQuery(RequestModel):
-    """Which positions are meant."""
+    """Filters of positions."""
 
     status: Literal["open", "all"] = Field(
         "open", description="`all` also lists contracts without a position, for their settings."
@@ -56,7 +56,7 @@ class PositionQuery(RequestModel):
 
 
 class PositionPlace(RequestModel):
-    """On which exchange a position is."""
+    """Query parameter that selects a position's exchange."""
 
     exchange: str | None = _EXCHANGE
 

@@ -1,4 +1,4 @@
-"""Risk limits: what the bot may not do, whoever asks."""
+"""Models of the risk limits for orders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steering the sandbox exchange's prices."""
+"""Models of the control of the sandbox exchange's prices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from backend.schemas.common import Model, Money, PositiveMoney, RequestModel
 class PriceChange(RequestModel):
     """The price to jump to."""
 
-    # beyond this the order book's steps would not fit into the 64 bits that they are drawn with
+    # beyond this the order book's steps would exceed the 64 bits that they are drawn with
     price: PositiveMoney = Field(le=10**9, description="In the quote asset; at most a billion.")
     hold: bool = Field(
         False, description="Stay there until changed or released; else go on from there."

@@ -1,4 +1,4 @@
-"""Stream subscriptions and tickets."""
+"""Models of stream subscriptions and tickets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TOPICS: tuple[Topic, ...] = (
 
 
 class TopicStreamQuery(RequestModel):
-    """What a stream of fixed topics takes."""
+    """Query parameters of a stream with fixed topics."""
 
     symbols: str | None = Field(
         None,
@@ -54,12 +54,12 @@ class TopicStreamQuery(RequestModel):
         return ",".join(parse_symbol(part) for part in value.split(","))
 
     def chosen_symbols(self) -> frozenset[str] | None:
-        """Return the symbols that were asked for; None for all."""
+        """Return the requested symbols; None for all."""
         return None if self.symbols is None else frozenset(self.symbols.split(","))
 
 
 class StreamQuery(TopicStreamQuery):
-    """What a stream carries."""
+    """Query parameters of a stream: topics, symbols and intervals."""
 
     topics: str | None = Field(
         None,
@@ -93,11 +93,11 @@ class StreamQuery(TopicStreamQuery):
         return value
 
     def chosen_intervals(self) -> frozenset[str] | None:
-        """Return the candles' intervals that were asked for; None for all."""
+        """Return the requested candle intervals; None for all."""
         return None if self.intervals is None else frozenset(self.intervals.split(","))
 
     def chosen_topics(self) -> tuple[Topic, ...] | None:
-        """Return the topics that were asked for, in the order of snapshots; None for all."""
+        """Return the requested topics, in the order of snapshots; None for all."""
         if self.topics is None:
             return None
         asked = self.topics.split(",")

@@ -1,4 +1,4 @@
-"""Trades: executions of orders."""
+"""Models of trades: executions of orders."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Trade(Model):
 
 
 class Charge(NamedTuple):
-    """A fee, as cheap as it can be held."""
+    """A fee as a named tuple, the cheapest form."""
 
     cost: Decimal
     currency: str
 
 
 class Execution(NamedTuple):
-    """What books need to know of a trade: read several times as fast as the whole of it."""
+    """The fields of a trade that accounting needs: read several times as fast as all fields."""
 
     order_id: str
     exchange: str
@@ -62,7 +62,7 @@ class Execution(NamedTuple):
 
 
 def execution_of(trade: Trade) -> Execution:
-    """Return what books need of a trade, as it reads after a restart: at a full millisecond."""
+    """Return a trade's fields for accounting, as read after a restart: at a full millisecond."""
     at, fee = trade.executed_at, trade.fee
     return Execution(
         order_id=trade.order_id,

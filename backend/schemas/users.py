@@ -1,4 +1,4 @@
-"""Users as admins create and change them."""
+"""Models of user administration."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ EMAIL_PATTERN = (
 Username = Annotated[
     str, Field(pattern=USERNAME_PATTERN, examples=["alice"]), AfterValidator(str.lower)
 ]
-"""A name to log in with, in lower case from here on."""
+"""A username, converted to lower case."""
 
 Email = Annotated[
     str,
     Field(max_length=254, pattern=EMAIL_PATTERN, examples=["alice@example.org"]),
     AfterValidator(str.lower),
 ]
-"""An address in ASCII, in lower case from here on: what looks the same is the same."""
+"""An ASCII mail address, converted to lower case: equal addresses compare equal."""
 
 NewPassword = Annotated[
     str, Field(min_length=10, max_length=256, examples=["correct horse battery staple"])

@@ -1,4 +1,4 @@
-"""What a WebSocket's client says, and what it is told about its subscription."""
+"""Models of WebSocket messages: client requests and replies about subscriptions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OrderId = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f\x7f]{1,128}$")]
 
 
 class SocketQuery(StreamQuery):
-    """How a WebSocket may begin; without topics it carries none until it subscribes."""
+    """Query parameters of a WebSocket; without topics it carries none until it subscribes."""
 
     @model_validator(mode="before")
     @classmethod
@@ -37,7 +37,7 @@ class SocketQuery(StreamQuery):
 
 
 class SocketRequest(RequestModel):
-    """One message of a client; `id` is echoed in the answer."""
+    """One message of a client; `id` is echoed in the reply."""
 
     action: Action
     id: RequestId | None = None
@@ -46,7 +46,7 @@ class SocketRequest(RequestModel):
 
 
 class Credentials(RequestModel):
-    """Who a socket's client is: one of these."""
+    """Credentials of a socket's client, exactly one of these."""
 
     token: str | None = Field(None, max_length=4096)
     ticket: str | None = Field(None, max_length=100)
@@ -60,7 +60,7 @@ class Credentials(RequestModel):
 
 
 class Subscribe(RequestModel):
-    """Topics to add; symbols and intervals, if given, replace those chosen before, null for all."""
+    """Topics to add; symbols and intervals, if given, replace the earlier ones, null for all."""
 
     topics: list[Topic] | None = Field(None, max_length=20)
     symbols: list[Symbol] | None = Field(None, min_length=1, max_length=500)
@@ -69,13 +69,13 @@ class Subscribe(RequestModel):
 
 
 class Unsubscribe(RequestModel):
-    """Topics to take off; all of them if left out."""
+    """Topics to remove; all of them if left out."""
 
     topics: list[Topic] | None = Field(None, max_length=20)
 
 
 class Subscription(Model):
-    """What a socket carries from here on."""
+    """A socket's present subscription."""
 
     topics: list[Topic]
     symbols: list[str] | None
@@ -83,10 +83,10 @@ class Subscription(Model):
 
 
 class OrderReference(RequestModel):
-    """Which order is meant."""
+    """Reference to one order."""
 
     order_id: OrderId
 
 
 class Done(Model):
-    """Nothing more to say."""
+    """Empty reply data."""

@@ -1,4 +1,4 @@
-"""The settings in force, as text without secrets."""
+"""Description of the settings in force, as text without secrets."""
 
 from __future__ import annotations
 

@@ -23,11 +23,11 @@ SHORTEST_KEY = 32
 
 
 class SettingsError(Exception):
-    """A setting has a wrong value; the text is one line that names it and what it takes."""
+    """A setting has an invalid value; the text is one line that names it and its valid values."""
 
 
 class Settings(BaseSettings):
-    """What the backend is told from outside."""
+    """The backend's settings, each read from one BACKEND_* variable."""
 
     model_config = SettingsConfigDict(
         env_prefix="BACKEND_",

@@ -1,4 +1,4 @@
-"""Checks that settings are strong enough for a server that strangers can reach."""
+"""Checks that settings are strong enough for a server reachable from the internet."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from backend.settings.model import Settings
 
 _SHORTEST_PASSWORD = 12
 _FEWEST_CHARACTERS = {"password": 6, "key": 8}
-# what people write where something of their own should be
+# placeholders that are often left in place of a secret
 _FILLERS = re.compile(
     r"admin|octobot|password|passwort|secret|change|example|qwerty|letmein|123456"
 )
 
 
 def weaknesses(settings: Settings) -> Iterator[str]:
-    """Yield one line for each setting too weak for production: `VARIABLE: what it takes there`."""
+    """Yield one line for each setting too weak for production: `VARIABLE: requirement`."""
     if "*" in settings.cors_origins:
         yield "BACKEND_CORS_ORIGINS: in production, origins and no *"
     if not settings.rate_limit_enabled:
@@ -47,7 +47,7 @@ def _is_weak_password(password: SecretStr | None, username: str) -> bool:
 
 
 def _is_guessable(secret: SecretStr | None, kind: str) -> bool:
-    """Return whether few characters are left of a secret without those that everybody tries."""
+    """Return whether a secret without the commonest placeholders has few characters left."""
     if secret is None:
         return False
     rest = _FILLERS.sub("", secret.get_secret_value().lower())

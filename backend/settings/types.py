@@ -1,4 +1,4 @@
-"""Kinds of values that settings take, read from their text."""
+"""Value types of settings, parsed from text."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def _proxies(value: object) -> object:
 
 
 Rate = Annotated[str, AfterValidator(_rate)]
-"""How often, as in 10/minute."""
+"""A rate, as in 10/minute."""
 
 Proxies = Annotated[
     Annotated[int, Field(ge=0, le=10)] | tuple[Network, ...], BeforeValidator(_proxies)
 ]
-"""Reverse proxies in front: how many, or their networks."""
+"""Trusted reverse proxies: their number, or their networks."""

@@ -1,7 +1,7 @@
 """Persistence with SQLAlchemy: models, one module of queries for each table, the order journal.
 
-The functions of the query modules take a session; `Database` opens it, off the requests'
-thread. The order journal (`journal/`) has a writing connection of its own.
+The query functions take a session; `Database` opens it, off the requests' thread. The
+order journal (`journal/`) has a writing connection of its own.
 """
 
 from backend.store.database import Database, StoreError

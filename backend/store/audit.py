@@ -14,7 +14,7 @@ from backend.store.models import AuditEnd, AuditEntry
 from backend.store.types import UntrustedText
 
 _PAGE_SIZE = 1000
-# Core instead of the ORM, which takes longer than the database: orders wait for appends
+# Core instead of the ORM, which costs more than the database: orders wait for appends
 _ENTRIES = cast("Table", AuditEntry.__table__)
 
 

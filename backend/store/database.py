@@ -60,7 +60,7 @@ class Database:
 
         Raises `StoreError` when the database cannot be opened or is from a newer version.
         """
-        # rebuilding a table with foreign keys on would delete what refers to it
+        # rebuilding a table with foreign keys on would delete the rows that refer to it
         engine = _open(self._url, self._lock_timeout_s, foreign_keys=False)
         try:
             with engine.execution_options(**{_WRITE_OPTION: True}).begin() as connection:
@@ -125,7 +125,8 @@ class Database:
             if self.engine.dialect.name == "sqlite":
                 # inside of a transaction SQLite would ignore it
                 cursor.execute("PRAGMA synchronous = NORMAL")
-                # leaves checkpoints, which wait for the disk, to connections that write rarely
+                # leaves checkpoints, which wait for the disk, to connections that write
+                # rarely
                 cursor.execute("PRAGMA wal_autocheckpoint = 4000")
             else:
                 cursor.execute(f"SET lock_timeout = {int(self._lock_timeout_s * 1000)}")
@@ -178,7 +179,8 @@ def _open_sqlite(url: URL, lock_timeout_s: float, foreign_keys: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        # sqlite3 would begin by itself, too late and without the write lock: _begin does it
+        # sqlite3 would begin by itself, too late and without the write lock: _begin does
+        # it
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(lock_timeout_s * 1000)}")
@@ -188,7 +190,7 @@ def _open_sqlite(url: URL, lock_timeout_s: float, foreign_keys: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # a writer that starts as a reader fails at once when another writer was quicker
+        # a writer that starts as a reader fails at once when another writer was first
         writes = connection.get_execution_options().get(_WRITE_OPTION, False)
         if writes is _JOURNAL:  # SQLAlchemy's way takes longer than all else in a transaction
             connection.connection.cursor().execute("BEGIN IMMEDIATE")

@@ -80,7 +80,7 @@ def _key_in_file(path: Path) -> str:
         try:
             os.link(draft, path)
         except FileExistsError:
-            pass  # another process was quicker: its key is used
+            pass  # another process was first: its key is used
         finally:
             draft.unlink()
     return path.read_text(encoding="ascii")

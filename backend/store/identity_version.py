@@ -1,4 +1,4 @@
-"""Version counter of users, sessions and API keys, by which servers notice each other's changes."""
+"""Version counter of users, sessions and API keys, by which servers detect each other's changes."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 
 def new_id() -> str:
-    """Return a fresh random id."""
+    """Return a new random id."""
     return uuid.uuid4().hex
 
 

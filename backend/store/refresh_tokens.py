@@ -200,7 +200,7 @@ def delete_expired(session: Session, before: datetime) -> None:
 
 
 def _opened(family: RefreshFamily, token: RefreshToken) -> OpenFamily:
-    # it was used when its newest token was made, and perhaps since
+    # it was last used when its newest token was issued, or later
     used_at = max(family.last_used_at or token.created_at, token.created_at)
     is_newer = family.last_used_at is not None and family.last_used_at >= token.created_at
     address = family.last_address if is_newer and family.last_address else token.address

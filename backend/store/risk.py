@@ -20,7 +20,7 @@ def get_limits(session: Session) -> dict[str, str]:
 def update_limits(
     session: Session, values: Mapping[str, str | None], at: datetime
 ) -> dict[str, str]:
-    """Upsert limits (JSON by name), delete those that are None, and return all that remain."""
+    """Upsert limits (JSON by name), delete those that are None, and return the remaining ones."""
     for name, value in values.items():
         if value is None:
             session.execute(delete(RiskLimit).where(RiskLimit.name == name))

@@ -75,7 +75,7 @@ def reencrypt_all(session: Session, rotate: Callable[[str], str]) -> int:
 def _try(
     session: Session, user_id: str, match: MatchStep, recovery_digest: str | None, at: datetime
 ) -> Outcome:
-    # the row lock lets of two who show one code only the first in
+    # the row lock serialises two concurrent uses of one code: only the first succeeds
     kept = session.get(SecondFactor, user_id, with_for_update=True)
     if kept is None:
         return "none"

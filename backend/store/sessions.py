@@ -1,4 +1,4 @@
-"""Transactions of login, logout and password change, on users and refresh refresh_tokens."""
+"""Transactions of login, logout and password change, on users and refresh tokens."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from backend.store.refresh_tokens import NewToken
 def create(session: Session, seen: User, rehashed: str | None, token: NewToken) -> str | None:
     """Insert a family for a user whose password was just verified, and return its id.
 
-    None if the user was disabled, deleted or given another password since
-    `seen` was read. `rehashed` replaces a hash of outdated parameters.
+    None if the user was disabled, deleted or got another password since `seen` was
+    read. `rehashed` replaces a hash of outdated parameters.
     """
     user = _unchanged(session, seen)
     if user is None:

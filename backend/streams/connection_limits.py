@@ -18,7 +18,7 @@ class StreamSlot:
         self._user_id = user_id
 
     def release(self) -> None:
-        """Free the slot; further calls do nothing."""
+        """Release the slot; further calls do nothing."""
         limits, self._limits = self._limits, None
         if limits is not None:
             limits.release(self._user_id)
@@ -41,11 +41,11 @@ class StreamLimits:
 
     @property
     def in_use(self) -> int:
-        """Number of slots that are taken."""
+        """Number of occupied slots."""
         return self._total
 
     def acquire(self, user_id: str) -> StreamSlot:
-        """Take a slot; raises `TooManyStreams` (limit of the user) or `StreamsFull` (of all)."""
+        """Acquire a slot; raises `TooManyStreams` (limit of the user) or `StreamsFull` (of all)."""
         with self._lock:
             if self._per_user[user_id] >= self._max_per_user:
                 raise TooManyStreams(
@@ -58,7 +58,7 @@ class StreamLimits:
         return StreamSlot(self, user_id)
 
     def release(self, user_id: str) -> None:
-        """Free one slot of a user."""
+        """Release one slot of a user."""
         with self._lock:
             self._total -= 1
             self._per_user[user_id] -= 1

@@ -45,7 +45,7 @@ class Dispatcher:
         intervals: Intervals,
         request_page: RequestPage | None = None,
     ) -> None:
-        """Send from a log; `request_page` reads from the journal what the log no longer holds."""
+        """Send from a log; `request_page` reads older events from the journal."""
         self._log = log
         self._selector = selector
         self._intervals = intervals
@@ -137,7 +137,7 @@ class Dispatcher:
         self.catch_up(subscriber)
 
     def catch_up(self, subscriber: Subscriber) -> None:
-        """Send a lagging subscriber as much as its writer takes."""
+        """Send a lagging subscriber as much as its writer accepts."""
         try:
             while self._can_send(subscriber) and self._send_unsent(subscriber):
                 self._queue_next(subscriber)
@@ -210,7 +210,7 @@ class Dispatcher:
     def _send_to_all(
         self, subscribers: Sequence[Subscriber], data: bytes
     ) -> Iterator[tuple[Subscriber, int]]:
-        """Send all the same; yield those that took less, with how much. Disconnects the gone."""
+        """Send the same to all; yield those that accepted less, with how much; drop gone ones."""
         for first in range(0, len(subscribers), SENDS_PER_BATCH):
             batch = subscribers[first : first + SENDS_PER_BATCH]
             descriptors = [subscriber.writer.descriptor for subscriber in batch]
@@ -222,7 +222,7 @@ class Dispatcher:
                     yield subscriber, now_taken
 
     def _write(self, subscriber: Subscriber, data: bytes) -> int | None:
-        """Return how much the client took, None if it is gone and was disconnected."""
+        """Return how much the client accepted, None if it is gone and was disconnected."""
         try:
             return subscriber.writer.write(data)
         except OSError:
@@ -244,7 +244,7 @@ class Dispatcher:
         group.current.add(subscriber)
 
     def _send_unsent(self, subscriber: Subscriber) -> bool:
-        """Send what the writer did not take before; return whether all of it is sent."""
+        """Send the rest that the writer did not accept before; return whether all of it is sent."""
         if subscriber.unsent:
             sent = subscriber.writer.write(subscriber.unsent)
             if sent:
@@ -253,7 +253,7 @@ class Dispatcher:
         return not subscriber.unsent
 
     def _queue_next(self, subscriber: Subscriber) -> None:
-        """Queue what comes next; with nothing left, mark as current or, if closing, disconnect."""
+        """Queue the next entries; with nothing left, mark as current or, if closing, disconnect."""
         if subscriber.control_frames:
             subscriber.unsent, subscriber.control_frames = subscriber.control_frames, b""
         elif subscriber.closing_frames:

@@ -1,4 +1,4 @@
-"""Wire encodings of event frames: server-sent events as they are, or WebSocket messages."""
+"""Wire encodings of event frames: server-sent events unchanged, or WebSocket messages."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """In-memory event log: bounded rings of the newest events, from which streams resume.
 
 Conflatable topics (prices, candles, order books, log lines) have a ring of their own, so that a
-flood of them never evicts an order: a stream can no longer be resumed only when the
-lossless ring has evicted an event of its topics. Used under the hub's lock.
+flood of them never evicts an order: a stream can be resumed until the lossless ring
+evicts an event of its topics. Used under the hub's lock.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class EventEntry:
 
     @property
     def is_journalled(self) -> bool:
-        """Whether the journal holds the event: its sequence is then made of its number there."""
+        """Whether the journal holds the event: its sequence then contains its number there."""
         return self.id.sequence == journalled_sequence(self.id.journal_number)
 
     def frame_for(self, _selection: Selection) -> bytes:
@@ -127,7 +127,7 @@ class EventLog:
     def encode_after(
         self, sequence: int, selection: Selection, *, conflate: bool
     ) -> tuple[bytes, int]:
-        """Encode up to about `CHUNK_BYTES` of what follows; return it and the last sequence."""
+        """Encode about `CHUNK_BYTES` of the next entries; return them and the last sequence."""
         frames, size = [], 0
         for entry in self.entries_after(sequence, selection, conflate=conflate):
             frames.append(selection.encoding.encode(entry.frame_for(selection)))

@@ -22,7 +22,7 @@ class Housekeeping:
         self._next_access_check = now + intervals.access_check_s
 
     def run_due(self) -> None:
-        """Do the work that is due."""
+        """Run the timers that are due."""
         now = time.monotonic()
         self._disconnect_stalled(now)
         if now >= self._next_access_check:

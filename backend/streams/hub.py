@@ -1,4 +1,4 @@
-"""Hub: the thread that takes the bot's events and writes them to every stream."""
+"""Hub: the thread that receives the bot's events and writes them to every stream."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MAX_STREAMS = 10_000
 MAX_STREAMS_PER_USER = 100
 RETENTION = timedelta(days=30)
 _MAX_DIRECT_STREAMS = 32
-_DIRECT_INTERVAL_S = 0.0005  # what comes faster, after a few, waits for the hub's thread
+_DIRECT_INTERVAL_S = 0.0005  # events beyond a few of these wait for the hub's thread
 _TICK_S = 0.5
 _STOP_TIMEOUT_S = 1.0
 _log = structlog.get_logger(__name__)
@@ -69,7 +69,7 @@ class Hub:
         self._intervals = intervals or Intervals()
         self._limits = StreamLimits(max_streams, max_streams_per_user)
         self._selector = selectors.DefaultSelector()
-        start = f"{time.time_ns() // 1_000_000:x}"  # names this start in every event's id
+        start = f"{time.time_ns() // 1_000_000:x}"  # identifies this start in every event's id
         number = 0 if journal is None else journal.last_event_sequence()
         log = EventLog(start, capacity, number)
         self._journal = journal
@@ -90,8 +90,8 @@ class Hub:
     def publish(self, event: Event, journal_number: int | None = None) -> None:
         """Append an event; returns at once.
 
-        One with its number in the journal does not come from the bot's thread, and may
-        be sent by the calling thread.
+        An event with a journal number does not come from the bot's thread, and may be
+        sent by the calling thread.
         """
         append = partial(self._dispatcher.append, event, journal_number)
         self._post_event(append, may_send=journal_number is not None)
@@ -118,7 +118,7 @@ class Hub:
     def reserve(
         self, selection: Selection, owner: StreamOwner, last_event_id: str | None = None
     ) -> SubscriberFactory:
-        """Reserve a stream for a writer of the caller's; raises what `open_stream` raises."""
+        """Reserve a stream for a writer of the caller's; raises the errors of `open_stream`."""
         after = parse_event_id(last_event_id) if last_event_id else None
         slot = self._limits.acquire(owner.user_id)
         return partial(Subscriber, selection=selection, owner=owner, slot=slot, resume_after=after)
@@ -148,7 +148,7 @@ class Hub:
     def change_selection(
         self, subscriber: Subscriber, selection: Selection, last_event_id: str | None, reply: bytes
     ) -> None:
-        """Send `reply` on a WebSocket, then change what it carries.
+        """Send `reply` on a WebSocket, then change its selection.
 
         Added topics begin with snapshots, or the stream resumes after an id. Raises
         `MalformedRequest` for an id that is not ours.
@@ -186,7 +186,7 @@ class Hub:
 
     @property
     def lagging_streams(self) -> int:
-        """Number of streams that are behind."""
+        """Number of lagging streams."""
         return len(self._dispatcher.lagging())
 
     @property
@@ -221,7 +221,8 @@ class Hub:
                 self._waker.wake()
 
     def _send_directly(self) -> bool:
-        # to wake the hub's thread takes a millisecond while others compete for the interpreter
+        # waking the hub's thread takes a millisecond while others compete for the
+        # interpreter
         latest = time.monotonic() + 4 * _DIRECT_INTERVAL_S
         is_busy = self._limits.in_use > _MAX_DIRECT_STREAMS or self._next_direct_send > latest
         if is_busy or not self._lock.acquire(blocking=False):
@@ -240,7 +241,7 @@ class Hub:
             self._waker.wake()
 
     def _run(self) -> None:
-        run_anywhere()  # to write to thousands of sockets is the system's work
+        run_anywhere()  # writing to thousands of sockets is the kernel's work
         while not self._closing:
             self._run_guarded(self._run_once)
         with self._lock:
@@ -259,7 +260,8 @@ class Hub:
         try:
             work()
         except Exception:
-            # what each subscriber was sent is no longer certain: clients reconnect and resume
+            # it is no longer certain which bytes each subscriber got: clients reconnect
+            # and resume
             _log.exception("streams failed: all subscribers are disconnected")
             with self._lock:
                 self._dispatcher.disconnect_all()
@@ -277,7 +279,7 @@ class Hub:
                 self._dispatcher.disconnect(key.data)  # a stream's client sends nothing but its end
             else:
                 self._dispatcher.catch_up(key.data)
-        requests = len(self._requests)  # each sees what was published before it was made
+        requests = len(self._requests)  # each must see the events published before it was created
         self._send_events()
         _call_first(requests, self._requests)
         if time.monotonic() >= self._next_tick:

@@ -72,7 +72,7 @@ class JournalReader:
         if time.monotonic() < self._next_cleanup:
             return
         self._next_cleanup = time.monotonic() + _CLEANUP_INTERVAL_S
-        with suppress(RuntimeError):  # closed
+        with suppress(RuntimeError):  # after `close`
             self._threads.submit(self._delete_expired)
 
     def close(self) -> None:

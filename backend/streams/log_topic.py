@@ -26,7 +26,7 @@ class LogTopic:
         self._published = 0
 
     def publish_line(self, logger: str, level: str, text: str) -> None:
-        """Publish a line, except those of the streams themselves, which would echo."""
+        """Publish a line, except those of the streams themselves, which would cause others."""
         if logger.startswith("backend.streams"):
             return
         with self._lock:

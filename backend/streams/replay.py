@@ -21,7 +21,7 @@ RequestPage = Callable[[Subscriber, JournalQuery], None]
 
 
 class Replay:
-    """Fills `unsent` of lagging subscribers with what follows. Used under the hub's lock."""
+    """Fills `unsent` of lagging subscribers with the next entries. Used under the hub's lock."""
 
     def __init__(self, log: EventLog, state: TopicState, request_page: RequestPage | None) -> None:
         """Replay from a log; `request_page` reads the journal, None if there is none."""
@@ -81,7 +81,7 @@ class Replay:
         return added.encoding.encode(self._state.snapshot_frames(self._log.head, added))
 
     def _start_journal_replay(self, subscriber: Subscriber, after: EventId) -> None:
-        """Continue from the journal if it can hold all that is missing, else reset."""
+        """Continue from the journal if it can hold every missing event, else reset."""
         has_journalled = not JOURNALLED.isdisjoint(subscriber.selection.topics)
         if (
             self._request_page is not None

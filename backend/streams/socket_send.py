@@ -29,7 +29,7 @@ _FLAGS_CONVERTED = ctypes.c_int(_FLAGS)
 
 
 def send(sock: socket.socket, data: bytes) -> int:
-    """Return how many bytes the kernel took, 0 without room; raises OSError as `socket.send`."""
+    """Return the number of bytes that the kernel accepted, 0 without room; raises OSError."""
     sent: int = _send(sock.fileno(), data, len(data), _FLAGS)
     if sent >= 0:
         return sent
@@ -40,7 +40,7 @@ def send(sock: socket.socket, data: bytes) -> int:
 
 
 def send_to_all(descriptors: Iterable[ctypes.c_int], data: bytes) -> list[int]:
-    """Send the same data to each; return how much each took, -1 where `send` gives the error.
+    """Send the same data to each; return the accepted bytes, -1 where `send` gives the error.
 
     No bytecode runs in between, so no other thread does either: pass at most a few
     hundred descriptors.

@@ -15,10 +15,10 @@ from backend.streams.writers import StreamWriter
 
 @dataclass(frozen=True, slots=True)
 class StreamOwner:
-    """User who opened a stream, and how long they have access to it.
+    """User who opened a stream, and the time until which they have access to it.
 
-    `expires_at` is in seconds since 1970. `is_active` is called every few
-    seconds by the hub's thread and must not block.
+    `expires_at` is in seconds since 1970. `is_active` is called every few seconds by
+    the hub's thread and must not block.
     """
 
     user_id: str
@@ -26,7 +26,7 @@ class StreamOwner:
     is_active: Callable[[], bool]
 
     def end_reason(self) -> EndReason | None:
-        """Return why the stream must end, or None while the owner has access."""
+        """Return the reason why the stream must end, or None while the owner has access."""
         if self.expires_at <= time.time():
             return "token_expired"
         return None if self.is_active() else "access_revoked"

@@ -1,4 +1,4 @@
-"""TopicState: each topic's present items, folded from its events, from which snapshots are made."""
+"""TopicState: each topic's present items, folded from its events; the source of snapshots."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TopicState:
     def snapshot_frames(self, event_id: EventId, selection: Selection) -> bytes:
         """Build a snapshot of each topic of a selection, joined.
 
-        Only the last one bears the id: a client that loses the connection in between
+        Only the last one carries the id: a client that loses the connection in between
         has no id yet that would skip the remaining snapshots.
         """
         last = selection.topics[-1] if selection.topics else None

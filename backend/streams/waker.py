@@ -1,4 +1,4 @@
-"""Waker: socket pair (self-pipe) by which any thread wakes the one that waits in a selector."""
+"""Waker: socket pair (self-pipe) by which any thread wakes a thread that waits in a selector."""
 
 from __future__ import annotations
 

@@ -31,21 +31,21 @@ class StreamWriter(Protocol):
         """Begin; socket events are then reported by the selector with `owner` as their data."""
 
     def write(self, data: bytes) -> int:
-        """Write and return how much was taken; raises OSError if the client is gone."""
+        """Write and return the number of accepted bytes; raises OSError if the client is gone."""
 
     def notify_when_writable(self, enabled: bool) -> None:
         """Start or stop reporting that there is room."""
 
     def close(self) -> None:
-        """Close; what was taken is still delivered."""
+        """Close; accepted bytes are still delivered."""
 
 
 class SocketWriter:
     """Client's connection, handed over by the server.
 
-    Its send buffer is small, so that a slow client gets new prices and not a
-    megabyte of old ones. The kernel drops the connection of a client that has
-    acknowledged nothing for `user_timeout_s` (TCP_USER_TIMEOUT).
+    Its send buffer is small, so that a slow client gets new prices and not a megabyte
+    of old ones. The kernel drops the connection of a client that has acknowledged
+    nothing for `user_timeout_s` (TCP_USER_TIMEOUT).
     """
 
     def __init__(self, sock: socket.socket, user_timeout_s: float) -> None:
@@ -67,7 +67,7 @@ class SocketWriter:
         self._selector, self._owner = selector, owner
 
     def write(self, data: bytes) -> int:
-        """Send and return what the kernel took."""
+        """Send and return the number of bytes that the kernel accepted."""
         return send(self._socket, data)
 
     def notify_when_writable(self, enabled: bool) -> None:
@@ -77,7 +77,7 @@ class SocketWriter:
             self._selector.modify(self._socket, events, self._owner)
 
     def close(self) -> None:
-        """Close the descriptor; the kernel still delivers what it has taken."""
+        """Close the descriptor; the kernel still delivers the accepted bytes."""
         if self._selector is not None:
             self._selector.unregister(self._socket)
             self._selector = None
@@ -128,7 +128,7 @@ class PipeWriter:
         """Do nothing: a pipe needs no selector."""
 
     def write(self, data: bytes) -> int:
-        """Take up to `PIPE_BYTES` minus what is queued."""
+        """Accept up to `PIPE_BYTES` minus the queued bytes."""
         with self._lock:
             taken = data[: PIPE_BYTES - self._size]
             self._chunks.append(taken)
@@ -147,7 +147,7 @@ class PipeWriter:
         self._signal.set()
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield what is queued, joined, until the pipe is closed; waits on the host in between."""
+        """Yield the queued bytes, joined, until the pipe is closed; waits on the host."""
         while True:
             data, closed = self._take()
             if data:

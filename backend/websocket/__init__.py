@@ -1,9 +1,9 @@
 """WebSockets: the streams' events, and API requests about orders, on one connection.
 
-Order of the parts: handshake (is the request an upgrade, is its origin allowed), limits,
-session (one connection, from handshake to close), reader (incoming messages), messages
-(their JSON), order_actions and api_caller (actions as in-process API requests). Outgoing
-bytes are written by the streams' hub.
+Order of the parts: handshake (is the request an upgrade, is its origin allowed),
+limits, session (one connection, from handshake to close), reader (incoming messages),
+messages (their JSON), order_actions and api_caller (actions as in-process API
+requests). The streams' hub writes outgoing bytes.
 """
 
 from backend.websocket.api_caller import ApiCaller

@@ -1,7 +1,7 @@
 """ApiCaller: in-process WSGI requests to the API, for the actions of a WebSocket.
 
-A request passes through the whole application like any other, so that validation, scopes,
-limits, idempotency, audit and errors are those of HTTP, not a copy.
+A request passes through the whole application like any other, so that validation,
+scopes, limits, idempotency, audit and errors are those of HTTP, not a copy.
 """
 
 from __future__ import annotations

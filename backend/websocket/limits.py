@@ -1,4 +1,4 @@
-"""Limits on concurrent WebSockets: in all, and of clients that have not authenticated yet."""
+"""Limits on concurrent WebSockets: in total, and of clients that have not authenticated yet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class ConnectionLimits:
     """Limits of one app's WebSockets, and whether it still accepts requests on them.
 
     Unauthenticated clients get a quarter of the connections at most, so that they
-    cannot keep authenticated ones out.
+    cannot exclude authenticated ones.
     """
 
     def __init__(self, max_connections: int) -> None:
@@ -21,11 +21,11 @@ class ConnectionLimits:
         self.closing = False
 
     def acquire(self) -> StreamSlot:
-        """Take a slot for a connection; raises `StreamsFull`."""
+        """Acquire a slot for a connection; raises `StreamsFull`."""
         return self._all.acquire(_ANYONE)
 
     def acquire_unauthenticated(self) -> StreamSlot:
-        """Take a slot for a client that is still to authenticate; raises `StreamsFull`."""
+        """Acquire a slot for a client that has not authenticated yet; raises `StreamsFull`."""
         return self._unauthenticated.acquire(_ANYONE)
 
     def close(self) -> None:

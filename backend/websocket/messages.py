@@ -26,13 +26,13 @@ class Reply:
         self._start = orjson.dumps({"id": request_id, "action": action})[:-1]
 
     def response(self, response: ApiResponse) -> bytes:
-        """Build the reply that passes on a response of the API."""
+        """Build the reply that contains a response of the API."""
         retry_after = response.headers.get("Retry-After")
         wait = b"" if retry_after is None else b',"retry_after":%b' % retry_after.encode()
         return self._message(response.status, wait, response.body)
 
     def success(self, data: Model) -> bytes:
-        """Build the reply to a request that the socket handles itself."""
+        """Build the reply to a request that the session handles itself."""
         body = Envelope[Model](data=data).model_dump_json(serialize_as_any=True).encode()
         return self._message(200, b"", body)
 

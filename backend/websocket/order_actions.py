@@ -1,4 +1,4 @@
-"""Order actions of a WebSocket, each as the API request that it stands for."""
+"""Order actions of a WebSocket, each as the equivalent API request."""
 
 from __future__ import annotations
 

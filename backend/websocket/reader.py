@@ -31,11 +31,11 @@ class ConnectionClosing(Exception):
 
 
 class MessageReader:
-    """Reads a socket that was handed over, on a greenlet of its own.
+    """Reads a handed-over socket on its own greenlet.
 
-    A client that exceeds `MESSAGES_PER_S` is read at that rate, and its messages wait in
-    its own buffers. One that sends nothing, not even a pong, for longer than two ping
-    intervals is gone.
+    A client that exceeds `MESSAGES_PER_S` is read at that rate, and its messages wait
+    in its own buffers. A client that sends nothing, not even a pong, for longer than
+    two ping intervals is gone.
     """
 
     def __init__(self, sock: socket.socket, send_pong: Callable[[bytes], object]) -> None:
@@ -72,7 +72,7 @@ class MessageReader:
             yield from self._complete_messages()
 
     def drain(self) -> None:
-        """Give the client time to read its last frame and close."""
+        """Wait briefly for the client to read its last frame and close."""
         deadline = time.monotonic() + DRAIN_TIMEOUT_S
         while time.monotonic() < deadline and self._receive() != b"":
             pass
@@ -112,7 +112,7 @@ class MessageReader:
 
     def _append(self, event: TextMessage) -> str | None:
         self._parts.append(event.data)
-        self._size += 1 + len(event.data.encode())  # an empty part takes memory too
+        self._size += 1 + len(event.data.encode())  # an empty fragment takes memory too
         if self._size > MAX_MESSAGE_BYTES:
             reason = f"a message has at most {MAX_MESSAGE_BYTES} bytes"
             raise ConnectionClosing(close_message(TOO_BIG, reason))
@@ -132,5 +132,5 @@ class MessageReader:
 
 def _close_reply(close: CloseConnection) -> bytes:
     """Build the close frame for a close of the client, or for a violation found by wsproto."""
-    is_sendable = close.code not in (1005, 1006)  # they stand for the absence of a code
+    is_sendable = close.code not in (1005, 1006)  # these codes stand for the absence of a code
     return close_message(close.code if is_sendable else NORMAL)

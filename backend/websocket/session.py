@@ -76,7 +76,7 @@ class Session:
         query: SocketQuery,
         principal: Principal | None,
     ) -> None:
-        """Take a slot; raises `StreamsFull` at the limits and what a stream's route raises."""
+        """Acquire a slot; raises `StreamsFull`, and the errors of a stream's route."""
         self._app, self._limits, self._api, self._query = app, limits, api, query
         self._hub = services().hub
         self._selection = Selection((), None, WEBSOCKET)
@@ -95,7 +95,7 @@ class Session:
             self._slots = slots.pop_all()
 
     def take_over(self, sock: socket.socket) -> None:
-        """Begin on a connection whose handshake has been answered."""
+        """Start on a connection whose handshake response has been sent."""
         try:
             self._writer: SharedSocketWriter = self._hub.shared_writer(sock)
         except OSError:  # gone already
@@ -185,14 +185,14 @@ class Session:
         elif self._limits.closing:
             raise BotNotReady("the server is stopping", retry_after_s=5)
         else:
-            self._requests.spawn(self._call_order_action, request, reply)  # waits for room
+            self._requests.spawn(self._call_order_action, request, reply)  # waits for a free slot
 
     def _call_order_action(self, request: SocketRequest, reply: Reply) -> None:
         try:
             self._send(reply.response(call_order_action(self._api, request, self._principal)))
         except ApiError as error:
             self._send(reply.error(error))
-        except Exception:  # a defect fails this request, and the socket goes on
+        except Exception:  # a defect fails this request, and the socket stays open
             _log.exception("websocket request failed", action=request.action)
             self._send(reply.error(InternalError()))
 

@@ -1,1 +1,1 @@
-"""Other trading backends, measured beside this one; `python -m benchmarks.peers`."""
+"""Benchmarks of other trading backends beside this one; `python -m benchmarks.peers`."""

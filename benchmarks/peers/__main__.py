@@ -1,10 +1,10 @@
-"""freqtrade from PyPI beside this backend: the same requests, the same load, one run.
+"""Benchmark of freqtrade from PyPI beside this backend: same requests, same load, one run.
 
     python -m benchmarks.peers
 
 Installs freqtrade into an environment of its own, which takes a minute or two
 the first time. Both run offline with 50 open orders or trades and 2,000 closed
-ones; each is asked with a token.
+ones; requests carry a token.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ THEIRS = {"GET /orders": "status", "GET /portfolio": "balance", "GET /trades": "
 
 
 def measure() -> Iterator[Table]:
-    """Yield one table: each question to both."""
+    """Yield one table: each request to both backends."""
     _install()
     table = Table(f"{OPEN} open, {CLOSED:,} closed")
     with freqtrade() as (port, token):

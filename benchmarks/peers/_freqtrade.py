@@ -1,6 +1,7 @@
-"""Starts freqtrade without a network, with a local exchange and generated trades.
+"""Server process of freqtrade without a network, with a local exchange and generated trades.
 
-Runs in freqtrade's own environment, with a folder, a port, and numbers of open and closed trades.
+Runs in freqtrade's own environment, with a folder, a port, and numbers of open and
+closed trades.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Nothing(IStrategy):
 
 
 def market(pair: str) -> dict[str, Any]:
-    """Describe a market as ccxt does."""
+    """Return a market in ccxt's format."""
     base, quote = pair.split("/")
     limits = {"min": 0.0001, "max": 1e9}
     return {
@@ -57,7 +58,7 @@ def market(pair: str) -> dict[str, Any]:
 
 
 def ticker(pair: str) -> dict[str, Any]:
-    """Describe a ticker as ccxt does."""
+    """Return a ticker in ccxt's format."""
     prices = dict.fromkeys(("last", "close", "bid", "ask", "open", "high", "low"), PRICE)
     now_ms = int(time.time() * 1000)
     volumes = {"baseVolume": 1000.0, "quoteVolume": 100_000.0, "percentage": 0.0}
@@ -84,7 +85,7 @@ ANSWERS: dict[str, Any] = {
 
 
 def shut_the_exchange() -> None:
-    """Have the exchange's classes answer by themselves."""
+    """Replace the network calls of the exchange's classes by local data."""
 
     def waiting(answer: Callable[..., object]) -> Callable[..., object]:
         async def answer_later(_self: object, *args: object, **kwargs: object) -> object:
@@ -99,7 +100,7 @@ def shut_the_exchange() -> None:
 
 
 def write_config(folder: Path, port: int) -> Path:
-    """Write what freqtrade reads at its start."""
+    """Write freqtrade's configuration."""
     (folder / "strategies").mkdir(parents=True, exist_ok=True)
     (folder / "strategies" / "nothing.py").write_text(STRATEGY)
     pricing = {"price_side": "same", "use_order_book": False}
@@ -126,7 +127,7 @@ def write_config(folder: Path, port: int) -> Path:
 
 
 def write_trades(folder: Path, open_count: int, closed_count: int) -> None:
-    """Put trades into freqtrade's database."""
+    """Write trades into freqtrade's database."""
     from freqtrade.persistence import Order, Trade, init_db
 
     init_db(f"sqlite:///{folder}/trades.sqlite")

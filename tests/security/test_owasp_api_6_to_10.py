@@ -154,7 +154,7 @@ class TestApi10UnsafeConsumptionOfApis:
 
         hostile = '<script>alert(1)</script> {"apiKey": "AKIA-CANARY"} https://x/?signature=abc'
         failures = CommandOutcome()
-        failures.note(kind(hostile))
+        failures.record_error(kind(hostile))
         error = failures.as_error()
         assert error is not None
         shown = f"{error.details} {error.title} {error.fields}"

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import string
+
 import pytest
 
+from backend.errors import ApiError
+from backend.server.http1 import Head, read_head
 from tests.http_server import HttpServer, get, post
 
 OK = get("/hello")
@@ -52,6 +57,10 @@ def test_a_broken_head_is_refused(server: HttpServer, request_bytes: bytes) -> N
     [
         ("Content-Length: 5\r\nContent-Length: 6", 400, "malformed_request"),
         ("Content-Length: 5\r\nContent-Length: 5", 400, "malformed_request"),
+        ("Content-Length: 5 5", 400, "malformed_request"),
+        ("Content-Length: 9999999999999999999", 400, "malformed_request"),
+        ("Content-Length: 18446744073709551621", 400, "malformed_request"),
+        ("Content-Length : 5", 400, "malformed_request"),
         ("Content-Length: 5, 5", 400, "malformed_request"),
         ("Content-Length: +5", 400, "malformed_request"),
         ("Content-Length: 0x5", 400, "malformed_request"),
@@ -61,9 +70,17 @@ def test_a_broken_head_is_refused(server: HttpServer, request_bytes: bytes) -> N
         ("Content-Length: 5\r\nTransfer-Encoding: chunked", 400, "malformed_request"),
         ("Transfer-Encoding: chunked\r\nContent-Length: 5", 400, "malformed_request"),
         ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", 400, "malformed_request"),
+        ("Transfer-Encoding:", 400, "malformed_request"),
+        ("Transfer-Encoding: gzip\r\nContent-Length: 5", 400, "malformed_request"),
+        ("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked", 400, "malformed_request"),
+        ("Transfer-Encoding: chunked\r\n\tgzip", 400, "malformed_request"),
+        ("Transfer-Encoding:\r\n chunked", 400, "malformed_request"),
         ("Transfer-Encoding : chunked", 400, "malformed_request"),
         ("Transfer-Encoding: gzip, chunked", 501, "not_implemented"),
+        ("Transfer-Encoding: gzip", 501, "not_implemented"),
         ("Transfer-Encoding: chunked, identity", 501, "not_implemented"),
+        ("Transfer-Encoding: chunked,", 501, "not_implemented"),
+        ("Transfer-Encoding: chunked;q=1", 501, "not_implemented"),
         ("Transfer-Encoding: xchunked", 501, "not_implemented"),
         ("Transfer-Encoding:\x0bchunked", 400, "malformed_request"),
         ('Transfer-Encoding: "chunked"', 501, "not_implemented"),
@@ -80,6 +97,61 @@ def test_a_body_whose_end_is_in_doubt_is_refused_and_ends_the_connection(
     assert answer.status == status
     assert answer.json["type"] == kind
     assert connection.is_ended()
+
+
+@pytest.mark.parametrize("line", [b"no colon\r\n", b"X: a\n", b" folded\r\n"])
+def test_a_head_is_refused_before_its_end(server: HttpServer, line: bytes) -> None:
+    assert server.ask(b"GET /hello HTTP/1.1\r\nHost: x\r\n" + line).status == 400
+
+
+def _read(head: bytes) -> tuple[Head, bytes] | None:
+    """Return what was read and what was left; None for a head that is refused."""
+    request_line, _, rest = head.partition(b"\r\n")
+    lines = io.BytesIO(rest)
+    try:
+        return read_head(request_line + b"\r\n", lines), lines.read()
+    except ApiError:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("around", "taken"),
+    [
+        (b"X%bA: a", {":", *string.ascii_letters, *string.digits, *"!#$%&'*+-.^_`|~"}),
+        (b"X: a%bb", {"\t", *map(chr, range(32, 127)), *map(chr, range(128, 256))}),
+        (b"Content-Length: 5%b", {"\t", " ", *string.digits}),
+        (b"Content-Length:%b5", {"\t", " ", *string.digits}),
+        (b"Transfer-Encoding: chunked%b", {"\t", " "}),
+        (b"Transfer-Encoding:%bchunked", {"\t", " "}),
+        (b"Host: x\r%b", {"\n"}),
+    ],
+)
+def test_every_byte_is_taken_or_refused_by_its_place(around: bytes, taken: set[str]) -> None:
+    host = b"" if around.startswith(b"Host") else b"Host: x\r\n"
+    heads = {chr(c): b"GET / HTTP/1.1\r\n" + host + around % bytes([c]) for c in range(256)}
+    assert {char for char, head in heads.items() if _read(head + b"\r\n\r\n")} == taken
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Host: x\r\nContent-Length: 5 \r\nConnection: close",
+        b"Host: x\r\nTransfer-Encoding: CHUNKED\t",
+        b"Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket",
+    ],
+)
+def test_a_head_ends_where_it_does_and_no_part_of_it_passes_for_a_whole(headers: bytes) -> None:
+    whole = b"POST / HTTP/1.1\r\n" + headers + b"\r\n\r\n"
+    follows = b"0\r\n\r\nGET / HTTP/1.1\r\n"
+    found = _read(whole + follows)
+    assert found is not None
+    assert found[1] == follows
+    assert [end for end in range(18, len(whole)) if _read(whole[:end])] == []
+
+
+@pytest.mark.parametrize("method", ["BREW", "M-SEARCH", "PRI"])
+def test_an_unknown_method_is_a_405(server: HttpServer, method: str) -> None:
+    assert server.ask(f"{method} /hello HTTP/1.1\r\nHost: x\r\n\r\n".encode()).status == 405
 
 
 def test_a_chunked_body_in_http_1_0_is_refused(server: HttpServer) -> None:

@@ -123,7 +123,7 @@ def test_a_locked_database_is_a_503(tmp_path: Path) -> None:
 def test_who_writes_in_one_process_never_finds_the_database_locked_by_another(
     migrated_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.store.database._PATIENCE_S", 30)  # the disk may be slow
+    monkeypatch.setattr("backend.store.database._LOCK_WAIT_S", 30)  # the disk may be slow
     shutil.copy(migrated_file, tmp_path)
     database = Database(make_settings(tmp_path), ThreadHost(), lock_timeout_s=0)
     names = [f"user{number}" for number in range(40)]

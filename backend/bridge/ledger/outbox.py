@@ -92,7 +92,7 @@ class Outbox:
     async def flush_within(self, timeout_s: float) -> bool:
         """Wait on a loop until everything queued so far is committed; False if that takes longer.
 
-        A loop that was held up meanwhile is not the journal's fault.
+        A delay of the loop itself does not count.
         """
         done = self.flush()
         await asyncio.wait([asyncio.wrap_future(done)], timeout=timeout_s)

@@ -1,1 +1,1 @@
-"""Live trading: what the bot does beyond paper trading, on exchanges that keep the account."""
+"""Live trading: reconciliation, triggered stops and brackets on exchanges that keep the account."""

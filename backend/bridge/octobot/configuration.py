@@ -44,7 +44,7 @@ class Configuration:
         self._recent = TtlCache(fresh_s=1.0)
 
     def read(self) -> SerializedResponse:
-        """Return the document, secrets masked; files changed by hand show within a second."""
+        """Return the document, secrets masked; files edited by the user show within a second."""
         return self._recent.get("config", lambda: self._host.call_blocking(self._serialise))
 
     def patch(self, patch: dict[str, Any]) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class OrderExecution:
     async def look_up(self, order_id: str) -> Order:
         """Return an order; one whose outcome is unknown is looked up at its exchange first.
 
-        It stays unknown if the exchange does not answer.
+        It stays unknown if the exchange does not respond.
         """
         order = self.get(order_id)
         if order.status == "unknown":

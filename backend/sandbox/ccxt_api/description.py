@@ -66,8 +66,8 @@ def description(symbols: Iterable[str]) -> dict[str, Any]:
     """Return the description that `describe` merges into its base's.
 
     The address contains the listed symbols: OctoBot caches markets of earlier clients
-    by class name and address. Precision counts decimal places, as OctoBot expects of
-    an exchange that it has no tentacle for.
+    by class name and address. Precision counts decimal places, as OctoBot expects of an
+    exchange without a tentacle.
     """
     address = f"sandbox://{','.join(symbols)}"
     return {
@@ -98,7 +98,7 @@ def description(symbols: Iterable[str]) -> dict[str, Any]:
 
 
 def market_row(listing: Listing) -> dict[str, Any]:
-    """Return one market as ccxt's `safe_market_structure` takes it."""
+    """Return one market as an argument of ccxt's `safe_market_structure`."""
     return {
         **(_CONTRACT if listing.is_contract else _SPOT),
         "id": listing.symbol.replace("/", "").replace(":", "-"),

@@ -36,7 +36,7 @@ class SandboxPublic(ccxt.async_support.Exchange):  # type: ignore[misc]  # ccxt 
         return self.market_data.now_ms()
 
     async def _send_request(self, endpoint: str) -> None:
-        """Simulate the way of a request to the exchange."""
+        """Simulate the transmission of a request to the exchange."""
 
     async def fetch(self, *_: Any, **__: Any) -> NoReturn:
         """Raise `NotSupported`: the sandbox has no network."""

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class _UncopiedRows(list[Row]):
-    """List that deepcopy returns unchanged: OctoBot copies rows that nobody else keeps."""
+    """List that deepcopy returns unchanged: OctoBot copies rows that nothing else references."""
 
     def __deepcopy__(self, memo: object) -> _UncopiedRows:
         return self

@@ -1,11 +1,10 @@
 """Tree of nested bars: a random price path with random access at every time scale.
 
-Days come first: their opens are sums of value noise of doubling periods, which
-wander as a random walk does. Each day is then split into shorter bars, those into
-shorter ones, down to trades: a Brownian bridge from the parent's open to its close,
-kept within the parent's range, with one child touching the high and one the low. So
-a bar is the exact aggregate of its children, and 500 days cost 500 bars, not forty
-million trades.
+Days come first: their opens are sums of value noise of doubling periods, which behave
+as a random walk. Each day is then split into shorter bars, those into shorter ones,
+down to trades: a Brownian bridge from the parent's open to its close, kept within the
+parent's range, with one child touching the high and one the low. So a bar is the exact
+aggregate of its children, and 500 days cost 500 bars, not forty million trades.
 """
 
 from __future__ import annotations

@@ -141,11 +141,11 @@ class Market:
         self._override(symbol, lambda path, at_ms: path.pin(at_ms, float(price)))
 
     def move(self, symbol: str, price: Decimal) -> None:
-        """Jump to a price and let it move on from there; ends a pin."""
+        """Jump to a price, from which the path continues; ends a pin."""
         self._override(symbol, lambda path, at_ms: path.move(at_ms, float(price)))
 
     def release(self, symbol: str) -> None:
-        """End a pin: the price moves on from where it was pinned."""
+        """End a pin: the price continues from the pinned one."""
         if self._candles.path(symbol).is_pinned:
             self._override(symbol, lambda path, at_ms: path.move(at_ms, path.price(at_ms)))
 

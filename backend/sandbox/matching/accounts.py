@@ -78,7 +78,7 @@ class Account:
     def settle(self, order: Order, listing: Listing, match: Match, fill_id: str) -> None:
         """Settle the execution of an order; the fee is taken from the received asset.
 
-        A triggered market order that can no longer be paid for is rejected.
+        A triggered market order without sufficient funds is rejected.
         """
         request, cost = order.request, order.request.amount * match.price
         self.unlock(order, listing)

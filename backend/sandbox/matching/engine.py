@@ -165,7 +165,7 @@ class MatchingEngine:
             account.settle(order, listing, match, self._next_id())
 
     def _cancel_reduce_only(self, account: Account, listing: Listing) -> None:
-        """Cancel the reduce-only orders that no position is left for."""
+        """Cancel the reduce-only orders without a position left to reduce."""
         position, now_ms = account.futures.margin.position(listing.symbol), self._market.now_ms()
         for order in account.open_orders:
             request = order.request

@@ -1,4 +1,4 @@
-"""Fault injection: errors, lost answers and latency of the sandbox exchange, for tests."""
+"""Fault injection: errors, lost responses and latency of the sandbox exchange, for tests."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class _InjectedFault:
 class Faults:
     """Injected faults of one exchange. Thread-safe.
 
-    `latency_s` delays every request. With `answers_id_only` commands are answered with
-    the order's id alone, as by many exchanges: its state has to be fetched. With
+    `latency_s` delays every request. With `answers_id_only` responses to commands
+    contain only the order's id, as at many exchanges: its state has to be fetched. With
     `is_edit_unsupported` ccxt edits orders by cancelling and creating them.
     """
 
@@ -66,7 +66,7 @@ class Faults:
     ) -> None:
         """Make requests to an endpoint, such as `create_order`, or to all of them fail.
 
-        So many `times`, or until `clear`.
+        That many `times`, or until `clear`.
         """
         with self._lock:
             self._injected.append(_InjectedFault(fault, endpoint, times))

@@ -33,7 +33,7 @@ class CompiledStatement:
         self._compiled: dict[str, _Compiled] = {}
 
     def run(self, connection: Connection, *rows: Values) -> int:
-        """Run it for each row of values; returns how many rows of the table it touched."""
+        """Run the statement for each row of values; returns the number of affected rows."""
         if not rows:
             return 0
         compiled = self._for(connection.dialect)
@@ -45,7 +45,7 @@ class CompiledStatement:
         return cursor.rowcount
 
     def fetch(self, connection: Connection, values: Values) -> list[Any]:
-        """Run it and return its rows, their values as the driver reads them."""
+        """Run the statement and return its rows, with values as the driver reads them."""
         compiled = self._for(connection.dialect)
         cursor = connection.connection.cursor()
         cursor.execute(compiled.text, compiled.bind(values))
@@ -64,7 +64,7 @@ class _Compiled(NamedTuple):
     conversions: Collection[tuple[str, Callable[[Any], Any]]]
 
     def bind(self, values: Values) -> Values:
-        """Return the values as the driver takes them."""
+        """Convert the values to the driver's types."""
         bound = {**self.constants, **values}
         for name, convert in self.conversions:
             bound[name] = convert(bound[name])
@@ -91,7 +91,7 @@ def portable(statement: ClauseElement, columns: Collection[str] | None = None) -
 
 
 def upsert(table: type[Base], complete: Callable[[Insert], ClauseElement]) -> CompiledStatement:
-    """Prepare an insert that `complete` extends with what to do on conflict."""
+    """Prepare an insert that `complete` extends with its conflict clause."""
     return CompiledStatement(
         {
             "sqlite": complete(sqlite.insert(table)),

@@ -1,4 +1,4 @@
-"""Queries on intents; an idempotency key stands for one order of its user, for a day."""
+"""Queries on intents; an idempotency key belongs to one order of its user for a day."""
 
 from __future__ import annotations
 

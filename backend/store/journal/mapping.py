@@ -110,7 +110,7 @@ def read_trade(row: Row[Any]) -> StoredTrade:
 
 
 def read_execution(place: int, account: str, body: str) -> StoredExecution:
-    """Return what books need of a trade's row."""
+    """Return the fields of a trade's row that accounting needs."""
     trade = orjson.loads(body)
     fee = trade["fee"]
     execution = Execution(

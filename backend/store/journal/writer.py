@@ -58,7 +58,7 @@ class Writer:
         return self._connection
 
     def _disconnect(self) -> None:
-        """Close the connection: after a failure a new one is the surest to work."""
+        """Close the connection: after a failure a new one is the safest choice."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(SQLAlchemyError):

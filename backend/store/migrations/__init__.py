@@ -1,1 +1,1 @@
-"""Alembic's migrations; forward only, and never changed once released."""
+"""Alembic migrations; forward only, and never changed once released."""

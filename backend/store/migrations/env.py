@@ -1,4 +1,4 @@
-"""Alembic environment: runs the migrations on the connection that `migrate` was given."""
+"""Alembic environment: runs the migrations on the connection passed to `migrate`."""
 
 from __future__ import annotations
 

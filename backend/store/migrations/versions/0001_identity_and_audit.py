@@ -1,4 +1,4 @@
-"""Users, refresh families, revoked access tokens, and an audit that only grows."""
+"""Tables of users, refresh families, revoked access tokens, and an append-only audit."""
 
 from __future__ import annotations
 

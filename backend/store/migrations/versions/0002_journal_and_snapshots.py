@@ -1,4 +1,4 @@
-"""The order journal: accounts, intents, orders, trades, events; and portfolio snapshots."""
+"""Tables of the order journal (accounts, intents, orders, trades, events) and snapshots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""First prices of what accounts began with; risk limits that an admin set."""
+"""Tables of the first prices of opening balances, and of the risk limits set by an admin."""
 
 from __future__ import annotations
 

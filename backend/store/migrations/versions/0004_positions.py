@@ -1,4 +1,4 @@
-"""Paper positions of futures accounts."""
+"""Table of paper positions of futures accounts."""
 
 from __future__ import annotations
 

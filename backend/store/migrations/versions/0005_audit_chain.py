@@ -1,4 +1,4 @@
-"""The audit as a hash chain, with what each request asked to change."""
+"""Hash chain of the audit, and each request's body."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SQLITE_GUARD = (
 
 
 def upgrade() -> None:
-    """Add the columns, link the entries that are there, and keep the chain's end."""
+    """Add the columns, link the existing entries, and store the chain's end."""
     op.add_column("audit_entries", sa.Column("change", sa.String(2000)))
     op.add_column(
         "audit_entries", sa.Column("hash", sa.String(64), nullable=False, server_default="none")
@@ -60,7 +60,7 @@ def upgrade() -> None:
 
 
 def _link_entries() -> str:
-    """Give each entry its hash and return the last one."""
+    """Set the hash of each entry and return the last one."""
     columns: list[sa.ColumnClause[Any]] = [
         sa.column("id"),
         sa.column("hash"),

@@ -1,4 +1,4 @@
-"""E-mail addresses, forced password changes, a session's last use, a count of changes."""
+"""Columns for e-mail addresses, password changes and last use; table of the version counter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the bot must know again after a restart."""
+"""Table of the bot's state that is restored after a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""API keys of exchanges, encrypted."""
+"""Table of encrypted exchange API keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Second factors and recovery codes."""
+"""Tables of second factors and recovery codes."""
 
 from __future__ import annotations
 

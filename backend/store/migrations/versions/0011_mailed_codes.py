@@ -1,4 +1,4 @@
-"""Codes that were sent by mail."""
+"""Table of mailed codes."""
 
 from __future__ import annotations
 
