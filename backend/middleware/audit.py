@@ -20,7 +20,7 @@ from backend.middleware.auth import rule_of
 from backend.middleware.errors import answered_error
 from backend.middleware.headers import request_id
 from backend.middleware.request_context import current_request
-from backend.observability.logs import AUDIT
+from backend.observability.logs import AUDIT, LONGEST_PATH
 from backend.observability.masking import masked, masked_value
 from backend.schemas.common import utc_now
 from backend.services import services
@@ -212,7 +212,7 @@ def _entry(answered: _AnsweredRequest) -> NewEntry:
         username=principal.actor if principal else _attempted_username(error),
         address=request.remote_addr or "",
         method=request.method,
-        path=masked(request.path),
+        path=masked(request.path, LONGEST_PATH),
         status=answered.status,
         outcome=error.type if error else "ok",
         request_id=request_id(request.environ),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 V = TypeVar("V", bound=Callable[..., object])
 Credentials = Callable[[], Principal | None]
 
+_LONGEST_AUTHORIZATION = 4096 + len("Bearer ")
 _RULE = "access_rule"
 _USER = "backend.user"
 _PRINCIPAL = "backend.principal"  # no request header can set it: those are under HTTP_
@@ -250,6 +251,8 @@ def _identify(identity: Identity, header: str | None, key: str | None, address: 
 
 
 def _bearer_token(header: str) -> str:
+    if len(header) > _LONGEST_AUTHORIZATION:
+        raise InvalidToken("the token is longer than any of this server's")
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise InvalidToken("the Authorization header must be: Bearer <token>")

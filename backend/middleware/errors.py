@@ -22,6 +22,7 @@ from backend.errors import (
     UnsupportedMediaType,
 )
 from backend.middleware.headers import Header, request_id
+from backend.observability.logs import LONGEST_PATH
 from backend.schemas.common import time_text, utc_now
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _answer_defect(error: Exception) -> Response:
         "request failed",
         request_id=request_id(request.environ),
         method=request.method,
-        path=request.path,
+        path=request.path[:LONGEST_PATH],
         exc_info=error,
     )
     # Flask sends it for unhandled errors, and extensions that report defects listen to it

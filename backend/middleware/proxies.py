@@ -24,6 +24,8 @@ Trusted = int | tuple[Network, ...]
 
 _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~\-]{1,100}){1,10}")
+_MOST_HOPS = 64  # nearest to us; what stands before them is the client's to invent
+_LONGEST_ADDRESS = 64
 _SCHEMES = ("http", "https")
 _REWRITTEN = (
     *("REMOTE_ADDR", "wsgi.url_scheme", "HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "SCRIPT_NAME"),
@@ -90,10 +92,12 @@ def _count(addresses: list[str], trusted: tuple[Network, ...]) -> int:
 
 def _values(environ: WSGIEnvironment, name: str) -> list[str]:
     text: str = environ.get(f"HTTP_X_FORWARDED_{name}", "")
-    return [part.strip() for part in text.split(",")] if text else []
+    return [part.strip() for part in text.rsplit(",", _MOST_HOPS)[-_MOST_HOPS:]] if text else []
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    if len(text) > _LONGEST_ADDRESS:
+        return None
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

@@ -27,6 +27,8 @@ ACCESS = "access"
 AUDIT = "audit"
 MAX_FILE_BYTES = 20 * 1024 * 1024
 KEPT_FILES = 14
+LONGEST_PATH = 300
+_LONGEST_EVENT = 16 * 1024
 _MASKED_BEFORE = frozenset({ACCESS, AUDIT})  # on arrival, field by field
 _FLUSH_S = 0.5
 _GATHERED_BYTES = 256 * 1024  # the thread whose line fills it waits for the disk
@@ -113,7 +115,7 @@ class Sinks:
             line["event"] = event
             line.update(fields)
         else:
-            text = line["event"] = masked(event)
+            text = line["event"] = masked(event, _LONGEST_EVENT)
             if self.listener is not None:
                 self.listener(name, level, text)
             line.update((key, masked_value(key, value)) for key, value in fields.items())

@@ -19,37 +19,28 @@ _SECRET_PARTS = (
     "token",
     "webhook",
 )
-_SECRET_HINTS = (
-    "auth",
-    "cookie",
-    "pass",
-    "secret",
-    "key",
-    "token",
-    "ticket",
-    "signature",
-    "bearer",
-    "eyj",
-    "://",
-    "enc:v1:",
-    "obk_",
-)
-_SECRET_TEXT = re.compile(
+_NAMED = re.compile(
     r"""(?ix)
     (?: \b(?:authorization|cookie|password|passphrase|secret(?:_?key)?|api[_-]?(?:key|secret)
            |x-api-key|(?:access_|refresh_)?token|ticket|signature) ["']? \s* [:=] \s*
         (?:bearer\s+)?
       | \bbearer\s+
-    ) (?P<named> "[^"]*"? | '[^']*'? | [^\s"',;&}\])]+ )
-    | (?P<jwt> \beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]* )
-    | \bobk_\w{8}_ (?P<api_key> [\w-]{20,} )
-    | enc:v1: (?P<sealed> [\w=-]+ )
-    | (?<=://) [^/\s:@]* : (?P<login> [^@\s/]+ ) (?=@)
+    ) (?P<secret> "[^"]*"? | '[^']*'? | [^\s"',;&}\])]+ )
     """
 )
+# Tried only where a run of such characters begins, and not at each place inside: linear.
+_JWT = re.compile(r"(?<![\w-])(?=(?:[\w-]*-)?eyJ[\w-]{5})[\w-]+\.[\w-]{5,}\.[\w-]*", re.IGNORECASE)
+_JWT_START = re.compile(r"\beyJ[\w-]{5}", re.IGNORECASE)
+_API_KEY = re.compile(r"\bobk_\w{8}_(?P<secret>[\w-]{20,})", re.IGNORECASE)
+_SEALED = re.compile(r"enc:v1:(?P<secret>[\w=-]+)", re.IGNORECASE)
+_URL_LOGIN = re.compile(r"(?<=://)[^/\s:@]*:(?P<secret>[^@\s/]+)(?=@)")
 
 
+MAX_TEXT = 64 * 1024
 _DEEPEST = 20
+_LONGEST_NAME = 200
+# Of a text that is cut, so much more is looked at: a secret that the cut splits shows itself.
+_BEYOND_CUT = 512
 _SHORTEST_CONCEALED = 8
 _concealed: tuple[str, ...] = ()
 
@@ -64,14 +55,23 @@ def conceal(*secrets: str | None) -> None:
     _concealed = tuple(sorted(found.union(_concealed), key=len, reverse=True))
 
 
-def masked(text: str) -> str:
-    """Return the text with everything masked that is, or looks like, a credential."""
+def masked(text: str, limit: int = MAX_TEXT) -> str:
+    """Return the text with whatever is, or looks like, a credential masked, cut at `limit`.
+
+    It is cut before anything looks at it: what a client sent costs no more the longer it is.
+    """
+    is_cut = len(text) > limit + _BEYOND_CUT
+    if is_cut:
+        text = text[: limit + _BEYOND_CUT]
     for secret in _concealed:
         if secret in text:
             text = text.replace(secret, MASK)
-    # the expression is slow, and nearly no line contains a match
-    hinted = any(map(text.lower().__contains__, _SECRET_HINTS))
-    return _SECRET_TEXT.sub(_mask_match, text) if hinted else text
+    lower = text.lower()
+    for hints, expression, replace in _EXPRESSIONS:
+        # expressions are slow, and nearly no line contains a match
+        if any(map(lower.__contains__, hints)):
+            text = expression.sub(replace, text)
+    return text[:limit] + "…" if is_cut or len(text) > limit else text
 
 
 def masked_value(name: str, value: object, depth: int = _DEEPEST) -> object:
@@ -96,12 +96,32 @@ def masked_value(name: str, value: object, depth: int = _DEEPEST) -> object:
 
 @functools.lru_cache(maxsize=512)
 def is_secret_name(name: str) -> bool:
-    """Return whether a field of this name holds a secret."""
+    """Return whether a field of this name holds a secret; one too long for a name may."""
+    if len(name) > _LONGEST_NAME:
+        return True
     lower = name.lower()
     if any(part in lower for part in _SECRET_PARTS):
         return True
     return not _SECRET_WORDS.isdisjoint(re.split(r"[^a-z]+", lower))
 
 
-def _mask_match(found: re.Match[str]) -> str:
-    return found[0][: found.start(found.lastgroup or 0) - found.start()] + MASK
+def _mask_secret(found: re.Match[str]) -> str:
+    return found[0][: found.start("secret") - found.start()] + MASK
+
+
+def _mask_jwt(found: re.Match[str]) -> str:
+    start = _JWT_START.search(found[0].partition(".")[0])
+    return found[0] if start is None else found[0][: start.start()] + MASK
+
+
+_EXPRESSIONS = (
+    (
+        ("auth", "cookie", "pass", "secret", "key", "token", "ticket", "signature", "bearer"),
+        _NAMED,
+        _mask_secret,
+    ),
+    (("eyj",), _JWT, _mask_jwt),
+    (("obk_",), _API_KEY, _mask_secret),
+    (("enc:v1:",), _SEALED, _mask_secret),
+    (("://",), _URL_LOGIN, _mask_secret),
+)

@@ -27,6 +27,11 @@ MAX_PAGE = 500
 DEFAULT_PAGE = 100
 
 _TIME_WANTED = "an RFC 3339 time with its offset, such as 2026-01-20T10:00:00Z"
+_LONGEST_SYMBOL = 60
+_LONGEST_TIME = 64
+# ASCII digits: `\d` and Decimal take those of every script, which no exchange does
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")
+_TIME_START = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 _SYMBOL = re.compile(r"[A-Z0-9]{1,20}/[A-Z0-9]{1,20}(:[A-Z0-9]{1,20}(-[A-Z0-9]{1,12}){0,3})?")
 
 
@@ -53,10 +58,10 @@ def parse_symbol(text: str) -> str:
 
     Raises ValueError for any other form.
     """
-    symbol = text.upper()
+    symbol = text[: _LONGEST_SYMBOL + 1].upper()
     if "/" not in symbol:
         symbol = symbol.replace("-", "/", 1)
-    if len(text) > 60 or not _SYMBOL.fullmatch(symbol):
+    if len(text) > _LONGEST_SYMBOL or not _SYMBOL.fullmatch(symbol):
         raise ValueError("a symbol looks like BTC/USDT or BTC-USDT")
     return symbol
 
@@ -64,9 +69,7 @@ def parse_symbol(text: str) -> str:
 def _decimal_in(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise ValueError("a decimal number or a string holding one")
-    if isinstance(value, str) and not re.fullmatch(
-        r"[+-]?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?", value
-    ):
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
         raise ValueError("a decimal number or a string holding one")
     # repr gives the shortest text that reads back as the same float: the client's own
     return Decimal(repr(value) if isinstance(value, float) else value)
@@ -75,7 +78,7 @@ def _decimal_in(value: object) -> object:
 _DECIMAL_SCHEMA = {"type": "string", "format": "decimal", "examples": ["0.015"]}
 _DECIMAL_INPUT_SCHEMA = {
     "anyOf": [
-        {"type": "string", "pattern": r"^[+-]?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?$"},
+        {"type": "string", "pattern": f"^{_DECIMAL.pattern}$"},
         {"type": "number"},
     ],
     "examples": ["0.015"],
@@ -120,13 +123,21 @@ _TIME = TypeAdapter(datetime)
 
 def _time_in(value: object) -> object:
     # pydantic would also accept bare numbers, as seconds since 1970
-    if not isinstance(value, datetime) and not re.match(r"\d{4}-\d\d-\d\d[Tt ]", str(value)):
+    if not isinstance(value, datetime) and not _looks_like_a_time(value):
         raise ValueError(_TIME_WANTED)
     try:
         # parsed here: a strictly validated body accepts no text as a time
         return _TIME.validate_python(value, strict=False)
     except ValidationError:
         raise ValueError(_TIME_WANTED) from None
+
+
+def _looks_like_a_time(value: object) -> bool:
+    return (
+        isinstance(value, str)
+        and len(value) <= _LONGEST_TIME
+        and _TIME_START.match(value) is not None
+    )
 
 
 def _aware(value: datetime) -> datetime:

@@ -18,6 +18,7 @@ from backend.errors import ApiError, InternalError, MalformedRequest
 from backend.middleware.access_log import access_log, log_access
 from backend.middleware.errors import MAX_BODY_BYTES, HttpError, problem, problem_headers
 from backend.middleware.headers import SECURITY_HEADERS, new_request_id
+from backend.observability.logs import LONGEST_PATH
 from backend.ports.socket_handoff import SocketReceiver, enable_socket_handoff, socket_receiver
 from backend.server.http1 import MAX_LINE_BYTES, Body, Head, format_head, http_date, read_head
 from backend.server.timeouts import Timeouts
@@ -301,7 +302,9 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         """Leave it to the access log: a client's broken request is no event of ours."""
 
     def _log_error(self, kind: type[BaseException], error: BaseException, trace: object) -> None:
-        _log.error("answer failed", path=self.environ.get("PATH_INFO"), exc_info=error)
+        _log.error(
+            "answer failed", path=self.environ.get("PATH_INFO", "")[:LONGEST_PATH], exc_info=error
+        )
 
     def log_request(self) -> None:
         """Log nothing: the application writes the access log."""

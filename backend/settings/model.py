@@ -20,6 +20,8 @@ from backend.settings.types import Proxies, Rate
 
 LONGEST_TOKEN_EXPIRY_S = 86_400
 SHORTEST_KEY = 32
+_CONTRACT = re.compile(r"[^/]+/([^:]+):\1")
+_PAIR = re.compile(r"[^:]+")
 
 
 class SettingsError(Exception):
@@ -251,8 +253,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _symbols_fit_the_type(self) -> Settings:
-        wanted = r"[^/]+/([^:]+):\1" if self.exchange_type == "future" else r"[^:]+"
-        if not all(re.fullmatch(wanted, symbol) for symbol in self.symbols):
+        is_future = self.exchange_type == "future"
+        fits = _CONTRACT.fullmatch if is_future else _PAIR.fullmatch
+        if not all(map(fits, self.symbols)):
             raise ValueError(
                 "BACKEND_SYMBOLS: with BACKEND_EXCHANGE_TYPE=future, contracts such as"
                 " BTC/USDT:USDT, settled in their quote asset; with spot, pairs such as BTC/USDT"

@@ -12,7 +12,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def _rate(value: str) -> str:
-    if not re.fullmatch(r"[1-9]\d{0,6}/(second|minute|hour|day)", value):
+    if not re.fullmatch(r"[1-9][0-9]{0,6}/(second|minute|hour|day)", value):
         raise ValueError("a count per second, minute, hour or day, as in 10/minute")
     return value
 

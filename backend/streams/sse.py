@@ -16,7 +16,7 @@ OPENING = b"retry: 2000\n\n"
 HEARTBEAT = b":\n\n"
 
 _SINGLE_ITEM: frozenset[Topic] = frozenset({"portfolio", "bot"})
-_ID = re.compile(r"([0-9a-f]{1,16})-(\d{1,31})")
+_ID = re.compile(r"([0-9a-f]{1,16})-([0-9]{1,31})")
 _UNJOURNALLED_BITS = 40
 _JOURNAL = "0"
 

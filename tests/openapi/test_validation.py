@@ -18,6 +18,9 @@ from tests.api_client import ApiClient
         (b'{"symbol": "\xff"}', "application/json", 400, "malformed_request"),
         (b'{"symbol": "\\ud800"}', "application/json", 400, "malformed_request"),
         (b"[" * 100_000, "application/json", 400, "malformed_request"),
+        (b'{"side": "buy", "side": "sell"}', "application/json", 400, "malformed_request"),
+        (b"[" * 40 + b"]" * 40, "application/json", 400, "malformed_request"),
+        (b'{"a": 1}', "application/json;" + " a=b;" * 1000, 415, "unsupported_media_type"),
         (b'{"a": 1}', "text/plain", 415, "unsupported_media_type"),
         (b'{"a": 1}', None, 415, "unsupported_media_type"),
         (b"a=1", "application/x-www-form-urlencoded", 415, "unsupported_media_type"),
@@ -46,6 +49,30 @@ def test_a_rule_about_several_fields_names_the_one_to_change(client: ApiClient) 
     order = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "1"}
     problem = client.as_trader().post("/orders", json=order, expect=400)
     assert problem["fields"] == [{"field": "price", "message": "is required for a limit order"}]
+
+
+def test_a_side_that_is_given_twice_is_neither(client: ApiClient) -> None:
+    body = b'{"symbol":"BTC/USDT","side":"buy","side":"sell","type":"market","quantity":"0.01"}'
+    headers = {"Content-Type": "application/json"}
+    response = client.as_trader().send("POST", "/orders", data=body, headers=headers)
+    assert (response.status_code, response.get_json()["fields"]) == (
+        400,
+        [{"field": "side", "message": "is given more than once"}],
+    )
+
+
+@pytest.mark.parametrize("digits", ["٠.٠١", "0.0१", "０.０１", "1_0", " 1", "1e١"])
+@pytest.mark.parametrize("field", ["quantity", "price"])
+def test_amounts_are_written_in_ascii_digits(client: ApiClient, field: str, digits: str) -> None:
+    order = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "1", "price": "9"}
+    problem = client.as_trader().post("/orders", json={**order, field: digits}, expect=400)
+    assert [found["field"] for found in problem["fields"]] == [field]
+
+
+@pytest.mark.parametrize("query", ["limit=%D9%A1", "limit=%EF%BC%91"])
+def test_numbers_of_a_query_are_ascii_digits(client: ApiClient, query: str) -> None:
+    problem = client.as_trader().get(f"/trades/history?{query}", expect=400)
+    assert [found["field"] for found in problem["fields"]] == ["limit"]
 
 
 def test_a_refusal_stays_short(client: ApiClient) -> None:

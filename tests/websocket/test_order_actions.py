@@ -103,6 +103,16 @@ def test_an_order_that_cannot_be_meant_is_refused(
     assert (refused["status"], refused["type"]) == (status, kind)
 
 
+def test_a_side_that_is_given_twice_is_neither(connect: Connect, client: ApiClient) -> None:
+    peer = connect()
+    order = json.dumps(LIMIT)[:-1] + ', "side": "sell"}'
+    peer.send('{"action": "order.create", "id": 7, "data": ' + order + "}")
+    answer = peer.receive_reply()
+    assert (answer["id"], answer["status"], answer["type"]) == (7, 400, "malformed_request")
+    assert answer["fields"] == [{"field": "side", "message": "is given more than once"}]
+    assert client.as_trader().get("/orders") == []
+
+
 def test_a_key_names_one_order_through_both_doors(connect: Connect, client: ApiClient) -> None:
     trader, peer = client.as_trader(), connect()
     first = trader.send("POST", "/orders", json=LIMIT, headers={"Idempotency-Key": "twice-1"})

@@ -27,4 +27,4 @@ def event_data(
 
 def masked_text(text: object) -> str:
     """Return a text of OctoBot for an event: secrets masked, length limited."""
-    return masked(str(text))[:_MAX_TEXT]
+    return masked(str(text), _MAX_TEXT)[:_MAX_TEXT]
