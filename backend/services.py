@@ -25,7 +25,18 @@ if TYPE_CHECKING:
 
 _EXTENSION = "backend"
 RateClass = Literal["trade", "query", "login"]
-RateKind = Literal["trade", "query", "login", "account", "all_logins", "address"]
+RateKind = Literal[
+    "trade",
+    "query",
+    "login",
+    "site",
+    "account",
+    "account_hour",
+    "all_logins",
+    "known_login",
+    "proof",
+    "address",
+]
 
 
 class Allowance(NamedTuple):

@@ -52,7 +52,8 @@ NOWHERE = ("127.0.0.1", "tests")
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    plenty = dict.fromkeys(("login", "account", "all_logins"), "1000/minute")
+    kinds = ("login", "site", "account", "account_hour", "all_logins", "known_login", "proof")
+    plenty = dict.fromkeys(kinds, "1000/minute")
     limits = {f"rate_limit_{kind}": rate for kind, rate in plenty.items()}
     return make_settings(tmp_path, secret_key=SECRET, **limits)
 

@@ -13,7 +13,8 @@ from backend.middleware.auth import (
     public,
     signed_in,
 )
-from backend.middleware.rate_limit import limited, limited_by_account
+from backend.middleware.login_limits import limited_logins, limited_proofs
+from backend.middleware.rate_limit import limited
 from backend.openapi.validation import api
 from backend.schemas.auth import (
     AccessToken,
@@ -35,11 +36,10 @@ auth = Blueprint("auth", __name__, url_prefix="/auth")
 
 @auth.post("/login")
 @public
-@limited("login")
 @api.validate(
     resp=Response(HTTP_200=Envelope[Tokens], HTTP_401=Problem), tags=["auth"], security={}
 )
-@limited_by_account
+@limited_logins
 def login(json: Login) -> Envelope[Tokens]:
     """Open a session with username and password.
 
@@ -92,9 +92,8 @@ def get_me() -> Envelope[User]:
 
 @auth.put("/password")
 @allows_unchanged_password
-@limited("login")
 @api.validate(resp=Response(HTTP_200=Envelope[Tokens], HTTP_401=Problem), tags=["auth"])
-@limited_by_account
+@limited_proofs
 def change_password(json: PasswordChange) -> Envelope[Tokens]:
     """Change the caller's own password.
 
@@ -108,9 +107,8 @@ def change_password(json: PasswordChange) -> Envelope[Tokens]:
 
 @auth.post("/step-up")
 @authenticated
-@limited("login")
 @api.validate(resp=Response(HTTP_200=Envelope[AccessToken], HTTP_401=Problem), tags=["auth"])
-@limited_by_account
+@limited_proofs
 def step_up(json: Proof) -> Envelope[AccessToken]:
     """Show again who you are, for what takes that: the token in the answer may do it for 5 minutes.
 

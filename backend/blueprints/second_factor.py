@@ -6,6 +6,7 @@ from flask import Blueprint
 from spectree import Response
 
 from backend.middleware.auth import authenticated, current_principal, stepped_up
+from backend.middleware.login_limits import limited_proofs
 from backend.middleware.rate_limit import limited
 from backend.openapi.validation import api
 from backend.schemas.auth import Code, Enrolment, RecoveryCodes, SecondFactorState
@@ -29,8 +30,8 @@ def begin_second_factor() -> Envelope[Enrolment]:
 
 @second_factor.post("/confirm")
 @authenticated
-@limited("login")
 @api.validate(resp=Response(HTTP_200=Envelope[RecoveryCodes], HTTP_409=Problem), tags=["auth"])
+@limited_proofs
 def confirm_second_factor(json: Code) -> Envelope[RecoveryCodes]:
     """Put the second factor in force: logging in takes a code from now on.
 

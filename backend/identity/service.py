@@ -21,6 +21,7 @@ from backend.errors import (
 from backend.identity import api_keys
 from backend.identity.api_keys import MAX_KEY_LENGTH, ApiKeys
 from backend.identity.email_codes import EmailCodes
+from backend.identity.networks import network_of
 from backend.identity.passwords import Passwords
 from backend.identity.principal import Principal
 from backend.identity.second_factor import SecondFactors
@@ -35,7 +36,7 @@ from backend.identity.users import USERNAME, Users
 from backend.schemas.auth import AccessToken, Tokens, User
 from backend.schemas.common import utc_now
 from backend.settings.model import Settings, SettingsError
-from backend.store import Database, models, sessions, users
+from backend.store import Database, login_networks, models, sessions, users
 from backend.store.encryption import Cipher
 
 STEP_UP_S = 300
@@ -83,7 +84,9 @@ class Identity:
         if self._passwords.needs_rehash(user.password_hash):
             rehashed = self._passwords.hash(password)
         refresh_token, stored = self._rotation.issue(address, user_agent)
-        session_id = self._database.write(sessions.create, user, rehashed, stored)
+        session_id = self._database.write(
+            sessions.create, user, rehashed, stored, network_of(address)
+        )
         if session_id is None:
             raise InvalidCredentials(username=user.username)
         return self._grant(user, session_id, refresh_token, fresh=True)
@@ -178,6 +181,13 @@ class Identity:
         return AccessToken(
             access_token=self._tokens.issue(user_view(user), principal.session_id, fresh=True),
             expires_in=self._tokens.lifetime_s,
+        )
+
+    def knows_network(self, username: str, address: str) -> bool:
+        """Return whether a user of this name has logged in from an address's network before."""
+        name, network = username.lower(), network_of(address)
+        return bool(USERNAME.fullmatch(name)) and self._database.read(
+            login_networks.is_known, name, network, utc_now()
         )
 
     def current_user(self, principal: Principal) -> User:

@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
-import ipaddress
 import logging
 import math
 import time
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast, get_type_hints
+from typing import ParamSpec, TypeVar, cast
 
 from flask import Flask, Request
 from flask_limiter import Limiter, RateLimitExceeded, RequestLimit
@@ -27,19 +25,21 @@ from limits.storage import Storage
 
 from backend.concurrency.host import Host
 from backend.errors import RateLimited, RateLimitsAway
+from backend.identity.networks import network_of
 from backend.middleware.api_version import BASE
 from backend.middleware.auth import known_principal
 from backend.middleware.headers import set_rate_headers
 from backend.middleware.rate_limit_storage import MonotonicStorage, StorageAway, storage_uri
 from backend.middleware.request_context import current_request
-from backend.schemas.auth import Login
 from backend.services import Allowance, RateClass, RateKind, services
 from backend.settings.model import Settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_LOGINS: tuple[RateKind, ...] = ("login", "account", "all_logins")
+_LOGINS: tuple[RateKind, ...] = (
+    *("login", "site", "account", "account_hour", "all_logins", "known_login", "proof"),
+)
 _DECORATED: tuple[RateClass, ...] = ("login", "query")
 _READS = frozenset({"GET", "HEAD"})
 _LEAST_LEFT = "backend.rate_limit.least_left"
@@ -59,6 +59,10 @@ class RateLimits:
             "login": settings.rate_limit_login,
             "account": settings.rate_limit_account,
             "all_logins": settings.rate_limit_all_logins,
+            "site": settings.rate_limit_site,
+            "account_hour": settings.rate_limit_account_hour,
+            "known_login": settings.rate_limit_known_login,
+            "proof": settings.rate_limit_proof,
             "address": settings.rate_limit_address,
         }
         self._rates = {kind: parse(rate) for kind, rate in rates.items()}
@@ -175,27 +179,18 @@ def limited(rate_class: RateClass) -> Callable[[Callable[P, T]], Callable[P, T]]
     return decorate
 
 
-def limited_by_account(view: Callable[P, T]) -> Callable[P, T]:
-    """Limit the attempts at an account's password, and at those of all accounts together.
+def count_limits(*limits_and_callers: tuple[RateKind, str], instead: bool = False) -> None:
+    """Count the present request in several limits; raises `RateLimited` at the first used up.
 
-    Place it below `api.validate`; the account is the caller's, else the body's
-    `username`. Counted before the password is checked.
+    With `instead` the headers no longer tell of the limits that it was counted in before.
     """
-
-    @functools.wraps(view)
-    def limited_view(*args: P.args, **kwargs: P.kwargs) -> T:
-        limits = services().rate_limits
-        if limits is not None:
-            principal = known_principal()
-            login = cast(Login, kwargs["json"])
-            account = principal.username if principal else login.username.lower()
-            _apply(limits.count("all_logins", "all"))
-            _apply(limits.count("account", _digest(account)))
-        return view(*args, **kwargs)
-
-    # the annotations' names are only defined in the view's module
-    limited_view.__annotations__ = get_type_hints(view)
-    return limited_view
+    limits = services().rate_limits
+    if limits is None:
+        return
+    if instead:
+        current_request().environ.pop(_LEAST_LEFT, None)
+    for kind, caller in limits_and_callers:
+        _apply(limits.count(kind, caller))
 
 
 def check_rate(rate_class: RateClass, caller: str) -> None:
@@ -211,7 +206,7 @@ def _count_address() -> None:
         return
     incoming = current_request()
     if incoming.path.startswith(BASE):
-        allowance = limits.count("address", _network_of(_remote(incoming)))
+        allowance = limits.count("address", network_of(_remote(incoming)))
         if allowance.left < 0:
             _apply(allowance)
 
@@ -221,28 +216,17 @@ def _caller(rate_class: RateClass) -> str:
     return principal.user_id if principal else _address()
 
 
+def remote_address() -> str:
+    """Return the address that the present request comes from."""
+    return _remote(current_request())
+
+
 def _address() -> str:
-    return _network_of(_remote(current_request()))
+    return network_of(remote_address())
 
 
 def _remote(incoming: Request) -> str:
     return incoming.remote_addr or "unknown"
-
-
-@functools.lru_cache(maxsize=4096)
-def _network_of(address: str) -> str:
-    """Return an IPv4 address, or the network of an IPv6 address that one subscriber has."""
-    if ":" not in address:
-        return address
-    try:
-        return str(ipaddress.ip_network(f"{address.partition('%')[0]}/64", strict=False))
-    except ValueError:
-        return address
-
-
-def _digest(name: str) -> str:
-    """Hash a text chosen by a client into a key."""
-    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _seconds_until(at: float) -> int:

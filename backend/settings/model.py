@@ -85,7 +85,11 @@ class Settings(BaseSettings):
     rate_limit_query: Rate = "100/minute"
     rate_limit_login: Rate = "5/minute"
     rate_limit_account: Rate = "10/minute"
+    rate_limit_account_hour: Rate = "60/hour"
     rate_limit_all_logins: Rate = "100/minute"
+    rate_limit_site: Rate = "20/minute"
+    rate_limit_known_login: Rate = "10/minute"
+    rate_limit_proof: Rate = "10/minute"
     rate_limit_address: Rate = "1000/minute"
     token_expiry: int = Field(
         3600, ge=1, le=LONGEST_TOKEN_EXPIRY_S, description="access token's life in seconds"

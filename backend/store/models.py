@@ -114,6 +114,18 @@ class RefreshToken(Base):
     user_agent: Mapped[str] = mapped_column(UntrustedText(USER_AGENT_LENGTH))
 
 
+class LoginNetwork(Base):
+    """Network (IPv4 address, IPv6 /64) that a user has logged in from."""
+
+    __tablename__ = "login_networks"
+
+    user_id: Mapped[str] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    network: Mapped[str] = mapped_column(UntrustedText(ADDRESS_LENGTH), primary_key=True)
+    last_login_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class ApiKey(Base):
     """API key, stored as SHA-256; lists are separated by spaces."""
 

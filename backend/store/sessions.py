@@ -6,12 +6,14 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from backend.store import refresh_tokens, revocations, users
+from backend.store import login_networks, refresh_tokens, revocations, users
 from backend.store.models import User
 from backend.store.refresh_tokens import NewToken
 
 
-def create(session: Session, seen: User, rehashed: str | None, token: NewToken) -> str | None:
+def create(
+    session: Session, seen: User, rehashed: str | None, token: NewToken, network: str
+) -> str | None:
     """Insert a family for a user whose password was just verified, and return its id.
 
     None if the user was disabled, deleted or got another password since `seen` was
@@ -22,6 +24,7 @@ def create(session: Session, seen: User, rehashed: str | None, token: NewToken) 
         return None
     if rehashed is not None:
         user.password_hash = rehashed
+    login_networks.record(session, user.id, network, token.created_at)
     return refresh_tokens.insert_family(session, user.id, token)
 
 
@@ -62,6 +65,7 @@ def replace_password(
 def delete_expired(session: Session, before: datetime) -> None:
     """Delete tokens, families and revocations that expired before a time."""
     refresh_tokens.delete_expired(session, before)
+    login_networks.delete_expired(session, before)
     revocations.delete_expired(session, before)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from sqlalchemy import Engine, event, text
 from backend.concurrency.host import ThreadHost
 from backend.schemas.common import utc_now
 from backend.settings.model import Settings
-from backend.store import Database, StoreError, users
+from backend.store import Database, StoreError, login_networks, refresh_tokens, users
 from backend.store.migrations import versions
 from backend.store.models import Base
+from backend.store.refresh_tokens import NewToken
 from backend.store.users import NewUser
 from tests.databases import make_settings
 
@@ -99,6 +101,23 @@ def test_a_failed_migration_leaves_nothing_behind(tmp_path: Path) -> None:
         tables = opened.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))
         assert tables.scalars().all() == ["audit_entries"]
     database.close()
+
+
+def test_open_sessions_tell_the_first_known_networks(database: Database) -> None:
+    now = utc_now()
+    user = database.write(users.insert, NewUser("bob", "hash", "viewer", now))
+    addresses = {"a": "203.0.113.9", "b": "2001:db8:1:2::77", "c": "2001:db8:1:2::78"}
+    for digest, address in addresses.items():
+        token = NewToken(digest, now, now + timedelta(days=1), address, "tests")
+        database.write(refresh_tokens.insert_family, user.id, token)
+    with database.engine.begin() as connection:
+        connection.execute(text("DROP TABLE login_networks"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0011'"))
+    database.upgrade()
+    assert database.read(login_networks.is_known, "bob", "203.0.113.9", now)
+    assert database.read(login_networks.is_known, "bob", "2001:db8:1:2::/64", now)
+    assert not database.read(login_networks.is_known, "bob", "203.0.113.8", now)
+    assert not database.read(login_networks.is_known, "eve", "203.0.113.9", now)
 
 
 def test_the_migrations_are_one_chain() -> None:
