@@ -45,8 +45,7 @@ def run() -> None:
         _serve(settings, shown, listener)
     except START_ERRORS as error:
         raise Refusal(str(error)) from None
-    # OctoBot leaves tasks and threads behind; finalizing the interpreter under them
-    # crashes
+    # OctoBot leaves tasks and threads behind; finalizing the interpreter under them crashes
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

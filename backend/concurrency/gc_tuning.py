@@ -17,8 +17,7 @@ RARELY = 100
 def freeze_startup_objects() -> None:
     """Collect fully once, then exclude the remaining objects from all later collections.
 
-    The next call includes them again: call it at each boot of a bot, when nothing
-    trades.
+    The next call includes them again: call it at each boot of a bot, when nothing trades.
     """
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, RARELY)

@@ -47,8 +47,7 @@ _log = structlog.get_logger(__name__)
 class Audit:
     """Background writer of audit entries, in their order.
 
-    At most `MOST_WAITING` wait; beyond that entries go to the log alone, and the log
-    says so.
+    At most `MOST_WAITING` wait; beyond that entries go to the log alone, and the log says so.
     """
 
     def __init__(self, database: Database) -> None:
@@ -73,8 +72,7 @@ class Audit:
     def is_repeat(self, caller: str, action: str, status: int) -> bool:
         """Return whether the same refusal was checked less than a minute ago.
 
-        Being refused costs a caller nothing: storing each refusal would let anybody
-        fill the disk.
+        Being refused costs a caller nothing: storing each refusal would let anybody fill the disk.
         """
         now = time.monotonic()
         key = (caller, action, status)

@@ -221,8 +221,7 @@ class Hub:
                 self._waker.wake()
 
     def _send_directly(self) -> bool:
-        # waking the hub's thread takes a millisecond while others compete for the
-        # interpreter
+        # waking the hub's thread takes a millisecond while others compete for the interpreter
         latest = time.monotonic() + 4 * _DIRECT_INTERVAL_S
         is_busy = self._limits.in_use > _MAX_DIRECT_STREAMS or self._next_direct_send > latest
         if is_busy or not self._lock.acquire(blocking=False):
@@ -260,8 +259,7 @@ class Hub:
         try:
             work()
         except Exception:
-            # it is no longer certain which bytes each subscriber got: clients reconnect
-            # and resume
+            # it is no longer certain which bytes each subscriber got: clients reconnect and resume
             _log.exception("streams failed: all subscribers are disconnected")
             with self._lock:
                 self._dispatcher.disconnect_all()

@@ -32,9 +32,8 @@ log = logging.getLogger(__name__)
 class KeyCheck:
     """Tests API keys at their exchange and reports the outcome in one word.
 
-    It uses a loop and a ccxt client of its own: testing matters most when the bot
-    cannot start with the keys, and reading a large exchange's markets would block the
-    bot's loop.
+    It uses a loop and a ccxt client of its own: testing matters most when the bot cannot start
+    with the keys, and reading a large exchange's markets would block the bot's loop.
     """
 
     def __init__(self, timeout_s: float) -> None:

@@ -26,8 +26,7 @@ _IN_MEMORY = (*KEY_FIELDS, _ENABLED, _SANDBOXED)
 class InMemoryKeysConfiguration(Configuration):  # type: ignore[misc]  # OctoBot is untyped
     """OctoBot's configuration; its `save` omits the keys set by `set_keys`.
 
-    OctoBot saves it on its own accord, and encrypts keys with one that is public in its
-    source.
+    OctoBot saves it on its own accord, and encrypts keys with one that is public in its source.
     """
 
     config: dict[str, Any]
