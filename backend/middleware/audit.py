@@ -21,7 +21,7 @@ from backend.middleware.errors import answered_error
 from backend.middleware.headers import request_id
 from backend.middleware.request_context import current_request
 from backend.observability.logs import AUDIT
-from backend.observability.masking import masked, masked_value
+from backend.observability.masking import mask_text, mask_value
 from backend.schemas.common import utc_now
 from backend.services import services
 from backend.store import Database, audit
@@ -210,7 +210,7 @@ def _entry(answered: _AnsweredRequest) -> NewEntry:
         username=principal.actor if principal else _attempted_username(error),
         address=request.remote_addr or "",
         method=request.method,
-        path=masked(request.path),
+        path=mask_text(request.path),
         status=answered.status,
         outcome=error.type if error else "ok",
         request_id=request_id(request.environ),
@@ -225,10 +225,10 @@ def _change(environ: WSGIEnvironment) -> str | None:
         return None
     if len(body) > _LARGEST_CHANGE:
         return f"{len(body)} bytes"
-    return orjson.dumps(masked_value("", orjson.loads(body))).decode()
+    return orjson.dumps(mask_value("", orjson.loads(body))).decode()
 
 
 def _attempted_username(error: ApiError | None) -> str | None:
     if not isinstance(error, AuthenticationFailed) or error.username is None:
         return None
-    return masked(error.username)
+    return mask_text(error.username)

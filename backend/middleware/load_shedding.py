@@ -42,7 +42,7 @@ class LoadShedding:
         if count > self._level:
             self.refused += 1
             # an immediate refusal would only be retried: refusing costs as much as reading
-            self._host.rest(REFUSAL_RESTS_S)
+            self._host.yield_for(REFUSAL_RESTS_S)
             raise BotStrained("the bot falls behind: ask less often")
 
     def _adapt(self) -> None:

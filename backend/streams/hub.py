@@ -14,7 +14,7 @@ from functools import partial
 
 import structlog
 
-from backend.concurrency.cpu_affinity import run_anywhere
+from backend.concurrency.cpu_affinity import unpin_current_thread
 from backend.concurrency.host import Host, Signal
 from backend.errors import StoreUnavailable
 from backend.ports.events import Event
@@ -240,7 +240,7 @@ class Hub:
             self._waker.wake()
 
     def _run(self) -> None:
-        run_anywhere()  # writing to thousands of sockets is the kernel's work
+        unpin_current_thread()  # writing to thousands of sockets is the kernel's work
         while not self._closing:
             self._run_guarded(self._run_once)
         with self._lock:

@@ -10,7 +10,7 @@ from typing import Any
 import ccxt
 import ccxt.async_support
 
-from backend.observability.masking import conceal
+from backend.observability.masking import register_secrets
 from backend.ports.exchange_keys import ExchangeKeys
 from backend.schemas.exchange_keys import Outcome
 
@@ -49,7 +49,7 @@ class KeyCheck:
 
     def check(self, exchange: str, keys: ExchangeKeys) -> Outcome:
         """Fetch the balances and return the outcome; blocks, and raises nothing."""
-        conceal(keys.api_key, keys.api_secret, keys.api_password)
+        register_secrets(keys.api_key, keys.api_secret, keys.api_password)
         try:
             asyncio.run(self._fetch_balance(exchange, keys))
         except Exception as error:  # every error is an outcome
