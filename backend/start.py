@@ -48,7 +48,7 @@ def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
             max_streams_per_user=settings.stream_clients_per_user,
         )
         stack.callback(hub.close)
-        logs.tell(LogTopic(hub).publish_line)
+        logs.set_listener(LogTopic(hub).publish_line)
         keys = stored_keys(settings, database)
         bridge = stack.enter_context(
             closing(

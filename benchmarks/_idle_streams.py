@@ -1,8 +1,7 @@
 """Client process with many idle streams, for the benchmark of scale.
 
-Run with a port, a count and tokens, which take turns; prints a line when all streams
-have their first bytes, and, after a line on stdin, a line of JSON with the number of
-open streams.
+Run with a port, a count and tokens, which take turns; prints a line when all streams have their
+first bytes, and, after a line on stdin, a line of JSON with the number of open streams.
 """
 
 from __future__ import annotations

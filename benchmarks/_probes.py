@@ -109,9 +109,8 @@ def lags(server: LiveServer) -> Figures:
 def cpu_s(pid: int) -> float:
     """Return the processor time in seconds that a process has used, in all its threads.
 
-    Read from the present threads where the system counts theirs in nanoseconds: it
-    counts a whole process in hundredths of a second, which is a tenth of a slice of
-    load.
+    Read from the present threads where the system counts theirs in nanoseconds: it counts a whole
+    process in hundredths of a second, which is a tenth of a slice of load.
     """
     tasks = Path(f"/proc/{pid}/task")
     with contextlib.suppress(FileNotFoundError):

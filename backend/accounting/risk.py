@@ -50,10 +50,9 @@ class TradingDay:
 class RiskLimits:
     """The limits in force: those of the settings with changes at run time. Thread-safe.
 
-    Reading takes no lock: limits and day are immutable and replaced as a whole. A day
-    begins with its first value after midnight UTC, or of another series. A loss that
-    has reached the limit counts until `resume` or the next day, even if the value
-    recovers.
+    Reading takes no lock: limits and day are immutable and replaced as a whole. A day begins with
+    its first value after midnight UTC, or of another series. A loss that has reached the limit
+    counts until `resume` or the next day, even if the value recovers.
     """
 
     def __init__(self, settings: Limits) -> None:

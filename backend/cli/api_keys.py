@@ -7,8 +7,8 @@ from datetime import timedelta
 import click
 from pydantic import ValidationError
 
-from backend.cli.common import Refusal
-from backend.cli.local_services import opened_identity
+from backend.cli.common import CliError
+from backend.cli.local_services import open_identity
 from backend.schemas.api_keys import ApiKey, NewApiKey
 from backend.schemas.common import MAX_PAGE, PageQuery, time_text, utc_now
 
@@ -34,8 +34,8 @@ def create(
         new = NewApiKey.model_validate(wanted)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise Refusal(f"{first['loc'][0]}: {first['msg']}") from None
-    with opened_identity("api-key create", f"{username} {name}") as identity:
+        raise CliError(f"{first['loc'][0]}: {first['msg']}") from None
+    with open_identity("api-key create", f"{username} {name}") as identity:
         owner = identity.users.find_by_username(username)
         made = identity.api_keys.create(owner.id, owner.role, new)
     click.echo(f"key, shown only now: {made.key}")
@@ -45,11 +45,11 @@ def create(
 @click.argument("username")
 def list_keys(username: str) -> None:
     """List a user's keys, the newest first."""
-    with opened_identity() as identity:
+    with open_identity() as identity:
         owner = identity.users.find_by_username(username)
         page = identity.api_keys.page(owner.id, PageQuery(limit=MAX_PAGE, cursor=None))
     for key in page.data:
-        click.echo(_line(key))
+        click.echo(_format_key(key))
 
 
 @api_key.command()
@@ -57,17 +57,17 @@ def list_keys(username: str) -> None:
 @click.argument("prefix")
 def revoke(username: str, prefix: str) -> None:
     """Revoke the user's key that begins with PREFIX, as the list shows it."""
-    with opened_identity("api-key revoke", f"{username} {prefix}") as identity:
+    with open_identity("api-key revoke", f"{username} {prefix}") as identity:
         owner = identity.users.find_by_username(username)
         page = identity.api_keys.page(owner.id, PageQuery(limit=MAX_PAGE, cursor=None))
         found = [key.id for key in page.data if key.prefix == prefix]
         if not found:
-            raise Refusal("no such API key")
+            raise CliError("no such API key")
         identity.api_keys.revoke(owner.id, found[0])
     click.echo(f"revoked {prefix}")
 
 
-def _line(key: ApiKey) -> str:
+def _format_key(key: ApiKey) -> str:
     until = time_text(key.expires_at) if key.expires_at else "for ever"
     used = time_text(key.last_used_at) if key.last_used_at else "never used"
     return f"{key.prefix}\t{key.name}\t{','.join(key.scopes)}\t{until}\t{used}"

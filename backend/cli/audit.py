@@ -1,4 +1,4 @@
-"""Command `octobot-backend audit`: verifies the audit's hash chain."""
+"""Commands `octobot-backend audit …`: verification of the audit's hash chain."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from backend.cli.common import opened_database
+from backend.cli.common import open_database
 from backend.schemas.common import time_text
 from backend.store import audit as entries
 
@@ -23,7 +23,7 @@ def verify() -> None:
     Keep the last line's hash somewhere else: if a later run prints another one after
     the same count, the whole chain was rewritten.
     """
-    with opened_database() as database:
+    with open_database() as database:
         verdict = database.read(entries.verify)
     if verdict.bad is not None:
         when = time_text(verdict.bad.occurred_at)

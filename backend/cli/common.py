@@ -1,4 +1,4 @@
-"""Shared parts of the commands beside run, config and openapi: settings, database, refusals."""
+"""Settings, database and errors as the administration commands use them."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from backend.settings.model import Settings, SettingsError
 from backend.store import Database, StoreError
 
 
-class Refusal(click.ClickException):
-    """Ends the program with one line on stderr."""
+class CliError(click.ClickException):
+    """Ends the program with exit code 2 and one line on stderr."""
 
     exit_code = 2
 
 
 def settings() -> Settings:
-    """Read the settings or end the program."""
+    """Read the settings; raises `CliError` if they are invalid."""
     try:
         return load_settings()
     except SettingsError as error:
-        raise Refusal(str(error)) from None
+        raise CliError(str(error)) from None
 
 
 @contextmanager
-def opened_database() -> Iterator[Database]:
-    """Open the settings' database, migrated; also while a server runs."""
+def open_database() -> Iterator[Database]:
+    """Open the settings' database and migrate it; a server may be running on it."""
     try:
         with closing(Database(settings(), ThreadHost())) as database:
             database.upgrade()
             yield database
     except StoreError as error:
-        raise Refusal(str(error)) from None
+        raise CliError(str(error)) from None

@@ -1,17 +1,17 @@
-"""Command `octobot-backend credentials`: encryption keys of stored secrets."""
+"""Commands `octobot-backend credentials …`: encryption keys of stored secrets."""
 
 from __future__ import annotations
 
 import click
 from cryptography.fernet import Fernet
 
-from backend.cli.common import Refusal, opened_database, settings
+from backend.cli.common import CliError, open_database, settings
 from backend.credentials import Cipher
 from backend.errors import CredentialsUnreadable
 from backend.middleware.headers import new_request_id
 from backend.schemas.common import utc_now
 from backend.store import audit, second_factors
-from backend.store import credentials as kept
+from backend.store import credentials as stored_credentials
 from backend.store.audit import NewEntry
 
 
@@ -34,14 +34,14 @@ def rotate() -> None:
     setting can be dropped. A server that runs with the same setting is not disturbed.
     """
     cipher = Cipher(settings())
-    with opened_database() as database:
+    with open_database() as database:
         try:
             with database.transaction() as session:
-                count = kept.reencrypt_all(session, cipher.rotate)
+                count = stored_credentials.reencrypt_all(session, cipher.rotate)
                 count += second_factors.reencrypt_all(session, cipher.rotate)
                 audit.append(session, [_entry()])
         except CredentialsUnreadable as error:
-            raise Refusal(str(error.details)) from None
+            raise CliError(str(error.details)) from None
     click.echo(f"encrypted anew: {count}")
 
 

@@ -1,4 +1,4 @@
-"""Services for commands about users and keys, without a server; actions are audited."""
+"""Identity services for commands, without a server; their actions are audited."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import NamedTuple
 
-from backend.cli.common import Refusal, opened_database, settings
+from backend.cli.common import CliError, open_database, settings
 from backend.concurrency.host import ThreadHost
 from backend.errors import ApiError
 from backend.identity.api_keys import ApiKeys
@@ -30,9 +30,9 @@ class LocalIdentity(NamedTuple):
 
 
 @contextmanager
-def opened_identity(action: str | None = None, whom: str = "") -> Iterator[LocalIdentity]:
-    """Open the database's users; what `action` changes is recorded in the audit."""
-    with opened_database() as database, closing(Passwords(ThreadHost())) as passwords:
+def open_identity(action: str | None = None, target: str = "") -> Iterator[LocalIdentity]:
+    """Open the identity services; `action`, if given, is recorded in the audit with its outcome."""
+    with open_database() as database, closing(Passwords(ThreadHost())) as passwords:
         store_sync, outcome = StoreSync(database), "ok"
         try:
             yield LocalIdentity(
@@ -42,13 +42,13 @@ def opened_identity(action: str | None = None, whom: str = "") -> Iterator[Local
             )
         except ApiError as error:
             outcome = error.type
-            raise Refusal(_words(error)) from None
+            raise CliError(_error_text(error)) from None
         finally:
             if action is not None:
-                _leave_trace(database, action, whom, outcome)
+                _append_audit_entry(database, action, target, outcome)
 
 
-def _leave_trace(database: Database, action: str, whom: str, outcome: str) -> None:
+def _append_audit_entry(database: Database, action: str, target: str, outcome: str) -> None:
     entry = NewEntry(
         occurred_at=utc_now(),
         action=action.replace(" ", "."),
@@ -56,7 +56,7 @@ def _leave_trace(database: Database, action: str, whom: str, outcome: str) -> No
         username=getpass.getuser(),
         address="local",
         method="COMMAND",
-        path=f"{action} {whom}",
+        path=f"{action} {target}",
         status=0,
         outcome=outcome,
         request_id="-",
@@ -65,6 +65,6 @@ def _leave_trace(database: Database, action: str, whom: str, outcome: str) -> No
         audit.append(session, [entry])
 
 
-def _words(error: ApiError) -> str:
+def _error_text(error: ApiError) -> str:
     fields = "; ".join(f"{field.field}: {field.message}" for field in error.fields)
     return error.details or fields or error.title

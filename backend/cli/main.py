@@ -10,7 +10,7 @@ import click
 
 from backend.cli.api_keys import api_key
 from backend.cli.audit import audit
-from backend.cli.common import Refusal
+from backend.cli.common import CliError
 from backend.cli.common import settings as _settings
 from backend.cli.credentials import credentials
 from backend.cli.secret_key import secret_key
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from backend.server.tls import Certificates
 
-_FAREWELL_S = 2.0
+_RELAY_DRAIN_S = 2.0
 
 
 @click.group(invoke_without_command=True)
@@ -38,15 +38,14 @@ def main(context: click.Context) -> None:
 def run() -> None:
     """Start the bot and serve it until SIGINT or SIGTERM (the default)."""
     settings = _settings()
-    shown, listener = _prepare(settings)
+    tls_certificates, listener = _prepare(settings)
     from backend.start import START_ERRORS  # imports OctoBot, which takes seconds
 
     try:
-        _serve(settings, shown, listener)
+        _serve(settings, tls_certificates, listener)
     except START_ERRORS as error:
-        raise Refusal(str(error)) from None
-    # OctoBot leaves tasks and threads behind; finalizing the interpreter under them
-    # crashes
+        raise CliError(str(error)) from None
+    # OctoBot leaves tasks and threads behind; finalizing the interpreter under them crashes
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
@@ -81,19 +80,19 @@ main.add_command(secret_key)
 def _prepare(settings: Settings) -> tuple[Certificates | None, socket]:
     """Check the certificate and the port before OctoBot is imported, which takes seconds."""
     from backend.server.server import listen
-    from backend.server.tls import certificates
+    from backend.server.tls import load_certificates
 
     try:
-        return certificates(settings), listen(settings.host, settings.port)
+        return load_certificates(settings), listen(settings.host, settings.port)
     except SettingsError as error:
-        raise Refusal(str(error)) from None
+        raise CliError(str(error)) from None
     except OSError as error:
         reason = (error.strerror or str(error)).partition(" (while")[0]
         address = f"{settings.host}:{settings.port}"
-        raise Refusal(f"BACKEND_HOST, BACKEND_PORT: {address}: {reason}") from None
+        raise CliError(f"BACKEND_HOST, BACKEND_PORT: {address}: {reason}") from None
 
 
-def _serve(settings: Settings, shown: Certificates | None, listener: socket) -> None:
+def _serve(settings: Settings, tls_certificates: Certificates | None, listener: socket) -> None:
     from backend.app import add_server_metrics
     from backend.concurrency.gevent_host import GeventHost
     from backend.server.server import Server, raise_open_files_limit, serve_until_signal
@@ -102,7 +101,7 @@ def _serve(settings: Settings, shown: Certificates | None, listener: socket) -> 
     raise_open_files_limit()
     with listener, running_app(settings, GeventHost()) as app:
         host, port = listener.getsockname()[:2]
-        scheme = "http" if shown is None else "https"
+        scheme = "http" if tls_certificates is None else "https"
         address = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
         click.echo(f"OctoBot backend on {address}", err=True)
         if settings.trading == "real":
@@ -110,7 +109,7 @@ def _serve(settings: Settings, shown: Certificates | None, listener: socket) -> 
             click.echo(f"REAL TRADING: orders on {exchanges} move real money", err=True)
         if settings.env == "development":
             click.echo(f"Documentation on {address}/docs", err=True)
-        server = Server(listener, app, certificates=shown)
+        server = Server(listener, app, certificates=tls_certificates)
         add_server_metrics(app, server)
         serve_until_signal(server)
-    server.close_relays(_FAREWELL_S)  # the hub has ended by now
+    server.close_relays(_RELAY_DRAIN_S)  # the hub has ended by now

@@ -1,10 +1,10 @@
-"""Command `octobot-backend secret-key`: rotation of the key that signs access tokens."""
+"""Commands `octobot-backend secret-key …`: rotation of the key that signs access tokens."""
 
 from __future__ import annotations
 
 import click
 
-from backend.cli.common import Refusal, settings
+from backend.cli.common import CliError, settings
 from backend.identity.signing_keys import rotate_stored_key
 from backend.settings.model import SettingsError
 
@@ -20,5 +20,5 @@ def rotate() -> None:
     try:
         rotate_stored_key(settings())
     except SettingsError as error:
-        raise Refusal(str(error)) from None
+        raise CliError(str(error)) from None
     click.echo("the next start signs with a fresh key")

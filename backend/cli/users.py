@@ -1,4 +1,4 @@
-"""Commands `octobot-backend user …`: users of the database, also while a server runs on it."""
+"""Commands `octobot-backend user …`: create, list and change users, also while a server runs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import sys
 
 import click
 
-from backend.cli.common import Refusal
-from backend.cli.local_services import opened_identity
+from backend.cli.common import CliError
+from backend.cli.local_services import open_identity
 from backend.schemas.auth import User
 from backend.schemas.common import MAX_PAGE, PageQuery, time_text
 from backend.schemas.users import EMAIL_PATTERN, UserChange
 
 _ROLES = click.Choice(["viewer", "trader", "admin"])
-_SHORTEST_PASSWORD = 10
+_MIN_PASSWORD_LENGTH = 10
 _READ_PASSWORD = click.option(
     "--password-stdin", is_flag=True, help="Read the password from the standard input."
 )
@@ -39,7 +39,7 @@ def create(username: str, role: str, email: str | None, password_stdin: bool) ->
     """
     _check_email(email)
     password = _read_password() if password_stdin else secrets.token_urlsafe(16)
-    with opened_identity("user create", username) as identity:
+    with open_identity("user create", username) as identity:
         created = identity.users.create(
             username,
             password,
@@ -56,11 +56,11 @@ def create(username: str, role: str, email: str | None, password_stdin: bool) ->
 def list_users() -> None:
     """List all users."""
     query = PageQuery(limit=MAX_PAGE, cursor=None)
-    with opened_identity() as identity:
+    with open_identity() as identity:
         while True:
             page = identity.users.page(query)
             for found in page.data:
-                click.echo(_line(found))
+                click.echo(_format_user(found))
             if page.pagination.next_cursor is None:
                 return
             query = PageQuery(limit=MAX_PAGE, cursor=page.pagination.next_cursor)
@@ -70,10 +70,10 @@ def list_users() -> None:
 @click.argument("username")
 def show(username: str) -> None:
     """Show a user."""
-    with opened_identity() as identity:
+    with open_identity() as identity:
         found = identity.users.find_by_username(username)
     for name, value in found.model_dump(mode="json").items():
-        click.echo(f"{name}: {_shown(value)}")
+        click.echo(f"{name}: {_format_value(value)}")
 
 
 @user.command()
@@ -81,7 +81,7 @@ def show(username: str) -> None:
 @click.argument("role", type=_ROLES)
 def set_role(username: str, role: str) -> None:
     """Change a user's role."""
-    _change("set-role", username, UserChange.model_validate({"role": role}))
+    _change_user("set-role", username, UserChange.model_validate({"role": role}))
     click.echo(f"{username} is {role} now")
 
 
@@ -89,7 +89,7 @@ def set_role(username: str, role: str) -> None:
 @click.argument("username")
 def enable(username: str) -> None:
     """Enable a user."""
-    _change("enable", username, UserChange(disabled=False))
+    _change_user("enable", username, UserChange(disabled=False))
     click.echo(f"{username} may log in")
 
 
@@ -97,7 +97,7 @@ def enable(username: str) -> None:
 @click.argument("username")
 def disable(username: str) -> None:
     """Disable a user and end their sessions."""
-    _change("disable", username, UserChange(disabled=True))
+    _change_user("disable", username, UserChange(disabled=True))
     click.echo(f"{username} may not log in")
 
 
@@ -107,7 +107,7 @@ def disable(username: str) -> None:
 def reset_password(username: str, password_stdin: bool) -> None:
     """Reset a user's password, which they have to change, and end their sessions."""
     password = _read_password() if password_stdin else secrets.token_urlsafe(16)
-    _change("reset-password", username, UserChange(password=password))
+    _change_user("reset-password", username, UserChange(password=password))
     click.echo(f"{username} has a new password")
     if not password_stdin:
         _show_password(password)
@@ -117,7 +117,7 @@ def reset_password(username: str, password_stdin: bool) -> None:
 @click.argument("username")
 def remove_second_factor(username: str) -> None:
     """Remove a user's second factor, when app and recovery codes are lost."""
-    with opened_identity("user remove-second-factor", username) as identity:
+    with open_identity("user remove-second-factor", username) as identity:
         identity.second_factors.remove(identity.users.find_by_username(username).id)
     click.echo(f"{username} logs in by password alone")
 
@@ -127,25 +127,25 @@ def remove_second_factor(username: str) -> None:
 @click.confirmation_option(prompt="Delete the user with all sessions and keys?")
 def delete(username: str) -> None:
     """Delete a user."""
-    with opened_identity("user delete", username) as identity:
+    with open_identity("user delete", username) as identity:
         identity.users.remove(identity.users.find_by_username(username).id)
     click.echo(f"deleted {username}")
 
 
-def _change(action: str, username: str, change: UserChange) -> None:
-    with opened_identity(f"user {action}", username) as identity:
+def _change_user(action: str, username: str, change: UserChange) -> None:
+    with open_identity(f"user {action}", username) as identity:
         identity.users.change(identity.users.find_by_username(username).id, change)
 
 
 def _check_email(email: str | None) -> None:
     if email is not None and not re.fullmatch(EMAIL_PATTERN, email):
-        raise Refusal("--email: an address such as alice@example.org")
+        raise CliError("--email: an address such as alice@example.org")
 
 
 def _read_password() -> str:
     password = sys.stdin.readline().rstrip("\r\n")
-    if len(password) < _SHORTEST_PASSWORD:
-        raise Refusal(f"a password has at least {_SHORTEST_PASSWORD} characters")
+    if len(password) < _MIN_PASSWORD_LENGTH:
+        raise CliError(f"a password has at least {_MIN_PASSWORD_LENGTH} characters")
     return password
 
 
@@ -153,12 +153,12 @@ def _show_password(password: str) -> None:
     click.echo(f"password, shown only now: {password}")
 
 
-def _line(found: User) -> str:
+def _format_user(found: User) -> str:
     state = "disabled" if found.disabled else "enabled"
     return f"{found.username}\t{found.role}\t{state}\t{time_text(found.created_at)}"
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return " ".join(value) if isinstance(value, list) else str(value or "-")

@@ -1,1 +1,1 @@
-"""Waiting across threads, CPU affinity and garbage collection of the process."""
+"""Cooperative waiting across threads, CPU affinity, and garbage collection of the process."""

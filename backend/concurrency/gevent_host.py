@@ -13,13 +13,13 @@ import gevent
 from gevent.event import Event
 from gevent.hub import Waiter
 
-from backend.concurrency.cpu_affinity import run_anywhere
+from backend.concurrency.cpu_affinity import unpin_current_thread
 from backend.concurrency.host import ThreadHost
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_FIRST = 2  # the highest priority of a watcher
+_HIGHEST_PRIORITY = 2  # the highest priority of a watcher
 
 
 class GeventHost:
@@ -31,11 +31,11 @@ class GeventHost:
 
     def __init__(self) -> None:
         hub = gevent.get_hub()
-        self._thread = threading.get_ident()
-        self._elsewhere = ThreadHost()
+        self._hub_thread = threading.get_ident()
+        self._thread_host = ThreadHost()
         self._pool = hub.threadpool
         self._calls: deque[Callable[[], object]] = deque()
-        self._watcher = hub.loop.async_(priority=_FIRST)
+        self._watcher = hub.loop.async_(priority=_HIGHEST_PRIORITY)
         self._watcher.start(self._drain)
 
     def wait(self, future: concurrent.futures.Future[T], timeout_s: float) -> T:
@@ -43,8 +43,8 @@ class GeventHost:
 
         A thread other than the hub's is blocked.
         """
-        if threading.get_ident() != self._thread:
-            return self._elsewhere.wait(future, timeout_s)
+        if threading.get_ident() != self._hub_thread:
+            return self._thread_host.wait(future, timeout_s)
         if not future.done():
             waiter = Waiter()  # an Event would run all greenlets that are ready by then first
             future.add_done_callback(lambda _future: self.call_on_hub(partial(waiter.switch, None)))
@@ -54,7 +54,7 @@ class GeventHost:
 
     def call_blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run the function in gevent's threadpool, or directly in a thread other than the hub's."""
-        if threading.get_ident() != self._thread:
+        if threading.get_ident() != self._hub_thread:
             return function(*args, **kwargs)
         outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
         self._pool.apply(_settle, (outcome, function, args, kwargs))
@@ -64,7 +64,7 @@ class GeventHost:
         """Create a signal for which greenlets wait."""
         return HubSignal(self)
 
-    def rest(self, seconds: float) -> None:
+    def yield_for(self, seconds: float) -> None:
         """Yield to other greenlets for `seconds`."""
         gevent.sleep(seconds)
 
@@ -89,7 +89,7 @@ def _settle(
     kwargs: dict[str, object],
 ) -> None:
     """Store the function's result or exception: gevent prints exceptions raised in its pool."""
-    run_anywhere()  # hashing passwords releases the interpreter
+    unpin_current_thread()  # hashing passwords releases the interpreter
     try:
         outcome.set_result(function(*args, **kwargs))
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""Host: how a request waits, cooperatively on the gevent hub or by blocking its own thread.
+"""Host: waits of a request, cooperative on the gevent hub or blocking in its own thread.
 
 `Host` is the only view that the rest of the program has of its server. gevent is never
 monkey patched, so every wait for another thread goes through here.
@@ -19,13 +19,13 @@ T = TypeVar("T")
 _caller: ContextVar[str] = ContextVar("caller", default="")
 
 
-def act_for(user_id: str) -> None:
-    """Set the caller for whom this greenlet or thread works from now on."""
+def set_current_caller(user_id: str) -> None:
+    """Set the user on whose behalf this greenlet or thread runs from now on."""
     _caller.set(user_id)
 
 
 def current_caller() -> str:
-    """Return the caller for whom this greenlet or thread works; empty for the program itself."""
+    """Return the id of the user on whose behalf this greenlet or thread runs; empty if none."""
     return _caller.get()
 
 
@@ -43,7 +43,7 @@ class Signal(Protocol):
 
 
 class Host(Protocol):
-    """The server's ways to wait."""
+    """Waits that suit the server's threading model."""
 
     def wait(self, future: concurrent.futures.Future[T], timeout_s: float) -> T:
         """Return the future's result, raise its exception, or raise TimeoutError."""
@@ -54,7 +54,7 @@ class Host(Protocol):
     def new_signal(self) -> Signal:
         """Create a signal for waits on this host."""
 
-    def rest(self, seconds: float) -> None:
+    def yield_for(self, seconds: float) -> None:
         """Yield to other requests for `seconds`; return at once where that blocks a thread."""
 
 
@@ -76,5 +76,5 @@ class ThreadHost:
         """Return a plain threading event."""
         return threading.Event()
 
-    def rest(self, seconds: float) -> None:
+    def yield_for(self, seconds: float) -> None:
         """Return at once: the thread is needed for other requests."""

@@ -65,8 +65,7 @@ class EmailCodes:
     def send(self, purpose: Purpose, email: str) -> None:
         """Queue a code for an address, if one is to be sent; returns at once in either case.
 
-        Raises `RegistrationOff`, `MailOff`, and `MailUnavailable` when the mail queue
-        is full.
+        Raises `RegistrationOff`, `MailOff`, and `MailUnavailable` when the mail queue is full.
         """
         self._check_allowed(purpose)
         self._mailer.submit(partial(self._issue, purpose, email))

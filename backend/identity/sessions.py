@@ -62,8 +62,7 @@ class Sessions:
 def device_name(user_agent: str) -> str:
     """Return a short device name for a User-Agent header, such as `Firefox on Linux`."""
     system = _SYSTEMS.search(user_agent)
-    # a browser also names its predecessors: the first match in this order is the right
-    # one
+    # a browser also names its predecessors: the first match in this order is the right one
     browser = next((name for mark, name in _BROWSERS.items() if mark in user_agent), None)
     if system is None or browser is None:
         return user_agent.split(" ")[0][:_MAX_DEVICE_LENGTH] or "unknown"

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backend.settings.model import SHORTEST_KEY, Settings, SettingsError
+from backend.settings.model import MIN_KEY_LENGTH, Settings, SettingsError
 
 _FILE = "secret.key"
 
@@ -70,7 +70,7 @@ def _stored_secrets(path: Path) -> list[str]:
         found = path.read_text(encoding="ascii").split()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"BACKEND_SECRET_KEY: {path} cannot be used: {error}") from None
-    if not found or min(map(len, found)) < SHORTEST_KEY:
+    if not found or min(map(len, found)) < MIN_KEY_LENGTH:
         raise SettingsError(f"BACKEND_SECRET_KEY: {path} is damaged; delete it to get a new one")
     return found
 

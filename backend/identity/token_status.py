@@ -13,11 +13,11 @@ from backend.identity.principal import Principal
 from backend.identity.user_view import user_view
 from backend.schemas.auth import User
 from backend.schemas.common import utc_now
-from backend.settings.model import LONGEST_TOKEN_EXPIRY_S
+from backend.settings.model import MAX_TOKEN_EXPIRY_S
 from backend.store import api_keys, identity_version, refresh_tokens, revocations, users
 
 # how long after its session was revoked an access token could still be unexpired
-MAX_TOKEN_LIFETIME = timedelta(seconds=LONGEST_TOKEN_EXPIRY_S)
+MAX_TOKEN_LIFETIME = timedelta(seconds=MAX_TOKEN_EXPIRY_S)
 
 
 class TokenStatus:

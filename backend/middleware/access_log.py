@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from backend.middleware.headers import ExcInfo, Header, request_id
 from backend.observability.logs import ACCESS, LONGEST_PATH
-from backend.observability.masking import MASK, masked
+from backend.observability.masking import MASK, mask_text
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -71,7 +71,7 @@ def log_access(
     log.info(
         "request",
         method=environ["REQUEST_METHOD"],
-        path=masked(environ["PATH_INFO"], LONGEST_PATH),
+        path=mask_text(environ["PATH_INFO"], LONGEST_PATH),
         status=status,
         error=environ.get("backend.error_type"),
         user=environ.get("backend.user"),
@@ -84,4 +84,4 @@ def log_access(
 
 @functools.lru_cache(maxsize=1024)
 def _header(value: str) -> str:
-    return masked(value, _LONGEST_HEADER)
+    return mask_text(value, _LONGEST_HEADER)

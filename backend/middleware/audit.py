@@ -21,7 +21,7 @@ from backend.middleware.errors import answered_error
 from backend.middleware.headers import request_id
 from backend.middleware.request_context import current_request
 from backend.observability.logs import AUDIT, LONGEST_PATH
-from backend.observability.masking import masked, masked_value
+from backend.observability.masking import mask_text, mask_value
 from backend.schemas.common import utc_now
 from backend.services import services
 from backend.store import Database, audit
@@ -47,8 +47,7 @@ _log = structlog.get_logger(__name__)
 class Audit:
     """Background writer of audit entries, in their order.
 
-    At most `MOST_WAITING` wait; beyond that entries go to the log alone, and the log
-    says so.
+    At most `MOST_WAITING` wait; beyond that entries go to the log alone, and the log says so.
     """
 
     def __init__(self, database: Database) -> None:
@@ -73,8 +72,7 @@ class Audit:
     def is_repeat(self, caller: str, action: str, status: int) -> bool:
         """Return whether the same refusal was checked less than a minute ago.
 
-        Being refused costs a caller nothing: storing each refusal would let anybody
-        fill the disk.
+        Being refused costs a caller nothing: storing each refusal would let anybody fill the disk.
         """
         now = time.monotonic()
         key = (caller, action, status)
@@ -212,7 +210,7 @@ def _entry(answered: _AnsweredRequest) -> NewEntry:
         username=principal.actor if principal else _attempted_username(error),
         address=request.remote_addr or "",
         method=request.method,
-        path=masked(request.path, LONGEST_PATH),
+        path=mask_text(request.path, LONGEST_PATH),
         status=answered.status,
         outcome=error.type if error else "ok",
         request_id=request_id(request.environ),
@@ -227,10 +225,10 @@ def _change(environ: WSGIEnvironment) -> str | None:
         return None
     if len(body) > _LARGEST_CHANGE:
         return f"{len(body)} bytes"
-    return orjson.dumps(masked_value("", orjson.loads(body))).decode()
+    return orjson.dumps(mask_value("", orjson.loads(body))).decode()
 
 
 def _attempted_username(error: ApiError | None) -> str | None:
     if not isinstance(error, AuthenticationFailed) or error.username is None:
         return None
-    return masked(error.username)
+    return mask_text(error.username)

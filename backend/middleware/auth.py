@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from flask import Flask, Request, request
 from werkzeug.routing import Rule
 
-from backend.concurrency.host import act_for
+from backend.concurrency.host import set_current_caller
 from backend.errors import (
     Forbidden,
     InvalidToken,
@@ -219,7 +219,7 @@ def _is_answered_by_flask(route: Rule) -> bool:
 
 def _set_principal(principal: Principal, environ: WSGIEnvironment) -> None:
     request_globals().principal = principal
-    act_for(principal.user_id)
+    set_current_caller(principal.user_id)
     environ[_PRINCIPAL] = principal
     environ[_USER] = principal.username  # for the access log, which is an outer layer
 

@@ -82,8 +82,7 @@ def answered_error(environ: WSGIEnvironment) -> ApiError | None:
 
 def install_errors(app: Flask) -> None:
     """Turn every exception raised while the app serves a request into a Problem."""
-    # one more: Werkzeug truncates a body without a length there, which makes the excess
-    # detectable
+    # one more: Werkzeug truncates a body without a length there, which makes the excess detectable
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
     app.register_error_handler(ApiError, _answer)
     app.register_error_handler(HTTPException, _answer_http)

@@ -41,9 +41,8 @@ class LoadShedding:
         count = self._counts[caller] = self._counts.get(caller, 0) + 1
         if count > self._level:
             self.refused += 1
-            # an immediate refusal would only be retried: refusing costs as much as
-            # reading
-            self._host.rest(REFUSAL_RESTS_S)
+            # an immediate refusal would only be retried: refusing costs as much as reading
+            self._host.yield_for(REFUSAL_RESTS_S)
             raise BotStrained("the bot falls behind: ask less often")
 
     def _adapt(self) -> None:

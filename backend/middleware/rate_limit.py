@@ -1,11 +1,10 @@
 """Rate limits by kind of request, user, address and account: one flask-limiter `Limiter` per app.
 
-Its decorators count logins and administrative changes. A decorator takes 70 to 95 µs,
-and its hooks 65 more of every request; a whole read takes 40, and HTTP may add a third
-to an order, which it all but does. So reads and orders count in the Limiter's storage
-directly, in the same windows, for 2 µs (its strategy: 9). Its own fallback to memory
-would let logins through as well, and may check only after 17 minutes whether Redis is
-back.
+Its decorators count logins and administrative changes. A decorator takes 70 to 95 µs, and its
+hooks 65 more of every request; a whole read takes 40, and HTTP may add a third to an order, which
+it all but does. So reads and orders count in the Limiter's storage directly, in the same windows,
+for 2 µs (its strategy: 9). Its own fallback to memory would let logins through as well, and may
+check only after 17 minutes whether Redis is back.
 """
 
 from __future__ import annotations
@@ -130,8 +129,7 @@ class RateLimits:
 def _new_limiter(app: Flask, uri: str, host: Host) -> Limiter:
     """Install a Limiter in an app, without its hooks.
 
-    They add limits and headers of their own; our headers state the seconds until a
-    window ends.
+    They add limits and headers of their own; our headers state the seconds until a window ends.
     """
     limiter = Limiter(
         _address,
@@ -148,8 +146,7 @@ def _new_limiter(app: Flask, uri: str, host: Host) -> Limiter:
 def install_rate_limits(app: Flask) -> None:
     """Limit how often an address may call the app.
 
-    Install it before the authentication: an address that guesses tokens is refused
-    first.
+    Install it before the authentication: an address that guesses tokens is refused first.
     """
     app.before_request(_count_address)
 

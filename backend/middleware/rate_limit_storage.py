@@ -111,9 +111,8 @@ class StorageAway(Exception):
 class SharedStorage(MonotonicStorage):
     """Windows in a Redis, which also times them; `incr` raises `StorageAway` without it.
 
-    Redis is called from another thread, and its response is kept for `get` and
-    `get_expiry`. While it does not respond no request waits for it: one count a second
-    checks whether it is back.
+    Redis is called from another thread, and its response is kept for `get` and `get_expiry`. While
+    it does not respond no request waits for it: one count a second checks whether it is back.
     """
 
     STORAGE_SCHEME = [f"{_SHARED}redis", f"{_SHARED}rediss"]  # noqa: RUF012 - as above

@@ -21,18 +21,18 @@ import orjson
 import structlog
 
 from backend.errors import InternalError
-from backend.observability.masking import masked, masked_value
+from backend.observability.masking import mask_text, mask_value
 
 ACCESS = "access"
 AUDIT = "audit"
 MAX_FILE_BYTES = 20 * 1024 * 1024
-KEPT_FILES = 14
+MAX_ROTATED_FILES = 14
 LONGEST_PATH = 300
 _LONGEST_EVENT = 16 * 1024
-_MASKED_BEFORE = frozenset({ACCESS, AUDIT})  # on arrival, field by field
+_ALREADY_MASKED = frozenset({ACCESS, AUDIT})  # on arrival, field by field
 _FLUSH_S = 0.5
-_GATHERED_BYTES = 256 * 1024  # the thread whose line fills it waits for the disk
-_LOST = (OSError, ValueError)  # no room, or closed while a line was still to come
+_BUFFER_BYTES = 256 * 1024  # the thread whose line fills it waits for the disk
+_WRITE_ERRORS = (OSError, ValueError)  # no room, or closed while a line was still to come
 
 
 Listener = Callable[[str, str, str], None]
@@ -49,7 +49,7 @@ class LogFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._lock = threading.Lock()
-        self._file = path.open("ab", _GATHERED_BYTES)
+        self._file = path.open("ab", _BUFFER_BYTES)
         self._day = _day(path.stat().st_mtime)
         self.flush()  # the day may have ended while nothing was written
         self._closed = threading.Event()
@@ -61,12 +61,12 @@ class LogFile:
         try:
             with self._lock:
                 self._file.write(line + b"\n")
-        except _LOST:
+        except _WRITE_ERRORS:
             pass
 
     def flush(self) -> None:
         """Flush everything to the operating system; begin a new file when it is time."""
-        with self._lock, contextlib.suppress(*_LOST):
+        with self._lock, contextlib.suppress(*_WRITE_ERRORS):
             self._file.flush()
             today = _day(time.time())
             if self._file.tell() > (0 if today != self._day else MAX_FILE_BYTES):
@@ -78,7 +78,7 @@ class LogFile:
         self._closed.set()
         self._flusher.join()
         self.flush()
-        with contextlib.suppress(*_LOST):
+        with contextlib.suppress(*_WRITE_ERRORS):
             self._file.close()
 
     def _flush_forever(self) -> None:
@@ -86,12 +86,12 @@ class LogFile:
             self.flush()
 
     def _rotate(self) -> None:
-        for number in range(KEPT_FILES - 1, 0, -1):
+        for number in range(MAX_ROTATED_FILES - 1, 0, -1):
             older = self._path.with_suffix(f".{number}.log")
             if older.exists():
                 older.replace(self._path.with_suffix(f".{number + 1}.log"))
         self._path.replace(self._path.with_suffix(".1.log"))
-        full, self._file = self._file, self._path.open("ab", _GATHERED_BYTES)
+        full, self._file = self._file, self._path.open("ab", _BUFFER_BYTES)
         full.close()
 
 
@@ -99,8 +99,8 @@ def _day(at: float) -> int:
     return int(at // 86_400)
 
 
-class Sinks:
-    """Destination of every event: masked, as JSON in the file and, if ours, on the console."""
+class EventWriter:
+    """Writer of log events: masks them, appends JSON to the file, shows our own on the console."""
 
     def __init__(self, file: LogFile, console: TextIO) -> None:
         self._file = file
@@ -108,21 +108,21 @@ class Sinks:
         self.listener: Listener | None = None
         self._render = structlog.dev.ConsoleRenderer(colors=console.isatty())
 
-    def take(self, name: str, level: str, event: str, fields: Mapping[str, object]) -> None:
-        """Write one event; `exc_info` among its fields becomes the traceback's text."""
+    def write(self, name: str, level: str, event: str, fields: Mapping[str, object]) -> None:
+        """Write one event; `exc_info` in its fields is replaced by the traceback's text."""
         line: dict[str, object] = {"timestamp": _now(), "level": level, "logger": name}
-        if name in _MASKED_BEFORE:
+        if name in _ALREADY_MASKED:
             line["event"] = event
             line.update(fields)
         else:
-            text = line["event"] = masked(event, _LONGEST_EVENT)
+            text = line["event"] = mask_text(event, _LONGEST_EVENT)
             if self.listener is not None:
                 self.listener(name, level, text)
-            line.update((key, masked_value(key, value)) for key, value in fields.items())
+            line.update((key, mask_value(key, value)) for key, value in fields.items())
             error = line.pop("exc_info", None)
             if error:
-                line["exception"] = masked(_traceback_text(error))
-        self._file.write(orjson.dumps(line, default=lambda value: masked(repr(value))))
+                line["exception"] = mask_text(_traceback_text(error))
+        self._file.write(orjson.dumps(line, default=lambda value: mask_text(repr(value))))
         if _is_for_console(name, level, line):
             with contextlib.suppress(OSError):
                 self._console.write(self._render(None, level, {"event": event, **line}) + "\n")
@@ -156,7 +156,7 @@ def _traceback_text(error: object) -> str:
 
 
 class EventLogger(structlog.BoundLoggerBase):
-    """structlog's logger without processors, straight to the sinks: a third of their cost."""
+    """structlog logger that skips processors and calls the writer: a third of their cost."""
 
     def debug(self, event: str, **fields: object) -> None:
         """Drop the event."""
@@ -181,13 +181,13 @@ class EventLogger(structlog.BoundLoggerBase):
 class _StandardHandler(logging.Handler):
     """Handler of the standard library's logging: OctoBot, SQLAlchemy, our own modules."""
 
-    def __init__(self, sinks: Sinks) -> None:
+    def __init__(self, writer: EventWriter) -> None:
         super().__init__()
-        self._sinks = sinks
+        self._writer = writer
 
     def emit(self, record: logging.LogRecord) -> None:
         fields = {"exc_info": record.exc_info} if record.exc_info else {}
-        self._sinks.take(record.name, record.levelname.lower(), record.getMessage(), fields)
+        self._writer.write(record.name, record.levelname.lower(), record.getMessage(), fields)
 
 
 class Logs:
@@ -195,18 +195,18 @@ class Logs:
 
     def __init__(self, folder: Path, console: TextIO) -> None:
         self._file = LogFile(folder / "backend.log")
-        self._sinks = sinks = Sinks(self._file, console)
-        self._handler = _StandardHandler(sinks)
+        self._writer = writer = EventWriter(self._file, console)
+        self._handler = _StandardHandler(writer)
         logging.getLogger().addHandler(self._handler)
         logging.getLogger().setLevel(logging.INFO)
         structlog.configure(
             wrapper_class=EventLogger,
-            logger_factory=lambda name="backend": functools.partial(sinks.take, name),
+            logger_factory=lambda name="backend": functools.partial(writer.write, name),
         )
 
-    def tell(self, listener: Listener) -> None:
-        """Also pass later lines, except requests, to a callback: logger, level, masked text."""
-        self._sinks.listener = listener
+    def set_listener(self, listener: Listener) -> None:
+        """Set a callback for later events but requests: it is passed logger, level, masked text."""
+        self._writer.listener = listener
 
     def close(self) -> None:
         """Write the buffered lines and close the file."""

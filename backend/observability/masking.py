@@ -37,25 +37,25 @@ _URL_LOGIN = re.compile(r"(?<=://)[^/\s:@]*:(?P<secret>[^@\s/]+)(?=@)")
 
 
 MAX_TEXT = 64 * 1024
-_DEEPEST = 20
+_MAX_DEPTH = 20
 _LONGEST_NAME = 200
 # Of a text that is cut, so much more is looked at: a secret that the cut splits shows itself.
 _BEYOND_CUT = 512
-_SHORTEST_CONCEALED = 8
-_concealed: tuple[str, ...] = ()
+_MIN_SECRET_LENGTH = 8
+_registered_secrets: tuple[str, ...] = ()
 
 
-def conceal(*secrets: str | None) -> None:
-    """Mask these texts from now on in every output: no pattern matches an exchange's keys.
+def register_secrets(*secrets: str | None) -> None:
+    """Register texts that are masked in every output from now on, process-wide like the log.
 
-    For the whole process, as its log is.
+    Needed for exchange keys, which no pattern matches; short texts are ignored.
     """
-    global _concealed
-    found = {secret for secret in secrets if secret and len(secret) >= _SHORTEST_CONCEALED}
-    _concealed = tuple(sorted(found.union(_concealed), key=len, reverse=True))
+    global _registered_secrets
+    found = {secret for secret in secrets if secret and len(secret) >= _MIN_SECRET_LENGTH}
+    _registered_secrets = tuple(sorted(found.union(_registered_secrets), key=len, reverse=True))
 
 
-def masked(text: str, limit: int = MAX_TEXT) -> str:
+def mask_text(text: str, limit: int = MAX_TEXT) -> str:
     """Return the text with whatever is, or looks like, a credential masked, cut at `limit`.
 
     It is cut before anything looks at it: what a client sent costs no more the longer it is.
@@ -63,7 +63,7 @@ def masked(text: str, limit: int = MAX_TEXT) -> str:
     is_cut = len(text) > limit + _BEYOND_CUT
     if is_cut:
         text = text[: limit + _BEYOND_CUT]
-    for secret in _concealed:
+    for secret in _registered_secrets:
         if secret in text:
             text = text.replace(secret, MASK)
     lower = text.lower()
@@ -74,7 +74,7 @@ def masked(text: str, limit: int = MAX_TEXT) -> str:
     return text[:limit] + "…" if is_cut or len(text) > limit else text
 
 
-def masked_value(name: str, value: object, depth: int = _DEEPEST) -> object:
+def mask_value(name: str, value: object, depth: int = _MAX_DEPTH) -> object:
     """Return a copy of JSON values in which texts and values under a secret's name are masked.
 
     Values nested deeper than our own data are left out.
@@ -84,13 +84,14 @@ def masked_value(name: str, value: object, depth: int = _DEEPEST) -> object:
     if is_secret_name(name) and not (value is None or isinstance(value, bool) or value == ""):
         return MASK
     if isinstance(value, str):
-        return masked(value)
+        return mask_text(value)
     if isinstance(value, dict):
         return {
-            masked(str(key)): masked_value(str(key), item, depth - 1) for key, item in value.items()
+            mask_text(str(key)): mask_value(str(key), item, depth - 1)
+            for key, item in value.items()
         }
     if isinstance(value, list | tuple):
-        return [masked_value(name, item, depth - 1) for item in value]
+        return [mask_value(name, item, depth - 1) for item in value]
     return value
 
 

@@ -43,7 +43,7 @@ class Readiness(Protocol):
 
     @property
     def ready(self) -> bool:
-        """Whether orders can be placed."""
+        """True if orders can be placed."""
 
 
 class BotLag(Protocol):

@@ -1,9 +1,8 @@
 """Validation of requests and responses: spectree with this project's rules.
 
-`@api.validate` reads a view's `query` and `json` parameters from its signature, refuses
-invalid input with our errors (spectree's own echo the input, read broken JSON as `{}`
-and let form bodies through), and turns the returned model into the response without
-validating it a second time.
+`@api.validate` reads a view's `query` and `json` parameters from its signature, refuses invalid
+input with our errors (spectree's own echo the input, read broken JSON as `{}` and let form bodies
+through), and turns the returned model into the response without validating it a second time.
 """
 
 from __future__ import annotations

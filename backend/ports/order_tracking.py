@@ -16,12 +16,11 @@ Sending = Literal["due", "begun"]
 class OrderTracking:
     """Facts that the bot needs to continue an order after a restart.
 
-    `exits` are the orders that its fill will place, `group` the entry whose exits
-    cancel each other. `trailing_distance` lies between a trailing stop and the best
-    price since. `is_edited` marks a change sent to the exchange, which older lists of
-    open orders lack. `is_triggered` marks a stop limit that has become its limit order.
-    `sending` is the progress of a stop that triggered here: `due` is certainly not at
-    the exchange, `begun` may be.
+    `exits` are the orders that its fill will place, `group` the entry whose exits cancel each
+    other. `trailing_distance` lies between a trailing stop and the best price since. `is_edited`
+    marks a change sent to the exchange, which older lists of open orders lack. `is_triggered`
+    marks a stop limit that has become its limit order. `sending` is the progress of a stop that
+    triggered here: `due` is certainly not at the exchange, `begun` may be.
     """
 
     exits: tuple[Order, ...] = ()

@@ -22,10 +22,9 @@ def enable_socket_handoff(environ: WSGIEnvironment) -> None:
 def hand_over_socket(environ: WSGIEnvironment, receiver: SocketReceiver) -> bool:
     """Register `receiver` to be called with the socket once the response head has been sent.
 
-    The response's own body must be empty; the receiver writes what follows on the wire,
-    and closes the plain, blocking socket that it is given. Return False under a server
-    without socket handoff, and for HEAD: the view then returns an iterable body
-    instead.
+    The response's own body must be empty; the receiver writes what follows on the wire, and closes
+    the plain, blocking socket that it is given. Return False under a server without socket
+    handoff, and for HEAD: the view then returns an iterable body instead.
     """
     if _KEY not in environ:
         return False

@@ -73,7 +73,7 @@ class CsvExports:
                 following = query.model_copy(update={"cursor": cursor})
                 lines, cursor, cpu_s = self._host.call_blocking(_read_page, page, following)
                 yield lines
-                self._host.rest(2 * cpu_s * min(self._running, _MAX_COUNTED))
+                self._host.yield_for(2 * cpu_s * min(self._running, _MAX_COUNTED))
         finally:
             self._add_running(-1)
 

@@ -49,7 +49,7 @@ class Reports:
         # in batches: the first queries after a start would block all threads for seconds,
         # and make the database's other readers wait
         while self._host.call_blocking(self._pnl.process_batch):
-            self._host.rest(PAUSE_S)
+            self._host.yield_for(PAUSE_S)
         return self._host.call_blocking(self._pnl.read, query)
 
     def trades_csv(self, query: TradeQuery) -> Iterator[bytes]:

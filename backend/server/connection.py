@@ -1,4 +1,4 @@
-"""Serves one connection: gevent's WSGI handler with strict heads, deadlines and fewer packets."""
+"""HTTP/1.1 connection: gevent's WSGI handler with strict heads, deadlines and fewer packets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import errno
 import socket
 import time
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from urllib.parse import unquote_to_bytes
 
@@ -16,11 +15,11 @@ from gevent.pywsgi import WSGIHandler
 
 from backend.errors import ApiError, InternalError, MalformedRequest
 from backend.middleware.access_log import access_log, log_access
-from backend.middleware.errors import MAX_BODY_BYTES, HttpError, problem, problem_headers
-from backend.middleware.headers import SECURITY_HEADERS, new_request_id
+from backend.middleware.errors import MAX_BODY_BYTES, HttpError
+from backend.middleware.headers import new_request_id
 from backend.observability.logs import LONGEST_PATH
 from backend.ports.socket_handoff import SocketReceiver, enable_socket_handoff, socket_receiver
-from backend.server.http1 import MAX_LINE_BYTES, Body, Head, format_head, http_date, read_head
+from backend.server import http1
 from backend.server.timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -32,17 +31,17 @@ if TYPE_CHECKING:
 
 _ONE_SEND_BYTES = 64 * 1024
 _NEVER = float("inf")
-_AT_ONCE_EVERY_S = 0.005
-_AT_ONCE = frozenset({"/healthz", "/readyz"})  # who asks these restarts what answers late
-_READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_RESET = (errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED)
-_CLIENT_IS_GONE = (*_RESET, errno.ETIMEDOUT, errno.EHOSTUNREACH)
+_PRIORITY_INTERVAL_S = 0.005
+_HEALTH_PATHS = frozenset({"/healthz", "/readyz"})  # monitors restart a server that is late here
+_READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_RESET_ERRORS = (errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED)
+_DISCONNECT_ERRORS = (*_RESET_ERRORS, errno.ETIMEDOUT, errno.EHOSTUNREACH)
 
 _log = structlog.get_logger(__name__)
 
 
 class ConnectionOwner(Protocol):
-    """The server, as far as its connections need it."""
+    """The part of the server that its connections use."""
 
     application: WSGIApplication
     timeouts: Timeouts
@@ -53,23 +52,24 @@ class ConnectionOwner(Protocol):
 
     @property
     def is_tls(self) -> bool:
-        """Whether a connection begins with a TLS handshake."""
+        """True if a connection begins with a TLS handshake."""
 
     def get_environ(self) -> WSGIEnvironment:
-        """Return a copy of the part of a request's environ that is the server's."""
+        """Return a copy of the environ keys that are the same for every request."""
 
     def release(self, sock: Any) -> socket.socket:  # noqa: ANN401 - gevent's sockets
-        """Return the plain, blocking socket by which another thread reaches a client."""
+        """Detach the connection from the hub; return a blocking socket for another thread."""
 
 
 class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
-    """Answers the requests of one connection, one after the other.
+    """WSGI handler that serves the requests of one connection in turn.
 
-    `deadline` is when the server's sweep may give the connection up, and
-    `expired` whether it has.
+    The server's sweep calls `expire` once `deadline`, a monotonic time, has passed.
+    Requests with priority skip a turn of the hub, at most one per interval: until
+    `next_priority_at` there is no other.
     """
 
-    ignored_socket_errors = _CLIENT_IS_GONE
+    ignored_socket_errors = _DISCONNECT_ERRORS
     server: ConnectionOwner
     socket: Any
     rfile: BinaryIO
@@ -85,15 +85,15 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         self.idle = True
         self.next_priority_at = 0.0
         self._writing = False
-        self._given: dict[str, str] = {}
+        self._given_headers: dict[str, str] = {}
 
     def handle(self) -> None:
-        """Serve until either side closes the connection or its socket is handed over."""
+        """Serve requests until either side closes the connection or its socket is handed over."""
         self.server.connections.add(self)
         try:
             if self.server.is_tls:
                 self.socket.do_handshake()
-            while self._serve_one():
+            while self._serve_request():
                 pass
         except OSError:
             pass  # the client is gone
@@ -104,58 +104,59 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
                 self.socket.close()
 
     def expire(self) -> None:
-        """Give up: on reading, so that an answer can still be sent, or on a stalled answer."""
+        """Shut down reads, so that a 408 can still be sent; also writes if one stalls."""
         self.expired = True
         self.deadline = _NEVER
         how = socket.SHUT_RDWR if self._writing else socket.SHUT_RD
         with contextlib.suppress(OSError):
-            # gevent's own shutdown raises in whoever waits for the socket
+            # gevent's own shutdown raises in the greenlet that waits for the socket
             self.socket._sock.shutdown(how)
 
-    def _serve_one(self) -> bool:
+    def _serve_request(self) -> bool:
         line = self._read_line()
         if not line:
             return False
         self.idle = False
         self.deadline = time.monotonic() + self._timeouts.head_s
         try:
-            head = read_head(line, self.rfile)
+            head = http1.read_head(line, self.rfile)
         except ApiError as error:
             self._refuse(HttpError(408) if self.expired else error, line)
             return False
-        self._take(head)
-        if not self._goes_first():
+        self._begin_request(head)
+        if not self._has_priority():
             gevent.sleep(0)  # a client that sends without pause would starve the others
         self.handle_one_response()
         self.idle = True
         self.deadline = time.monotonic() + self._timeouts.idle_s
         return not self.close_connection
 
-    def _goes_first(self) -> bool:
-        """Tell whether this is a command or asks about health, and is not one of a flood."""
-        now, is_about_health = time.monotonic(), self.environ["PATH_INFO"] in _AT_ONCE
+    def _has_priority(self) -> bool:
+        """Return whether this is a command or a health check, and the first one in the interval."""
+        now, is_health_check = time.monotonic(), self.environ["PATH_INFO"] in _HEALTH_PATHS
         # commands are counted over all connections: each takes longer than to read a request
-        counted: Connection | ConnectionOwner = self if is_about_health else self.server
-        if now < counted.next_priority_at or (self.command in _READS and not is_about_health):
+        counted: Connection | ConnectionOwner = self if is_health_check else self.server
+        is_read = self.command in _READ_METHODS and not is_health_check
+        if is_read or now < counted.next_priority_at:
             return False
-        counted.next_priority_at = now + _AT_ONCE_EVERY_S
+        counted.next_priority_at = now + _PRIORITY_INTERVAL_S
         return True
 
     def _read_line(self) -> bytes:
-        line = self.rfile.readline(MAX_LINE_BYTES + 1)
+        line = self.rfile.readline(http1.MAX_LINE_BYTES + 1)
         # some old clients end a body with an empty line that they do not count
-        return self.rfile.readline(MAX_LINE_BYTES + 1) if line == b"\r\n" else line
+        return self.rfile.readline(http1.MAX_LINE_BYTES + 1) if line == b"\r\n" else line
 
-    def _take(self, head: Head) -> None:
+    def _begin_request(self, head: http1.Head) -> None:
         self.command, self.request_version = head.method, "HTTP/" + head.version
         self.close_connection = not head.keep_alive
-        self.wsgi_input = Body(self, head)
+        self.wsgi_input = http1.Body(self, head)
         has_body = head.chunked or head.content_length
         self.deadline = time.monotonic() + self._timeouts.body_s if has_body else _NEVER
-        self.environ = self._environ(head)
+        self.environ = self._make_environ(head)
         self.application = self.server.application
 
-    def _environ(self, head: Head) -> WSGIEnvironment:
+    def _make_environ(self, head: http1.Head) -> WSGIEnvironment:
         path, _, query = head.target.partition("?")
         if "%" in path:
             path = unquote_to_bytes(path).decode("latin-1")
@@ -176,24 +177,24 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         return environ
 
     def process_result(self) -> None:
-        """Send the answer, or its head alone when a stream's writer takes the socket over."""
-        taker = socket_receiver(self.environ) if self.code in (101, 200) else None
-        if taker is None:
+        """Send the response, or only its head when the socket is handed to a stream's writer."""
+        receiver = socket_receiver(self.environ) if self.code in (101, 200) else None
+        if receiver is None:
             super().process_result()
         else:
-            self._hand_over(taker)
+            self._hand_over(receiver)
 
-    def _hand_over(self, taker: SocketReceiver) -> None:
+    def _hand_over(self, receiver: SocketReceiver) -> None:
         self.close_connection = True
         self.response_headers = [
             header for header in self.response_headers if header[0].lower() != "content-length"
         ]
-        self._given["content-length"] = ""  # none: the body ends with the connection
+        self._given_headers["content-length"] = ""  # none: the body ends with the connection
         self._write_with_headers(b"")
         bare = self.server.release(self.socket)
         self.socket = None
         bare.setblocking(True)
-        taker(bare)
+        receiver(bare)
 
     def start_response(
         self,
@@ -201,36 +202,36 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         headers: list[tuple[str, str]],
         exc_info: tuple[Any, BaseException, TracebackType] | None = None,
     ) -> Callable[[bytes], object]:
-        """Take the answer's head; gevent's own takes longer than all that was done to make it."""
+        """Store the response's status and headers; gevent's own encodes each header, slowly."""
         if exc_info and self.headers_sent:
             raise exc_info[1].with_traceback(exc_info[2])
         self.status, self.code = status, int(status[:3])
         self.response_headers = list(headers)
-        self._given = {name.lower(): value for name, value in headers}
-        if self._given.get("connection") == "close":
+        self._given_headers = {name.lower(): value for name, value in headers}
+        if self._given_headers.get("connection") == "close":
             self.close_connection = True
         write: Callable[[bytes], object] = self.write
         return write
 
     def finalize_headers(self) -> None:
-        """Complete the answer's head with what the application did not say."""
-        given, more = self._given, self.response_headers
+        """Add the Date, framing and Connection headers that the application did not set."""
+        given, headers = self._given_headers, self.response_headers
         self.close_connection = self.close_connection or self.server.stopping
         if "date" not in given:
-            more.append(("Date", http_date(int(time.time()))))
+            headers.append(("Date", http1.http_date(int(time.time()))))
         if self.code not in (101, 204, 304) and "content-length" not in given:
             if hasattr(self.result, "__len__"):
-                more.append(("Content-Length", str(sum(map(len, self.result)))))
+                headers.append(("Content-Length", str(sum(map(len, self.result)))))
             elif self.request_version != "HTTP/1.0":
-                more.append(("Transfer-Encoding", "chunked"))
+                headers.append(("Transfer-Encoding", "chunked"))
                 self.response_use_chunked = self.command != "HEAD"
         if self.close_connection and self.code != 101 and "connection" not in given:
-            more.append(("Connection", "close"))
+            headers.append(("Connection", "close"))
 
     def _write_with_headers(self, data: bytes) -> None:
-        """Send head and body in one piece: two would wait for each other's acknowledgement."""
+        """Send head and body in one write: a second would wait for the first's acknowledgement."""
         self.finalize_headers()
-        head = format_head(f"HTTP/1.1 {self.status}", self.response_headers)
+        head = http1.format_head(f"HTTP/1.1 {self.status}", self.response_headers)
         self.headers_sent = True
         if len(data) > _ONE_SEND_BYTES:
             self._sendall(head)
@@ -252,21 +253,10 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         self.deadline = reading_deadline
 
     def _refuse(self, error: ApiError, request_line: bytes = b"") -> None:
-        """Answer for the application, which cannot, and end the connection."""
+        """Send an error response in place of the application's and close the connection."""
         self.close_connection = True
         self.server.refused[error.status] += 1
-        answer_id = new_request_id()
-        body = problem(error, answer_id)
-        headers = [
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(body))),
-            ("Connection", "close"),
-            ("X-Request-ID", answer_id),
-            *SECURITY_HEADERS,
-            *problem_headers(error),
-        ]
-        status = HTTPStatus(error.status)
-        lines = [f"HTTP/1.1 {status.value} {status.phrase}", *map(": ".join, headers), "", ""]
+        request_id = new_request_id()
         method, _, target = request_line.decode("latin-1").partition(" ")
         log_access(
             access_log(),
@@ -274,18 +264,18 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
                 "REQUEST_METHOD": method[:20],
                 "PATH_INFO": target.partition("?")[0][:200].strip(),
                 "REMOTE_ADDR": self.client_address[0],
-                "backend.request_id": answer_id,
+                "backend.request_id": request_id,
                 "backend.error_type": error.type,
             },
-            status.value,
+            error.status,
             0.0,
         )
         self.headers_sent = True
-        self._sendall("\r\n".join(lines).encode() + body)
+        self._sendall(http1.format_error(error, request_id))
         self._linger()
 
     def _linger(self) -> None:
-        """Let the client read the answer before unread bytes of its own reset the connection."""
+        """Drain unread input before closing, which would else reset the connection."""
         self.idle = True
         self.socket.shutdown(socket.SHUT_WR)
         self.deadline = time.monotonic() + self._timeouts.linger_s
@@ -299,7 +289,7 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
             self._refuse(MalformedRequest() if error_code == 400 else InternalError())
 
     def _handle_client_error(self, ex: Exception) -> None:
-        """Leave it to the access log: a client's broken request is no event of ours."""
+        """Log nothing: a client's malformed request is in the access log."""
 
     def _log_error(self, kind: type[BaseException], error: BaseException, trace: object) -> None:
         _log.error(

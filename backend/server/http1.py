@@ -1,4 +1,4 @@
-"""Strict reader of HTTP/1.1 heads and bodies around httptools' parser; writer of answers' heads.
+"""Strict reader of HTTP/1.1 request heads and bodies, on httptools; encoder of response heads.
 
 Whatever a proxy and this server could read differently (two lengths, folded or
 broken header lines, bare line feeds) is refused, because such requests are how
@@ -16,13 +16,15 @@ import functools
 import re
 from collections.abc import Callable
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from gevent.pywsgi import Input
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from backend.errors import ApiError, BodyTooLarge, MalformedRequest
-from backend.middleware.errors import MAX_BODY_BYTES, HttpError
+from backend.middleware.errors import MAX_BODY_BYTES, HttpError, problem, problem_headers
+from backend.middleware.headers import SECURITY_HEADERS
 
 MAX_LINE_BYTES = 8192
 MAX_HEAD_BYTES = 32 * 1024
@@ -44,7 +46,7 @@ _ONCE = frozenset(
 
 
 class Head(NamedTuple):
-    """The head of one request; `headers` are under their WSGI names (`HTTP_HOST`)."""
+    """Parsed head of a request; `headers` are keyed by WSGI name (`HTTP_HOST`)."""
 
     method: str
     target: str
@@ -58,7 +60,7 @@ class Head(NamedTuple):
 def read_head(request_line: bytes, lines: BinaryIO) -> Head:
     """Read the rest of a head whose first line has been read.
 
-    Raises the error to answer with; the connection cannot be used any further then.
+    Raises the `ApiError` to respond with; the connection has to be closed then.
     """
     method, target, version = _read_request_line(request_line)
     headers = _read_headers(lines)
@@ -70,7 +72,7 @@ def read_head(request_line: bytes, lines: BinaryIO) -> Head:
 
 
 def format_head(first_line: str, headers: list[tuple[str, str]]) -> bytes:
-    """Write an answer's head; raises ValueError when a line break in it would make another line."""
+    """Encode a response's head; raises ValueError if a value contains a line break."""
     lines = [first_line, *[f"{name}: {value}" for name, value in headers], "", ""]
     text = "\r\n".join(lines)
     if text.count("\r") != len(lines) - 1 or text.count("\n") != len(lines) - 1:
@@ -78,9 +80,23 @@ def format_head(first_line: str, headers: list[tuple[str, str]]) -> bytes:
     return text.encode("latin-1")
 
 
+def format_error(error: ApiError, request_id: str) -> bytes:
+    """Encode a whole error response, after which the connection is closed."""
+    body, status = problem(error, request_id), HTTPStatus(error.status)
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(body))),
+        ("Connection", "close"),
+        ("X-Request-ID", request_id),
+        *SECURITY_HEADERS,
+        *problem_headers(error),
+    ]
+    return format_head(f"HTTP/1.1 {status.value} {status.phrase}", headers) + body
+
+
 @functools.lru_cache(maxsize=2)
 def http_date(second: int) -> str:
-    """Write a moment as HTTP does; most answers leave in the same second as the one before."""
+    """Format a time as an HTTP date; cached, as most responses share their second with the last."""
     return formatdate(second, usegmt=True)
 
 
@@ -177,7 +193,7 @@ def _body_framing(headers: dict[str, str], version: str) -> tuple[int | None, bo
 
 
 class BodyConnection(Protocol):
-    """What a body needs of its connection, which is `expired` when its time was up."""
+    """The part of a connection that a body uses; `expired` is true once its deadline has passed."""
 
     socket: Any
     rfile: BinaryIO
@@ -186,7 +202,7 @@ class BodyConnection(Protocol):
 
 
 class Body(Input):  # type: ignore[misc]  # gevent is untyped
-    """A request's body; whatever leaves its end in doubt also ends the connection."""
+    """WSGI input of a request's body; an error in it closes the connection."""
 
     __slots__ = ("_connection", "_taken")
 
@@ -206,17 +222,17 @@ class Body(Input):  # type: ignore[misc]  # gevent is untyped
         return self._guarded(super().readline, size)
 
     def _Input__read_chunk_length(self, lines: BinaryIO) -> int:
-        """Read the line before a chunk, and after the last one all up to the body's end.
+        """Read a chunk's size line; after the last chunk also the trailers.
 
-        gevent's own takes anything for an extension, a bare line feed too: there a
-        proxy may see the line end, and a chunk of its client's making begin.
+        gevent's own accepts any bytes as a chunk extension, a bare line feed too, where
+        a proxy may see the line end and an attacker's chunk begin.
         """
         found = _CHUNK.fullmatch(lines.readline(MAX_LINE_BYTES))
         if found is None:
             raise ValueError("not the beginning of a chunk")
         size = int(found[1], 16)
         if size == 0:
-            _read_headers(lines)  # trailers, which nobody here wants
+            _read_headers(lines)  # trailers: checked, not used
         return size
 
     def _guarded(self, read: Callable[[int | None], bytes], size: int | None) -> bytes:
@@ -234,7 +250,7 @@ class Body(Input):  # type: ignore[misc]  # gevent is untyped
         return data
 
     def _discard(self) -> None:
-        """Skip what the view left unread, as far as that is less work than a new connection."""
+        """Skip what the view left unread; close if the client awaits 100 Continue."""
         if self._connection.close_connection or (
             not self.content_length and not self.chunked_input
         ):

@@ -1,4 +1,4 @@
-"""The server: gevent's WSGI server on one port, its deadlines, its start and its end."""
+"""HTTP server: gevent's WSGI server on one port, with deadlines and graceful shutdown."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
-    """Serves an application; `connections` are the open ones."""
+    """WSGI server of one application; `connections` holds the open ones."""
 
     handler_class = Connection
 
@@ -61,16 +61,16 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
         self.stopping = False
         self.lag_s = 0.0
         self.next_priority_at = 0.0
-        self.refused: Counter[int] = Counter()  # by status: what never reached the application
+        self.refused: Counter[int] = Counter()  # by status, before the application was called
 
     @property
     def is_tls(self) -> bool:
-        """Whether a connection begins with a TLS handshake."""
+        """True if a connection begins with a TLS handshake."""
         return self.certificates is not None
 
     @property
     def open_connections(self) -> int:
-        """How many connections there are, without the streams that were handed over."""
+        """Number of open connections; streams that were handed over are not counted."""
         return len(self.connections)
 
     def start(self) -> None:
@@ -79,7 +79,7 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
         self._sweeper = gevent.spawn(self._sweep_forever)
 
     def stop(self, timeout: float | None = None) -> None:
-        """Let the requests in work finish for `timeout` seconds; idle connections end at once."""
+        """Close idle connections at once, others after their request or `timeout` seconds."""
         self.stopping = True
         self._sweeper.kill()
         for connection in list(self.connections):
@@ -88,12 +88,12 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
         super().stop(timeout)
 
     def close_relays(self, timeout: float) -> None:
-        """Let TLS connections that were handed over take what their owners left for them."""
+        """Flush the relays of handed-over TLS connections for up to `timeout` s; close them."""
         self._relays.join(timeout)
         self._relays.kill()
 
     def handle(self, sock: Any, address: Any) -> None:  # noqa: ANN401 - gevent's
-        """Serve one connection; under TLS its handshake is a part of that, with its deadline."""
+        """Serve one connection; its TLS handshake counts towards the deadline of the first head."""
         try:
             wrapped = self.certificates.wrap(sock) if self.certificates else sock
         except OSError:  # gone already
@@ -101,7 +101,7 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
         super().handle(wrapped, address)
 
     def release(self, sock: Any) -> socket.socket:  # noqa: ANN401 - gevent's
-        """Return the plain, blocking socket by which another thread reaches a client."""
+        """Detach the connection from the hub; return a blocking socket for another thread."""
         if self.certificates is None:
             return socket.socket(fileno=sock.detach())
         inside, theirs = socket_pair()
@@ -114,11 +114,11 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
             gevent.sleep(self.timeouts.sweep_s)
             self.lag_s = max(0.0, time.monotonic() - due)
             if self.certificates is not None:
-                self.certificates.renew()
+                self.certificates.reload_if_changed()
             self._sweep()
 
     def _sweep(self) -> None:
-        # apart from the loop, which would hold on to the last connection while it sleeps
+        # not in the loop, whose variable would keep the last connection alive while it sleeps
         now = time.monotonic()
         for connection in list(self.connections):
             if connection.deadline < now:
@@ -126,10 +126,10 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open the port; raises OSError when it is taken or not ours."""
+    """Open the port; raises OSError if it is taken or not permitted."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    # connections inherit it; without it each answer may wait 40 ms for an acknowledgement
+    # connections inherit it; without it each response may wait 40 ms for an acknowledgement
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setblocking(False)
     return listener
@@ -144,18 +144,18 @@ def raise_open_files_limit() -> None:
 
 def serve_until_signal(server: Server) -> None:
     """Serve until SIGINT or SIGTERM, then let requests finish; a second signal ends at once."""
-    told = Event()
+    stop_requested = Event()
 
     def stop() -> None:
-        if told.is_set():
+        if stop_requested.is_set():
             _log.warning("stopped at once")
             os._exit(1)
-        told.set()
+        stop_requested.set()
 
     watchers = [gevent.signal_handler(number, stop) for number in (signal.SIGINT, signal.SIGTERM)]
     server.start()
     try:
-        told.wait()
+        stop_requested.wait()
         _log.info("stopping")
         server.stop(_GRACE_S)
     finally:

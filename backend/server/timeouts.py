@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Timeouts:
-    """How long a connection may take for each thing, in seconds; looked at every `sweep_s`."""
+    """Deadlines of a connection's phases, in seconds; checked every `sweep_s`."""
 
     head_s: float = 10.0
     body_s: float = 30.0

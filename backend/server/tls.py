@@ -1,4 +1,4 @@
-"""TLS: a certificate and its key, read at the start and again when the files change."""
+"""TLS certificate and key: loaded at start, reloaded when their files change."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _log = structlog.get_logger(__name__)
 
 
 class Certificates:
-    """The certificate that new connections are shown.
+    """TLS context of new connections, from a certificate chain and its key.
 
-    Raises `SettingsError` when it cannot be used at the start; later the last one
-    that could stays in use.
+    Raises `SettingsError` if they cannot be used at start; later the last usable
+    ones stay in use.
     """
 
     def __init__(self, chain: Path, key: Path) -> None:
         self._files = (chain, key)
-        self._seen = self._stamp()
+        self._loaded_stamp = self._stamp()
         try:
             self._context = _context(chain, key)
         except (OSError, ValueError) as error:
@@ -32,19 +32,19 @@ class Certificates:
             ) from None
 
     def wrap(self, sock: Any) -> Any:  # noqa: ANN401 - gevent's sockets
-        """Return the server's end of a connection whose handshake is still to come."""
+        """Wrap a server-side socket; the handshake is left to the caller."""
         return self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
 
-    def renew(self) -> None:
-        """Read the files again if they have changed; connections that are open keep theirs."""
+    def reload_if_changed(self) -> None:
+        """Reload the files if they have changed; open connections keep their certificate."""
         stamp = self._stamp()
-        if stamp == self._seen:
+        if stamp == self._loaded_stamp:
             return
-        self._seen = stamp
+        self._loaded_stamp = stamp
         try:
             self._context = _context(*self._files)
         except (OSError, ValueError) as error:
-            # written one after the other: the second one's change brings us here again
+            # the two files are written one after the other: the second change reloads both
             _log.warning("the new certificate cannot be used yet", reason=_reason(error))
         else:
             _log.info("certificate read again")
@@ -53,8 +53,8 @@ class Certificates:
         return tuple(_file_stamp(path) for path in self._files)
 
 
-def certificates(settings: Settings) -> Certificates | None:
-    """Return what the settings name, None without TLS. Raises `SettingsError`."""
+def load_certificates(settings: Settings) -> Certificates | None:
+    """Return the certificates of the settings, None without TLS. Raises `SettingsError`."""
     if settings.tls_cert is None or settings.tls_key is None:
         return None
     return Certificates(settings.tls_cert, settings.tls_key)
@@ -65,7 +65,7 @@ def _context(chain: Path, key: Path) -> Any:  # noqa: ANN401 - gevent is untyped
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
-    # else nobody who was given up on reading could be told so; lengths show what is cut short
+    # else no 408 could be sent after a shutdown for reads; lengths show bodies cut short
     context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
     # forward secrecy and authenticated encryption; 1.3 has nothing else
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")

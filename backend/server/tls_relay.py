@@ -1,7 +1,7 @@
-"""Carries a TLS connection that was handed over: its new owner's thread writes plain bytes.
+"""TLS relay: encrypts for a stream's writer, whose thread writes plain bytes to a socket pair.
 
-The owner gets one end of a pair of sockets; two greenlets copy between the other end
-and the client, who is as slow for the owner as in life, since little fits in between.
+Two greenlets copy between the pair's other end and the client. Small buffers keep the
+client's backpressure visible to the writer.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ import gevent.socket
 
 _CHUNK_BYTES = 32 * 1024
 _BUFFER_BYTES = 64 * 1024
-_FAREWELL_S = 1.0
+_CLOSE_TIMEOUT_S = 1.0
 
 
 def socket_pair() -> tuple[Any, socket.socket]:
-    """Return our end, which waits on the hub, and a plain one for another thread."""
+    """Return a connected pair: a gevent socket for the hub, a blocking one for another thread."""
     ours, theirs = socket.socketpair()
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
     return gevent.socket.socket(ours.family, ours.type, ours.proto, ours.detach()), theirs
 
 
 def relay(outside: Any, inside: Any, stalled_s: float) -> None:  # noqa: ANN401 - gevent's sockets
-    """Copy both ways until one end closes, or the client takes nothing for `stalled_s`."""
+    """Copy both ways until one end closes or the client accepts no bytes for `stalled_s`."""
     outside.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
-    hearing = gevent.spawn(_copy, outside.recv, inside.sendall, inside.close)
+    upstream = gevent.spawn(_copy, outside.recv, inside.sendall, inside.close)
     try:
-        _copy(inside.recv, lambda data: _send(outside, data, stalled_s), hearing.kill)
-        with contextlib.suppress(OSError, ValueError), gevent.Timeout(_FAREWELL_S, False):
-            outside.unwrap()  # says that nothing was cut off
+        _copy(inside.recv, lambda data: _send(outside, data, stalled_s), upstream.kill)
+        with contextlib.suppress(OSError, ValueError), gevent.Timeout(_CLOSE_TIMEOUT_S, False):
+            outside.unwrap()  # close_notify: the data was not truncated
     finally:
-        hearing.kill()
+        upstream.kill()
         outside.close()
         inside.close()
 

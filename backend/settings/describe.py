@@ -14,11 +14,11 @@ def describe(settings: Settings) -> list[tuple[str, str]]:
     rows = []
     for name in type(settings).model_fields:
         value = getattr(settings, name)
-        rows.append((f"BACKEND_{name.upper()}", _shown(value)))
+        rows.append((f"BACKEND_{name.upper()}", _format_value(value)))
     return rows
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, SecretStr):

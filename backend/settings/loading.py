@@ -8,7 +8,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from backend.settings.model import Settings, SettingsError
-from backend.settings.production import weaknesses
+from backend.settings.production import find_weaknesses
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -22,7 +22,7 @@ def load_settings(**overrides: object) -> Settings:
     except (ValidationError, InvalidOperation) as error:
         raise SettingsError(_one_line(error)) from None
     if settings.env == "production":
-        for weakness in weaknesses(settings):
+        for weakness in find_weaknesses(settings):
             raise SettingsError(weakness)
     return settings
 

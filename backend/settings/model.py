@@ -18,8 +18,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from backend.schemas.common import parse_symbol
 from backend.settings.types import Proxies, Rate
 
-LONGEST_TOKEN_EXPIRY_S = 86_400
-SHORTEST_KEY = 32
+MAX_TOKEN_EXPIRY_S = 86_400
+MIN_KEY_LENGTH = 32
 _CONTRACT = re.compile(r"[^/]+/([^:]+):\1")
 _PAIR = re.compile(r"[^:]+")
 
@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     rate_limit_proof: Rate = "10/minute"
     rate_limit_address: Rate = "1000/minute"
     token_expiry: int = Field(
-        3600, ge=1, le=LONGEST_TOKEN_EXPIRY_S, description="access token's life in seconds"
+        3600, ge=1, le=MAX_TOKEN_EXPIRY_S, description="access token's life in seconds"
     )
     refresh_expiry: int = Field(
         86400, ge=1, le=31_536_000, description="refresh token's life in seconds"
@@ -182,8 +182,8 @@ class Settings(BaseSettings):
     @classmethod
     def _long_keys(cls, value: SecretStr | None) -> SecretStr | None:
         keys = [] if value is None else value.get_secret_value().split(",")
-        if any(len(key.strip()) < SHORTEST_KEY for key in keys):
-            raise ValueError(f"keys of at least {SHORTEST_KEY} characters, comma-separated")
+        if any(len(key.strip()) < MIN_KEY_LENGTH for key in keys):
+            raise ValueError(f"keys of at least {MIN_KEY_LENGTH} characters, comma-separated")
         return value
 
     @field_validator("smtp_url")

@@ -10,15 +10,15 @@ from pydantic import SecretStr
 
 from backend.settings.model import Settings
 
-_SHORTEST_PASSWORD = 12
-_FEWEST_CHARACTERS = {"password": 6, "key": 8}
+_MIN_PASSWORD_LENGTH = 12
+_MIN_DISTINCT_CHARACTERS = {"password": 6, "key": 8}
 # placeholders that are often left in place of a secret
-_FILLERS = re.compile(
+_PLACEHOLDERS = re.compile(
     r"admin|octobot|password|passwort|secret|change|example|qwerty|letmein|123456"
 )
 
 
-def weaknesses(settings: Settings) -> Iterator[str]:
+def find_weaknesses(settings: Settings) -> Iterator[str]:
     """Yield one line for each setting too weak for production: `VARIABLE: requirement`."""
     if "*" in settings.cors_origins:
         yield "BACKEND_CORS_ORIGINS: in production, origins and no *"
@@ -29,7 +29,7 @@ def weaknesses(settings: Settings) -> Iterator[str]:
     if _is_guessable(settings.secret_key, "key"):
         yield ("BACKEND_SECRET_KEY: in production, a random one; left out, one is made and kept")
     for name in ("previous_secret_keys", "encryption_key", "metrics_token"):
-        if any(_is_guessable(key, "key") for key in _each(getattr(settings, name))):
+        if any(_is_guessable(key, "key") for key in _split_keys(getattr(settings, name))):
             yield f"BACKEND_{name.upper()}: in production, random ones"
     if not (settings.tls_cert or settings.allow_plain_http or _is_loopback(settings.host)):
         yield (
@@ -42,7 +42,7 @@ def _is_weak_password(password: SecretStr | None, username: str) -> bool:
     if password is None:
         return False
     text = password.get_secret_value()
-    short = len(text) < _SHORTEST_PASSWORD
+    short = len(text) < _MIN_PASSWORD_LENGTH
     return short or username.lower() in text.lower() or _is_guessable(password, "password")
 
 
@@ -50,11 +50,11 @@ def _is_guessable(secret: SecretStr | None, kind: str) -> bool:
     """Return whether a secret without the commonest placeholders has few characters left."""
     if secret is None:
         return False
-    rest = _FILLERS.sub("", secret.get_secret_value().lower())
-    return len(set(rest)) < _FEWEST_CHARACTERS[kind]
+    rest = _PLACEHOLDERS.sub("", secret.get_secret_value().lower())
+    return len(set(rest)) < _MIN_DISTINCT_CHARACTERS[kind]
 
 
-def _each(keys: SecretStr | None) -> list[SecretStr]:
+def _split_keys(keys: SecretStr | None) -> list[SecretStr]:
     """Return the keys of a list: one weak key is enough to forge or to decrypt with."""
     if keys is None:
         return []

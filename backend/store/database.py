@@ -125,8 +125,7 @@ class Database:
             if self.engine.dialect.name == "sqlite":
                 # inside of a transaction SQLite would ignore it
                 cursor.execute("PRAGMA synchronous = NORMAL")
-                # leaves checkpoints, which wait for the disk, to connections that write
-                # rarely
+                # leaves checkpoints, which wait for the disk, to connections that write rarely
                 cursor.execute("PRAGMA wal_autocheckpoint = 4000")
             else:
                 cursor.execute(f"SET lock_timeout = {int(self._lock_timeout_s * 1000)}")
@@ -179,8 +178,7 @@ def _open_sqlite(url: URL, lock_timeout_s: float, foreign_keys: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        # sqlite3 would begin by itself, too late and without the write lock: _begin does
-        # it
+        # sqlite3 would begin by itself, too late and without the write lock: _begin does it
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(lock_timeout_s * 1000)}")

@@ -14,7 +14,7 @@ from functools import partial
 
 import structlog
 
-from backend.concurrency.cpu_affinity import run_anywhere
+from backend.concurrency.cpu_affinity import unpin_current_thread
 from backend.concurrency.host import Host, Signal
 from backend.errors import StoreUnavailable
 from backend.ports.events import Event
@@ -221,8 +221,7 @@ class Hub:
                 self._waker.wake()
 
     def _send_directly(self) -> bool:
-        # waking the hub's thread takes a millisecond while others compete for the
-        # interpreter
+        # waking the hub's thread takes a millisecond while others compete for the interpreter
         latest = time.monotonic() + 4 * _DIRECT_INTERVAL_S
         is_busy = self._limits.in_use > _MAX_DIRECT_STREAMS or self._next_direct_send > latest
         if is_busy or not self._lock.acquire(blocking=False):
@@ -241,7 +240,7 @@ class Hub:
             self._waker.wake()
 
     def _run(self) -> None:
-        run_anywhere()  # writing to thousands of sockets is the kernel's work
+        unpin_current_thread()  # writing to thousands of sockets is the kernel's work
         while not self._closing:
             self._run_guarded(self._run_once)
         with self._lock:
@@ -260,8 +259,7 @@ class Hub:
         try:
             work()
         except Exception:
-            # it is no longer certain which bytes each subscriber got: clients reconnect
-            # and resume
+            # it is no longer certain which bytes each subscriber got: clients reconnect and resume
             _log.exception("streams failed: all subscribers are disconnected")
             with self._lock:
                 self._dispatcher.disconnect_all()

@@ -24,10 +24,9 @@ _JOURNAL = "0"
 class EventId(NamedTuple):
     """Id of an event, as `id:` and `Last-Event-ID` carry it.
 
-    Within a start of the server the sequence counts all events, and its upper bits are the
-    journal number of the last journalled event, so that the events missed
-    over a restart are known. The start "0" denotes the journal itself; its sequence is the
-    journal number.
+    Within a start of the server the sequence counts all events, and its upper bits are the journal
+    number of the last journalled event, so that the events missed over a restart are known. The
+    start "0" denotes the journal itself; its sequence is the journal number.
     """
 
     start: str

@@ -33,9 +33,8 @@ def accept_key(headers: Headers) -> str:
 def check_origin(headers: Headers, allowed: Sequence[str]) -> None:
     """Raise `Forbidden` for a web page whose origin may not use the API.
 
-    Browsers open WebSockets to any host and leave the check of the origin to the
-    server. Pages of this server's own address are allowed; a client without Origin is
-    no browser.
+    Browsers open WebSockets to any host and leave the check of the origin to the server. Pages of
+    this server's own address are allowed; a client without Origin is no browser.
     """
     origin = headers.get("Origin")
     if origin is None or origin in allowed or "*" in allowed:

@@ -1,7 +1,6 @@
 """Server process of freqtrade without a network, with a local exchange and generated trades.
 
-Runs in freqtrade's own environment, with a folder, a port, and numbers of open and
-closed trades.
+Runs in freqtrade's own environment, with a folder, a port, and numbers of open and closed trades.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.concurrency.cpu_affinity import PinnedToOneCore, run_anywhere
+from backend.concurrency.cpu_affinity import PinnedToOneCore, unpin_current_thread
 from tests.backend_process import Backend, running
 from tests.waiting import wait_until
 
@@ -42,9 +42,9 @@ def test_threads_begin_on_the_shared_core_unless_they_run_anywhere() -> None:
         # for a moment, now and then, all may move
         assert wait_until(lambda: cores_in_a_thread(lambda: None) == os.sched_getaffinity(0))
         assert wait_until(lambda: len(cores_in_a_thread(lambda: None)) == 1)
-        assert cores_in_a_thread(run_anywhere) == before
+        assert cores_in_a_thread(unpin_current_thread) == before
     assert os.sched_getaffinity(0) == before
-    assert cores_in_a_thread(run_anywhere) == before
+    assert cores_in_a_thread(unpin_current_thread) == before
 
 
 def test_it_keeps_to_the_cores_that_the_process_was_given() -> None:
@@ -54,7 +54,7 @@ def test_it_keeps_to_the_cores_that_the_process_was_given() -> None:
     try:
         with closing(PinnedToOneCore()):
             assert wait_until(lambda: os.sched_getaffinity(0) < given)
-            assert cores_in_a_thread(run_anywhere) == given
+            assert cores_in_a_thread(unpin_current_thread) == given
         assert os.sched_getaffinity(0) == given
     finally:
         os.sched_setaffinity(0, before)

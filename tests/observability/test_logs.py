@@ -18,7 +18,7 @@ import time_machine
 from backend.middleware.access_log import access_log, log_access
 from backend.observability import logs
 from backend.observability.logs import Logs
-from backend.observability.masking import conceal, masked
+from backend.observability.masking import mask_text, register_secrets
 
 
 class Written:
@@ -58,14 +58,14 @@ def written(tmp_path: Path) -> Iterator[Written]:
     ],
 )
 def test_what_looks_like_a_credential_is_masked(text: str, shown: str) -> None:
-    assert masked(text) == shown
+    assert mask_text(text) == shown
 
 
 @pytest.mark.parametrize(
     "text", ["the token expired", "BTC/USDT at 40000", "key figures", "http://127.0.0.1:8000/docs"]
 )
 def test_other_text_is_left_alone(text: str) -> None:
-    assert masked(text) == text
+    assert mask_text(text) == text
 
 
 def test_an_event_is_a_line_of_json(written: Written) -> None:
@@ -132,14 +132,15 @@ def test_full_files_are_put_aside_and_the_oldest_goes(
 ) -> None:
     monkeypatch.setattr(logs, "MAX_FILE_BYTES", 100)
     file = logs.LogFile(tmp_path / "backend.log")
-    for number in range(logs.KEPT_FILES + 3):
+    for number in range(logs.MAX_ROTATED_FILES + 3):
         file.write(f"{number} ".encode() * 200)
         file.flush()
     file.close()
     found = {path.name: path.read_text() for path in tmp_path.iterdir() if path.stat().st_size}
-    newest = logs.KEPT_FILES + 2
+    newest = logs.MAX_ROTATED_FILES + 2
     assert {name: int(text.split()[0]) for name, text in found.items()} == {
-        f"backend.{number}.log": newest + 1 - number for number in range(1, logs.KEPT_FILES + 1)
+        f"backend.{number}.log": newest + 1 - number
+        for number in range(1, logs.MAX_ROTATED_FILES + 1)
     }
 
 
@@ -162,7 +163,7 @@ def test_each_day_has_a_file_of_its_own(tmp_path: Path) -> None:
 
 
 def test_concealed_texts_are_masked_wherever_they_stand(written: Written) -> None:
-    conceal("planted-key", "planted-key-and-more", None, "", "abc")
+    register_secrets("planted-key", "planted-key-and-more", None, "", "abc")
     logging.getLogger("ccxt").error('{"msg": "no such planted-key-and-more"} abc')
     structlog.get_logger("backend.part").info("planted-key", where=["planted-key here"])
     first, second = written.lines()

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
 from backend.app import add_server_metrics, close_app, create_app
-from backend.concurrency.gc_tuning import RARELY
+from backend.concurrency.gc_tuning import FULL_COLLECTION_THRESHOLD
 from backend.services import Services
 from tests.api_client import ApiClient
 from tests.clients.doc_snippets import ROOT
@@ -126,7 +126,7 @@ def test_the_bot_is_shown_as_it_stands(app: Flask) -> None:
 def test_no_collection_looks_at_a_bot_that_has_booted(app: Flask) -> None:
     assert app.extensions["backend"].bridge.readiness().ready
     assert gc.get_freeze_count() > 100_000
-    assert gc.get_threshold()[2] == RARELY
+    assert gc.get_threshold()[2] == FULL_COLLECTION_THRESHOLD
 
 
 def test_orders_and_refusals_are_counted(app: Flask) -> None:

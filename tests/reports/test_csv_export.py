@@ -169,7 +169,7 @@ class RestingHost(ThreadHost):
     def __init__(self) -> None:
         self.rests: list[float] = []
 
-    def rest(self, seconds: float) -> None:
+    def yield_for(self, seconds: float) -> None:
         self.rests.append(seconds)
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from backend.observability.masking import masked
+from backend.observability.masking import mask_text
 from tests.security.expressions import Expression, expressions, slow_text
 
 ALL = list(expressions())
@@ -45,10 +45,10 @@ def test_a_slow_expression_is_told(pattern: str, method: str) -> None:
 
 @pytest.mark.parametrize("text", ["-eyJ", "eyJaaaaa.", "password ", "://a:", "token: bearer "])
 def test_masking_looks_at_no_more_than_it_keeps(text: str) -> None:
-    assert len(masked(text * 100_000, 300)) <= 301
+    assert len(mask_text(text * 100_000, 300)) <= 301
 
 
 def test_a_secret_that_the_cut_splits_is_masked() -> None:
     token = "eyJ" + "a" * 100 + "." + "b" * 100 + "." + "c" * 43
-    shown = masked("x " * 140 + token, 300)
+    shown = mask_text("x " * 140 + token, 300)
     assert shown == "x " * 140 + "********"

@@ -42,8 +42,7 @@ class AccountCredentials:
     def add_to(self, configuration: InMemoryKeysConfiguration) -> None:
         """Add the keys to the configuration of a bot that is about to start.
 
-        Raises `BootFailed` when they cannot be read, or when no exchange is left to
-        trade on.
+        Raises `BootFailed` when they cannot be read, or when no exchange is left to trade on.
         """
         self._used = None
         self._exchanges = frozenset(configuration.exchanges)

@@ -10,7 +10,7 @@ from typing import Any
 import ccxt
 import ccxt.async_support
 
-from backend.observability.masking import conceal
+from backend.observability.masking import register_secrets
 from backend.ports.exchange_keys import ExchangeKeys
 from backend.schemas.exchange_keys import Outcome
 
@@ -32,9 +32,8 @@ log = logging.getLogger(__name__)
 class KeyCheck:
     """Tests API keys at their exchange and reports the outcome in one word.
 
-    It uses a loop and a ccxt client of its own: testing matters most when the bot
-    cannot start with the keys, and reading a large exchange's markets would block the
-    bot's loop.
+    It uses a loop and a ccxt client of its own: testing matters most when the bot cannot start
+    with the keys, and reading a large exchange's markets would block the bot's loop.
     """
 
     def __init__(self, timeout_s: float) -> None:
@@ -50,7 +49,7 @@ class KeyCheck:
 
     def check(self, exchange: str, keys: ExchangeKeys) -> Outcome:
         """Fetch the balances and return the outcome; blocks, and raises nothing."""
-        conceal(keys.api_key, keys.api_secret, keys.api_password)
+        register_secrets(keys.api_key, keys.api_secret, keys.api_password)
         try:
             asyncio.run(self._fetch_balance(exchange, keys))
         except Exception as error:  # every error is an outcome

@@ -167,8 +167,7 @@ class Ledger:
         order = order_from_dict(raw, exchange, utc_now(), known.item, paper=self._mode == "paper")
         if order.status == "canceled":
             if self.tracking_of(order_id).is_edited:
-                # OctoBot may report from a list of open orders that is older than the
-                # change
+                # OctoBot may report from a list of open orders that is older than the change
                 self.apply_event(order_id, "outcome_unknown")
                 return
             if self._brackets.defer_cancel(order_id, (raw, exchange)):
@@ -227,8 +226,7 @@ class Ledger:
     ) -> Order:
         """Apply an event and an order's new values, if its status allows that; return the order.
 
-        `trade` is the trade that filled the order, when known: both are committed
-        together.
+        `trade` is the trade that filled the order, when known: both are committed together.
         """
         before = self.orders.get(order.id)
         status = None if before is None else next_status(before.item.status, event)

@@ -35,11 +35,10 @@ OrderEvent = Literal[
 ]
 """`reported_…` are OctoBot's reports of an order, `found_…` results of look-ups at its exchange.
 
-`outcome_unknown`: the exchange's response was lost, or OctoBot's report may be
-outdated. `triggered`: the market reached a stop's price, and the resulting order is
-being sent. `requeued`: that order did not reach the exchange and is sent again.
-`withdrawn`: the order ends without the exchange, which does not have it. `refused`: the
-exchange or the simulator did not accept it.
+`outcome_unknown`: the exchange's response was lost, or OctoBot's report may be outdated.
+`triggered`: the market reached a stop's price, and the resulting order is being sent. `requeued`:
+that order did not reach the exchange and is sent again. `withdrawn`: the order ends without the
+exchange, which does not have it. `refused`: the exchange or the simulator did not accept it.
 """
 
 _FROM: tuple[OrderStatus | None, ...] = (None, "open", "partially_filled", "unknown")

@@ -35,8 +35,7 @@ class _Supervision(NamedTuple):
 class LiveMode:
     """TradingMode of real accounts: the exchange decides an order's outcome.
 
-    An order that a working exchange has not known for `give_up_after_s` was never
-    placed.
+    An order that a working exchange has not known for `give_up_after_s` was never placed.
     """
 
     def __init__(

@@ -1,8 +1,7 @@
 """Stops and take profits of types that a real exchange lacks, sent by the bot when they trigger.
 
-OctoBot would enter such an order as filled at its trigger price, with a trade that
-never happened, and send a market order under another id, which a kill of the process
-could lose.
+OctoBot would enter such an order as filled at its trigger price, with a trade that never happened,
+and send a market order under another id, which a kill of the process could lose.
 """
 
 from __future__ import annotations
@@ -36,11 +35,10 @@ log = logging.getLogger(__name__)
 class TriggeredStops:
     """Sends the orders of one exchange that have triggered, each under its own id.
 
-    `due` is committed before the sibling is canceled, `begun` before the order is sent:
-    a restart sends due orders, and looks up begun ones. `cancel` cancels another order;
-    `flush_within` waits until the recorded changes would survive a kill; `create_task`
-    starts a task that ends with the bot's run. The stops of strategies are left to
-    OctoBot.
+    `due` is committed before the sibling is canceled, `begun` before the order is sent: a restart
+    sends due orders, and looks up begun ones. `cancel` cancels another order; `flush_within` waits
+    until the recorded changes would survive a kill; `create_task` starts a task that ends with the
+    bot's run. The stops of strategies are left to OctoBot.
     """
 
     def __init__(
@@ -61,8 +59,7 @@ class TriggeredStops:
     def take_over(self) -> None:
         """Intercept the orders that OctoBot is given to watch from now on.
 
-        Orders that an earlier run was sending are marked unknown, before OctoBot
-        reports trades.
+        Orders that an earlier run was sending are marked unknown, before OctoBot reports trades.
         """
         for order, tracking in self._triggered():
             if tracking.sending == "begun" and not tracking.exchange_id:

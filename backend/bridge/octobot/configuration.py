@@ -50,9 +50,8 @@ class Configuration:
     def patch(self, patch: dict[str, Any]) -> dict[str, Any]:
         """Apply a JSON merge patch (RFC 7396) and return the new document, secrets masked.
 
-        A masked secret in the patch leaves the stored one unchanged. Raises
-        `ValidationFailed` naming each field that OctoBot's schemas refuse; nothing is
-        written then.
+        A masked secret in the patch leaves the stored one unchanged. Raises `ValidationFailed`
+        naming each field that OctoBot's schemas refuse; nothing is written then.
         """
         try:
             return self._shown(self._host.call_blocking(self._patch, patch))

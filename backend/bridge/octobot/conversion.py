@@ -74,8 +74,7 @@ def order_from_dict(
     status = _STATUSES.get(str(raw[Col.STATUS.value]), "unknown")
     filled = quantity if status == "filled" else _amount(raw[Col.FILLED.value])
     if status == "open" and filled:
-        # the simulator reports the quantity that it is about to fill; an exchange, the
-        # filled one
+        # the simulator reports the quantity that it is about to fill; an exchange, the filled one
         done: Status = "filled" if filled >= quantity else "partially_filled"
         filled, status = (ZERO, status) if paper else (filled, done)
     cost = _amount(raw[Col.COST.value]) if filled else ZERO

@@ -48,8 +48,7 @@ class ExchangeMarket:
     def last_price(self, symbol: str) -> Decimal | None:
         """Return the price of the newest public trade, else the mark price, else None.
 
-        OctoBot's mark price is a mean of recent trades: neither on the tick nor the
-        newest.
+        OctoBot's mark price is a mean of recent trades: neither on the tick nor the newest.
         """
         data = self._symbols_data.get_exchange_symbol_data(symbol)
         trades = list(islice(reversed(data.recent_trades_manager.recent_trades), _RECENT))

@@ -176,8 +176,7 @@ class ExchangeOrders:
     def oco_group(self, name: str, listener: FillListener | None) -> OrderGroup:
         """Return the OCO group of this name: one fill cancels the other orders.
 
-        A paper account's group needs a listener, which it notifies of a fill before the
-        cancels.
+        A paper account's group needs a listener, which it notifies of a fill before the cancels.
         """
         if listener is None:
             group: OrderGroup = self._orders.get_or_create_group(

@@ -10,7 +10,7 @@ import octobot_commons.configuration as commons_configuration
 import octobot_commons.constants as commons_constants
 from octobot_commons.configuration import Configuration
 
-from backend.observability.masking import conceal
+from backend.observability.masking import register_secrets
 from backend.ports.exchange_keys import ExchangeKeys
 
 KEY_FIELDS = (
@@ -26,8 +26,7 @@ _IN_MEMORY = (*KEY_FIELDS, _ENABLED, _SANDBOXED)
 class InMemoryKeysConfiguration(Configuration):  # type: ignore[misc]  # OctoBot is untyped
     """OctoBot's configuration; its `save` omits the keys set by `set_keys`.
 
-    OctoBot saves it on its own accord, and encrypts keys with one that is public in its
-    source.
+    OctoBot saves it on its own accord, and encrypts keys with one that is public in its source.
     """
 
     config: dict[str, Any]
@@ -55,7 +54,7 @@ class InMemoryKeysConfiguration(Configuration):  # type: ignore[misc]  # OctoBot
             name: commons_configuration.encrypt(secret).decode() if secret else ""
             for name, secret in zip(KEY_FIELDS, secrets, strict=True)
         }
-        conceal(*secrets, *sealed.values())
+        register_secrets(*secrets, *sealed.values())
         exchanges[exchange] = {**row, **sealed, _SANDBOXED: keys.sandboxed}
 
     def save(self, *args: Any, **kwargs: Any) -> None:

@@ -14,8 +14,7 @@ from backend.settings.model import Settings, SettingsError
 def require_known_exchanges(settings: Settings) -> None:
     """Raise `SettingsError` when the settings name an exchange that ccxt does not have.
 
-    A folder of the user's own has its own profile, and perhaps tentacles that add
-    exchanges.
+    A folder of the user's own has its own profile, and perhaps tentacles that add exchanges.
     """
     if is_adopted(settings):
         return

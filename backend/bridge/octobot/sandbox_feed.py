@@ -23,9 +23,8 @@ log = logging.getLogger(__name__)
 class SandboxFeed(CCXTWebsocketConnector):  # type: ignore[misc]  # OctoBot is untyped
     """Websocket connector that OctoBot finds by its exchange's name.
 
-    TICKER stays out: OctoBot would then ignore trades, which carry the mark price.
-    Updates of one loop iteration go to the bot's loop in one batch: a wake-up costs
-    more than an update.
+    TICKER stays out: OctoBot would then ignore trades, which carry the mark price. Updates of one
+    loop iteration go to the bot's loop in one batch: a wake-up costs more than an update.
     """
 
     EXCHANGE_FEEDS: dict[Any, str] = {  # noqa: RUF012  # OctoBot's own declaration

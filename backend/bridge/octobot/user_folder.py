@@ -21,9 +21,8 @@ _QUOTES_FIRST = ("USDT", "USDC", "USD", "EUR", "BTC")
 def prepare_folder(settings: Settings) -> Path:
     """Return the bot's folder, complete enough to boot from.
 
-    A folder of the user (one with a config of its own) is not changed. One that we
-    wrote is rewritten when its settings changed, so that a later PATCH /config lasts
-    until then.
+    A folder of the user (one with a config of its own) is not changed. One that we wrote is
+    rewritten when its settings changed, so that a later PATCH /config lasts until then.
     """
     folder = settings.home / "octobot"
     user = folder / commons_constants.USER_FOLDER

@@ -43,9 +43,8 @@ class IdempotentOrders:
     def place(self, intent: Intent, place: Placement) -> Order:
         """Place an order, or return the result of the same intent's first placement.
 
-        `place(order_id)` runs on the bot's loop, at most once per intent, after the
-        intent is in the journal. Identical requests that arrive meanwhile wait for the
-        first.
+        `place(order_id)` runs on the bot's loop, at most once per intent, after the intent is in
+        the journal. Identical requests that arrive meanwhile wait for the first.
 
         Raises `DuplicateOrder` when a key belongs to another order, and the errors of
         `OrderSubmitter.submit`.

@@ -50,8 +50,7 @@ def expected_fee(
 ) -> Fee | None:
     """Return the fee that OctoBot expects for a fill at this price."""
     resting = asked.type == "limit" and asked.price is not None and asked.price != price
-    # OctoBot infers the side, and so the fee's currency, from the type: its stops all
-    # sell
+    # OctoBot infers the side, and so the fee's currency, from the type: its stops all sell
     buys = asked.side == "buy" and asked.type not in _MARKET_STOPS
     side: Side = "buy" if buys else "sell"
     return exchange.orders.expected_fee(

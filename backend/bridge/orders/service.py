@@ -156,8 +156,7 @@ class Orders:
         A fill before the cancel wins: the order is then returned as filled, and no
         error is raised.
 
-        Raises `OrderNotFound` if there is no such order, `OrderNotOpen` if it had ended
-        before.
+        Raises `OrderNotFound` if there is no such order, `OrderNotOpen` if it had ended before.
         """
         return self._durably(self._execution.cancel, order_id)
 

@@ -14,8 +14,7 @@ _EVENT_FIELDS = {"side", "quantity", "entry_price", "realized_pnl", "leverage", 
 class PositionEvents:
     """Positions in their last published state.
 
-    A moving price is no position event: prices have their own events. Used on the bot's
-    loop only.
+    A moving price is no position event: prices have their own events. Used on the bot's loop only.
     """
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.observability.masking import masked
+from backend.observability.masking import mask_text
 from backend.schemas.common import time_text, utc_now
 
 _MAX_TEXT = 2000
@@ -27,4 +27,4 @@ def event_data(
 
 def masked_text(text: object) -> str:
     """Return a text of OctoBot for an event: secrets masked, length limited."""
-    return masked(str(text), _MAX_TEXT)[:_MAX_TEXT]
+    return mask_text(str(text), _MAX_TEXT)[:_MAX_TEXT]

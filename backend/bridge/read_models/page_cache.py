@@ -39,7 +39,6 @@ class PageCache:
         return page
 
     def _clear(self, version: int) -> None:
-        # a new dictionary: a thread that still builds a page of the old version fills the
-        # old one
+        # a new dictionary: a thread that still builds a page of the old version fills the old one
         self._cached, self._room = {}, MAX_BYTES
         self._version = version

@@ -23,8 +23,7 @@ log = logging.getLogger(__name__)
 class DailyLossMonitor:
     """Monitors the account's value and pauses the bot at the limit; used on the bot's loop.
 
-    Its pause ends when a user resumes the bot, or at midnight UTC; midnight ends no
-    other pause.
+    Its pause ends when a user resumes the bot, or at midnight UTC; midnight ends no other pause.
     """
 
     def __init__(self, runner: BotRunner, limits: RiskLimits, saved_state: SavedBotState) -> None:

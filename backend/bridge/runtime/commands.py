@@ -88,8 +88,7 @@ class BotCommands:
     def pause(self) -> Bot:
         """Place no new orders until resumed, also after restarts; open orders stay.
 
-        Raises `JournalDown` when the pause holds but is not durable: a restart would
-        forget it.
+        Raises `JournalDown` when the pause holds but is not durable: a restart would forget it.
         """
         return self._set_paused(True)
 

@@ -49,9 +49,8 @@ class LoopExecutor:
     ) -> T:
         """Run a coroutine function on the bot's loop and return its result.
 
-        Raises `BotNotReady` unless the bot runs (or is paused), `BotBusy` when the
-        queue is full, `BotTimeout` when it takes longer than the settings allow; the
-        work is then canceled.
+        Raises `BotNotReady` unless the bot runs (or is paused), `BotBusy` when the queue is full,
+        `BotTimeout` when it takes longer than the settings allow; the work is then canceled.
         """
         future = self._submit(function, *args, **kwargs)
         try:
@@ -85,8 +84,7 @@ class LoopExecutor:
     def reserve(self) -> Slot[Any]:
         """Return a slot in the queue for work that the current caller submits later.
 
-        Raises `BotNotReady`, or `BotBusy` when the queue has no capacity left for the
-        caller.
+        Raises `BotNotReady`, or `BotBusy` when the queue has no capacity left for the caller.
         """
         return self._require_queue().reserve(current_caller())
 

@@ -31,9 +31,8 @@ log = logging.getLogger(__name__)
 class BotRunner:
     """Owns the thread, the loop and the OctoBot on it.
 
-    Every use of an OctoBot object runs on the loop through `executor`; `bot` and
-    `exchanges` are used on the loop only. A `pause` lasts from one run to the next,
-    until `set_paused` ends it.
+    Every use of an OctoBot object runs on the loop through `executor`; `bot` and `exchanges` are
+    used on the loop only. A `pause` lasts from one run to the next, until `set_paused` ends it.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from backend.errors import InvalidApiKey
 from backend.identity import Identity
-from backend.observability.masking import masked
+from backend.observability.masking import mask_text
 from backend.schemas.auth import Tokens
 from backend.schemas.users import UserChange
 from tests.identity.api_keys.key_client import TRADING, create_key, key_header, list_keys
@@ -180,4 +180,4 @@ def test_a_key_outlives_logout_and_password_change(
 
 def test_a_key_in_a_text_is_masked(client: FlaskClient, tokens: Tokens) -> None:
     key = create_key(client, tokens)["key"]
-    assert key.split("_", 2)[2] not in masked(f"GET /orders/{key} failed")
+    assert key.split("_", 2)[2] not in mask_text(f"GET /orders/{key} failed")

@@ -1,8 +1,7 @@
 """Patch of real futures orders: they carry `reduceOnly`, and their fills refresh the balances.
 
-OctoBot 2.0.15 and 2.1.1 do not send `reduceOnly` by their default exchange; 2.1.1 also
-raises when a futures order fills.
-`test_exits_and_changed_orders_only_reduce_at_the_exchange_too` in
+OctoBot 2.0.15 and 2.1.1 do not send `reduceOnly` by their default exchange; 2.1.1 also raises when
+a futures order fills. `test_exits_and_changed_orders_only_reduce_at_the_exchange_too` in
 tests/bridge/live/test_position_tracker.py passes without the patch once both are fixed.
 """
 
@@ -38,8 +37,7 @@ def send_reduce_only(exchange: Exchange) -> None:
 def refresh_balances_after_fills(manager: Any) -> None:
     """Replace OctoBot 2.1's wait for balances that show a fill, which raises for futures.
 
-    It cannot verify a fill on a margin account: the exits of an entry were never
-    placed.
+    It cannot verify a fill on a margin account: the exits of an entry were never placed.
     """
     portfolio = manager.exchange_personal_data.portfolio_manager
     if not hasattr(portfolio, "pending_portfolio_update_events"):

@@ -1,8 +1,7 @@
 """Patch that releases the loggers of orders: Python would keep each one forever.
 
-OctoBot 2.0.15 and 2.1.1 create a logger for each order.
-`test_no_logger_outlives_its_order` in tests/bridge/market_data/test_many_markets.py
-passes without the patch once they do not.
+OctoBot 2.0.15 and 2.1.1 create a logger for each order. `test_no_logger_outlives_its_order` in
+tests/bridge/market_data/test_many_markets.py passes without the patch once they do not.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Patch that makes trades, and not their mean, fill or trigger the orders that OctoBot watches.
 
-OctoBot 2.0.15 and 2.1.1 use the mean of trades that came together as a price of the
-instant at which it was computed.
-`test_prices_from_before_its_entrys_fill_do_not_fill_an_exit` in
+OctoBot 2.0.15 and 2.1.1 use the mean of trades that came together as a price of the instant at
+which it was computed. `test_prices_from_before_its_entrys_fill_do_not_fill_an_exit` in
 tests/bridge/orders/test_brackets.py passes without the patch once they do not.
 """
 
