@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
 from backend.app import close_app, create_app
-from backend.bridge import Bridge, HomeLock, HomeLocked, require_known_exchanges
+from backend.bridge import Bridge, require_known_exchanges
 from backend.concurrency.cpu_affinity import PinnedToOneCore
 from backend.concurrency.gc_tuning import freeze_startup_objects
 from backend.concurrency.host import Host
 from backend.credentials import stored_keys
+from backend.errors import StoreUnavailable
 from backend.observability.logs import Logs
+from backend.ports.journal import JournalUnavailable
 from backend.settings.model import Settings, SettingsError
-from backend.store import Database, StoreError
+from backend.store import Database, HomeLock, HomeLocked, StoreError
 from backend.store.journal import Journal
 from backend.streams import Hub, Intervals, LogTopic
 
@@ -36,7 +40,17 @@ def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
             stack.enter_context(closing(PinnedToOneCore()))
         logs = stack.enter_context(closing(Logs(settings.home / "logs", sys.stderr)))
         database = stack.enter_context(closing(Database(settings, host)))
-        database.upgrade()
+        database.check_and_upgrade()
+        app, bridge = _build(stack, settings, host, database, logs)
+        bridge.boot()
+        yield app
+
+
+def _build(
+    stack: ExitStack, settings: Settings, host: Host, database: Database, logs: Logs
+) -> tuple[Flask, Bridge]:
+    """Build the parts on an open database; raises `StoreError` when it cannot be read."""
+    with _translated_store_errors(database):
         journal = stack.enter_context(closing(Journal(database)))
         hub = Hub(
             settings.stream_buffer,
@@ -57,8 +71,27 @@ def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
         )
         app = create_app(settings, bridge, hub, host, database)
         stack.callback(close_app, app)
-        bridge.boot()
-        yield app
+        return app, bridge
+
+
+@contextmanager
+def _translated_store_errors(database: Database) -> Iterator[None]:
+    """Translate what a damaged database makes of reading it into `StoreError`."""
+    try:
+        yield
+    except (SQLAlchemyError, JournalUnavailable, StoreUnavailable) as error:
+        raise database.unusable(error) from error
+    except (ValueError, LookupError, TypeError, ArithmeticError) as error:
+        if not _is_raised_by_store(error):
+            raise
+        raise database.unusable(error) from error
+
+
+def _is_raised_by_store(error: BaseException) -> bool:
+    """Return whether the reading of a stored row failed, and no other code."""
+    frames = traceback.walk_tb(error.__traceback__)
+    names = [str(frame.f_globals.get("__name__")) for frame, _line in frames]
+    return any(name.startswith("backend.store.") for name in names)
 
 
 def _refuse_patched_sockets() -> None:

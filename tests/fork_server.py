@@ -54,6 +54,8 @@ def fork_servers() -> None:
         if pid == 0:
             try:
                 serve(json.loads(line))
+            except backend.start.START_ERRORS as error:
+                sys.stderr.write(f"Error: {error}\n")
             finally:
                 sys.stderr.flush()
                 os._exit(0)

@@ -213,6 +213,17 @@ class ForkServer:
         self._server = ServerProcess(pid, port, self._await_death)
         return self._server
 
+    def try_start(self, **settings: object) -> ServerProcess | None:
+        """Start a server; None when it refuses to, with its reason in the log."""
+        self._say(json.dumps({**self.settings, **settings}))
+        said, *words = self._lines.readline().split()
+        if said == "dead":
+            return None
+        assert said == "serving"
+        pid, port = map(int, words)
+        self._server = ServerProcess(pid, port, self._await_death)
+        return self._server
+
     def close(self) -> None:
         """End the server that runs still, and the connection."""
         if self._server is not None and not self._server.is_over:

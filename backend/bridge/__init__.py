@@ -4,6 +4,5 @@ import backend.accounting.decimals  # before OctoBot starts its threads
 import backend.bridge.octobot.offline  # noqa: F401 - before OctoBot reads the environment
 from backend.bridge.bridge import Bridge
 from backend.bridge.octobot.known_exchanges import require_known_exchanges
-from backend.bridge.runtime.home_lock import HomeLock, HomeLocked
 
-__all__ = ["Bridge", "HomeLock", "HomeLocked", "require_known_exchanges"]
+__all__ = ["Bridge", "require_known_exchanges"]

@@ -48,13 +48,17 @@ from backend.bridge.trading_mode import TradingMode
 from backend.concurrency.host import Host
 from backend.ports.events import Event, EventSink
 from backend.ports.exchange_keys import KeySource, no_keys
-from backend.ports.journal import JournalUnavailable, OrderJournal
+from backend.ports.journal import JournalUnavailable, JournalUnreadable, OrderJournal
 from backend.sandbox import SandboxControl
 from backend.schemas.bot import Readiness
 from backend.settings.model import Settings
 
 _JOURNAL_WAIT_S = 5.0
+_CHECK_POLL_S = 0.2
 _NO_JOURNAL = "the order journal cannot be written"
+_UNREADABLE = "a row of the order journal cannot be read: restore a backup"
+_CHECKING = "the database is being checked"
+_DAMAGED = "the database is damaged: restore a backup, the log names the file"
 
 
 class Bridge:
@@ -132,9 +136,16 @@ class Bridge:
     def readiness(self) -> Readiness:
         """Return whether the bot can be used, and the reasons if not."""
         readiness = self.bot.readiness()
-        if self._context.outbox.healthy:
+        journal = self._context.journal
+        if journal.damage is not None:
+            reason = _DAMAGED
+        elif not journal.wait_until_checked(0):
+            reason = _CHECKING
+        elif not self._context.outbox.healthy:
+            reason = _NO_JOURNAL
+        else:
             return readiness
-        missing = [*readiness.missing, _NO_JOURNAL]
+        missing = [*readiness.missing, reason]
         return readiness.model_copy(update={"ready": False, "missing": missing})
 
     @property
@@ -171,7 +182,16 @@ class _Lifecycle:
         self._on_booted = on_booted
 
     def add_keys(self, configuration: InMemoryKeysConfiguration) -> None:
-        """Add the stored API keys to a bot's configuration before it is created."""
+        """Add the stored API keys to a bot's configuration before it is created.
+
+        Waits for the check of the database first: a bot that exists may trade.
+        """
+        context = self._bridge._context
+        while context.runner.status.state == "starting":
+            if context.journal.wait_until_checked(_CHECK_POLL_S):
+                break
+        if context.journal.damage is not None:
+            raise BootFailed(_DAMAGED)
         self._bridge.account_credentials.add_to(configuration)
 
     async def restore(self) -> None:
@@ -179,17 +199,22 @@ class _Lifecycle:
         bridge, context = self._bridge, self._bridge._context
         # # an account is rebuilt from the journal
         if not await context.outbox.flush_within(_JOURNAL_WAIT_S):
-            raise BootFailed(_NO_JOURNAL)
+            raise BootFailed(self._journal_failure())
         try:
             await bridge._restoration.run()
+        except JournalUnreadable:
+            raise BootFailed(_UNREADABLE) from None
         except (asyncio.TimeoutError, JournalUnavailable):
-            raise BootFailed(_NO_JOURNAL) from None
+            raise BootFailed(self._journal_failure()) from None
         await bridge.dead_man_switch.begin()
         context.daily_loss.begin()
         context.portfolio.refresh()
         bridge.config.record_boot()
         if self._on_booted is not None:
             self._on_booted()
+
+    def _journal_failure(self) -> str:
+        return _NO_JOURNAL if self._bridge._context.journal.damage is None else _DAMAGED
 
     def on_status(self, status: Status) -> None:
         """Save whether the bot is paused, and publish its state; from any thread."""

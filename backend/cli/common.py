@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from backend.concurrency.host import ThreadHost
 from backend.settings.loading import load_settings
@@ -33,6 +34,9 @@ def open_database() -> Iterator[Database]:
     try:
         with closing(Database(settings(), ThreadHost())) as database:
             database.upgrade()
-            yield database
+            try:
+                yield database
+            except SQLAlchemyError as error:
+                raise database.unusable(error) from error
     except StoreError as error:
         raise CliError(str(error)) from None

@@ -156,11 +156,22 @@ class JournalUnavailable(Exception):
     """The journal's database cannot be used: disk full, connection lost."""
 
 
+class JournalUnreadable(JournalUnavailable):
+    """A stored row cannot be decoded: what it says is lost."""
+
+
 class OrderJournal(Protocol):
     """Durable log of intents, orders and trades; every method blocks, any thread may call it.
 
     All raise `JournalUnavailable` when the store fails, having changed nothing.
     """
+
+    @property
+    def damage(self) -> str | None:
+        """The damage of the store that no retry mends; None without. No order is sent on it."""
+
+    def wait_until_checked(self, timeout_s: float) -> bool:
+        """Wait for the end of the store's check; False if it takes longer."""
 
     def open_account(self, account: str, balances: Mapping[str, Decimal]) -> AccountState:
         """Return the account, creating it with these balances when it is new."""

@@ -4,7 +4,9 @@ The query functions take a session; `Database` opens it, off the requests' threa
 order journal (`journal/`) has a writing connection of its own.
 """
 
-from backend.store.database import Database, StoreError
+from backend.store.database import Database
+from backend.store.home_lock import HomeLock, HomeLocked
+from backend.store.integrity import DatabaseDamaged, StoreError
 from backend.store.journal import Journal
 
-__all__ = ["Database", "Journal", "StoreError"]
+__all__ = ["Database", "DatabaseDamaged", "HomeLock", "HomeLocked", "Journal", "StoreError"]

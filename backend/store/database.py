@@ -13,8 +13,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine import Connection
-from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, ExceptionContext
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -22,6 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from backend.concurrency.host import Host
 from backend.errors import StoreUnavailable
 from backend.settings.model import Settings
+from backend.store.integrity import Integrity, StoreError, is_damage, unusable
 from backend.store.migrate import migrate
 
 P = ParamSpec("P")
@@ -31,10 +32,6 @@ _LOCK_WAIT_S = 0.2
 _RETRY_S = 0.01
 _WRITE_OPTION = "backend_writes"
 _JOURNAL = "journal"
-
-
-class StoreError(Exception):
-    """The database cannot be used; the text is one line with the reason."""
 
 
 class Database:
@@ -49,7 +46,10 @@ class Database:
         self._url = _resolve(settings)
         self._lock_timeout_s = lock_timeout_s
         self._write_lock = threading.Lock()
+        self.file = Path(str(self._url.database)) if self._url.drivername == "sqlite" else None
+        self.integrity = Integrity(self.file)
         self.engine = _open(self._url, lock_timeout_s)
+        event.listen(self.engine, "handle_error", self._note_damage)
         self._readers = sessionmaker(self.engine, expire_on_commit=False)
         self._writers = sessionmaker(
             self.engine.execution_options(**{_WRITE_OPTION: True}), expire_on_commit=False
@@ -65,13 +65,24 @@ class Database:
         try:
             with engine.execution_options(**{_WRITE_OPTION: True}).begin() as connection:
                 migrate(connection)
-        except DBAPIError as error:
-            reason = str(error.orig).strip().splitlines()[0]
-            raise StoreError(f"BACKEND_DATABASE_URL: {reason}") from error
+        except (SQLAlchemyError, UnicodeDecodeError) as error:
+            raise self.unusable(error) from error
         except LookupError as error:
             raise StoreError(f"BACKEND_DATABASE_URL: {error.args[0]}") from None
         finally:
             engine.dispose()
+
+    def check_and_upgrade(self) -> None:
+        """Check a SQLite file, then migrate it; a large file is checked in the background.
+
+        Raises `StoreError`: `DatabaseDamaged` for a file that a backup must replace.
+        """
+        self.integrity.begin_check()
+        self.upgrade()
+
+    def unusable(self, error: BaseException) -> StoreError:
+        """Return the error that stops a start, for one met in reading or migrating."""
+        return unusable(self.file, error)
 
     def read(
         self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
@@ -133,8 +144,12 @@ class Database:
         return connection
 
     def close(self) -> None:
-        """Close all connections of the pool."""
+        """Close all connections of the pool, and break off a check."""
+        self.integrity.close()
         self.engine.dispose()
+
+    def _note_damage(self, context: ExceptionContext) -> None:
+        self.integrity.note(context.original_exception)
 
 
 def _in_session(sessions: sessionmaker[Session], work: Callable[[Session], T]) -> T:
@@ -143,6 +158,10 @@ def _in_session(sessions: sessionmaker[Session], work: Callable[[Session], T]) -
             return work(session)
     except (OperationalError, PoolTimeout) as error:
         raise StoreUnavailable from error
+    except DatabaseError as error:
+        if is_damage(error.orig):
+            raise StoreUnavailable from error
+        raise
 
 
 def _resolve(settings: Settings) -> URL:

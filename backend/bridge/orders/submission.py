@@ -34,6 +34,7 @@ Placement = Callable[[str], Coroutine[Any, Any, Order]]
 """Places an order under the given id; a coroutine function of the bot's loop."""
 
 _NO_JOURNAL = "orders are refused until the journal can be written again"
+_DAMAGED = "orders are refused: the database is damaged and needs a backup to be restored"
 # After these errors nothing was tried: the same key may be used again.
 _NOT_TRIED = (BotNotReady, BotBusy, TradingPaused, JournalDown)
 
@@ -98,6 +99,8 @@ class OrderSubmitter:
         raise OrderStateUnknown(DONE_UNWRITTEN)
 
     def _require_journal(self) -> None:
+        if self._journal.damage is not None:
+            raise JournalDown(_DAMAGED)
         if not self._outbox.healthy:
             raise JournalDown(_NO_JOURNAL)
 

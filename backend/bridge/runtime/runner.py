@@ -183,6 +183,8 @@ class BotRunner:
             asyncio.set_event_loop(loop)
             self.executor.open(loop, self._settings.bot_queue)
             loop.run_until_complete(self._run(bot, self._stop_request))
+        except BootFailed as failure:
+            self._fail(str(failure))
         except BaseException as error:
             log.exception("the bot's thread failed")
             starting = self._status.state == "starting"

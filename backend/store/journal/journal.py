@@ -17,6 +17,7 @@ from backend.ports.journal import (
     Batch,
     Intent,
     JournalUnavailable,
+    JournalUnreadable,
     SerializedTrade,
     StoredEvent,
     StoredExecution,
@@ -42,11 +43,20 @@ class Journal:
     """
 
     def __init__(self, database: Database) -> None:
-        self._engine = database.engine
+        self._database = database
         self._writer = Writer(database)
         self._uncertain: set[str] = set()
         self._insert_count = count(1)
         self._record_count = count(1)
+
+    @property
+    def damage(self) -> str | None:
+        """The damage of the database's file, found by its check or since; None without."""
+        return self._database.integrity.damage
+
+    def wait_until_checked(self, timeout_s: float) -> bool:
+        """Wait for the end of the check that began with the process; False if it takes longer."""
+        return self._database.integrity.wait_until_checked(timeout_s)
 
     def open_account(self, account: str, balances: Mapping[str, Decimal]) -> AccountState:
         """Return the account, creating it with these balances when it is new."""
@@ -188,5 +198,10 @@ class Journal:
     def _read(
         self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        with translated_errors(self._engine.dialect), self._engine.connect() as connection:
-            return query(connection, *args, **kwargs)
+        with translated_errors(self._database), self._database.engine.connect() as connection:
+            try:
+                return query(connection, *args, **kwargs)
+            except OverflowError:  # an argument's, not the row's
+                raise
+            except (ValueError, LookupError, TypeError, ArithmeticError) as error:
+                raise JournalUnreadable(type(error).__name__) from error

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -34,7 +34,7 @@ class Writer:
         """Open a transaction, committed on exit; raises `JournalUnavailable`."""
         with self._lock:
             try:
-                with translated_errors(self._database.engine.dialect):
+                with translated_errors(self._database):
                     connection = self._connected()
                     with self._database.write_lock(), connection.begin():
                         if connection.dialect.name == "postgresql":
@@ -66,9 +66,9 @@ class Writer:
 
 
 @contextmanager
-def translated_errors(dialect: Dialect) -> Iterator[None]:
+def translated_errors(database: Database) -> Iterator[None]:
     """Translate errors of the database, but not of the data, into `JournalUnavailable`."""
-    driver = dialect.loaded_dbapi
+    driver = database.engine.dialect.loaded_dbapi
     try:
         yield
     except PoolTimeout as error:
@@ -77,4 +77,5 @@ def translated_errors(dialect: Dialect) -> Iterator[None]:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if isinstance(cause, (driver.IntegrityError, driver.DataError)):
             raise
+        database.integrity.note(cause)
         raise JournalUnavailable(str(cause)) from error
