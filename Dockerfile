@@ -3,10 +3,15 @@
 FROM python:3.12-bookworm AS build
 WORKDIR /source
 RUN python -m venv /opt/octobot-backend
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV PATH=/opt/octobot-backend/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# only what is locked, by its hash; without isolation nothing else is fetched for building.
+# A lock file is complete: with --no-deps, pip of any age takes it as it is
+COPY requirements requirements
+RUN pip install --require-hashes -r requirements/build.lock \
+ && pip install --require-hashes --no-deps --no-build-isolation -r requirements/octobot-2.1.lock
 COPY setup.py pyproject.toml README.md LICENSE ./
 COPY backend backend
-RUN /opt/octobot-backend/bin/pip install '.[scale]'
+RUN pip install --no-deps --no-build-isolation . && pip check
 
 FROM python:3.12-slim-bookworm
 RUN groupadd --gid 10001 octobot \

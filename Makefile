@@ -1,4 +1,4 @@
-# For everyone: run, test. For developers: lint, format, bench, openapi, postman.
+# For everyone: run, test. For developers: lint, format, bench, openapi, postman, lock, audit, sbom.
 # Nothing has to be set up first: each target makes the environment that it needs.
 
 VENV := .venv
@@ -8,7 +8,7 @@ ARGS :=
 CHECKS := check-format check-style check-types check-imports check-contract
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage lint format bench bench-peers openapi postman clean $(CHECKS)
+.PHONY: help run test coverage lint format bench bench-peers openapi postman lock audit sbom clean $(CHECKS)
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -58,8 +58,17 @@ openapi: $(VENV)/.installed ## Write swagger.yaml from the code
 postman: postman/node_modules/.installed ## Write the Postman collection and environment from swagger.yaml
 	cd postman && npm run --silent generate
 
+lock: .venv-tools/.installed ## Write requirements/*.lock; newer versions with ARGS=--upgrade
+	.venv-tools/bin/python scripts/lock.py $(ARGS)
+
+audit: .venv-tools/.installed ## Ask for known holes of everything that is locked
+	@.venv-tools/bin/python scripts/audit.py $(ARGS)
+
+sbom: .venv-tools/.installed ## Write the bills of materials into dist/, as CycloneDX
+	@.venv-tools/bin/python scripts/sbom.py
+
 clean: ## Remove environments and caches; keeps instance/, where the bot's data is
-	rm -rf .venv .venv-older .venv-newer benchmarks/peers/.venv postman/node_modules build *.egg-info
+	rm -rf .venv .venv-older .venv-newer .venv-tools benchmarks/peers/.venv postman/node_modules build *.egg-info
 	rm -rf .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/.installed: setup.py
@@ -72,6 +81,11 @@ $(VENV)/.installed-dev: setup.py
 
 .venv-%/.installed-dev: setup.py
 	@scripts/install.sh .venv-$* $* dev
+	@touch $@
+
+.venv-tools/.installed: requirements/tools.lock
+	@python=$$(scripts/find_python.sh any) && "$$python" scripts/make_venv.py .venv-tools
+	@.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 postman/node_modules/.installed: postman/package-lock.json

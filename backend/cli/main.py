@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from backend.server.tls import Certificates
 
 _RELAY_DRAIN_S = 2.0
+_OLD_OCTOBOT = (
+    "OctoBot 2.0.15, the last for this Python, keeps versions of certifi, urllib3 and aiohttp with "
+    "known holes; Python 3.12 and 3.13 have a newer one"
+)
 
 
 @click.group(invoke_without_command=True)
@@ -107,6 +111,8 @@ def _serve(settings: Settings, tls_certificates: Certificates | None, listener: 
         if settings.trading == "real":
             exchanges = ", ".join(settings.exchange)
             click.echo(f"REAL TRADING: orders on {exchanges} move real money", err=True)
+        if sys.version_info < (3, 12):
+            click.echo(_OLD_OCTOBOT, err=True)
         if settings.env == "development":
             click.echo(f"Documentation on {address}/docs", err=True)
         server = Server(listener, app, certificates=tls_certificates)

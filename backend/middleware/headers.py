@@ -26,7 +26,7 @@ _random = random.Random()  # noqa: S311 - ids are no secrets, and asking the sys
 
 _POLICY = "Content-Security-Policy"
 SECURITY_HEADERS: tuple[Header, ...] = (
-    (_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (_POLICY, "default-src 'none'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "no-referrer"),

@@ -139,6 +139,8 @@ def test_a_server_starts_serves_and_stops(tmp_path: Path, number: signal.Signals
     assert password is not None
     assert f"OctoBot backend on {url}" in lines
     assert f"Documentation on {url}/docs" in lines
+    warnings = [line for line in lines if "known holes" in line]
+    assert len(warnings) == (1 if sys.version_info < (3, 12) else 0)
     assert output.count(password[1]) == 1
     assert "Traceback" not in output
     assert password[1] not in (tmp_path / "logs" / "backend.log").read_text()

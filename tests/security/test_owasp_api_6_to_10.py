@@ -83,6 +83,8 @@ class TestApi8SecurityMisconfiguration:
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert "frame-ancestors 'none'" in policy
+        assert "base-uri 'none'" in policy
+        assert "object-src 'none'" in policy
         for name in ("Server", "X-Powered-By", "Access-Control-Allow-Origin", "Set-Cookie"):
             assert name not in answer.headers
 
