@@ -91,6 +91,7 @@ setup(
     license_expression="GPL-3.0-only",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["backend", "backend.*"]),
+    package_data={"backend.settings": ["common_passwords.txt"]},
     install_requires=CORE + OCTOBOT,
     extras_require={"scale": SCALE, "dev": DEV + SCALE},
     entry_points={"console_scripts": ["octobot-backend=backend.cli.main:main"]},

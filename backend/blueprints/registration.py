@@ -6,7 +6,7 @@ from flask import Blueprint
 from spectree import Response
 
 from backend.middleware.auth import public
-from backend.middleware.rate_limit import limited
+from backend.middleware.rate_limit import limited, remote_address
 from backend.openapi.validation import api
 from backend.schemas.auth import User
 from backend.schemas.common import Envelope, Problem
@@ -35,7 +35,7 @@ def ask_to_register(json: CodeWish) -> tuple[Envelope[CodeSent], int]:
 
     The answer is the same whether there is an account with the address or not.
     """
-    services().identity.email_codes.send("register", json.email)
+    services().identity.email_codes.send("register", json.email, remote_address())
     return Envelope(data=_SENT), 202
 
 
@@ -50,9 +50,9 @@ def ask_to_register(json: CodeWish) -> tuple[Envelope[CodeSent], int]:
 def register(json: Registration) -> tuple[Envelope[User], int]:
     """Register with the code from the mail; who registers is a viewer.
 
-    A code works for ten minutes and takes five wrong tries.
+    A code works for ten minutes and takes five wrong tries from the network that asked for it.
     """
-    return Envelope(data=services().identity.email_codes.register(json)), 201
+    return Envelope(data=services().identity.email_codes.register(json, remote_address())), 201
 
 
 @mailed_codes.post("/password-reset")
@@ -64,7 +64,7 @@ def ask_to_reset_password(json: CodeWish) -> tuple[Envelope[CodeSent], int]:
 
     The answer is the same whether there is an account with the address or not.
     """
-    services().identity.email_codes.send("reset", json.email)
+    services().identity.email_codes.send("reset", json.email, remote_address())
     return Envelope(data=_SENT), 202
 
 
@@ -75,7 +75,8 @@ def ask_to_reset_password(json: CodeWish) -> tuple[Envelope[CodeSent], int]:
 def reset_password(json: PasswordReset) -> Envelope[PasswordWasReset]:
     """Set a new password with the code from the mail; all sessions end.
 
-    A code works for ten minutes and takes five wrong tries. A second factor stays in force.
+    A code works for ten minutes and takes five wrong tries from the network that asked for it.
+    A second factor stays in force.
     """
-    services().identity.email_codes.reset(json)
+    services().identity.email_codes.reset(json, remote_address())
     return Envelope(data=PasswordWasReset())

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from backend.errors import Conflict, InvalidCode, RegistrationOff
 from backend.identity.mailer import Mailer
-from backend.identity.passwords import Passwords
+from backend.identity.networks import network_of
+from backend.identity.passwords import Passwords, require_strong
 from backend.identity.signing_keys import SigningKey
 from backend.identity.store_sync import StoreSync
 from backend.identity.user_view import user_view
@@ -24,10 +25,11 @@ from backend.schemas.auth import User
 from backend.schemas.common import utc_now
 from backend.schemas.registration import PasswordReset, Registration
 from backend.settings.model import Settings
-from backend.store import Database, models, user_changes, users
+from backend.store import Database, login_networks, models, user_changes, users
 from backend.store import email_codes as stored_codes
-from backend.store.email_codes import LIFETIME, Attempt, Purpose
+from backend.store.email_codes import LIFETIME, Attempt, NewCode, Purpose
 
+CODE_DIGITS = 8
 _VALID_MINUTES = int(LIFETIME.total_seconds() // 60)
 _TEXTS: dict[Purpose, tuple[str, str]] = {
     "register": ("Your code to register", "Finish your registration with this code"),
@@ -62,22 +64,23 @@ class EmailCodes:
         """Stop the mailer."""
         self._mailer.close()
 
-    def send(self, purpose: Purpose, email: str) -> None:
+    def send(self, purpose: Purpose, email: str, address: str) -> None:
         """Queue a code for an address, if one is to be sent; returns at once in either case.
 
         Raises `RegistrationOff`, `MailOff`, and `MailUnavailable` when the mail queue is full.
         """
         self._check_allowed(purpose)
-        self._mailer.submit(partial(self._issue, purpose, email))
+        self._mailer.submit(partial(self._issue, purpose, email, network_of(address)))
 
-    def register(self, registration: Registration) -> User:
+    def register(self, registration: Registration, address: str) -> User:
         """Create a viewer from the code sent to their address.
 
-        Raises `InvalidCode`, and `Conflict` when the name is taken: the code
-        stays valid then.
+        Raises `InvalidCode`, `ValidationFailed` for a weak password, and `Conflict` when the
+        name is taken: the code stays valid then.
         """
         self._check_allowed("register")
-        code_id = self._verify("register", registration.email, registration.code)
+        code_id = self._verify("register", registration.email, registration.code, address)
+        require_strong("password", registration.password, registration.username, "viewer")
         hashed = self._passwords.hash(registration.password)
         new = users.NewUser(registration.username, hashed, "viewer", utc_now(), registration.email)
         try:
@@ -85,33 +88,43 @@ class EmailCodes:
         except IntegrityError:
             raise Conflict("the username or the email is taken") from None
 
-    def reset(self, request: PasswordReset) -> None:
+    def reset(self, request: PasswordReset, address: str) -> None:
         """Set a new password by the code sent to its owner, and revoke all their sessions.
 
-        Raises `InvalidCode`. A second factor stays enabled.
+        Raises `InvalidCode`, and `ValidationFailed` for a weak password: the code stays valid
+        then. A second factor stays enabled.
         """
-        code_id = self._verify("reset", request.email, request.code)
+        code_id = self._verify("reset", request.email, request.code, address)
+        user = self._database.read(users.find_by_email, request.email)
+        if user is None:
+            raise InvalidCode("the code was used already")
+        require_strong("password", request.password, user.username, user.role)
         hashed = self._passwords.hash(request.password)
-        self._sync.change(_reset_password, code_id, request.email, hashed)
+        self._sync.change(_reset_password, code_id, request.email, hashed, network_of(address))
 
     def _check_allowed(self, purpose: Purpose) -> None:
         if purpose == "register" and not self._is_registration_open:
             raise RegistrationOff("an admin creates the users here")
 
-    def _issue(self, purpose: Purpose, email: str) -> EmailMessage | None:
+    def _issue(self, purpose: Purpose, email: str, network: str) -> EmailMessage | None:
         """Store a code's hash and return the mail with the code; runs in the mailer's thread.
 
         For an address without a code a random hash is stored all the same: verifying
         against it takes as long.
         """
         user = self._database.read(users.find_by_email, email)
-        code = f"{secrets.randbelow(10**6):06}"
+        code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}"
         if purpose == "register":
             is_sent = user is None
         else:
             is_sent = user is not None and user.disabled_at is None
         code_hash = self._hash(purpose, email, code) if is_sent else secrets.token_hex(32)
-        if not self._database.write(stored_codes.issue, purpose, email, code_hash, utc_now()):
+        now = utc_now()
+        is_known = user is not None and self._database.read(
+            login_networks.is_known, user.username, network, now
+        )
+        new = NewCode(purpose, email, code_hash, network, is_known, now)
+        if not self._database.write(stored_codes.issue, new):
             return None
         if is_sent:
             subject, text = _TEXTS[purpose]
@@ -120,15 +133,16 @@ class EmailCodes:
             return _mail(email, *_ALREADY_REGISTERED)
         return None
 
-    def _verify(self, purpose: Purpose, email: str, code: str) -> str:
-        attempt = Attempt(purpose, email, self._hash(purpose, email, code), utc_now())
+    def _verify(self, purpose: Purpose, email: str, code: str, address: str) -> str:
+        digest = self._hash(purpose, email, code)
+        attempt = Attempt(purpose, email, digest, network_of(address), utc_now())
         code_id = self._database.write(stored_codes.verify, attempt)
         if code_id is None:
             raise InvalidCode("the code is wrong or too old, or was tried too often")
         return code_id
 
     def _hash(self, purpose: Purpose, email: str, code: str) -> str:
-        """Return the HMAC of a code: a plain hash of six digits could be inverted."""
+        """Return the HMAC of a code: a plain hash of eight digits could be inverted."""
         text = f"{purpose}\n{email}\n{code}".encode()
         return hmac.new(self._key, text, hashlib.sha256).hexdigest()
 
@@ -139,13 +153,14 @@ def _register_user(session: Session, code_id: str, new: users.NewUser) -> models
     return users.insert(session, new)
 
 
-def _reset_password(session: Session, code_id: str, email: str, hashed: str) -> None:
+def _reset_password(session: Session, code_id: str, email: str, hashed: str, network: str) -> None:
     now = utc_now()
     user = users.find_by_email(session, email)
     if user is None or not stored_codes.mark_spent(session, code_id, now):
         raise InvalidCode("the code was used already")
     change = user_changes.UserUpdate(password_hash=hashed, must_change_password=False)
     user_changes.update(session, user.id, change, now)
+    login_networks.record(session, user.id, network, now)
 
 
 def _mail(email: str, subject: str, text: str) -> EmailMessage:

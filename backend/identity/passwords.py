@@ -14,7 +14,9 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from backend.concurrency.host import Host
-from backend.errors import RateLimited
+from backend.errors import FieldError, RateLimited, ValidationFailed
+from backend.schemas.auth import Role
+from backend.settings.password_rules import password_weakness
 
 T = TypeVar("T")
 
@@ -77,6 +79,13 @@ class Passwords:
 
     def _release_slot(self, _done: Future[T]) -> None:
         self._slots.release()
+
+
+def require_strong(field: str, password: str, username: str, role: Role) -> None:
+    """Raise `ValidationFailed` that names what is wrong with a new password."""
+    weakness = password_weakness(password, username, role)
+    if weakness is not None:
+        raise ValidationFailed(fields=[FieldError(field, weakness)])
 
 
 def _normalized(password: str) -> bytes:

@@ -22,7 +22,7 @@ from backend.identity import api_keys
 from backend.identity.api_keys import MAX_KEY_LENGTH, ApiKeys
 from backend.identity.email_codes import EmailCodes
 from backend.identity.networks import network_of
-from backend.identity.passwords import Passwords
+from backend.identity.passwords import Passwords, require_strong
 from backend.identity.principal import Principal
 from backend.identity.second_factor import SecondFactors
 from backend.identity.sessions import Sessions
@@ -36,6 +36,7 @@ from backend.identity.users import USERNAME, Users
 from backend.schemas.auth import AccessToken, Tokens, User
 from backend.schemas.common import utc_now
 from backend.settings.model import Settings, SettingsError
+from backend.settings.password_rules import password_weakness
 from backend.store import Database, login_networks, models, sessions, users
 from backend.store.encryption import Cipher
 
@@ -211,6 +212,7 @@ class Identity:
             raise _invalid_field("current_password", "is not the present password")
         if current == new:
             raise _invalid_field("new_password", "must differ from the present password")
+        require_strong("new_password", new, user.username, user.role)
         hashed = self._passwords.hash(new)
         refresh_token, stored = self._rotation.issue(address, user_agent)
         changed = self._sync.change(sessions.replace_password, user, hashed, stored)
@@ -236,6 +238,9 @@ class Identity:
             return None
         given = settings.admin_password.get_secret_value() if settings.admin_password else None
         password = given or secrets.token_urlsafe(16)
+        weakness = password_weakness(password, settings.admin_username, "admin")
+        if weakness is not None:
+            raise SettingsError(f"BACKEND_ADMIN_PASSWORD: {weakness}")
         self.users.create(settings.admin_username, password, "admin")
         return None if given else password
 

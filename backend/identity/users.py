@@ -7,7 +7,7 @@ import re
 from sqlalchemy.exc import IntegrityError
 
 from backend.errors import Conflict, FieldError, NotFound, ValidationFailed
-from backend.identity.passwords import Passwords
+from backend.identity.passwords import Passwords, require_strong
 from backend.identity.store_sync import StoreSync
 from backend.identity.user_view import user_view
 from backend.pagination import decode_text_cursor, encode_text_cursor
@@ -38,11 +38,16 @@ class Users:
         email: str | None = None,
         must_change_password: bool = False,
     ) -> User:
-        """Create a user; raises `Conflict` when the name or the address is taken."""
+        """Create a user.
+
+        Raises `ValidationFailed` for a weak password, and `Conflict` when the name or the address
+        is taken.
+        """
         name = username.lower()
         if not USERNAME.fullmatch(name):
             message = "1 to 64 letters, digits or any of _ . @ -"
             raise ValidationFailed(fields=[FieldError("username", message)])
+        require_strong("password", password, name, role)
         hashed = self._passwords.hash(password)
         new = NewUser(name, hashed, role, utc_now(), email, must_change_password)
         try:
@@ -73,11 +78,13 @@ class Users:
         """Change a user.
 
         A password set this way has to be changed at the next login, unless `update`
-        says otherwise. Raises `NotFound`, `LastAdmin`, and `Conflict` when the address
-        is taken.
+        says otherwise. Raises `NotFound`, `LastAdmin`, `ValidationFailed` for a weak password, and
+        `Conflict` when the address is taken.
         """
         hashed, must_change = None, update.must_change_password
         if update.password is not None:
+            user = self.get(user_id)
+            require_strong("password", update.password, user.username, update.role or user.role)
             hashed = self._passwords.hash(update.password)
             must_change = True if must_change is None else must_change
         change = UserUpdate(update.role, update.disabled, must_change, hashed, update.email)

@@ -7,7 +7,7 @@ from pydantic import Field
 from backend.schemas.common import Model, RequestModel
 from backend.schemas.users import Email, NewPassword, Username
 
-_CODE = Field(pattern="^[0-9]{6}$", description="From the mail.", examples=["123456"])
+_CODE = Field(pattern="^[0-9]{6,8}$", description="From the mail.", examples=["12345678"])
 
 
 class CodeWish(RequestModel):

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pydantic import SecretStr
 
 from backend.settings.model import Settings
+from backend.settings.password_rules import MIN_LENGTHS
 
-_MIN_PASSWORD_LENGTH = 12
 _MIN_DISTINCT_CHARACTERS = {"password": 6, "key": 8}
 # placeholders that are often left in place of a secret
 _PLACEHOLDERS = re.compile(
@@ -24,8 +24,9 @@ def find_weaknesses(settings: Settings) -> Iterator[str]:
         yield "BACKEND_CORS_ORIGINS: in production, origins and no *"
     if not settings.rate_limit_enabled:
         yield "BACKEND_RATE_LIMIT_ENABLED: in production, true"
-    if _is_weak_password(settings.admin_password, settings.admin_username):
-        yield "BACKEND_ADMIN_PASSWORD: in production, 12 characters without the name in them"
+    weakness = _password_weakness(settings.admin_password, settings.admin_username)
+    if weakness is not None:
+        yield f"BACKEND_ADMIN_PASSWORD: in production, {weakness}"
     if _is_guessable(settings.secret_key, "key"):
         yield ("BACKEND_SECRET_KEY: in production, a random one; left out, one is made and kept")
     for name in ("previous_secret_keys", "encryption_key", "metrics_token"):
@@ -38,12 +39,17 @@ def find_weaknesses(settings: Settings) -> Iterator[str]:
         )
 
 
-def _is_weak_password(password: SecretStr | None, username: str) -> bool:
+def _password_weakness(password: SecretStr | None, username: str) -> str | None:
     if password is None:
-        return False
+        return None
     text = password.get_secret_value()
-    short = len(text) < _MIN_PASSWORD_LENGTH
-    return short or username.lower() in text.lower() or _is_guessable(password, "password")
+    if len(text) < MIN_LENGTHS["admin"]:
+        return f"at least {MIN_LENGTHS['admin']} characters"
+    if username.lower() in text.lower():
+        return "one without the name of the admin in it"
+    if _is_guessable(password, "password"):
+        return "one that is not made of words that everybody tries"
+    return None
 
 
 def _is_guessable(secret: SecretStr | None, kind: str) -> bool:

@@ -1,4 +1,8 @@
-"""Queries on mailed codes: valid for 10 minutes and 5 attempts, 3 an hour for each address."""
+"""Queries on mailed codes: valid for 10 minutes, and few for each address and network.
+
+A code belongs to the network that requested it. What others request or try does not use up what
+that network may, so nobody keeps the owner of an address from a code.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import hmac
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
 from backend.store.models import EmailCode
@@ -16,6 +20,21 @@ Purpose = Literal["register", "reset"]
 LIFETIME = timedelta(minutes=10)
 MAX_ATTEMPTS = 5
 MAX_PER_HOUR = 3
+MAX_PER_HOUR_OF_ALL = 12
+
+
+class NewCode(NamedTuple):
+    """Code to be mailed: its digest, and the network that requested it.
+
+    `is_known` when the user of the address has logged in from that network before.
+    """
+
+    purpose: Purpose
+    email: str
+    digest: str
+    network: str
+    is_known: bool
+    at: datetime
 
 
 class Attempt(NamedTuple):
@@ -24,41 +43,74 @@ class Attempt(NamedTuple):
     purpose: Purpose
     email: str
     digest: str
+    network: str
     at: datetime
 
 
-def issue(session: Session, purpose: Purpose, email: str, digest: str, at: datetime) -> bool:
-    """Insert a code, which supersedes the previous one; False at the hourly limit."""
-    session.execute(delete(EmailCode).where(EmailCode.created_at < at - timedelta(days=1)))
-    recent = (
-        select(func.count())
-        .select_from(EmailCode)
-        .where(*_matches(purpose, email), EmailCode.created_at > at - timedelta(hours=1))
+def issue(session: Session, new: NewCode) -> bool:
+    """Insert a code, which supersedes the previous one of its network; False at a limit.
+
+    These are `MAX_PER_HOUR` for a network, and `MAX_PER_HOUR_OF_ALL` for an address, unless its
+    user has logged in from the network before.
+    """
+    session.execute(delete(EmailCode).where(EmailCode.created_at < new.at - timedelta(days=1)))
+    recent = select(EmailCode.network).where(
+        *_matches(new.purpose, new.email), EmailCode.created_at > new.at - timedelta(hours=1)
     )
-    if session.scalars(recent).one() >= MAX_PER_HOUR:
+    networks = list(session.scalars(recent))
+    if networks.count(new.network) >= MAX_PER_HOUR:
         return False
-    session.add(EmailCode(purpose=purpose, email=email, digest=digest, created_at=at))
+    if len(networks) >= MAX_PER_HOUR_OF_ALL and not new.is_known:
+        return False
+    session.add(
+        EmailCode(
+            purpose=new.purpose,
+            email=new.email,
+            digest=new.digest,
+            network=new.network,
+            created_at=new.at,
+        )
+    )
     return True
 
 
 def verify(session: Session, attempt: Attempt) -> str | None:
-    """Return the id of the matching code, or count a failed attempt and return None."""
-    newest = (
+    """Return the id of the matching code, or count a failed attempt and return None.
+
+    The code is the newest that the attempt's network requested, else the newest of all: a
+    phone may have changed networks. Attempts from other networks are counted apart.
+    """
+    code = _newest(session, attempt, EmailCode.network == attempt.network)
+    is_own = code is not None
+    code = code or _newest(session, attempt)
+    if code is None or code.spent_at is not None:
+        return None
+    if (code.tries if is_own else code.foreign_tries) >= MAX_ATTEMPTS:
+        return None
+    if hmac.compare_digest(code.digest, attempt.digest):
+        return code.id
+    if is_own:
+        code.tries += 1
+    else:
+        code.foreign_tries += 1
+    return None
+
+
+def _newest(
+    session: Session, attempt: Attempt, *conditions: ColumnElement[bool]
+) -> EmailCode | None:
+    query = (
         select(EmailCode)
-        .where(*_matches(attempt.purpose, attempt.email))
+        .where(
+            *_matches(attempt.purpose, attempt.email),
+            EmailCode.created_at > attempt.at - LIFETIME,
+            *conditions,
+        )
         .order_by(EmailCode.created_at.desc())
         .limit(1)
         .with_for_update()
     )
-    code = session.scalar(newest)
-    if code is None or code.spent_at is not None or code.created_at <= attempt.at - LIFETIME:
-        return None
-    if code.tries >= MAX_ATTEMPTS:
-        return None
-    if not hmac.compare_digest(code.digest, attempt.digest):
-        code.tries += 1
-        return None
-    return code.id
+    return session.scalar(query)
 
 
 def mark_spent(session: Session, code_id: str, at: datetime) -> bool:

@@ -181,6 +181,8 @@ class EmailCode(Base):
     digest: Mapped[str] = mapped_column(String(DIGEST_LENGTH))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     tries: Mapped[int] = mapped_column(default=0)
+    network: Mapped[str | None] = mapped_column(UntrustedText(ADDRESS_LENGTH))
+    foreign_tries: Mapped[int] = mapped_column(default=0, server_default="0")
     spent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 

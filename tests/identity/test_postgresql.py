@@ -17,7 +17,7 @@ from backend.schemas.users import UserChange
 from backend.settings.model import Settings
 from backend.store import Database
 from backend.store import email_codes as mailed_codes
-from backend.store.email_codes import MAX_ATTEMPTS, Attempt
+from backend.store.email_codes import MAX_ATTEMPTS, Attempt, NewCode
 from tests.databases import Cluster, make_settings
 from tests.identity_app import NOWHERE, PASSWORD, SECRET, StartIdentity
 
@@ -167,8 +167,9 @@ def test_a_code_of_the_second_factor_works_once_whoever_races(identity: Identity
 
 def test_mailed_codes_are_kept_checked_and_spent_once(database: Database) -> None:
     now = utc_now()
-    assert database.write(mailed_codes.issue, "reset", "a@example.org", "d" * 64, now) is True
-    wrong = Attempt("reset", "a@example.org", "e" * 64, now)
+    new = NewCode("reset", "a@example.org", "d" * 64, "192.0.2.1", False, now)
+    assert database.write(mailed_codes.issue, new) is True
+    wrong = Attempt("reset", "a@example.org", "e" * 64, "192.0.2.1", now)
     for _ in range(MAX_ATTEMPTS - 1):
         assert database.write(mailed_codes.verify, wrong) is None
     code_id = database.write(mailed_codes.verify, wrong._replace(digest="d" * 64))

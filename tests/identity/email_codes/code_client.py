@@ -42,7 +42,7 @@ def outcome(answer) -> tuple[int, str]:
 
 
 def wrong_code(code: str) -> str:
-    return f"{(int(code) + 1) % 10**6:06}"
+    return f"{(int(code) + 1) % 10**8:08}"
 
 
 def wait_for_mailer(mail: MailServer, client: FlaskClient) -> None:

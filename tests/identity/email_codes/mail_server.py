@@ -66,7 +66,7 @@ class MailServer:
 
 def code_in(mail: EmailMessage) -> str:
     """Return the one code that a mail tells."""
-    (code,) = [line for line in mail.get_content().splitlines() if re.fullmatch(r"\d{6}", line)]
+    (code,) = [line for line in mail.get_content().splitlines() if re.fullmatch(r"\d{8}", line)]
     return code
 
 

@@ -137,6 +137,21 @@ def test_a_taken_name_leaves_the_code_good(client: FlaskClient, mail: MailServer
     assert register(client, code).status_code == 201
 
 
+def test_a_weak_password_leaves_the_code_good(
+    client: FlaskClient, mail: MailServer, trader_id: str
+) -> None:
+    request_code(client, "password-reset")
+    code = code_in(mail.wait_for(1)[0])
+    answer = reset(client, code, password="password123")
+    assert outcome(answer) == (400, "validation_error")
+    assert "guessed first" in answer.json["fields"][0]["message"]
+    assert reset(client, code).status_code == 200
+    request_code(client, "register", "new@example.org")
+    code = code_in(mail.wait_for(2)[1])
+    assert outcome(register(client, code, password="1234567890")) == (400, "validation_error")
+    assert register(client, code).status_code == 201
+
+
 def test_a_reset_leaves_the_second_factor_in_force(
     client: FlaskClient, identity: Identity, mail: MailServer, trader_id: str
 ) -> None:
