@@ -67,3 +67,37 @@ def test_the_architecture_page_names_every_package_and_only_files_that_exist() -
     assert missing == set()
     packages = {path.parent.name for path in (ROOT / "backend").glob("*/__init__.py")}
     assert {name for name in packages if f"`backend/{name}`" not in page} == set()
+
+
+def asvs_rows() -> list[list[str]]:
+    """Return the cells of each row of the ASVS tables: numbers, level, title, verdict, reason."""
+    lines = (ROOT / "docs" / "asvs.md").read_text(encoding="utf-8").splitlines()
+    return [line.strip("| ").split(" | ") for line in lines if line.startswith("| V")]
+
+
+def test_every_test_that_the_asvs_page_names_exists() -> None:
+    named = {
+        name for row in asvs_rows() for name in re.findall(r"`([\w/]+\.py(?:::\w+)?)`", row[-1])
+    }
+    assert len(named) > 100
+    missing = []
+    for name in named:
+        file, _, function = name.partition("::")
+        path = ROOT / "tests" / file
+        if not path.exists() or f"def {function}" not in path.read_text(encoding="utf-8"):
+            missing.append(name)
+    assert missing == []
+
+
+def test_the_asvs_page_answers_each_requirement_of_levels_1_and_2_once() -> None:
+    rows = asvs_rows()
+    numbers = [number for row in rows for number in row[0].split(", ")]
+    assert len(numbers) == len(set(numbers)) == 253
+    verdicts = [row[3] for row in rows for _ in row[0].split(", ")]
+    page = (ROOT / "docs" / "asvs.md").read_text(encoding="utf-8")
+    counts = [verdicts.count(verdict) for verdict in ("met", "not met", "not applicable")]
+    assert sum(counts) == 253
+    assert [
+        int(number)
+        for number in re.findall(r"(\d+) (?:are met|are not,|\s*do not)", page.replace("\n", " "))
+    ] == counts
