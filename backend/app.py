@@ -41,7 +41,8 @@ from backend.middleware.errors import install_errors
 from backend.middleware.headers import with_answer_headers
 from backend.middleware.load_shedding import LoadShedding
 from backend.middleware.proxies import with_proxies
-from backend.middleware.rate_limit import RateLimits, install_rate_limits
+from backend.middleware.rate_limit import install_rate_limits
+from backend.middleware.rate_limit_counter import RateLimits
 from backend.middleware.routing import BackendFlask
 from backend.observability.metrics import Metrics, ServerSource
 from backend.reports import Reports

@@ -24,25 +24,31 @@ if TYPE_CHECKING:
     from backend.streams.connection_limits import StreamSlot
 
 _EXTENSION = "backend"
-RateClass = Literal["trade", "query", "login"]
+RateClass = Literal["trade", "amend", "brake", "config", "query", "login", "proof", "refresh"]
 RateKind = Literal[
-    "trade",
-    "query",
-    "login",
+    RateClass,
     "site",
     "account",
     "account_hour",
     "all_logins",
     "known_login",
-    "proof",
     "address",
+    "brake_address",
 ]
+
+
+class RatePolicy(NamedTuple):
+    """How many requests a budget allows in a window; `header` is its `RateLimit-Policy`."""
+
+    name: str
+    limit: int
+    header: str
 
 
 class Allowance(NamedTuple):
     """A caller's remaining requests in a rate limit's window; below zero the request is refused."""
 
-    limit: int
+    policy: RatePolicy
     left: int
     reset_s: int
 
@@ -53,8 +59,8 @@ class RateLimiting(Protocol):
     def count_request(self, rate_class: RateClass, caller: str) -> Allowance:
         """Count the present request."""
 
-    def count(self, kind: RateKind, caller: str) -> Allowance:
-        """Count one request, inside or outside of a request context."""
+    def count(self, kind: RateKind, caller: str, amount: int = 1) -> Allowance:
+        """Count requests; a negative amount gives them back."""
 
 
 class ReadAdmission(Protocol):

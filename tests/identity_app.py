@@ -27,7 +27,8 @@ from backend.middleware.auth import check_every_route_has_a_rule, install_auth
 from backend.middleware.errors import install_errors
 from backend.middleware.headers import with_answer_headers
 from backend.middleware.load_shedding import LoadShedding
-from backend.middleware.rate_limit import RateLimits, install_rate_limits
+from backend.middleware.rate_limit import install_rate_limits
+from backend.middleware.rate_limit_counter import RateLimits
 from backend.schemas.auth import Role, Tokens
 from backend.schemas.common import utc_now
 from backend.services import Services, install_services, services_of

@@ -27,7 +27,7 @@ def list_api_keys(query: PageQuery) -> Page[ApiKey]:
 @api_keys.post("")
 @authenticated
 @stepped_up
-@limited("query")
+@limited("config")
 @api.validate(resp=Response(HTTP_201=Envelope[CreatedApiKey], HTTP_409=Problem), tags=["api keys"])
 def create_api_key(json: NewApiKey) -> tuple[Envelope[CreatedApiKey], int]:
     """Make an API key for a script or an app; the answer is the only sight of it.
@@ -41,7 +41,7 @@ def create_api_key(json: NewApiKey) -> tuple[Envelope[CreatedApiKey], int]:
 
 @api_keys.delete("/<key_id>")
 @authenticated
-@limited("query")
+@limited("config")
 @api.validate(resp=Response(HTTP_200=Envelope[Revocation], HTTP_404=Problem), tags=["api keys"])
 def revoke_api_key(key_id: str) -> Envelope[Revocation]:
     """Revoke one of the caller's API keys; it is of no use from then on."""

@@ -14,7 +14,7 @@ from backend.middleware.auth import (
     signed_in,
 )
 from backend.middleware.login_limits import limited_logins, limited_proofs
-from backend.middleware.rate_limit import limited
+from backend.middleware.rate_limit import limited, limited_by_session
 from backend.openapi.validation import api
 from backend.schemas.auth import (
     AccessToken,
@@ -52,10 +52,10 @@ def login(json: Login) -> Envelope[Tokens]:
 
 @auth.post("/refresh")
 @public
-@limited("login")
 @api.validate(
     resp=Response(HTTP_200=Envelope[Tokens], HTTP_401=Problem), tags=["auth"], security={}
 )
+@limited_by_session
 def refresh(json: Refresh) -> Envelope[Tokens]:
     """Trade a refresh token in for new tokens.
 
@@ -69,7 +69,7 @@ def refresh(json: Refresh) -> Envelope[Tokens]:
 
 @auth.post("/logout")
 @allows_unchanged_password
-@limited("query")
+@limited("config")
 @api.validate(resp=Response(HTTP_200=Envelope[SessionEnd], HTTP_401=Problem), tags=["auth"])
 def logout(json: Logout) -> Envelope[SessionEnd]:
     """End the access token and, given its refresh token, the session with all its tokens.
@@ -132,7 +132,7 @@ def list_sessions(query: PageQuery) -> Page[OpenSession]:
 
 @auth.delete("/sessions/<session_id>")
 @authenticated
-@limited("query")
+@limited("config")
 @api.validate(resp=Response(HTTP_200=Envelope[SessionEnd], HTTP_404=Problem), tags=["auth"])
 def end_session(session_id: str) -> Envelope[SessionEnd]:
     """End one of the caller's sessions, wherever it is."""

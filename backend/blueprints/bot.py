@@ -27,7 +27,7 @@ def get_bot() -> SerializedResponse:
 
 @bot.post("/start")
 @requires("bot:write")
-@limited("trade")
+@limited("config")
 @api.validate(resp=Response(HTTP_202=Envelope[Bot], HTTP_409=Problem), tags=["bot"])
 def start_bot() -> tuple[Envelope[Bot], int]:
     """Start a stopped or failed bot; its state tells when it runs."""
@@ -36,7 +36,7 @@ def start_bot() -> tuple[Envelope[Bot], int]:
 
 @bot.post("/stop")
 @requires("bot:write")
-@limited("trade")
+@limited("brake")
 @api.validate(resp=Response(HTTP_200=Envelope[Bot], HTTP_409=Problem), tags=["bot"])
 def stop_bot() -> Envelope[Bot]:
     """Stop the bot; the API and its streams stay up."""
@@ -45,7 +45,7 @@ def stop_bot() -> Envelope[Bot]:
 
 @bot.post("/restart")
 @requires("bot:write")
-@limited("trade")
+@limited("config")
 @api.validate(resp=Response(HTTP_202=Envelope[Bot], HTTP_409=Problem), tags=["bot"])
 def restart_bot() -> tuple[Envelope[Bot], int]:
     """Stop the bot and start it again; the API and its streams stay up."""
@@ -54,7 +54,7 @@ def restart_bot() -> tuple[Envelope[Bot], int]:
 
 @bot.post("/pause")
 @requires("bot:write")
-@limited("trade")
+@limited("brake")
 @api.validate(
     resp=Response(HTTP_200=Envelope[Bot], HTTP_409=Problem, HTTP_503=Problem, HTTP_504=Problem),
     tags=["bot"],
@@ -70,7 +70,7 @@ def pause_bot() -> Envelope[Bot]:
 
 @bot.post("/resume")
 @requires("bot:write")
-@limited("trade")
+@limited("config")
 @api.validate(
     resp=Response(HTTP_200=Envelope[Bot], HTTP_409=Problem, HTTP_503=Problem, HTTP_504=Problem),
     tags=["bot"],

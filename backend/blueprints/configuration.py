@@ -31,7 +31,7 @@ def get_configuration() -> SerializedResponse:
 @configuration.patch("")
 @requires("config:write")
 @stepped_up
-@limited("trade")
+@limited("config")
 @api.validate(
     resp=Response(HTTP_200=Envelope[ConfigDocument], HTTP_503=Problem), tags=["configuration"]
 )

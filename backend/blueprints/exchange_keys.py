@@ -44,7 +44,7 @@ def get_credentials(exchange: str) -> Envelope[Credentials]:
 @connections.post("/<exchange>/credentials")
 @requires("credentials:write")
 @stepped_up
-@limited("trade")
+@limited("config")
 @api.validate(
     resp=Response(HTTP_201=Envelope[Credentials], HTTP_409=Problem, HTTP_503=Problem),
     tags=["connections"],
@@ -66,7 +66,7 @@ def add_credentials(
 @connections.patch("/<exchange>/credentials")
 @requires("credentials:write")
 @stepped_up
-@limited("trade")
+@limited("config")
 @api.validate(
     resp=Response(HTTP_200=Envelope[Credentials], HTTP_409=Problem, HTTP_503=Problem),
     tags=["connections"],
@@ -82,7 +82,7 @@ def change_credentials(exchange: str, json: CredentialsChange) -> Envelope[Crede
 @connections.delete("/<exchange>/credentials")
 @requires("credentials:write")
 @stepped_up
-@limited("trade")
+@limited("config")
 @api.validate(
     resp=Response(HTTP_200=Envelope[CredentialsRemoval], HTTP_503=Problem), tags=["connections"]
 )
@@ -93,7 +93,7 @@ def remove_credentials(exchange: str) -> Envelope[CredentialsRemoval]:
 
 @connections.post("/<exchange>/credentials/test")
 @requires("credentials:write")
-@limited("trade")
+@limited("config")
 @api.validate(
     resp=Response(HTTP_200=Envelope[ConnectionTest], HTTP_409=Problem, HTTP_503=Problem),
     tags=["connections"],

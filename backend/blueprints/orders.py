@@ -7,7 +7,7 @@ from spectree import Response
 
 from backend.middleware.auth import current_principal, requires
 from backend.middleware.idempotency import idempotency_key, idempotent
-from backend.middleware.rate_limit import limited
+from backend.middleware.rate_limit import limited, limited_by_orders
 from backend.openapi.validation import api
 from backend.ports.serialized import SerializedResponse
 from backend.schemas.common import Envelope, Page, Problem
@@ -69,7 +69,7 @@ def create_order(json: NewOrder) -> tuple[Envelope[Order], int, dict[str, str]]:
 
 @orders.delete("")
 @requires("orders:write")
-@limited("trade")
+@limited("brake")
 @api.validate(
     resp=Response(
         HTTP_200=Envelope[list[OrderResult]],
@@ -111,6 +111,7 @@ def preview_order(json: NewOrder) -> Envelope[OrderPreview]:
     resp=Response(HTTP_200=Envelope[list[OrderResult]], HTTP_503=Problem, HTTP_504=Problem),
     tags=["orders"],
 )
+@limited_by_orders
 def create_orders(json: OrderBatch) -> Envelope[list[OrderResult]]:
     """Place up to 50 orders, one after the other.
 
@@ -124,7 +125,7 @@ def create_orders(json: OrderBatch) -> Envelope[list[OrderResult]]:
 
 @orders.post("/cancel-all-after")
 @requires("orders:write")
-@limited("query")
+@limited("brake")
 @api.validate(
     resp=Response(HTTP_200=Envelope[DeadManSwitch], HTTP_503=Problem, HTTP_504=Problem),
     tags=["orders"],
@@ -153,7 +154,7 @@ def get_order(order_id: str) -> Envelope[Order]:
 
 @orders.patch("/<order_id>")
 @requires("orders:write")
-@limited("trade")
+@limited("amend")
 @api.validate(
     resp=Response(HTTP_200=Envelope[ChangedOrder], HTTP_404=Problem, **_REFUSALS),
     tags=["orders"],
@@ -168,7 +169,7 @@ def change_order(order_id: str, json: OrderChange) -> Envelope[ChangedOrder]:
 
 @orders.delete("/<order_id>")
 @requires("orders:write")
-@limited("trade")
+@limited("amend")
 @api.validate(
     resp=Response(
         HTTP_200=Envelope[Order],

@@ -56,7 +56,7 @@ def list_portfolio_values(query: HistoryQuery) -> Page[PortfolioValue]:
 
 @portfolio.post("/refresh")
 @requires("portfolio:read")
-@limited("trade")
+@limited("config")
 @api.validate(
     resp=Response(
         HTTP_200=Envelope[Portfolio], HTTP_502=Problem, HTTP_503=Problem, HTTP_504=Problem

@@ -56,7 +56,7 @@ def get_position(symbol: str, query: PositionPlace) -> Envelope[Position]:
 
 @positions.patch("/<path:symbol>")
 @requires("orders:write")
-@limited("trade")
+@limited("amend")
 @api.validate(
     resp=Response(
         HTTP_200=Envelope[Position],
@@ -78,7 +78,7 @@ def change_position(symbol: str, json: PositionChange) -> Envelope[Position]:
 
 @positions.post("/<path:symbol>/close")
 @requires("orders:write")
-@limited("trade")
+@limited("brake")
 @idempotent
 @api.validate(
     resp=Response(

@@ -26,7 +26,7 @@ def get_risk() -> Envelope[Risk]:
 
 @risk.patch("")
 @requires("config:write")
-@limited("trade")
+@limited("brake")
 @api.validate(resp=Response(HTTP_200=Envelope[Risk], HTTP_503=Problem), tags=["risk"])
 def change_risk(json: RiskChange) -> Envelope[Risk]:
     """Change risk limits; null takes a change back, so that the setting counts again.

@@ -18,7 +18,7 @@ sandbox = Blueprint("sandbox", __name__, url_prefix="/sandbox")
 
 @sandbox.put("/prices/<path:symbol>")
 @requires("config:write")
-@limited("query")
+@limited("config")
 @api.validate(resp=Response(HTTP_200=Envelope[SandboxPrice], HTTP_404=Problem), tags=["sandbox"])
 def set_sandbox_price(symbol: str, json: PriceChange) -> Envelope[SandboxPrice]:
     """Have a sandbox price jump, and stay there if asked to."""
@@ -31,7 +31,7 @@ def set_sandbox_price(symbol: str, json: PriceChange) -> Envelope[SandboxPrice]:
 
 @sandbox.delete("/prices/<path:symbol>")
 @requires("config:write")
-@limited("query")
+@limited("config")
 @api.validate(resp=Response(HTTP_200=Envelope[SandboxPrice], HTTP_404=Problem), tags=["sandbox"])
 def release_sandbox_price(symbol: str) -> Envelope[SandboxPrice]:
     """Let a held sandbox price go on by itself."""

@@ -19,7 +19,7 @@ second_factor = Blueprint("second_factor", __name__, url_prefix="/auth/second-fa
 @second_factor.post("")
 @authenticated
 @stepped_up
-@limited("query")
+@limited("config")
 @api.validate(resp=Response(HTTP_200=Envelope[Enrolment], HTTP_409=Problem), tags=["auth"])
 def begin_second_factor() -> Envelope[Enrolment]:
     """Begin to set up a second factor: put the secret into an app, then confirm with its code."""
@@ -44,7 +44,7 @@ def confirm_second_factor(json: Code) -> Envelope[RecoveryCodes]:
 @second_factor.delete("")
 @authenticated
 @stepped_up
-@limited("query")
+@limited("config")
 @api.validate(resp=Response(HTTP_200=Envelope[SecondFactorState], HTTP_401=Problem), tags=["auth"])
 def remove_second_factor() -> Envelope[SecondFactorState]:
     """Remove the second factor, with its recovery codes."""

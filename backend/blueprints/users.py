@@ -28,7 +28,7 @@ def list_users(query: PageQuery) -> Page[User]:
 @users.post("")
 @requires("users:write")
 @stepped_up
-@limited("query")
+@limited("config")
 @api.validate(resp=Response(HTTP_201=Envelope[User], HTTP_409=Problem), tags=["users"])
 def create_user(json: NewUser) -> tuple[Envelope[User], int, dict[str, str]]:
     """Create a user.
@@ -57,7 +57,7 @@ def get_user(user_id: str) -> Envelope[User]:
 @users.patch("/<user_id>")
 @requires("users:write")
 @stepped_up
-@limited("query")
+@limited("config")
 @api.validate(
     resp=Response(HTTP_200=Envelope[User], HTTP_404=Problem, HTTP_409=Problem), tags=["users"]
 )
@@ -73,7 +73,7 @@ def change_user(user_id: str, json: UserChange) -> Envelope[User]:
 @users.delete("/<user_id>")
 @requires("users:write")
 @stepped_up
-@limited("query")
+@limited("config")
 @api.validate(
     resp=Response(HTTP_200=Envelope[Removal], HTTP_404=Problem, HTTP_409=Problem), tags=["users"]
 )
@@ -86,7 +86,7 @@ def remove_user(user_id: str) -> Envelope[Removal]:
 @users.delete("/<user_id>/second-factor")
 @requires("users:write")
 @stepped_up
-@limited("query")
+@limited("config")
 @api.validate(resp=Response(HTTP_200=Envelope[SecondFactorState], HTTP_404=Problem), tags=["users"])
 def remove_users_second_factor(user_id: str) -> Envelope[SecondFactorState]:
     """Remove a user's second factor, when they have lost both app and recovery codes."""
@@ -106,7 +106,7 @@ def list_users_sessions(user_id: str, query: PageQuery) -> Page[OpenSession]:
 @users.delete("/<user_id>/sessions")
 @requires("users:write")
 @stepped_up
-@limited("query")
+@limited("config")
 @api.validate(resp=Response(HTTP_200=Envelope[SessionEnd], HTTP_404=Problem), tags=["users"])
 def end_users_sessions(user_id: str) -> Envelope[SessionEnd]:
     """End all sessions of a user, and their streams; they may log in again, and keys go on."""
@@ -117,7 +117,7 @@ def end_users_sessions(user_id: str) -> Envelope[SessionEnd]:
 @users.delete("/<user_id>/sessions/<session_id>")
 @requires("users:write")
 @stepped_up
-@limited("query")
+@limited("config")
 @api.validate(resp=Response(HTTP_200=Envelope[SessionEnd], HTTP_404=Problem), tags=["users"])
 def end_users_session(user_id: str, session_id: str) -> Envelope[SessionEnd]:
     """End one session of a user, and its streams."""

@@ -17,16 +17,26 @@ T = TypeVar("T")
 
 # Each greenlet and each thread has its own, as it has its own request.
 _caller: ContextVar[str] = ContextVar("caller", default="")
+_is_urgent: ContextVar[bool] = ContextVar("is_urgent", default=False)
 
 
-def set_current_caller(user_id: str) -> None:
-    """Set the user on whose behalf this greenlet or thread runs from now on."""
+def set_current_caller(user_id: str, *, urgent: bool = False) -> None:
+    """Set the user on whose behalf this greenlet or thread runs from now on.
+
+    Urgent work passes the bound of the bot's queue.
+    """
     _caller.set(user_id)
+    _is_urgent.set(urgent)
 
 
 def current_caller() -> str:
     """Return the id of the user on whose behalf this greenlet or thread runs; empty if none."""
     return _caller.get()
+
+
+def is_urgent() -> bool:
+    """Return whether this greenlet or thread works on something urgent."""
+    return _is_urgent.get()
 
 
 class Signal(Protocol):

@@ -7,6 +7,7 @@ import re
 from backend.errors import NotFound
 from backend.identity.principal import Principal
 from backend.identity.store_sync import StoreSync
+from backend.identity.tokens import hash_refresh_token
 from backend.pagination import decode_row_cursor, make_page
 from backend.schemas.auth import OpenSession
 from backend.schemas.common import Page, PageQuery, utc_now
@@ -43,6 +44,11 @@ class Sessions:
             refresh_tokens.list_open_families, user_id, utc_now(), query.limit + 1, before
         )
         return make_page(_LIST, rows, query, lambda row: _session_view(row, caller))
+
+    def find(self, refresh_token: str) -> str | None:
+        """Return the id of the session that a refresh token belongs to, spent or not."""
+        digest = hash_refresh_token(refresh_token)
+        return self._database.read(refresh_tokens.family_of, digest)
 
     def revoke(self, user_id: str, session_id: str) -> None:
         """Revoke one of a user's sessions; raises `NotFound` for another user's."""

@@ -15,6 +15,7 @@ from werkzeug.routing import Rule
 
 from backend.concurrency.host import set_current_caller
 from backend.errors import (
+    ApiError,
     Forbidden,
     InvalidToken,
     MalformedRequest,
@@ -126,6 +127,16 @@ def known_principal() -> Principal | None:
     """Return the request's principal; None while there is none."""
     principal: Principal | None = request_globals().get("principal")
     return principal
+
+
+def has_valid_credentials() -> bool:
+    """Return whether the request's token or API key would authenticate it."""
+    incoming = current_request()
+    rule = rule_of(serving_app(), incoming.endpoint or "")
+    try:
+        return rule is not None and bool(_authenticate(rule, incoming))
+    except ApiError:
+        return False
 
 
 def environ_of_principal(principal: Principal) -> dict[str, object]:

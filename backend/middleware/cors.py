@@ -19,7 +19,9 @@ _REQUEST_HEADERS = [
 _ANSWER_HEADERS = [
     "ETag",
     "Location",
+    "RateLimit",
     "RateLimit-Limit",
+    "RateLimit-Policy",
     "RateLimit-Remaining",
     "RateLimit-Reset",
     "Retry-After",

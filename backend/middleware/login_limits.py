@@ -39,7 +39,7 @@ def limited_logins(view: Callable[P, T]) -> Callable[P, T]:
                 raise
             count_limits(reserve, instead=True)
 
-    return _counted(view, count)
+    return _counted(view, "login", count)
 
 
 def limited_proofs(view: Callable[P, T]) -> Callable[P, T]:
@@ -52,10 +52,12 @@ def limited_proofs(view: Callable[P, T]) -> Callable[P, T]:
     def count(_arguments: dict[str, object]) -> None:
         count_limits(("proof", current_principal().session_id))
 
-    return _counted(view, count)
+    return _counted(view, "proof", count)
 
 
-def _counted(view: Callable[P, T], count: Callable[[dict[str, object]], None]) -> Callable[P, T]:
+def _counted(
+    view: Callable[P, T], rate_class: RateClass, count: Callable[[dict[str, object]], None]
+) -> Callable[P, T]:
     @functools.wraps(view)
     def limited_view(*args: P.args, **kwargs: P.kwargs) -> T:
         if services().rate_limits is not None:
@@ -64,7 +66,6 @@ def _counted(view: Callable[P, T], count: Callable[[dict[str, object]], None]) -
 
     # their names mean something in the view's module only
     limited_view.__annotations__ = get_type_hints(view)
-    rate_class: RateClass = "login"
     limited_view.rate_class = rate_class  # type: ignore[attr-defined]
     return limited_view
 

@@ -13,6 +13,7 @@ from flask import Flask
 from backend.identity.roles import SCOPES
 from backend.middleware.auth import AccessRule, rule_of
 from backend.middleware.idempotency import HEADER, PATTERN
+from backend.openapi.rate_limits import RATE_HEADERS, RATE_LIMITS
 from backend.openapi.validation import api
 from backend.schemas.common import Problem
 
@@ -38,7 +39,9 @@ _ERRORS = {
     415: _Error("UnsupportedMediaType", "The body is not JSON"),
     422: _Error("Refused", "Understood and refused; `type` names the rule"),
     426: _Error("UpgradeRequired", "The address is a WebSocket's", ("Upgrade",)),
-    429: _Error("TooManyRequests", "Too many requests of this kind", ("Retry-After",)),
+    429: _Error(
+        "TooManyRequests", "Too many requests of this kind", ("Retry-After", *RATE_HEADERS)
+    ),
     500: _Error("Defect", "A defect; the server's log has more under the request id"),
     501: _Error("NotImplemented", "The server that runs this cannot do it"),
     502: _Error("ExchangeError", "The exchange refused or did not answer"),
@@ -54,13 +57,10 @@ _SUCCESSES = {
     202: "Accepted",
     304: "Not changed since the answer whose ETag came in If-None-Match",
 }
-_RATE_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 _HEADERS = {
     "ETag": "Names this state of the resource; send it as If-None-Match",
     "Location": "The address of what was created",
-    "RateLimit-Limit": "Requests of this kind that the window allows",
-    "RateLimit-Remaining": "Requests that are left in the window",
-    "RateLimit-Reset": "Seconds until the window ends",
+    **RATE_HEADERS,
     "Retry-After": "Seconds to wait before trying again",
     "Upgrade": "`websocket`",
     "WWW-Authenticate": "`Bearer`",
@@ -83,6 +83,7 @@ def openapi_document(app: Flask) -> Json:
         document: Json = json.loads(json.dumps(own.spec))
         for path, method, endpoint in _operations(app):
             _complete(document["paths"][path][method], app, endpoint)
+    document["x-rate-limits"] = RATE_LIMITS
     document["x-roles"] = {role: sorted(scopes) for role, scopes in SCOPES.items()}
     components = document["components"]
     # spectree lists models in the order of imports, which varies
@@ -142,6 +143,9 @@ def _complete(operation: Json, app: Flask, endpoint: str) -> None:
     if getattr(view, "asks_step_up", False):
         operation["x-step-up"] = True
         operation["description"] += "\n\nTakes a step-up: `POST /auth/step-up`."
+    operation["x-rate-limit"] = rate_class or "address"
+    if limited:
+        operation["description"] += f"\n\nRate limit: `{rate_class}`."
     if getattr(view, "takes_idempotency_key", False):
         operation["parameters"].append(_IDEMPOTENCY_KEY)
     for parameter in operation["parameters"]:
@@ -196,7 +200,7 @@ def _answer(described: Json, status: int, limited: bool) -> Json:
     answer: Json = {**described[str(status)], "description": _SUCCESSES[status]}
     if status == 200 and "content" not in answer:
         answer["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
-    names = [*_RATE_HEADERS] if limited else []
+    names = [*RATE_HEADERS] if limited else []
     names += ["ETag"] if status in (200, 304) and "304" in described else []
     names += ["Location"] if status == 201 else []
     if names:

@@ -82,8 +82,12 @@ class Settings(BaseSettings):
     rate_limit_enabled: bool = True
     rate_limit_storage: str = Field("memory://", pattern=r"^(memory|redis|rediss)://")
     rate_limit_trade: Rate = "10/minute"
+    rate_limit_amend: Rate = "60/minute"
+    rate_limit_brake: Rate = "60/minute"
+    rate_limit_config: Rate = "60/minute"
     rate_limit_query: Rate = "100/minute"
     rate_limit_login: Rate = "5/minute"
+    rate_limit_refresh: Rate = "10/minute"
     rate_limit_account: Rate = "10/minute"
     rate_limit_account_hour: Rate = "60/hour"
     rate_limit_all_logins: Rate = "100/minute"

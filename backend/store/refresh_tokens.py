@@ -126,6 +126,11 @@ def find_family(session: Session, digest: str, user_id: str) -> str | None:
     )
 
 
+def family_of(session: Session, digest: str) -> str | None:
+    """Return the family that a refresh token belongs to, spent or not."""
+    return session.scalar(select(RefreshToken.family_id).where(RefreshToken.digest == digest))
+
+
 def list_open_families(
     session: Session, user_id: str, now: datetime, limit: int, before: RowCursor | None = None
 ) -> list[OpenFamily]:

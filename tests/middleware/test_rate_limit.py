@@ -25,9 +25,11 @@ def test_each_class_has_a_limit_of_its_own(start_client: NewClient) -> None:
     client = start_client(
         rate_limit_enabled=True, rate_limit_trade="1/minute", rate_limit_query="100/minute"
     )
-    trader = client.as_trader()
+    trader, refused = client.as_trader(), {"quantity": "0"}
+    trader.post("/orders", json=refused, expect=400)
+    trader.post("/orders", json=refused, expect=429)
     trader.delete("/orders/x", expect=404)
-    trader.delete("/orders/x", expect=429)
+    assert trader.delete("/orders") == []
     assert trader.get("/bot")["state"] == "running"
 
 

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from backend.bridge.runtime.work_queue import LoopEnded, Slot, WorkQueue
 from backend.bridge.status import Status
-from backend.concurrency.host import Host, current_caller
+from backend.concurrency.host import Host, current_caller, is_urgent
 from backend.errors import BotNotReady, BotTimeout, OrderStateUnknown
 
 P = ParamSpec("P")
@@ -86,7 +86,7 @@ class LoopExecutor:
 
         Raises `BotNotReady`, or `BotBusy` when the queue has no capacity left for the caller.
         """
-        return self._require_queue().reserve(current_caller())
+        return self._require_queue().reserve(current_caller(), urgent=is_urgent())
 
     def wait_for(
         self,
@@ -114,6 +114,6 @@ class LoopExecutor:
     ) -> concurrent.futures.Future[T]:
         queue = self._require_queue()
         try:
-            return queue.submit(function(*args, **kwargs), current_caller())
+            return queue.submit(function(*args, **kwargs), current_caller(), urgent=is_urgent())
         except LoopEnded:
             raise BotNotReady("the bot was stopped meanwhile") from None

@@ -56,7 +56,7 @@ class WorkQueue:
 
     At most `capacity` of them wait or run. A caller has at most as many as there is
     capacity left, so that one caller gets half of it, two get a third each, and there
-    is always some left for another one.
+    is always some left for another one. Urgent work (rate limits bound it) passes the bound.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, capacity: int) -> None:
@@ -71,11 +71,12 @@ class WorkQueue:
     def __len__(self) -> int:
         return len(self._unfinished)
 
-    def reserve(self, caller: str = "") -> Slot[Any]:
+    def reserve(self, caller: str = "", *, urgent: bool = False) -> Slot[Any]:
         """Return a slot for work that is submitted later; raises `BotBusy` if none is left."""
         slot: Slot[Any] = Slot(self, caller)
         with self._lock:
-            if self._held.get(caller, 0) >= self._capacity - len(self._unfinished):
+            left = self._capacity - len(self._unfinished)
+            if self._held.get(caller, 0) >= left and not urgent:
                 raise BotBusy("too much waits for the bot already")
             self._held[caller] = self._held.get(caller, 0) + 1
             self._unfinished[slot.future] = slot
@@ -83,14 +84,14 @@ class WorkQueue:
         return slot
 
     def submit(
-        self, work: Coroutine[Any, Any, T], caller: str = ""
+        self, work: Coroutine[Any, Any, T], caller: str = "", *, urgent: bool = False
     ) -> concurrent.futures.Future[T]:
         """Queue a coroutine; its future is canceled if the loop ends first.
 
         Raises `LoopEnded`, or `BotBusy` when there is no capacity left.
         """
         try:
-            slot: Slot[T] = self.reserve(caller)
+            slot: Slot[T] = self.reserve(caller, urgent=urgent)
         except BotBusy:
             work.close()
             raise
