@@ -19,7 +19,10 @@ from benchmarks.live import free_port
 ROOT = Path(__file__).parents[1]
 UNLIMITED = {
     f"rate_limit_{name}": "9999999/minute"
-    for name in ("query", "trade", "login", "account", "all_logins", "address")
+    for name in (
+        *("query", "trade", "amend", "brake", "config", "login", "refresh"),
+        *("account", "all_logins", "address"),
+    )
 }
 RESTING = {
     "symbol": "BTC/USDT",

@@ -53,7 +53,10 @@ NOWHERE = ("127.0.0.1", "tests")
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    kinds = ("login", "site", "account", "account_hour", "all_logins", "known_login", "proof")
+    kinds = (
+        *("login", "site", "account", "account_hour", "all_logins", "known_login", "proof"),
+        *("config", "refresh"),
+    )
     plenty = dict.fromkeys(kinds, "1000/minute")
     limits = {f"rate_limit_{kind}": rate for kind, rate in plenty.items()}
     return make_settings(tmp_path, secret_key=SECRET, **limits)

@@ -153,6 +153,8 @@ def _count_address() -> None:
     if limits is None:
         return
     incoming = current_request()
+    if incoming.method == "OPTIONS":
+        return  # a preflight bears no credentials: refused, it would keep a page from braking
     if incoming.path.startswith(BASE):
         is_brake = _is_brake(incoming)
         kind: RateKind = "brake_address" if is_brake else "address"

@@ -10,7 +10,8 @@ def test_a_configured_origin_may_read_answers_and_errors(start_client: NewClient
     for path in ("/bot", "/orders/x"):
         headers = client.send("GET", path, headers={"Origin": ORIGIN}).headers
         assert headers["Access-Control-Allow-Origin"] == ORIGIN
-        assert "RateLimit-Remaining" in headers["Access-Control-Expose-Headers"]
+        exposed = headers["Access-Control-Expose-Headers"].split(", ")
+        assert {"RateLimit-Remaining", "RateLimit", "RateLimit-Policy"} <= set(exposed)
         assert "Access-Control-Allow-Credentials" not in headers
 
 

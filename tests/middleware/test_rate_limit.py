@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from werkzeug.test import TestResponse
 
 from backend.settings.model import SettingsError
-from tests.api_client import ApiClient, NewClient
+from tests.api_client import PASSWORD, ApiClient, NewClient
 
 
 def test_limits_are_counted_and_told(start_client: NewClient) -> None:
@@ -31,6 +32,73 @@ def test_each_class_has_a_limit_of_its_own(start_client: NewClient) -> None:
     trader.delete("/orders/x", expect=404)
     assert trader.delete("/orders") == []
     assert trader.get("/bot")["state"] == "running"
+
+
+def test_both_forms_of_the_headers_name_the_budget(start_client: NewClient) -> None:
+    client = start_client(rate_limit_enabled=True, rate_limit_amend="30/hour")
+    headers = client.as_trader().send("DELETE", "/orders/x").headers
+    assert headers["RateLimit-Policy"] == '"amend";q=30;w=3600'
+    reset = headers["RateLimit-Reset"]
+    assert headers["RateLimit"] == f'"amend";r=29;t={reset}'
+    assert (headers["RateLimit-Limit"], headers["RateLimit-Remaining"]) == ("30", "29")
+
+
+def test_a_batch_counts_as_many_times_as_it_has_orders(start_client: NewClient) -> None:
+    client = start_client(rate_limit_enabled=True, rate_limit_trade="5/minute")
+    trader = client.as_trader()
+    order = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.001"}
+
+    def place(count: int) -> TestResponse:
+        orders = [{**order, "price": "20000"}] * count
+        return trader.send("POST", "/orders/batch", json={"orders": orders})
+
+    placed = place(2)
+    assert (placed.status_code, placed.headers["RateLimit-Remaining"]) == (200, "3")
+    refused = place(4)
+    assert (refused.status_code, refused.headers["RateLimit-Remaining"]) == (429, "2")
+    assert refused.get_json()["details"].startswith("3 orders are left of 5; the batch has 4; ")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert place(2).headers["RateLimit-Remaining"] == "0"
+    assert len(trader.delete("/orders")) == 4
+
+
+def test_a_batch_of_more_than_a_window_allows_says_so(start_client: NewClient) -> None:
+    client = start_client(rate_limit_enabled=True, rate_limit_trade="5/minute")
+    order = {"symbol": "BTC/USDT", "side": "buy", "type": "market", "quantity": "0.001"}
+    refused = client.as_trader().post("/orders/batch", json={"orders": [order] * 6}, expect=429)
+    assert refused["details"].startswith("at most 5 orders; the batch has 6; ")
+
+
+def test_refreshes_are_counted_by_session_not_with_logins(start_client: NewClient) -> None:
+    client = start_client(
+        rate_limit_enabled=True, rate_limit_refresh="2/minute", rate_limit_login="3/minute"
+    )
+    login = {"username": "viewer", "password": PASSWORD}
+    tokens = [client.post("/auth/login", json=login)["refresh_token"] for _ in range(2)]
+
+    def refresh(token: str) -> TestResponse:
+        return client.send("POST", "/auth/refresh", json={"refresh_token": token})
+
+    for token in tokens:
+        first = refresh(token)
+        assert first.headers["RateLimit-Policy"] == '"refresh";q=2;w=60'
+        second = refresh(first.get_json()["data"]["refresh_token"])
+        third = refresh(second.get_json()["data"]["refresh_token"])
+        assert [answer.status_code for answer in (first, second, third)] == [200, 200, 429]
+    assert [refresh(f"unknown {number}").status_code for number in range(3)] == [401, 401, 429]
+    assert client.post("/auth/login", json=login)["user"]["username"] == "viewer"
+
+
+def test_a_page_may_ask_beforehand_whatever_its_address_has_used_up(
+    start_client: NewClient,
+) -> None:
+    origin = "https://app.example.org"
+    client = start_client(
+        rate_limit_enabled=True, rate_limit_address="1/minute", cors_origins=(origin,)
+    )
+    preflight = {"Origin": origin, "Access-Control-Request-Method": "DELETE"}
+    statuses = [client.send("OPTIONS", "/orders", headers=preflight).status_code for _ in range(3)]
+    assert statuses == [200, 200, 200]
 
 
 def test_logins_are_limited_by_address(start_client: NewClient) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -15,6 +16,8 @@ from backend.app import register_routes
 from backend.cli.main import main
 from backend.middleware.routing import BackendFlask
 from backend.openapi.document import openapi_document
+from backend.services import RateClass
+from backend.settings.model import Settings
 
 pytestmark = pytest.mark.every_line
 
@@ -100,6 +103,39 @@ def test_routes_say_who_may_call_them(document: dict[str, Any]) -> None:
         assert "401" in operation["responses"] or path in public, path
     assert document["security"] == [{"bearer": []}]
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+
+
+def test_every_route_has_one_budget_which_the_contract_names(document: dict[str, Any]) -> None:
+    app = BackendFlask("tests")
+    register_routes(app, production=False)
+    told, unknown = {}, set()
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        counted = getattr(app.view_functions[rule.endpoint], "rate_class", "address")
+        assert counted in document["x-rate-limits"], path
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            operation = document["paths"].get(path, {}).get(method.lower())
+            if operation is None:
+                unknown.add(path)
+                assert counted == "address", path
+            else:
+                assert operation["x-rate-limit"] == counted, path
+                told[method, path] = counted
+    assert unknown == {"/metrics", "/openapi.json", "/docs", "/docs/{name}"}
+    assert set(told) == {(method.upper(), path) for path, method, _ in operations(document)}
+    brakes = {path.removeprefix("/api/v1") for (_, path), name in told.items() if name == "brake"}
+    assert brakes == {
+        *("/orders", "/orders/cancel-all-after", "/positions/{symbol}/close"),
+        *("/bot/pause", "/bot/stop", "/risk"),
+    }
+
+
+def test_budgets_have_their_settings_and_defaults(document: dict[str, Any]) -> None:
+    for name, budget in document["x-rate-limits"].items():
+        field = Settings.model_fields[f"rate_limit_{name}"]
+        assert budget["setting"] == f"BACKEND_RATE_LIMIT_{name.upper()}"
+        assert budget["default"] == field.default
+    assert set(get_args(RateClass)) | {"address"} == set(document["x-rate-limits"])
 
 
 def test_a_stream_is_an_event_stream(document: dict[str, Any]) -> None:

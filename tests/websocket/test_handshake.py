@@ -212,13 +212,27 @@ def test_a_socket_stays_with_its_user(connect: Connect, client: ApiClient) -> No
 def test_the_limits_of_the_routes_apply(
     connect: Connect, start_other: StartOther, client: ApiClient
 ) -> None:
-    other = start_other(rate_limit_enabled=True, rate_limit_trade="2/minute")
+    other = start_other(rate_limit_enabled=True, rate_limit_amend="2/minute")
     peer = connect("/ws", client.as_trader().headers, other.port)
     statuses = [peer.request("order.cancel", order_id="x")["status"] for _ in range(2)]
     limited = peer.request("order.cancel", order_id="x")
     assert statuses == [404, 404]
     assert (limited["status"], limited["type"]) == (429, "rate_limited")
     assert 1 <= limited["retry_after"] <= 60
+
+
+def test_new_orders_and_edits_have_budgets_of_their_own(
+    connect: Connect, start_other: StartOther, client: ApiClient
+) -> None:
+    limits = {"rate_limit_trade": "1/minute", "rate_limit_amend": "2/minute"}
+    other = start_other(rate_limit_enabled=True, **limits)
+    peer = connect("/ws", client.as_trader().headers, other.port)
+    assert peer.request("order.create", symbol="x")["status"] == 400
+    assert peer.request("order.create", symbol="x")["type"] == "rate_limited"
+    assert peer.request("order.cancel", order_id="x")["status"] == 404
+    assert peer.request("order.edit", order_id="x", price="1")["status"] == 404
+    assert peer.request("order.edit", order_id="x", price="1")["type"] == "rate_limited"
+    assert peer.request("subscribe", topics=["bot"])["status"] == 200
 
 
 def test_subscribing_counts_as_a_query(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from werkzeug.test import TestResponse as Response
 
 from backend.services import services_of
 from tests.app_with_bot import AppWithBot, RoleClient, app_settings
@@ -96,6 +98,29 @@ def test_one_user_cannot_take_all_of_the_queue(app_with_bot: AppWithBot) -> None
     for thread in waiting:
         thread.join(TIMEOUT_S)
     assert app_with_bot.live.bridge.waiting == 0
+
+
+def test_brakes_are_neither_shed_nor_refused_for_a_full_queue(app_with_bot: AppWithBot) -> None:
+    hold(app_with_bot)
+    trader = app_with_bot.trader
+    assert wait_until(
+        lambda: any(trader.request_any("GET", "/orders").status_code == 503 for _ in range(30))
+    )
+    waiting = refresh(trader, 3)
+    assert wait_until(lambda: app_with_bot.live.bridge.waiting == 3)
+    assert trader.request_any("POST", "/portfolio/refresh").json["type"] == "bot_busy"
+    with ThreadPoolExecutor(8) as threads:
+        clients = [trader.new_client() for _ in range(8)]
+        brakes = [threads.submit(disarm, client) for client in clients]
+        assert wait_until(lambda: app_with_bot.live.bridge.waiting == 11)
+        app_with_bot.live.sink.passes.set()
+        assert {brake.result(TIMEOUT_S).status_code for brake in brakes} == {200}
+    for thread in waiting:
+        thread.join(TIMEOUT_S)
+
+
+def disarm(client: RoleClient) -> Response:
+    return client.request("POST", "/orders/cancel-all-after", json={"timeout_s": 0})
 
 
 def test_a_command_that_found_no_room_was_not_begun_and_may_be_sent_again(

@@ -77,6 +77,17 @@ def test_one_caller_gets_half_of_the_capacity_and_the_next_a_third(loop: Loop) -
     assert len(loop.queue) == 24
 
 
+def test_urgent_work_passes_the_bound(loop: Loop) -> None:
+    loop.hold()
+    for number in range(30):
+        loop.submit(f"user {number}")
+    with pytest.raises(BotBusy):
+        loop.submit("another")
+    stopped = loop.queue.submit(loop.note("stop"), "another", urgent=True)
+    loop.passes.set()
+    assert stopped.result(WAIT_S) is None
+
+
 def test_capacity_is_freed_as_work_is_done(loop: Loop) -> None:
     loop.hold()
     futures = [loop.submit("ann") for _ in range(15)]
