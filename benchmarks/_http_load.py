@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[1]
 UNLIMITED = {
     f"rate_limit_{name}": "9999999/minute"
     for name in (
-        *("query", "trade", "amend", "brake", "config", "login", "refresh"),
-        *("account", "all_logins", "address"),
+        *("query", "trade", "amend", "brake", "config", "login", "proof", "refresh"),
+        *("site", "account", "account_hour", "all_logins", "address"),
     )
 }
 RESTING = {

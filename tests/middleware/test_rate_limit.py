@@ -116,7 +116,7 @@ def test_logins_are_limited_by_address(start_client: NewClient) -> None:
 
 def test_an_address_is_not_taken_from_a_header_unasked(start_client: NewClient) -> None:
     client = start_client(rate_limit_enabled=True, rate_limit_login="1/minute")
-    wrong = {"username": "trader", "password": "wrong"}
+    wrong = {"username": "nobody", "password": "wrong"}
     statuses = [
         client.send(
             "POST", "/auth/login", json=wrong, headers={"X-Forwarded-For": f"192.0.2.{n}"}

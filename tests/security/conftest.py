@@ -46,7 +46,10 @@ def proxied(
     authority.configure_trust(trust)
     path = program("nginx")
     home = tmp_path_factory.mktemp("home")
-    kinds = ("login", "account", "all_logins", "query", "config", "refresh", "address")
+    kinds = (
+        *("login", "site", "account", "account_hour", "all_logins"),
+        *("query", "config", "refresh", "address"),
+    )
     limits = {f"rate_limit_{kind}": "10000/minute" for kind in kinds}
     with live_server(home, trusted_proxies="127.0.0.1", **limits) as server:
         port = urlsplit(server.url).port or 0
