@@ -38,7 +38,7 @@ def open_identity(action: str | None = None, target: str = "") -> Iterator[Local
             yield LocalIdentity(
                 Users(database, passwords, store_sync),
                 ApiKeys(database, store_sync),
-                SecondFactors(database, store_sync, Cipher(settings())),
+                SecondFactors(database, store_sync, Cipher(settings()), passwords),
             )
         except ApiError as error:
             outcome = error.type

@@ -188,6 +188,16 @@ class StoreUnavailable(ApiError):
         super().__init__(details, retry_after_s=retry_after_s)
 
 
+class HashingUnavailable(ApiError):
+    """The machine has no memory to check or hash a password; it may be right."""
+
+    status = 503
+    type = "hashing_unavailable"
+
+    def __init__(self, details: str | None = None, *, retry_after_s: int = 1) -> None:
+        super().__init__(details, retry_after_s=retry_after_s)
+
+
 class ExchangeUnknown(ApiError):
     """There is no exchange of this name."""
 

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import threading
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+import structlog
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import (
+    HashingError,
+    InvalidHashError,
+    VerificationError,
+    VerifyMismatchError,
+)
+from argon2.low_level import hash_secret_raw
 
 from backend.concurrency.host import Host
-from backend.errors import FieldError, RateLimited, ValidationFailed
+from backend.errors import FieldError, HashingUnavailable, RateLimited, ValidationFailed
 from backend.schemas.auth import Role
 from backend.settings.password_rules import password_weakness
 
 T = TypeVar("T")
 
 MAX_WAITING = 64
+_log = structlog.get_logger(__name__)
 _TIMEOUT_S = 10
 
 
@@ -52,6 +61,10 @@ class Passwords:
         """
         return self._run(lambda: self._matches(password_hash or self._dummy, password))
 
+    def derive(self, texts: Sequence[str], salt: str) -> list[str]:
+        """Return digests of random texts that can be looked up: one salt, at a password's cost."""
+        return self._run(lambda: [self._derive(text, salt) for text in texts])
+
     def needs_rehash(self, password_hash: str) -> bool:
         """Return whether a hash was made with other parameters than new ones."""
         return self._hasher.check_needs_rehash(password_hash)
@@ -63,8 +76,21 @@ class Passwords:
     def _matches(self, password_hash: str, password: str) -> bool:
         try:
             return self._hasher.verify(password_hash, _normalized(password))
-        except (VerificationError, InvalidHashError):
+        except (VerifyMismatchError, InvalidHashError):
             return False
+
+    def _derive(self, text: str, salt: str) -> str:
+        parameters = self._hasher
+        digest = hash_secret_raw(
+            text.encode("utf-8", "surrogatepass"),
+            hashlib.sha256(salt.encode()).digest(),
+            time_cost=parameters.time_cost,
+            memory_cost=parameters.memory_cost,
+            parallelism=parameters.parallelism,
+            hash_len=32,
+            type=parameters.type,
+        )
+        return digest.hex()
 
     def _run(self, work: Callable[[], T]) -> T:
         if not self._slots.acquire(blocking=False):
@@ -76,6 +102,10 @@ class Passwords:
         except TimeoutError:
             future.cancel()
             raise RateLimited("too many logins at once", retry_after_s=1) from None
+        except (HashingError, VerificationError, MemoryError) as error:
+            # a password that could not be checked is not a wrong one
+            _log.error("passwords cannot be hashed", reason=str(error) or type(error).__name__)
+            raise HashingUnavailable("there is no memory to check a password") from error
 
     def _release_slot(self, _done: Future[T]) -> None:
         self._slots.release()

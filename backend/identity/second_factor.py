@@ -6,11 +6,13 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Sequence
 from functools import partial
 
 import pyotp
 
 from backend.errors import Conflict, FieldError, NotFound, RateLimited, ValidationFailed
+from backend.identity.passwords import Passwords
 from backend.identity.store_sync import StoreSync
 from backend.schemas.auth import Enrolment, RecoveryCodes
 from backend.schemas.common import utc_now
@@ -22,13 +24,17 @@ ISSUER = "OctoBot"
 RECOVERY_CODE_COUNT = 10
 STEP_S = 30
 _DRIFT_STEPS = 1
+_APP_CODE = re.compile(r"[0-9]{6}")
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 class SecondFactors:
     """Enrolls, verifies and removes second factors. All methods may be called from any thread."""
 
-    def __init__(self, database: Database, store_sync: StoreSync, cipher: Cipher) -> None:
+    def __init__(
+        self, database: Database, store_sync: StoreSync, cipher: Cipher, passwords: Passwords
+    ) -> None:
+        self._passwords = passwords
         self._database = database
         self._sync = store_sync
         self._cipher = cipher
@@ -48,7 +54,8 @@ class SecondFactors:
     def confirm(self, user_id: str, code: str) -> RecoveryCodes:
         """Enable the enrolled seed; the returned recovery codes are not returned again."""
         codes = [_recovery_code() for _ in range(RECOVERY_CODE_COUNT)]
-        match, digests = partial(self._matching_step, user_id, code), map(_hash, codes)
+        digests = self._passwords.derive([_plain(code) for code in codes], user_id)
+        match = partial(self._matching_step, user_id, code)
         outcome = self._sync.change(second_factors.confirm, user_id, match, digests, utc_now())
         if outcome == "none":
             raise Conflict("nothing is to be confirmed")
@@ -61,7 +68,7 @@ class SecondFactors:
         """Verify and consume a code; raises `RateLimited` after too many wrong ones."""
         match = partial(self._matching_step, user_id, code)
         outcome = self._database.write(
-            second_factors.verify, user_id, match, _hash(code), utc_now()
+            second_factors.verify, user_id, match, self._recovery_digests(user_id, code), utc_now()
         )
         _raise_if_locked(outcome)
         return outcome == "accepted"
@@ -71,9 +78,18 @@ class SecondFactors:
         if self._sync.change(second_factors.disable, user_id) is None:
             raise NotFound("no such user")
 
+    def _recovery_digests(self, user_id: str, code: str) -> Sequence[str]:
+        """Return the digests that a recovery code may be stored under, none for an app's code."""
+        if _APP_CODE.fullmatch(code):
+            return ()
+        plain = _plain(code)
+        # what was issued before version 0.3
+        sha256 = hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()
+        return (*self._passwords.derive([plain], user_id), sha256)
+
     def _matching_step(self, user_id: str, code: str, sealed: str, last_step: int) -> int | None:
         """Return the time step that a code matches: about now, and after `last_step`."""
-        if not re.fullmatch(r"[0-9]{6}", code):
+        if not _APP_CODE.fullmatch(code):
             return None
         app = pyotp.TOTP(self._cipher.decrypt(_purpose(user_id), sealed)["seed"])
         now = int(utc_now().timestamp()) // STEP_S
@@ -94,11 +110,11 @@ def _purpose(user_id: str) -> str:
 
 
 def _recovery_code() -> str:
-    """Generate a code of 79 bits: too random to be guessed from its SHA-256."""
+    """Generate a code of 79 bits."""
     letters = [secrets.choice(_LETTERS) for _ in range(16)]
     return "-".join("".join(letters[start : start + 4]) for start in range(0, 16, 4))
 
 
-def _hash(code: str) -> str:
-    plain = re.sub(r"[\s-]", "", code.lower())
-    return hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()
+def _plain(code: str) -> str:
+    """Return a recovery code however it was typed."""
+    return re.sub(r"[\s-]", "", code.lower())

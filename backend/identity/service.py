@@ -58,7 +58,7 @@ class Identity:
         self.users = Users(database, self._passwords, self._sync)
         self.sessions = Sessions(database, self._sync)
         self.api_keys = ApiKeys(database, self._sync)
-        self.second_factors = SecondFactors(database, self._sync, Cipher(settings))
+        self.second_factors = SecondFactors(database, self._sync, Cipher(settings), self._passwords)
         self.email_codes = EmailCodes(settings, database, self._passwords, self._sync, keys[0])
         database.write(sessions.delete_expired, utc_now() - MAX_TOKEN_LIFETIME)
         self._sync.start()

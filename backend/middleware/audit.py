@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 import structlog
 from flask import Flask, Request, Response, current_app, g
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 
 from backend.errors import ApiError, AuthenticationFailed, InvalidToken, RateLimitsAway
 from backend.identity import Principal
@@ -137,8 +137,12 @@ class Audit:
                 _log.warning("audit waits for the database", entries=len(entries))
                 if self._closing.wait(_RETRY_S):
                     break
-            except SQLAlchemyError as error:
-                _log.error("audit entries not stored", exc_info=error)
+            except Exception as error:  # whatever one entry does, the thread goes on with others
+                if len(entries) > 1:
+                    for entry in entries:
+                        self._store([entry])
+                    return
+                _log.error("audit entry not stored", exc_info=error)
                 break
         _log.error("audit entries lost to the store", entries=len(entries))
 

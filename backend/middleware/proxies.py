@@ -26,6 +26,9 @@ _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\]
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~\-]{1,100}){1,10}")
 _MOST_HOPS = 64  # nearest to us; what stands before them is the client's to invent
 _LONGEST_ADDRESS = 64
+_WITH_PORT = re.compile(
+    r"\[(?P<v6>[0-9A-Fa-f:.]{2,45})\](:[0-9]{1,5})?|(?P<v4>[0-9.]{7,15}):[0-9]{1,5}"
+)
 _SCHEMES = ("http", "https")
 _REWRITTEN = (
     *("REMOTE_ADDR", "wsgi.url_scheme", "HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "SCRIPT_NAME"),
@@ -96,10 +99,12 @@ def _values(environ: WSGIEnvironment, name: str) -> list[str]:
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read an address; some proxies append a port: `192.0.2.1:80`, `[2001:db8::1]:80`."""
     if len(text) > _LONGEST_ADDRESS:
         return None
+    found = _WITH_PORT.fullmatch(text)
     try:
-        address = ipaddress.ip_address(text)
+        address = ipaddress.ip_address((found["v6"] or found["v4"]) if found else text)
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None

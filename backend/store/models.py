@@ -160,7 +160,7 @@ class SecondFactor(Base):
 
 
 class RecoveryCode(Base):
-    """Single-use recovery code, stored as SHA-256."""
+    """Single-use recovery code, stored as an argon2id digest; older ones as SHA-256."""
 
     __tablename__ = "recovery_codes"
 

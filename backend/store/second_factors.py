@@ -1,8 +1,8 @@
-"""Queries on second factors: encrypted TOTP seeds and SHA-256 digests of recovery codes."""
+"""Queries on second factors: encrypted TOTP seeds and digests of recovery codes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -37,7 +37,7 @@ def confirm(
     user = users.lock(session, user_id)
     if user is None or user.second_factor:
         return "none"
-    outcome = _try(session, user_id, match, None, at)
+    outcome = _try(session, user_id, match, (), at)
     if outcome == "accepted":
         user.second_factor = True
         session.add_all(RecoveryCode(digest=digest, user_id=user_id) for digest in recovery)
@@ -45,14 +45,15 @@ def confirm(
 
 
 def verify(
-    session: Session, user_id: str, match: MatchStep, recovery_digest: str, at: datetime
+    session: Session, user_id: str, match: MatchStep, recovery: Sequence[str], at: datetime
 ) -> Outcome:
-    """Verify a TOTP code, or spend a recovery code.
+    """Verify a TOTP code, or spend the recovery code that has one of these digests.
 
     A TOTP code is valid once, and no earlier one after it. After `MAX_FAILURES` wrong
-    codes in a row all are refused for `LOCKOUT`.
+    codes in a row all are refused for `LOCKOUT`; a recovery code that is spent already is no
+    guess, and does not count.
     """
-    return _try(session, user_id, match, recovery_digest, at)
+    return _try(session, user_id, match, recovery, at)
 
 
 def disable(session: Session, user_id: str) -> User | None:
@@ -73,7 +74,7 @@ def reencrypt_all(session: Session, rotate: Callable[[str], str]) -> int:
 
 
 def _try(
-    session: Session, user_id: str, match: MatchStep, recovery_digest: str | None, at: datetime
+    session: Session, user_id: str, match: MatchStep, recovery: Sequence[str], at: datetime
 ) -> Outcome:
     # the row lock serialises two concurrent uses of one code: only the first succeeds
     kept = session.get(SecondFactor, user_id, with_for_update=True)
@@ -85,8 +86,11 @@ def _try(
     if step is not None:
         kept.last_step, kept.failures = step, 0
         return "accepted"
-    if recovery_digest is not None and _spend(session, user_id, recovery_digest, at):
-        kept.failures = 0
+    code = _recovery_code(session, user_id, recovery)
+    if code is not None:
+        if code.used_at is not None:
+            return "wrong"
+        code.used_at, kept.failures = at, 0
         return "accepted"
     kept.failures += 1
     if kept.failures >= MAX_FAILURES:
@@ -94,12 +98,11 @@ def _try(
     return "wrong"
 
 
-def _spend(session: Session, user_id: str, digest: str, at: datetime) -> bool:
-    code = session.get(RecoveryCode, digest, with_for_update=True)
-    if code is None or code.user_id != user_id or code.used_at is not None:
-        return False
-    code.used_at = at
-    return True
+def _recovery_code(session: Session, user_id: str, digests: Sequence[str]) -> RecoveryCode | None:
+    query = select(RecoveryCode).where(
+        RecoveryCode.user_id == user_id, RecoveryCode.digest.in_(digests)
+    )
+    return session.scalar(query.with_for_update())
 
 
 def _delete(session: Session, user_id: str) -> None:

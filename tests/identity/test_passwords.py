@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -128,3 +130,31 @@ def test_the_hub_goes_on_while_passwords_are_hashed() -> None:
     assert any(turns_during_a_login() > 3 for _ in range(20))  # one, if it stood still
     passwords.close()
     host.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="goes by /proc")
+def test_without_memory_a_password_is_not_taken_for_wrong() -> None:
+    """In a process of its own, whose memory is bounded after a hash was made."""
+    script = """
+import resource
+from argon2 import PasswordHasher
+from backend.concurrency.host import ThreadHost
+from backend.errors import HashingUnavailable
+from backend.identity.passwords import Passwords
+
+known = PasswordHasher(time_cost=1, memory_cost=256 * 1024, parallelism=1)
+hashed = known.hash("correct horse battery staple")
+passwords = Passwords(ThreadHost())
+assert passwords.verify(hashed, "correct horse battery staple")
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 64 * 2**20,) * 2)
+try:
+    print(passwords.verify(hashed, "correct horse battery staple"))
+except HashingUnavailable as error:
+    print(error.status, error.type)
+passwords.close()
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert finished.stdout.splitlines()[-1] == "503 hashing_unavailable", finished.stderr

@@ -54,6 +54,25 @@ def test_a_trusted_proxy_is_believed(trusted: Trusted) -> None:
     assert seen(trusted, *ALL) == TAKEN
 
 
+@pytest.mark.parametrize("trusted", [1, NETWORKS])
+@pytest.mark.parametrize(
+    ("sent", "address"),
+    [
+        (f"{CLIENT}:51234", CLIENT),
+        ("[2001:db8::9]:51234", "2001:db8::9"),
+        ("[2001:db8::9]", "2001:db8::9"),
+        ("2001:db8::9", "2001:db8::9"),
+    ],
+)
+def test_a_port_after_the_address_is_left_out(trusted: Trusted, sent: str, address: str) -> None:
+    assert seen(trusted, ("For", sent))["address"] == address
+
+
+def test_proxies_with_ports_are_counted_too() -> None:
+    sent = f"{CLIENT}:51234, {INNER}:443"
+    assert seen(NETWORKS, ("For", sent))["address"] == CLIENT
+
+
 @pytest.mark.parametrize("trusted", [0, (), (ip_network("192.0.2.0/24"),)])
 def test_anybody_else_is_not(trusted: Trusted) -> None:
     assert seen(trusted, *ALL) == LEFT
@@ -90,7 +109,10 @@ def test_the_address_is_the_last_that_a_trusted_proxy_saw(
     ("name", "value"),
     [
         ("For", "unknown"),
-        ("For", "1.1.1.1:80"),
+        ("For", "1.1.1.1:"),
+        ("For", "1.1.1.1:x"),
+        ("For", "[1.1.1.1]x"),
+        ("For", "2001:db8::1:80:zz"),
         ("For", "<script>"),
         ("For", ""),
         ("Proto", "javascript"),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections import Counter
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import insert, select
 
 from backend.errors import WrongCode
 from backend.identity import Identity
 from backend.schemas.auth import Tokens
+from backend.store import Database
+from backend.store.models import RecoveryCode
 from backend.store.second_factors import LOCKOUT, MAX_FAILURES
 from tests.identity.second_factor.authenticator import Authenticator, log_in, outcome
 from tests.identity_app import NOWHERE, PASSWORD, bearer
@@ -124,6 +128,38 @@ def test_wrong_codes_lock_the_second_factor_for_a_while(
     assert outcome(log_in(client, authenticator.recovery[0])) == (429, "rate_limited")
     clock.shift(LOCKOUT.total_seconds())
     assert log_in(client, authenticator.code()).status_code == 200
+
+
+def test_a_spent_recovery_code_sent_again_and_again_locks_nothing(
+    client: FlaskClient, authenticator: Authenticator
+) -> None:
+    spent = authenticator.recovery[0]
+    assert log_in(client, spent).status_code == 200
+    for _ in range(8):
+        assert outcome(log_in(client, spent)) == (401, "wrong_code")
+    assert log_in(client, authenticator.recovery[1]).status_code == 200
+    assert log_in(client, authenticator.code()).status_code == 200
+
+
+def test_a_recovery_code_of_an_earlier_version_works_once(
+    client: FlaskClient, database: Database, authenticator: Authenticator, tokens: Tokens
+) -> None:
+    digest = hashlib.sha256(b"abcdefghjkmnpqrs").hexdigest()
+    with database.engine.begin() as connection:
+        values = {"digest": digest, "user_id": tokens.user.id}
+        connection.execute(insert(RecoveryCode).values(values))
+    assert log_in(client, "abcd-efgh-jkmn-pqrs").status_code == 200
+    assert outcome(log_in(client, "abcd-efgh-jkmn-pqrs")) == (401, "wrong_code")
+
+
+def test_recovery_codes_are_stored_under_a_password_hash(
+    database: Database, authenticator: Authenticator
+) -> None:
+    with database.engine.connect() as connection:
+        digests = set(connection.execute(select(RecoveryCode.digest)).scalars())
+    plain = [code.replace("-", "") for code in authenticator.recovery]
+    assert len(digests) == len(plain)
+    assert digests.isdisjoint(hashlib.sha256(code.encode()).hexdigest() for code in plain)
 
 
 def test_guessing_without_the_password_locks_nobody_out(

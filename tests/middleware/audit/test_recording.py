@@ -26,6 +26,22 @@ def test_entries_of_one_writer_keep_their_order_and_survive_a_close(
     recorder.close()
 
 
+def test_an_entry_that_cannot_be_stored_costs_no_other_and_is_told(
+    settings: Settings, database: Database
+) -> None:
+    recorder = Audit(database)
+    with capture_logs() as lines:
+        for entry in (ENTRY, ENTRY._replace(status=object()), ENTRY._replace(request_id="r2")):
+            recorder.record(entry)
+        assert recorder.flush() is True
+    events = [line["event"] for line in lines if line["log_level"] == "error"]
+    assert events == ["audit entry not stored", "audit entries lost to the store"]
+    recorder.record(ENTRY._replace(request_id="r3"))
+    recorder.close()
+    found = database.read(audit.list_entries, 10)[::-1]
+    assert [entry.request_id for entry in found] == ["r1", "r2", "r3"]
+
+
 def test_recording_does_not_wait_for_a_locked_database(
     settings: Settings, database: Database
 ) -> None:
