@@ -18,6 +18,7 @@ from backend.middleware.access_log import with_access_log
 from backend.middleware.errors import install_errors
 from backend.middleware.headers import with_answer_headers
 from backend.ports.socket_handoff import hand_over_socket
+from backend.server.admission import Admission
 from backend.server.server import Server, listen
 from backend.server.timeouts import Timeouts
 from backend.server.tls import Certificates
@@ -108,8 +109,11 @@ class Answer(NamedTuple):
 class Connection:
     """A client's end of one connection."""
 
-    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
+    def __init__(
+        self, port: int, tls: ssl.SSLContext | None = None, source: str | None = None
+    ) -> None:
+        origin = None if source is None else (source, 0)
+        self.sock = socket.create_connection(("127.0.0.1", port), TIMEOUT_S, origin)
         if tls is not None:
             self.sock = tls.wrap_socket(self.sock, server_hostname="127.0.0.1")
         self._file = self.sock.makefile("rb")
@@ -159,7 +163,9 @@ class HttpServer:
         application: WSGIApplication,
         timeouts: Timeouts | None = None,
         certificates: Certificates | None = None,
+        admission: Admission | None = None,
     ) -> None:
+        self._admission = admission
         self._application = application
         self._timeouts = timeouts
         self._certificates = certificates
@@ -170,8 +176,9 @@ class HttpServer:
         self._thread.start()
         assert self._started.wait(TIMEOUT_S)
 
-    def connect(self, tls: ssl.SSLContext | None = None) -> Connection:
-        self._connections.append(Connection(self.port, tls))
+    def connect(self, tls: ssl.SSLContext | None = None, source: str | None = None) -> Connection:
+        """Connect, perhaps from another address of this machine (127.0.0.2, …)."""
+        self._connections.append(Connection(self.port, tls, source))
         return self._connections[-1]
 
     def ask(self, data: bytes) -> Answer:
@@ -199,7 +206,9 @@ class HttpServer:
         self._told = gevent.event.Event()
         listener = listen("127.0.0.1", 0)
         self.port = listener.getsockname()[1]
-        self.server = Server(listener, self._application, self._timeouts, self._certificates)
+        self.server = Server(
+            listener, self._application, self._timeouts, self._certificates, self._admission
+        )
         self.server.start()
         self._started.set()
         self._told.wait()

@@ -99,10 +99,18 @@ def _prepare(settings: Settings) -> tuple[Certificates | None, socket]:
 def _serve(settings: Settings, tls_certificates: Certificates | None, listener: socket) -> None:
     from backend.app import add_server_metrics
     from backend.concurrency.gevent_host import GeventHost
+    from backend.server.admission import Admission
+    from backend.server.admission_limits import admission_limits, open_files_limit
     from backend.server.server import Server, raise_open_files_limit, serve_until_signal
     from backend.start import running_app
 
     raise_open_files_limit()
+    limits = admission_limits(
+        open_files_limit(),
+        settings.max_connections,
+        settings.max_connections_per_address,
+        settings.stream_clients,
+    )
     with listener, running_app(settings, GeventHost()) as app:
         host, port = listener.getsockname()[:2]
         scheme = "http" if tls_certificates is None else "https"
@@ -115,7 +123,8 @@ def _serve(settings: Settings, tls_certificates: Certificates | None, listener: 
             click.echo(_OLD_OCTOBOT, err=True)
         if settings.env == "development":
             click.echo(f"Documentation on {address}/docs", err=True)
-        server = Server(listener, app, certificates=tls_certificates)
+        admission = Admission(limits, settings.trusted_proxies)
+        server = Server(listener, app, certificates=tls_certificates, admission=admission)
         add_server_metrics(app, server)
         serve_until_signal(server)
     server.close_relays(_RELAY_DRAIN_S)  # the hub has ended by now

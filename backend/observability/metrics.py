@@ -126,7 +126,19 @@ class ServerSource(Protocol):
 
     @property
     def open_connections(self) -> int:
-        """Number of open connections."""
+        """Number of open connections, without streams."""
+
+    @property
+    def all_connections(self) -> int:
+        """Number of open connections, with streams."""
+
+    @property
+    def max_connections(self) -> int:
+        """Greatest number of open connections, with streams."""
+
+    @property
+    def connections_dropped(self) -> Mapping[str, int]:
+        """Connections that were refused or evicted, by reason."""
 
 
 class Metrics:
@@ -247,6 +259,20 @@ class _ScrapeCollector(Collector):
 
 def _collect_server(server: ServerSource) -> Iterator[Metric]:
     yield _gauge("octobot_http_connections", "Open connections", server.open_connections)
+    yield _gauge(
+        "octobot_http_connections_all", "Open connections, with streams", server.all_connections
+    )
+    yield _gauge(
+        "octobot_http_connections_limit",
+        "Most connections at once, with streams",
+        server.max_connections,
+    )
+    yield _counter(
+        "octobot_http_connections_dropped",
+        "Connections refused or evicted",
+        ("reason",),
+        _keyed(server.connections_dropped),
+    )
     yield _gauge("octobot_http_lag_seconds", "How late the server's loop is", server.lag_s)
     refused = {(str(status),): count for status, count in dict(server.refused).items()}
     yield _counter("octobot_http_refused", "Requests that could not be read", ("status",), refused)

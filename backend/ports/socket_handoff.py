@@ -23,8 +23,10 @@ def hand_over_socket(environ: WSGIEnvironment, receiver: SocketReceiver) -> bool
     """Register `receiver` to be called with the socket once the response head has been sent.
 
     The response's own body must be empty; the receiver writes what follows on the wire, and closes
-    the plain, blocking socket that it is given. Return False under a server without socket
-    handoff, and for HEAD: the view then returns an iterable body instead.
+    the plain, blocking socket that it is given: the server counts the connection until then. A
+    stream that the server has no room for is refused, and its receiver gets a socket that is
+    closed already. Return False under a server without socket handoff, and for HEAD: the view
+    then returns an iterable body instead.
     """
     if _KEY not in environ:
         return False
@@ -36,3 +38,10 @@ def socket_receiver(environ: WSGIEnvironment) -> SocketReceiver | None:
     """Return the receiver registered for this request's socket; called by the server."""
     receiver: SocketReceiver | None = environ.get(_KEY)
     return receiver
+
+
+def refuse_handoff(receiver: SocketReceiver) -> None:
+    """Give a receiver a closed socket, so that it frees what it has reserved."""
+    closed = socket.socket()
+    closed.close()
+    receiver(closed)

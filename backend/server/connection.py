@@ -7,19 +7,22 @@ import errno
 import socket
 import time
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
-from urllib.parse import unquote_to_bytes
 
 import gevent
 import structlog
 from gevent.pywsgi import WSGIHandler
 
 from backend.errors import ApiError, InternalError, MalformedRequest
-from backend.middleware.access_log import access_log, log_access
 from backend.middleware.errors import MAX_BODY_BYTES, HttpError
-from backend.middleware.headers import new_request_id
 from backend.observability.logs import LONGEST_PATH
-from backend.ports.socket_handoff import SocketReceiver, enable_socket_handoff, socket_receiver
+from backend.ports.socket_handoff import (
+    SocketReceiver,
+    refuse_handoff,
+    socket_receiver,
+)
 from backend.server import http1
+from backend.server.environ import add_request
+from backend.server.refusal import refusal
 from backend.server.timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+    from backend.server.admission import Slot
 
 _ONE_SEND_BYTES = 64 * 1024
 _NEVER = float("inf")
@@ -57,7 +62,7 @@ class ConnectionOwner(Protocol):
     def get_environ(self) -> WSGIEnvironment:
         """Return a copy of the environ keys that are the same for every request."""
 
-    def release(self, sock: Any) -> socket.socket:  # noqa: ANN401 - gevent's sockets
+    def release(self, sock: Any, slot: Slot) -> socket.socket:  # noqa: ANN401 - gevent's sockets
         """Detach the connection from the hub; return a blocking socket for another thread."""
 
 
@@ -77,8 +82,9 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
     status: str | None
     code: int
 
-    def __init__(self, sock: Any, address: Any, server: ConnectionOwner) -> None:  # noqa: ANN401
+    def __init__(self, sock: Any, address: Any, server: ConnectionOwner, slot: Slot) -> None:  # noqa: ANN401
         super().__init__(sock, address, server)
+        self._slot = slot
         self._timeouts = server.timeouts
         self.deadline = time.monotonic() + self._timeouts.head_s
         self.expired = False
@@ -90,6 +96,8 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
     def handle(self) -> None:
         """Serve requests until either side closes the connection or its socket is handed over."""
         self.server.connections.add(self)
+        self._slot.evict = self.evict
+        self._slot.end_request()
         try:
             if self.server.is_tls:
                 self.socket.do_handshake()
@@ -107,7 +115,14 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         """Shut down reads, so that a 408 can still be sent; also writes if one stalls."""
         self.expired = True
         self.deadline = _NEVER
-        how = socket.SHUT_RDWR if self._writing else socket.SHUT_RD
+        self._shutdown(socket.SHUT_RDWR if self._writing else socket.SHUT_RD)
+
+    def evict(self) -> None:
+        """Close an idle connection in favor of another; nothing more is sent on it."""
+        self.expired = True
+        self._shutdown(socket.SHUT_RDWR)
+
+    def _shutdown(self, how: int) -> None:
         with contextlib.suppress(OSError):
             # gevent's own shutdown raises in the greenlet that waits for the socket
             self.socket._sock.shutdown(how)
@@ -124,9 +139,11 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
             self._refuse(HttpError(408) if self.expired else error, line)
             return False
         self._begin_request(head)
+        self._slot.begin_request()
         if not self._has_priority():
             gevent.sleep(0)  # a client that sends without pause would starve the others
         self.handle_one_response()
+        self._slot.end_request()
         self.idle = True
         self.deadline = time.monotonic() + self._timeouts.idle_s
         return not self.close_connection
@@ -153,28 +170,9 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         self.wsgi_input = http1.Body(self, head)
         has_body = head.chunked or head.content_length
         self.deadline = time.monotonic() + self._timeouts.body_s if has_body else _NEVER
-        self.environ = self._make_environ(head)
+        self.environ = self.server.get_environ()
+        add_request(self.environ, head, self.wsgi_input, self.client_address[0])
         self.application = self.server.application
-
-    def _make_environ(self, head: http1.Head) -> WSGIEnvironment:
-        path, _, query = head.target.partition("?")
-        if "%" in path:
-            path = unquote_to_bytes(path).decode("latin-1")
-        environ: WSGIEnvironment = self.server.get_environ()
-        environ.update(head.headers)
-        environ["REQUEST_METHOD"] = head.method
-        environ["PATH_INFO"] = path
-        environ["QUERY_STRING"] = query
-        environ["SERVER_PROTOCOL"] = self.request_version
-        environ["REMOTE_ADDR"] = self.client_address[0]
-        environ["wsgi.input"] = self.wsgi_input
-        environ["wsgi.input_terminated"] = True
-        for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-            if (value := environ.pop("HTTP_" + name, None)) is not None:
-                environ[name] = value
-        if head.method == "GET":
-            enable_socket_handoff(environ)
-        return environ
 
     def process_result(self) -> None:
         """Send the response, or only its head when the socket is handed to a stream's writer."""
@@ -186,12 +184,19 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
 
     def _hand_over(self, receiver: SocketReceiver) -> None:
         self.close_connection = True
+        try:
+            client = self.environ["REMOTE_ADDR"]  # a trusted proxy may have named another
+            self._slot.hand_over(client, is_websocket=self.code == 101, is_tls=self.server.is_tls)
+        except ApiError as error:
+            refuse_handoff(receiver)
+            self._refuse(error, f"{self.command} {self.environ['PATH_INFO']}".encode("latin-1"))
+            return
         self.response_headers = [
             header for header in self.response_headers if header[0].lower() != "content-length"
         ]
         self._given_headers["content-length"] = ""  # none: the body ends with the connection
         self._write_with_headers(b"")
-        bare = self.server.release(self.socket)
+        bare = self.server.release(self.socket, self._slot)
         self.socket = None
         bare.setblocking(True)
         receiver(bare)
@@ -256,27 +261,15 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         """Send an error response in place of the application's and close the connection."""
         self.close_connection = True
         self.server.refused[error.status] += 1
-        request_id = new_request_id()
-        method, _, target = request_line.decode("latin-1").partition(" ")
-        log_access(
-            access_log(),
-            {
-                "REQUEST_METHOD": method[:20],
-                "PATH_INFO": target.partition("?")[0][:200].strip(),
-                "REMOTE_ADDR": self.client_address[0],
-                "backend.request_id": request_id,
-                "backend.error_type": error.type,
-            },
-            error.status,
-            0.0,
-        )
+        response = refusal(error, request_line, self.client_address[0])
         self.headers_sent = True
-        self._sendall(http1.format_error(error, request_id))
+        self._sendall(response)
         self._linger()
 
     def _linger(self) -> None:
         """Drain unread input before closing, which would else reset the connection."""
         self.idle = True
+        self._slot.end_request()
         self.socket.shutdown(socket.SHUT_WR)
         self.deadline = time.monotonic() + self._timeouts.linger_s
         budget = 4 * MAX_BODY_BYTES

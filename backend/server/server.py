@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import socket
+import struct
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -16,18 +17,26 @@ import structlog
 from gevent.event import Event
 from gevent.pool import Group, Pool
 from gevent.pywsgi import WSGIServer
+from gevent.socket import socket as GeventSocket
 
+from backend.server.admission import Admission, Slot
+from backend.server.admission_limits import admission_limits, open_files_limit
 from backend.server.connection import Connection
+from backend.server.counted_socket import CountedSocket
 from backend.server.timeouts import Timeouts
 from backend.server.tls import Certificates
 from backend.server.tls_relay import relay, socket_pair
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from _typeshed.wsgi import WSGIApplication
 
-MAX_CONNECTIONS = 10_000
 _BACKLOG = 1024
 _GRACE_S = 10.0
+_REFUSED_AT_ONCE = 16
+_DROPPED_LOGGED_EVERY_S = 60.0
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 _log = structlog.get_logger(__name__)
 
@@ -35,14 +44,13 @@ _log = structlog.get_logger(__name__)
 class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
     """WSGI server of one application; `connections` holds the open ones."""
 
-    handler_class = Connection
-
     def __init__(
         self,
         listener: socket.socket,
         application: WSGIApplication,
         timeouts: Timeouts | None = None,
         certificates: Certificates | None = None,
+        admission: Admission | None = None,
     ) -> None:
         environ = {
             # without a name given, gevent asks the resolver for one
@@ -50,10 +58,11 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
             "SERVER_SOFTWARE": "octobot-backend",
             "wsgi.url_scheme": "http" if certificates is None else "https",
         }
-        pool = Pool(MAX_CONNECTIONS)
         super().__init__(
-            listener, application, spawn=pool, log=None, error_log=None, environ=environ
+            listener, application, spawn=Pool(), log=None, error_log=None, environ=environ
         )
+        self.admission = admission or Admission(admission_limits(open_files_limit()))
+        self._dropped_logged, self._next_dropped_log = 0, 0.0
         self.timeouts = timeouts or Timeouts()
         self.certificates = certificates
         self.connections: set[Connection] = set()
@@ -72,6 +81,21 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
     def open_connections(self) -> int:
         """Number of open connections; streams that were handed over are not counted."""
         return len(self.connections)
+
+    @property
+    def all_connections(self) -> int:
+        """How many connections there are, with the streams that were handed over."""
+        return self.admission.total
+
+    @property
+    def max_connections(self) -> int:
+        """How many connections there may be, with streams."""
+        return self.admission.limits.total
+
+    @property
+    def connections_dropped(self) -> Mapping[str, int]:
+        """Connections that were refused or evicted, by reason."""
+        return self.admission.dropped
 
     def start(self) -> None:
         """Accept connections."""
@@ -92,20 +116,52 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
         self._relays.join(timeout)
         self._relays.kill()
 
-    def handle(self, sock: Any, address: Any) -> None:  # noqa: ANN401 - gevent's
+    def do_read(self) -> tuple[Any, Any, Slot] | None:
+        """Accept a connection that is admitted, and close those before it that are not."""
+        for _ in range(_REFUSED_AT_ONCE):
+            self.admission.settle()
+            if self.admission.is_closing_many:
+                return None  # who connects waits in the system's queue until these are closed
+            try:
+                sock, address = self.socket.accept()
+            except BlockingIOError:
+                return None
+            slot = self.admission.admit(address[0])
+            if slot is not None:
+                kind = (sock.family, sock.type, sock.proto)
+                return GeventSocket(*kind, fileno=sock.detach()), address, slot
+            with sock, contextlib.suppress(OSError):
+                # a reset leaves nothing of the connection in the system
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        return None
+
+    def do_close(self, sock: Any, address: Any, slot: Slot) -> None:  # noqa: ANN401 - gevent's
+        """End a connection, unless it was handed over."""
+        super().do_close(sock)
+        if not slot.is_handed_over:
+            slot.release()
+
+    def handle(self, sock: Any, address: Any, slot: Slot) -> None:  # noqa: ANN401 - gevent's
         """Serve one connection; its TLS handshake counts towards the deadline of the first head."""
         try:
             wrapped = self.certificates.wrap(sock) if self.certificates else sock
         except OSError:  # gone already
             return
-        super().handle(wrapped, address)
+        Connection(wrapped, address, self, slot).handle()
 
-    def release(self, sock: Any) -> socket.socket:  # noqa: ANN401 - gevent's
-        """Detach the connection from the hub; return a blocking socket for another thread."""
+    def release(self, sock: Any, slot: Slot) -> socket.socket:  # noqa: ANN401 - gevent's
+        """Detach the connection from the hub; return a blocking socket for another thread.
+
+        The connection is counted until that is closed.
+        """
+        slot.is_handed_over = True
         if self.certificates is None:
-            return socket.socket(fileno=sock.detach())
+            plain = CountedSocket(fileno=sock.detach())
+            plain.on_close = slot.release
+            return plain
         inside, theirs = socket_pair()
-        self._relays.spawn(relay, sock, inside, self.timeouts.write_s)
+        relaying = self._relays.spawn(relay, sock, inside, self.timeouts.write_s)
+        relaying.link(lambda _: slot.release())
         return theirs
 
     def _sweep_forever(self) -> None:
@@ -116,6 +172,8 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
             if self.certificates is not None:
                 self.certificates.reload_if_changed()
             self._sweep()
+            self.admission.settle()
+            self._log_dropped()
 
     def _sweep(self) -> None:
         # not in the loop, whose variable would keep the last connection alive while it sleeps
@@ -123,6 +181,14 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
         for connection in list(self.connections):
             if connection.deadline < now:
                 connection.expire()
+
+    def _log_dropped(self) -> None:
+        """Log that connections are refused or evicted, at most once a minute."""
+        dropped, now = dict(self.admission.dropped), time.monotonic()
+        if sum(dropped.values()) > self._dropped_logged and now >= self._next_dropped_log:
+            self._dropped_logged = sum(dropped.values())
+            self._next_dropped_log = now + _DROPPED_LOGGED_EVERY_S
+            _log.warning("connections dropped", **dropped)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -153,6 +219,13 @@ def serve_until_signal(server: Server) -> None:
         stop_requested.set()
 
     watchers = [gevent.signal_handler(number, stop) for number in (signal.SIGINT, signal.SIGTERM)]
+    limits = server.admission.limits
+    _log.info(
+        "connections limited",
+        total=limits.total,
+        per_address=limits.per_address,
+        open_files=limits.open_files,
+    )
     server.start()
     try:
         stop_requested.wait()

@@ -133,6 +133,12 @@ class Settings(BaseSettings):
     socket_clients: int = Field(
         1000, ge=1, le=100_000, description="WebSockets open at once, in all"
     )
+    max_connections: int | None = Field(
+        None, ge=1, le=1_000_000, description="connections open at once, streams among them"
+    )
+    max_connections_per_address: int | None = Field(
+        None, ge=1, le=1_000_000, description="connections open at once, of one address"
+    )
     bot_timeout: float = Field(
         10.0, gt=0, le=120, description="seconds a request waits for the bot"
     )

@@ -39,6 +39,7 @@ class MessageReader:
     """
 
     def __init__(self, sock: socket.socket, send_pong: Callable[[bytes], object]) -> None:
+        self._handed_over = sock
         self._socket = gevent.socket.socket(fileno=sock.detach())
         self._socket.settimeout(POLL_S)
         self._protocol = Connection(SERVER)
@@ -80,6 +81,7 @@ class MessageReader:
     def close(self) -> None:
         """Close the descriptor."""
         self._socket.close()
+        self._handed_over.close()  # detached, but the server counts it until it is closed
 
     def _receive(self) -> bytes | None:
         """Return received bytes, b"" at the end, None after `POLL_S` without any."""

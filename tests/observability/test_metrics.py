@@ -174,6 +174,20 @@ def test_the_servers_connections_are_told(
     found = numbers(app)
     assert value(found, "octobot_http_refused_total", status="400") == 1
     assert ("octobot_http_lag_seconds", frozenset()) in found
+    assert value(found, "octobot_http_connections_all") >= 1
+    assert value(found, "octobot_http_connections_limit") == server.server.max_connections
+
+
+def test_dropped_connections_are_counted_by_reason(
+    start_app: Callable[..., Flask], server: HttpServer
+) -> None:
+    app = start_app()
+    add_server_metrics(app, server.server)
+    server.server.admission.dropped.update(address=3, evicted=2)
+    found = numbers(app)
+    name = "octobot_http_connections_dropped_total"
+    assert value(found, name, reason="address") == 3
+    assert value(found, name, reason="evicted") == 2
 
 
 def test_two_apps_count_for_themselves(start_app: Callable[..., Flask]) -> None:
@@ -231,6 +245,9 @@ def test_every_metric_is_documented(app: Flask) -> None:
     listed = set(re.findall(r"^\| `(octobot_\w+)", page, re.MULTILINE))
     assert {re.sub("_total$", "", name) for name in listed} == told | {
         "octobot_http_connections",
+        "octobot_http_connections_all",
+        "octobot_http_connections_dropped",
+        "octobot_http_connections_limit",
         "octobot_http_lag_seconds",
         "octobot_http_refused",
     }

@@ -9,6 +9,7 @@ import pytest
 import structlog
 from flask import Flask
 
+from backend.server.admission import Admission
 from backend.server.timeouts import Timeouts
 from tests.http_server import HttpServer, small_app
 
@@ -27,8 +28,12 @@ def start_server(events: list[dict[str, Any]]) -> Iterator[StartServer]:
     """Start servers that end with the test."""
     started: list[HttpServer] = []
 
-    def start(timeouts: Timeouts | None = None, app: Flask | None = None) -> HttpServer:
-        started.append(HttpServer(app or small_app(), timeouts))
+    def start(
+        timeouts: Timeouts | None = None,
+        app: Flask | None = None,
+        admission: Admission | None = None,
+    ) -> HttpServer:
+        started.append(HttpServer(app or small_app(), timeouts, admission=admission))
         return started[-1]
 
     yield start

@@ -20,6 +20,7 @@ from backend.server.timeouts import Timeouts
 from backend.server.tls import Certificates
 from backend.settings.model import SettingsError
 from tests.http_server import TIMEOUT_S, HttpServer, get, post, short_timeouts, small_app
+from tests.waiting import wait_until
 
 HELLO = get("/hello")
 StartTls = Callable[..., HttpServer]
@@ -137,6 +138,19 @@ def test_whoever_took_a_connection_over_hears_the_client_until_it_is_gone(
         assert heard == said
     connection.close()
     assert owner.ended.wait(TIMEOUT_S)
+
+
+def test_a_connection_that_is_handed_over_is_counted_until_it_ends(
+    start: StartTls, trusting: ssl.SSLContext
+) -> None:
+    server = start(owner=Owner(echo))
+    connection = server.connect(trusting)
+    connection.send(get("/owned"))
+    assert connection.answer("HEAD").status == 200
+    assert wait_until(lambda: not server.server.connections)
+    assert server.server.all_connections == 1
+    connection.close()
+    assert wait_until(lambda: server.server.all_connections == 0)
 
 
 def test_a_client_that_takes_nothing_holds_its_owner_up_only_for_so_long(

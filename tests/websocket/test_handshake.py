@@ -301,3 +301,15 @@ def test_an_api_key_opens_a_socket_until_it_is_revoked(connect: Connect, client:
     trader.delete(f"/auth/api-keys/{made['id']}")
     for ended in (header, peer):
         assert ended.rest()[-1]["data"]["reason"] == "access_revoked"
+
+
+def test_a_websocket_is_a_connection_until_it_is_closed(
+    connect: Connect, start_other: StartOther
+) -> None:
+    other = start_other()
+    peers = [connect(port=other.port) for _ in range(3)]
+    assert [peer.request("ping")["status"] for peer in peers] == [200] * 3
+    assert other.server.all_connections == 3
+    for peer in peers:
+        peer.close()
+    wait_until(lambda: other.server.all_connections == 0)
