@@ -6,6 +6,7 @@ from flask import Blueprint, request
 from spectree import Response
 
 from backend.middleware.auth import (
+    allows_missing_second_factor,
     allows_unchanged_password,
     authenticated,
     authenticated_or_api_key,
@@ -106,7 +107,7 @@ def change_password(json: PasswordChange) -> Envelope[Tokens]:
 
 
 @auth.post("/step-up")
-@authenticated
+@allows_missing_second_factor
 @api.validate(resp=Response(HTTP_200=Envelope[AccessToken], HTTP_401=Problem), tags=["auth"])
 @limited_proofs
 def step_up(json: Proof) -> Envelope[AccessToken]:

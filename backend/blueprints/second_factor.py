@@ -5,7 +5,12 @@ from __future__ import annotations
 from flask import Blueprint
 from spectree import Response
 
-from backend.middleware.auth import authenticated, current_principal, stepped_up
+from backend.middleware.auth import (
+    allows_missing_second_factor,
+    authenticated,
+    current_principal,
+    stepped_up,
+)
 from backend.middleware.login_limits import limited_proofs
 from backend.middleware.rate_limit import limited
 from backend.openapi.validation import api
@@ -17,7 +22,7 @@ second_factor = Blueprint("second_factor", __name__, url_prefix="/auth/second-fa
 
 
 @second_factor.post("")
-@authenticated
+@allows_missing_second_factor
 @stepped_up
 @limited("config")
 @api.validate(resp=Response(HTTP_200=Envelope[Enrolment], HTTP_409=Problem), tags=["auth"])
@@ -29,7 +34,7 @@ def begin_second_factor() -> Envelope[Enrolment]:
 
 
 @second_factor.post("/confirm")
-@authenticated
+@allows_missing_second_factor
 @api.validate(resp=Response(HTTP_200=Envelope[RecoveryCodes], HTTP_409=Problem), tags=["auth"])
 @limited_proofs
 def confirm_second_factor(json: Code) -> Envelope[RecoveryCodes]:

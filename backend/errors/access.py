@@ -12,6 +12,12 @@ class PasswordChangeRequired(Forbidden):
     type = "password_change_required"
 
 
+class SecondFactorEnrolmentRequired(Forbidden):
+    """The caller's role needs a second factor: they must set one up before anything else."""
+
+    type = "second_factor_enrolment_required"
+
+
 class StepUpRequired(Forbidden):
     """The route requires a recent step-up: a password or code verified within minutes."""
 

@@ -49,6 +49,7 @@ class Identity:
 
     def __init__(self, settings: Settings, database: Database, host: Host) -> None:
         self._database = database
+        self._second_factor_roles = frozenset(settings.require_second_factor)
         self._passwords = Passwords(host)
         keys = signing_keys(settings)
         self._tokens = AccessTokens(keys, settings.token_expiry)
@@ -160,6 +161,13 @@ class Identity:
     def must_change_password(self, principal: Principal) -> bool:
         """Return whether a principal has to change their password before anything else."""
         return self._token_status.must_change_password(principal)
+
+    def must_enroll_second_factor(self, principal: Principal) -> bool:
+        """Return whether a principal's role needs a second factor that they have not set up."""
+        if principal.role not in self._second_factor_roles:
+            return False
+        user = self._token_status.user(principal.user_id)
+        return user is not None and not user.second_factor
 
     def has_stepped_up(self, principal: Principal) -> bool:
         """Return whether a principal's password or code was verified within `STEP_UP_S`."""

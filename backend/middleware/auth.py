@@ -21,6 +21,7 @@ from backend.errors import (
     MalformedRequest,
     NotAuthenticated,
     PasswordChangeRequired,
+    SecondFactorEnrolmentRequired,
     SessionRequired,
     StepUpRequired,
 )
@@ -50,6 +51,7 @@ class AccessRule:
     scope: Scope | None = None
     credentials: Credentials | None = None
     allows_unchanged_password: bool = False
+    allows_missing_second_factor: bool = False
     may_authenticate_later: bool = False
     check: Callable[[], None] | None = None
     allows_api_keys: bool = False
@@ -68,6 +70,11 @@ def authenticated(view: V) -> V:
 def allows_unchanged_password(view: V) -> V:
     """Allow every logged-in user to call a view, also while they must change their password."""
     return _with_rule(view, AccessRule(allows_unchanged_password=True))
+
+
+def allows_missing_second_factor(view: V) -> V:
+    """Allow every logged-in user to call a view, also while they must set up a second factor."""
+    return _with_rule(view, AccessRule(allows_missing_second_factor=True))
 
 
 def authenticated_or_api_key(view: V) -> V:
@@ -211,15 +218,31 @@ def _authorize() -> None:
     _set_principal(principal, incoming.environ)
     if principal.is_api_key and not rule.allows_api_keys:
         raise SessionRequired("an API key cannot do this; log in")
-    check_access(principal, rule.scope, allows_unchanged_password=rule.allows_unchanged_password)
+    check_access(
+        principal,
+        rule.scope,
+        allows_unchanged_password=rule.allows_unchanged_password,
+        allows_missing_second_factor=rule.allows_missing_second_factor,
+    )
 
 
 def check_access(
-    principal: Principal, scope: Scope | None, *, allows_unchanged_password: bool = False
+    principal: Principal,
+    scope: Scope | None,
+    *,
+    allows_unchanged_password: bool = False,
+    allows_missing_second_factor: bool = False,
 ) -> None:
-    """Raise `PasswordChangeRequired` or `Forbidden` for a principal without access."""
-    if not allows_unchanged_password and services().identity.must_change_password(principal):
-        raise PasswordChangeRequired("set a password of your own with PUT /auth/password")
+    """Raise `Forbidden`, or a kind of it, for a principal without access.
+
+    What may be called with an unchanged password may be without a second factor too.
+    """
+    if not allows_unchanged_password:
+        identity = services().identity
+        if identity.must_change_password(principal):
+            raise PasswordChangeRequired("set a password of your own with PUT /auth/password")
+        if not allows_missing_second_factor and identity.must_enroll_second_factor(principal):
+            raise SecondFactorEnrolmentRequired("set one up with POST /auth/second-factor")
     if scope is not None and scope not in principal.scopes:
         raise Forbidden(f"this takes the scope {scope}")
 

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from backend.schemas.auth import Role
 from backend.schemas.common import parse_symbol
 from backend.settings.types import Proxies, Rate
 
@@ -60,6 +61,9 @@ class Settings(BaseSettings):
         None, pattern=r"^[^@\s<>]{1,64}@[A-Za-z0-9.-]{1,253}$", description="sender of mails"
     )
     registration: bool = Field(False, description="let anybody with an address register")
+    require_second_factor: Annotated[tuple[Role, ...], NoDecode] = Field(
+        (), description="roles that have to set up a second factor before anything else"
+    )
     encryption_key: SecretStr | None = Field(
         None, description="encrypts stored exchange keys; newest of several first"
     )
@@ -181,7 +185,10 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()  # OctoBot needs a working directory of its own
 
-    @field_validator("exchange", "symbols", "risk_symbols", "cors_origins", mode="before")
+    @field_validator(
+        *("exchange", "symbols", "risk_symbols", "cors_origins", "require_second_factor"),
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
