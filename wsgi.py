@@ -38,12 +38,15 @@ def _start() -> Flask:
             raise SettingsError("BACKEND_TLS_CERT: give it to the server that imports wsgi")
     except SettingsError as error:
         _refuse(error)
+    from backend.cli import python_version
     from backend.start import START_ERRORS, running_app  # imports OctoBot, which takes seconds
 
     try:
         application = stack.enter_context(running_app(settings, ThreadHost()))
     except START_ERRORS as error:
         _refuse(error)
+    if python_version.is_outdated():
+        sys.stderr.write(f"Warning: {python_version.WARNING}\n")
     # atexit comes after the interpreter has waited for all threads, and OctoBot's only
     # end when it is stopped; there is no public name for the earlier hook
     threading._register_atexit(stack.close)  # type: ignore[attr-defined]

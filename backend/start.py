@@ -23,6 +23,7 @@ from backend.ports.journal import JournalUnavailable
 from backend.settings.model import Settings, SettingsError
 from backend.store import Database, HomeLock, HomeLocked, StoreError
 from backend.store.journal import Journal
+from backend.store.restore import refuse_unfinished_restore
 from backend.streams import Hub, Intervals, LogTopic
 
 START_ERRORS = (SettingsError, StoreError, HomeLocked)
@@ -36,6 +37,7 @@ def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
     require_known_exchanges(settings)
     with ExitStack() as stack:
         stack.enter_context(closing(HomeLock(settings.home)))
+        refuse_unfinished_restore(settings.home)
         if settings.share_core:  # first: new threads inherit the affinity
             stack.enter_context(closing(PinnedToOneCore()))
         logs = stack.enter_context(closing(Logs(settings.home / "logs", sys.stderr)))

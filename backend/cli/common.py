@@ -12,6 +12,7 @@ from backend.concurrency.host import ThreadHost
 from backend.settings.loading import load_settings
 from backend.settings.model import Settings, SettingsError
 from backend.store import Database, StoreError
+from backend.store.restore import refuse_unfinished_restore
 
 
 class CliError(click.ClickException):
@@ -31,8 +32,10 @@ def settings() -> Settings:
 @contextmanager
 def open_database() -> Iterator[Database]:
     """Open the settings' database and migrate it; a server may be running on it."""
+    values = settings()
     try:
-        with closing(Database(settings(), ThreadHost())) as database:
+        refuse_unfinished_restore(values.home)
+        with closing(Database(values, ThreadHost())) as database:
             database.upgrade()
             try:
                 yield database

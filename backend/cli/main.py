@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from backend.cli import python_version
 from backend.cli.api_keys import api_key
 from backend.cli.audit import audit
+from backend.cli.backup import backup, restore
 from backend.cli.common import CliError
 from backend.cli.common import settings as _settings
 from backend.cli.credentials import credentials
+from backend.cli.doctor import doctor
 from backend.cli.secret_key import secret_key
 from backend.cli.users import user
 from backend.settings.describe import describe
@@ -24,10 +27,6 @@ if TYPE_CHECKING:
     from backend.server.tls import Certificates
 
 _RELAY_DRAIN_S = 2.0
-_OLD_OCTOBOT = (
-    "OctoBot 2.0.15, the last for this Python, keeps versions of certifi, urllib3 and aiohttp with "
-    "known holes; Python 3.12 and 3.13 have a newer one"
-)
 
 
 @click.group(invoke_without_command=True)
@@ -76,6 +75,9 @@ def openapi() -> None:
 
 main.add_command(api_key)
 main.add_command(audit)
+main.add_command(backup)
+main.add_command(doctor)
+main.add_command(restore)
 main.add_command(user)
 main.add_command(credentials)
 main.add_command(secret_key)
@@ -119,8 +121,8 @@ def _serve(settings: Settings, tls_certificates: Certificates | None, listener: 
         if settings.trading == "real":
             exchanges = ", ".join(settings.exchange)
             click.echo(f"REAL TRADING: orders on {exchanges} move real money", err=True)
-        if sys.version_info < (3, 12):
-            click.echo(_OLD_OCTOBOT, err=True)
+        if python_version.is_outdated():
+            click.echo(python_version.WARNING, err=True)
         if settings.env == "development":
             click.echo(f"Documentation on {address}/docs", err=True)
         admission = Admission(limits, settings.trusted_proxies)

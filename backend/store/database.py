@@ -46,7 +46,7 @@ class Database:
         self._url = _resolve(settings)
         self._lock_timeout_s = lock_timeout_s
         self._write_lock = threading.Lock()
-        self.file = Path(str(self._url.database)) if self._url.drivername == "sqlite" else None
+        self.file = _file_of(self._url)
         self.integrity = Integrity(self.file)
         self.engine = _open(self._url, lock_timeout_s)
         event.listen(self.engine, "handle_error", self._note_damage)
@@ -162,6 +162,15 @@ def _in_session(sessions: sessionmaker[Session], work: Callable[[Session], T]) -
         if is_damage(error.orig):
             raise StoreUnavailable from error
         raise
+
+
+def database_file(settings: Settings) -> Path | None:
+    """Return the SQLite file of the settings, None for PostgreSQL; raises `StoreError`."""
+    return _file_of(_resolve(settings))
+
+
+def _file_of(url: URL) -> Path | None:
+    return Path(str(url.database)).absolute() if url.drivername == "sqlite" else None
 
 
 def _resolve(settings: Settings) -> URL:

@@ -40,3 +40,16 @@ class HomeLock:
         except OSError:  # Windows allows no reads of a locked file
             owner = ""
         return f"process {owner}" if owner.isdigit() else "another process"
+
+
+def home_owner(home: Path) -> str | None:
+    """Return the process that holds a home's lock, None if it is free."""
+    if not (home / "lock").exists():
+        return None
+    try:
+        HomeLock(home).close()
+    except HomeLocked as error:
+        return str(error).partition(" is in use by ")[2].partition(":")[0]
+    except OSError:  # not ours to open
+        return "perhaps another user's process"
+    return None
