@@ -43,7 +43,7 @@ from backend.middleware.load_shedding import LoadShedding
 from backend.middleware.proxies import with_proxies
 from backend.middleware.rate_limit import install_rate_limits
 from backend.middleware.rate_limit_counter import RateLimits
-from backend.middleware.routing import BackendFlask
+from backend.middleware.routing import BackendFlask, install_path_check
 from backend.observability.metrics import Metrics, ServerSource
 from backend.reports import Reports
 from backend.services import Services, install_services, services_of
@@ -117,6 +117,7 @@ def _install_middleware(app: Flask, settings: Settings) -> None:
     install_errors(app)
     install_rate_limits(app)
     install_auth(app)
+    install_path_check(app)
     install_audit(app)
     install_cors(app, settings)
 

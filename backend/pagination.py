@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import NamedTuple, Protocol, TypeVar
 
 import orjson
@@ -114,6 +114,6 @@ def make_page(kind: str, rows: Sequence[R], query: PageQuery, view: Callable[[R]
 def _parse_time(text: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return None if found.tzinfo is None else found.astimezone(timezone.utc)
+    except (ValueError, OverflowError):  # the year 1 begins, and 9999 ends, elsewhere than in UTC
         return None
-    return None if found.tzinfo is None else found

@@ -29,6 +29,7 @@ from backend.middleware.headers import with_answer_headers
 from backend.middleware.load_shedding import LoadShedding
 from backend.middleware.rate_limit import install_rate_limits
 from backend.middleware.rate_limit_counter import RateLimits
+from backend.middleware.routing import install_path_check
 from backend.schemas.auth import Role, Tokens
 from backend.schemas.common import utc_now
 from backend.services import Services, install_services, services_of
@@ -133,6 +134,7 @@ def app(settings: Settings, database: Database, identity: Identity) -> Iterator[
     install_services(app, parts)
     install_errors(app)
     install_auth(app)
+    install_path_check(app)
     install_rate_limits(app)
     install_audit(app)
     app.register_blueprint(auth)

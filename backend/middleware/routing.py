@@ -18,6 +18,9 @@ from flask.sessions import NullSession, SessionInterface
 from flask.signals import appcontext_tearing_down, request_tearing_down
 from werkzeug.routing import MapAdapter, Rule
 
+from backend.errors import MalformedRequest
+from backend.middleware.request_context import current_request
+
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
@@ -68,6 +71,19 @@ class CachedMapAdapter(MapAdapter):
         if found[0].rule == self.path_info:  # clients can spell the same path in several ways
             self._matches[key] = found[0]
         return found
+
+
+def install_path_check(app: Flask) -> None:
+    """Refuse paths with a NUL character, which PostgreSQL takes in no text.
+
+    Install it after authentication: a stranger's path is turned away before, unrecorded.
+    """
+    app.before_request(_refuse_nul)
+
+
+def _refuse_nul() -> None:
+    if "\x00" in current_request().path:
+        raise MalformedRequest("a path has no NUL character")
 
 
 class BackendFlask(Flask):
