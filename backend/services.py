@@ -34,6 +34,7 @@ RateKind = Literal[
     "known_login",
     "address",
     "brake_address",
+    "health",
 ]
 
 

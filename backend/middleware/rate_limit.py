@@ -18,7 +18,6 @@ from flask import Flask, Request
 from backend.concurrency.host import set_current_caller
 from backend.errors import RateLimited
 from backend.identity.networks import network_of
-from backend.middleware.api_version import BASE
 from backend.middleware.auth import has_valid_credentials, known_principal
 from backend.middleware.headers import set_rate_headers
 from backend.middleware.request_context import current_request, serving_app
@@ -29,6 +28,7 @@ from backend.services import Allowance, RateClass, RateKind, services
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_HEALTH = frozenset({"/healthz", "/readyz"})  # asked by load balancers, which nothing may lock out
 _LEAST_LEFT = "backend.rate_limit.least_left"
 
 
@@ -153,14 +153,15 @@ def _count_address() -> None:
     if limits is None:
         return
     incoming = current_request()
-    if incoming.method == "OPTIONS":
+    if incoming.method == "OPTIONS" and incoming.url_rule is not None:
         return  # a preflight bears no credentials: refused, it would keep a page from braking
-    if incoming.path.startswith(BASE):
-        is_brake = _is_brake(incoming)
-        kind: RateKind = "brake_address" if is_brake else "address"
-        allowance = limits.count(kind, caller_address())
-        if allowance.left < 0 and not (is_brake and has_valid_credentials()):
-            _apply(allowance)
+    is_brake = _is_brake(incoming)
+    kind: RateKind = "brake_address" if is_brake else "address"
+    if incoming.path in _HEALTH:
+        kind = "health"
+    allowance = limits.count(kind, caller_address())
+    if allowance.left < 0 and not (is_brake and has_valid_credentials()):
+        _apply(allowance)
 
 
 def _is_brake(incoming: Request) -> bool:

@@ -33,7 +33,7 @@ from backend.settings.model import Settings
 _LOGINS: tuple[RateKind, ...] = (
     *("login", "site", "account", "account_hour", "all_logins", "known_login", "proof"),
 )
-_OF_THIS_PROCESS: tuple[RateKind, ...] = ("address", "brake_address")
+_OF_THIS_PROCESS: tuple[RateKind, ...] = ("address", "brake_address", "health")
 _DECORATED: tuple[RateClass, ...] = ("login", "config")
 _SHOWN_AS: dict[RateKind, str] = {"brake_address": "address"}
 
@@ -62,6 +62,7 @@ class RateLimits:
             "proof": settings.rate_limit_proof,
             "address": settings.rate_limit_address,
             "brake_address": settings.rate_limit_address,
+            "health": settings.rate_limit_health,
         }
         self._rates = {kind: parse(rate) for kind, rate in rates.items()}
         self._policies = {kind: _policy(kind, rate) for kind, rate in self._rates.items()}

@@ -14,7 +14,6 @@ from gevent.pywsgi import WSGIHandler
 
 from backend.errors import ApiError, InternalError, MalformedRequest
 from backend.middleware.errors import MAX_BODY_BYTES, HttpError
-from backend.observability.logs import LONGEST_PATH
 from backend.ports.socket_handoff import (
     SocketReceiver,
     refuse_handoff,
@@ -26,7 +25,6 @@ from backend.server.refusal import refusal
 from backend.server.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Callable
     from types import TracebackType
 
@@ -51,13 +49,15 @@ class ConnectionOwner(Protocol):
     application: WSGIApplication
     timeouts: Timeouts
     connections: set[Connection]
-    refused: Counter[int]
     stopping: bool
     next_priority_at: float
 
     @property
     def is_tls(self) -> bool:
         """True if a connection begins with a TLS handshake."""
+
+    def count_refusal(self, status: int, address: str) -> bool:
+        """Count a refused request; return whether it is answered."""
 
     def get_environ(self) -> WSGIEnvironment:
         """Return a copy of the environ keys that are the same for every request."""
@@ -260,7 +260,8 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
     def _refuse(self, error: ApiError, request_line: bytes = b"") -> None:
         """Send an error response in place of the application's and close the connection."""
         self.close_connection = True
-        self.server.refused[error.status] += 1
+        if not self.server.count_refusal(error.status, self.client_address[0]):
+            return
         response = refusal(error, request_line, self.client_address[0])
         self.headers_sent = True
         self._sendall(response)
@@ -285,9 +286,7 @@ class Connection(WSGIHandler):  # type: ignore[misc]  # gevent is untyped
         """Log nothing: a client's malformed request is in the access log."""
 
     def _log_error(self, kind: type[BaseException], error: BaseException, trace: object) -> None:
-        _log.error(
-            "answer failed", path=self.environ.get("PATH_INFO", "")[:LONGEST_PATH], exc_info=error
-        )
+        _log.error("answer failed", path=self.environ.get("PATH_INFO"), exc_info=error)
 
     def log_request(self) -> None:
         """Log nothing: the application writes the access log."""

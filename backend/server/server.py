@@ -23,6 +23,7 @@ from backend.server.admission import Admission, Slot
 from backend.server.admission_limits import admission_limits, open_files_limit
 from backend.server.connection import Connection
 from backend.server.counted_socket import CountedSocket
+from backend.server.refusal_limit import RefusalLimit
 from backend.server.timeouts import Timeouts
 from backend.server.tls import Certificates
 from backend.server.tls_relay import relay, socket_pair
@@ -70,6 +71,7 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
         self.stopping = False
         self.lag_s = 0.0
         self.next_priority_at = 0.0
+        self._refusal_limit = RefusalLimit()
         self.refused: Counter[int] = Counter()  # by status, before the application was called
 
     @property
@@ -96,6 +98,11 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
     def connections_dropped(self) -> Mapping[str, int]:
         """Connections that were refused or evicted, by reason."""
         return self.admission.dropped
+
+    def count_refusal(self, status: int, address: str) -> bool:
+        """Count a request refused before the application; return whether it is answered."""
+        self.refused[status] += 1
+        return self._refusal_limit.allows_answer(address)
 
     def start(self) -> None:
         """Accept connections."""

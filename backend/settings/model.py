@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     rate_limit_known_login: Rate = "10/minute"
     rate_limit_proof: Rate = "10/minute"
     rate_limit_address: Rate = "1000/minute"
+    rate_limit_health: Rate = "600/minute"
     token_expiry: int = Field(
         3600, ge=1, le=MAX_TOKEN_EXPIRY_S, description="access token's life in seconds"
     )

@@ -9,6 +9,7 @@ import pytest
 
 from backend.errors import ApiError
 from backend.server.http1 import Head, read_head
+from backend.server.refusal_limit import REFUSALS_PER_MINUTE
 from tests.http_server import HttpServer, get, post
 
 OK = get("/hello")
@@ -230,6 +231,18 @@ def test_a_refusal_has_the_shape_and_headers_of_every_error(server: HttpServer) 
     assert answer.headers["X-Request-ID"] == answer.json["request_id"]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "Server" not in answer.headers
+
+
+def test_a_flood_of_broken_requests_is_cut_off_unanswered_and_unlogged(
+    server: HttpServer, events: list[dict[str, object]]
+) -> None:
+    for _ in range(REFUSALS_PER_MINUTE):
+        server.ask(b"nonsense\r\n\r\n")
+    connection = server.connect()
+    connection.send(b"nonsense\r\n\r\n")
+    assert connection.is_ended()
+    assert len(events) == REFUSALS_PER_MINUTE
+    assert server.ask(OK).status == 200
 
 
 def test_no_answer_names_the_server(server: HttpServer) -> None:
