@@ -145,7 +145,7 @@ def test_what_does_not_fit_is_named_not_repeated_and_changes_nothing(
     assert admin.get("/exchanges/credentials") == ([stored] if stored else [])
 
 
-@pytest.mark.parametrize("exchange", ["nowhere", "Kraken", "a%00b", "..", "x" * 400])
+@pytest.mark.parametrize("exchange", ["nowhere", "Kraken", "a%0Ab", "..", "x" * 400])
 def test_an_exchange_that_does_not_exist_is_a_404(admin: ApiClient, exchange: str) -> None:
     for method, body in (("POST", BODY), ("GET", None), ("PATCH", {"enabled": True})):
         response = admin.send(method, f"/exchanges/{exchange}/credentials", json=body)

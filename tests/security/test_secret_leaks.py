@@ -66,9 +66,9 @@ def plant_user(canaries: Canaries, client: ApiClient) -> None:
     """Log in and out, badly too, with every kind of secret that a user has."""
     password = canaries.plant("password", "canary-password-4e2c")
     admin = client.as_admin()
-    user = {"username": "canary", "password": password, "role": "admin"}
+    user = {"username": "songbird", "password": password, "role": "admin"}
     admin.post("/users", json={**user, "must_change_password": False}, expect=201)
-    tokens = client.post("/auth/login", json={"username": "canary", "password": password})
+    tokens = client.post("/auth/login", json={"username": "songbird", "password": password})
     access = canaries.plant("access token", tokens["access_token"])
     refresh = canaries.plant("refresh token", tokens["refresh_token"])
     canary = ApiClient(client.app, access)
@@ -82,7 +82,7 @@ def plant_user(canaries: Canaries, client: ApiClient) -> None:
     ticket = canaries.plant("stream ticket", canary.post("/stream/ticket", expect=201)["ticket"])
     outcomes = [
         client.send("POST", "/auth/login", json={"username": password, "password": "wrong"}),
-        client.send("POST", "/auth/login", json={"username": "canary", "password": password}),
+        client.send("POST", "/auth/login", json={"username": "songbird", "password": password}),
         client.send("GET", "/bot", headers={"X-API-Key": api_key}),
         client.send("GET", "/bot", headers={"X-API-Key": f"{api_key}x", "Cookie": access}),
         client.send("GET", f"/orders/{access}", headers={"Authorization": f"Bearer {access}"}),
@@ -90,7 +90,7 @@ def plant_user(canaries: Canaries, client: ApiClient) -> None:
             "GET", f"/{api_key}?ticket={ticket}", headers={"Referer": f"https://x/?token={access}"}
         ),
         client.send("POST", "/auth/refresh", json={"refresh_token": refresh + "x"}),
-        client.send("POST", "/auth/login", json={"username": "canary", "password": [password]}),
+        client.send("POST", "/auth/login", json={"username": "songbird", "password": [password]}),
         canary.send("POST", "/auth/step-up", json={"password": password, "code": seed}),
     ]
     assert [outcome.status_code for outcome in outcomes][:4] == [401, 401, 200, 401]

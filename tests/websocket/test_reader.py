@@ -91,7 +91,7 @@ def test_what_breaks_the_protocol_is_told_by_its_code(
         ('{"id":"a"}', "validation_error", "a"),
         ('{"action":"ping","id":"' + "a" * 65 + '"}', "validation_error", None),
         ("[" * 5000, "malformed_request", None),
-        ('{"action":"ping","data":{"a":' + "[" * 900 + "]" * 900 + "}}", "validation_error", None),
+        ('{"action":"ping","data":{"a":' + "[" * 900 + "]" * 900 + "}}", "malformed_request", None),
     ],
 )
 def test_a_message_that_is_none_is_answered_and_changes_nothing(
