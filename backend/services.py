@@ -39,7 +39,7 @@ RateKind = Literal[
 
 
 class RatePolicy(NamedTuple):
-    """How many requests a budget allows in a window; `header` is its `RateLimit-Policy`."""
+    """Quota of a budget in a window; `header` is its `RateLimit-Policy`."""
 
     name: str
     limit: int

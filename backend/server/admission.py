@@ -60,7 +60,7 @@ class Slot:
         self._admission.remove_idle(self)
 
     def end_request(self) -> None:
-        """Let the connection be evicted until its next request."""
+        """Mark the connection as evictable until its next request."""
         self._admission.add_idle(self)
 
     def hand_over(self, client: str, *, is_websocket: bool, is_tls: bool) -> None:
@@ -146,7 +146,7 @@ class Admission:
             slot.holders = self._hold(networks)
 
     def add_idle(self, slot: Slot) -> None:
-        """Let a connection be evicted; among those of its network it is the last."""
+        """Mark a connection as evictable, as the last among those of its network."""
         if slot.state is not _State.COUNTED or slot.is_handed_over:
             return
         if not slot.holders:
@@ -167,7 +167,7 @@ class Admission:
             self._unrank(holder)
 
     def settle(self) -> None:
-        """Take those out of the counts that have been released."""
+        """Subtract the released ones from the counts."""
         while self.released:
             slot = self.released.popleft()
             if slot.state is _State.COUNTED:

@@ -86,12 +86,12 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
 
     @property
     def all_connections(self) -> int:
-        """How many connections there are, with the streams that were handed over."""
+        """The number of connections, including streams that were handed over."""
         return self.admission.total
 
     @property
     def max_connections(self) -> int:
-        """How many connections there may be, with streams."""
+        """The maximum number of connections, including streams."""
         return self.admission.limits.total
 
     @property

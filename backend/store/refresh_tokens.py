@@ -38,7 +38,7 @@ class OpenFamily(NamedTuple):
 
 
 class Repeat(NamedTuple):
-    """How long a spent token still gives its successor, and the digests that one may have."""
+    """Grace in which a spent token gives its successor, and the digests that one may have."""
 
     grace: timedelta
     successors: tuple[str, ...]
