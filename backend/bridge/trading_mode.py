@@ -17,7 +17,7 @@ CancelOrder = Callable[[str], Awaitable[Order]]
 class TradingMode(Protocol):
     """The steps of a boot that differ, in their order, and the amendment of an order.
 
-    All of it runs on the bot's loop. `octobot.order_mapping` has the differences in the
+    All of it runs on the bot's loop. `octobot.order_kinds` has the differences in the
     orders that OctoBot gets, `positions.tracker` those in positions.
     """
 

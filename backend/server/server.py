@@ -24,7 +24,7 @@ from backend.server.admission_limits import admission_limits, open_files_limit
 from backend.server.connection import Connection
 from backend.server.counted_socket import CountedSocket
 from backend.server.refusal_limit import RefusalLimit
-from backend.server.timeouts import Timeouts
+from backend.server.timeouts import Timeouts, expire_overdue
 from backend.server.tls import Certificates
 from backend.server.tls_relay import relay, socket_pair
 
@@ -178,16 +178,9 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent is untyped
             self.lag_s = max(0.0, time.monotonic() - due)
             if self.certificates is not None:
                 self.certificates.reload_if_changed()
-            self._sweep()
+            expire_overdue(self.connections)
             self.admission.settle()
             self._log_dropped()
-
-    def _sweep(self) -> None:
-        # not in the loop, whose variable would keep the last connection alive while it sleeps
-        now = time.monotonic()
-        for connection in list(self.connections):
-            if connection.deadline < now:
-                connection.expire()
 
     def _log_dropped(self) -> None:
         """Log that connections are refused or evicted, at most once a minute."""

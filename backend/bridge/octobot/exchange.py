@@ -16,8 +16,8 @@ from backend.bridge.octobot.exchange_account import ExchangeAccount
 from backend.bridge.octobot.exchange_errors import capture_commands, count_read_errors
 from backend.bridge.octobot.exchange_market import ExchangeMarket
 from backend.bridge.octobot.exchange_orders import ExchangeOrders
+from backend.bridge.octobot.order_kinds import LiveOrderMapping, OrderMapping, PaperOrderMapping
 from backend.bridge.octobot.order_lookup import OrderLookUp
-from backend.bridge.octobot.order_mapping import LiveOrderMapping, OrderMapping, PaperOrderMapping
 from backend.bridge.octobot.trading_rules import read_rules
 from backend.schemas.markets import Market
 

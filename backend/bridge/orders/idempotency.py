@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from backend.bridge.context import BotContext
-from backend.bridge.orders.intents import EarlierRefusal
+from backend.bridge.orders.intent_keys import EarlierRefusal
 from backend.bridge.orders.recent_intents import RecentIntents
 from backend.bridge.orders.submission import KeyTaken, OrderSubmitter, Placement
 from backend.errors import DuplicateOrder, OrderStateUnknown

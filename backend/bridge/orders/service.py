@@ -14,7 +14,7 @@ from backend.bridge.ledger.order_state import OPEN_STATUSES
 from backend.bridge.orders.amend import change_order
 from backend.bridge.orders.execution import OrderExecution
 from backend.bridge.orders.idempotency import IdempotentOrders
-from backend.bridge.orders.intents import new_intent
+from backend.bridge.orders.intent_keys import new_intent
 from backend.bridge.orders.preview import preview_order
 from backend.bridge.read_models.envelopes import serialize_page
 from backend.bridge.read_models.page_cache import PageCache

@@ -17,7 +17,7 @@ from typing import Any
 from backend.bridge.context import BotContext
 from backend.bridge.ledger.commit_wait import DONE_UNWRITTEN, LOOK_S, WAIT_S
 from backend.bridge.ledger.outbox import Outbox
-from backend.bridge.orders.intents import refusal_json
+from backend.bridge.orders.intent_keys import refusal_json
 from backend.bridge.runtime.work_queue import LoopEnded, Slot
 from backend.errors import (
     ApiError,

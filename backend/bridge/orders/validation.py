@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from backend.bridge.octobot.exchange import Exchange
-from backend.bridge.octobot.order_mapping import TRIGGERS_ABOVE
+from backend.bridge.octobot.order_kinds import TRIGGERS_ABOVE
 from backend.bridge.octobot.trading_rules import check_cost, check_price, check_quantity
 from backend.errors import (
     ExitOnWrongSide,

@@ -11,7 +11,7 @@ from backend.bridge.ledger.commit_wait import wait_until_durable
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.orders.execution import OrderExecution
 from backend.bridge.orders.idempotency import IdempotentOrders
-from backend.bridge.orders.intents import new_intent
+from backend.bridge.orders.intent_keys import new_intent
 from backend.bridge.orders.validation import check_reduces
 from backend.bridge.positions.tracker import PositionTracker
 from backend.bridge.read_models.envelopes import etag_of, serialize

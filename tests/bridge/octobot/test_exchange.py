@@ -13,7 +13,7 @@ from backend.bridge.octobot.exchange import Channel, Exchange
 from backend.bridge.octobot.exchange_orders import OrderKind
 from backend.bridge.octobot.order import Create, OctoBotOrder
 from backend.bridge.octobot.order_errors import creation_refused
-from backend.bridge.octobot.order_mapping import LiveOrderMapping, PaperOrderMapping
+from backend.bridge.octobot.order_kinds import LiveOrderMapping, PaperOrderMapping
 from backend.bridge.orders.factory import new_order
 from backend.errors import ExchangeRefused, InsufficientFunds, InvalidSymbol
 from backend.schemas.orders import Fee, NewOrder, Order

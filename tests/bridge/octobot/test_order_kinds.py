@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from backend.bridge.octobot.exchange_orders import ExchangeOrders
-from backend.bridge.octobot.order_mapping import LiveOrderMapping, PaperOrderMapping
+from backend.bridge.octobot.order_kinds import LiveOrderMapping, PaperOrderMapping
 from backend.bridge.orders.factory import new_order
 from backend.schemas.orders import NewOrder, Order
 
