@@ -57,6 +57,8 @@ _JOURNAL_WAIT_S = 5.0
 _CHECK_POLL_S = 0.2
 _NO_JOURNAL = "the order journal cannot be written"
 _UNREADABLE = "a row of the order journal cannot be read: restore a backup"
+_NOT_WRITABLE = "the database cannot be written: it is locked, full, or does not respond"
+_WRITE_PROBE_WAIT_S = 0.8  # load balancers wait for a second at least
 _CHECKING = "the database is being checked"
 _DAMAGED = "the database is damaged: restore a backup, the log names the file"
 
@@ -134,19 +136,27 @@ class Bridge:
         self._context.runner.start()
 
     def readiness(self) -> Readiness:
-        """Return whether the bot can be used, and the reasons if not."""
+        """Return whether the bot can be used, and the reasons if not; writes to the database."""
         readiness = self.bot.readiness()
-        journal = self._context.journal
-        if journal.damage is not None:
-            reason = _DAMAGED
-        elif not journal.wait_until_checked(0):
-            reason = _CHECKING
-        elif not self._context.outbox.healthy:
-            reason = _NO_JOURNAL
-        else:
+        reason = self._store_failure()
+        if reason is None:
             return readiness
         missing = [*readiness.missing, reason]
         return readiness.model_copy(update={"ready": False, "missing": missing})
+
+    def _store_failure(self) -> str | None:
+        journal = self._context.journal
+        if journal.damage is not None:
+            return _DAMAGED
+        if not journal.wait_until_checked(0):
+            return _CHECKING
+        if not self._context.outbox.healthy:
+            return _NO_JOURNAL
+        try:
+            self._context.host.wait(journal.begin_write_probe(), _WRITE_PROBE_WAIT_S)
+        except (TimeoutError, JournalUnavailable):
+            return _NOT_WRITABLE
+        return None
 
     @property
     def lag_monitor(self) -> LagMonitor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -172,6 +173,12 @@ class OrderJournal(Protocol):
 
     def wait_until_checked(self, timeout_s: float) -> bool:
         """Wait for the end of the store's check; False if it takes longer."""
+
+    def begin_write_probe(self) -> Future[None]:
+        """Begin a small write, or join the one that runs or has just ended; never blocks.
+
+        The future is done once it is committed, and fails with `JournalUnavailable`.
+        """
 
     def open_account(self, account: str, balances: Mapping[str, Decimal]) -> AccountState:
         """Return the account, creating it with these balances when it is new."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -26,12 +27,14 @@ from backend.ports.journal import (
 )
 from backend.store.database import Database
 from backend.store.journal import accounts, bot_state, commits, events, intents, queries
+from backend.store.journal.write_probe import WriteProbe
 from backend.store.journal.writer import Writer, translated_errors
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _CLEANUP_EVERY = 64
+_PROBED = "write_probe"
 
 
 class Journal:
@@ -45,6 +48,7 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._writer = Writer(database)
+        self._write_probe = WriteProbe(self._write_probe_state)
         self._uncertain: set[str] = set()
         self._insert_count = count(1)
         self._record_count = count(1)
@@ -57,6 +61,13 @@ class Journal:
     def wait_until_checked(self, timeout_s: float) -> bool:
         """Wait for the end of the check that began with the process; False if it takes longer."""
         return self._database.integrity.wait_until_checked(timeout_s)
+
+    def begin_write_probe(self) -> Future[None]:
+        """Begin a small write, or join the one that runs or has just ended; never blocks.
+
+        The future is done once it is committed, and fails with `JournalUnavailable`.
+        """
+        return self._write_probe.begin()
 
     def open_account(self, account: str, balances: Mapping[str, Decimal]) -> AccountState:
         """Return the account, creating it with these balances when it is new."""
@@ -185,6 +196,10 @@ class Journal:
     def close(self) -> None:
         """Refuse further changes and close the writing connection."""
         self._writer.close()
+
+    def _write_probe_state(self) -> None:
+        with self._change() as connection:
+            bot_state.upsert_all(connection, {_PROBED: {}})
 
     @contextmanager
     def _change(self) -> Iterator[Connection]:
