@@ -15,13 +15,15 @@ unset PYTHONDONTWRITEBYTECODE
 workers=$(($(nproc) + 1))
 [ "$workers" -le 4 ] || workers=4
 
-run_in() {
+summaries=$(mktemp -d)
+trap 'rm -rf "$summaries"' EXIT
+
+run_in() { # ENVIRONMENT SUMMARY [PYTEST-ARGUMENT...]
     environment=$1
-    shift
-    echo "== $("$environment/bin/python" --version), OctoBot $("$environment/bin/python" -c \
-        'from importlib.metadata import version; print(version("octobot"))')"
-    "$environment/bin/python" -m pytest -rs -n "$workers" --dist loadfile \
-        --no-loadscope-reorder "$@"
+    summary=$2
+    shift 2
+    "$environment/bin/python" scripts/run_line.py "$environment" "$summaries/$summary" \
+        "$workers" "$@"
 }
 
 other=$("$folder/bin/python" -c \
@@ -33,13 +35,15 @@ if [ "${TEST_LINES:-all}" = all ] && scripts/find_python.sh "$other" >/dev/null;
 fi
 
 failed=0
-run_in "$folder" "$@" || failed=1
+run_in "$folder" first "$@" || failed=1
 if [ -n "$installing" ]; then
     wait "$installing"
     export KILLS="${KILLS:-5}" # the first line's are what proves it
     # 5: none of the tests that were asked for depends on OctoBot
-    run_in ".venv-$other" --second-line "$@" || [ $? -eq 5 ] || failed=1
+    run_in ".venv-$other" second --second-line "$@" || [ $? -eq 5 ] || failed=1
 else
     echo "The $other OctoBot line is not tested here: no Python for it was found or asked for."
 fi
+# last, so that the end of a log says what failed in either line
+cat "$summaries"/* 2>/dev/null || true
 exit "$failed"
