@@ -28,7 +28,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("a slow machine")
 
-USE_OCTOBOT = {"blueprints", "bridge", "credentials", "recovery", "sandbox"}
+USE_OCTOBOT = {"blueprints", "bridge", "credentials", "exchanges", "recovery", "sandbox"}
 """Folders whose claims depend on the version of OctoBot or ccxt."""
 
 
