@@ -12,7 +12,7 @@ from flask import Blueprint, Response, current_app, request
 
 from backend.errors import NotFound
 from backend.middleware.auth import authenticated, public
-from backend.middleware.headers import set_content_policy
+from backend.middleware.headers import set_cache_control, set_content_policy
 from backend.openapi.document import openapi_document
 
 _FILES = {
@@ -85,6 +85,7 @@ def _show_page() -> Response:
 
 
 def _show_file(name: str) -> Response:
+    set_cache_control(request.environ, "private, max-age=3600")
     if name == "start.js":
         return Response(_START, mimetype="text/javascript")
     if name not in _FILES:

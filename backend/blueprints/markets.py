@@ -7,6 +7,7 @@ from spectree import Response
 
 from backend.blueprints.path_parameters import symbol_in_path
 from backend.middleware.auth import requires
+from backend.middleware.headers import storable_by_caller
 from backend.middleware.rate_limit import limited
 from backend.openapi.validation import api
 from backend.ports.serialized import SerializedResponse
@@ -32,6 +33,7 @@ _FAILURES = {"HTTP_502": Problem, "HTTP_503": Problem, "HTTP_504": Problem}
 @markets.get("/exchanges")
 @requires("markets:read")
 @limited("query")
+@storable_by_caller
 @api.validate(
     resp=Response(
         HTTP_200=Envelope[list[Exchange]], HTTP_304=None, HTTP_503=Problem, HTTP_504=Problem
@@ -46,6 +48,7 @@ def list_exchanges() -> SerializedResponse:
 @markets.get("/markets")
 @requires("markets:read")
 @limited("query")
+@storable_by_caller
 @api.validate(
     resp=Response(HTTP_200=Envelope[list[Market]], HTTP_304=None, **_FAILURES),
     tags=["markets"],
@@ -58,6 +61,7 @@ def list_markets(query: MarketQuery) -> SerializedResponse:
 @markets.get("/tickers")
 @requires("markets:read")
 @limited("query")
+@storable_by_caller
 @api.validate(
     resp=Response(HTTP_200=Envelope[list[Ticker]], HTTP_304=None, **_FAILURES),
     tags=["markets"],
@@ -70,6 +74,7 @@ def list_tickers(query: TickerQuery) -> SerializedResponse:
 @markets.get("/tickers/<path:symbol>")
 @requires("markets:read")
 @limited("query")
+@storable_by_caller
 @api.validate(
     resp=Response(HTTP_200=Envelope[Ticker], HTTP_304=None, **_FAILURES),
     tags=["markets"],
@@ -82,6 +87,7 @@ def get_ticker(symbol: str, query: MarketQuery) -> SerializedResponse:
 @markets.get("/candles/<path:symbol>")
 @requires("markets:read")
 @limited("query")
+@storable_by_caller
 @api.validate(
     resp=Response(HTTP_200=Envelope[list[Candle]], HTTP_304=None, **_FAILURES),
     tags=["markets"],
@@ -94,6 +100,7 @@ def list_candles(symbol: str, query: CandleQuery) -> SerializedResponse:
 @markets.get("/order-book/<path:symbol>")
 @requires("markets:read")
 @limited("query")
+@storable_by_caller
 @api.validate(
     resp=Response(HTTP_200=Envelope[OrderBook], HTTP_304=None, **_FAILURES),
     tags=["markets"],

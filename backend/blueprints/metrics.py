@@ -49,4 +49,4 @@ def show_metrics() -> Response:
     """Return the metrics in Prometheus' text format."""
     parts = services()
     body = parts.host.call_blocking(parts.metrics.render)
-    return Response(body, content_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
+    return Response(body, content_type=CONTENT_TYPE_LATEST)

@@ -7,6 +7,7 @@ from spectree import Response as Answers
 
 from backend.identity import Principal
 from backend.middleware.auth import current_principal, requires
+from backend.middleware.headers import set_cache_control
 from backend.middleware.rate_limit import limited
 from backend.middleware.stream_access import (
     readable,
@@ -26,7 +27,6 @@ streams = Blueprint("streams", __name__, url_prefix="/stream")
 
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",
 }
 _ANSWERS = Answers("HTTP_200", HTTP_503=Problem)
@@ -90,6 +90,7 @@ def _stream(
     topics, symbols = require_topics(topics, principal), require_symbols(query.chosen_symbols())
     selection = Selection(topics, symbols, intervals=intervals)
     last_event_id = request.headers.get("Last-Event-ID") or query.after
+    set_cache_control(request.environ, "no-store, no-transform")  # proxies must not compress it
     body = services().hub.open_stream(selection, stream_owner(principal), last_event_id)
     if hand_over_socket(request.environ, body.take_over):
         return Response(headers=_HEADERS)

@@ -22,7 +22,6 @@ trades = Blueprint("trades", __name__, url_prefix="/trades")
 _CSV_HEADERS = {
     "Content-Type": "text/csv; charset=utf-8; header=present",
     "Content-Disposition": 'attachment; filename="trades.csv"',
-    "Cache-Control": "private, no-store",
 }
 
 

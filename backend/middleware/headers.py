@@ -1,4 +1,4 @@
-"""Headers of every response: request id, security headers, rate limit headers.
+"""Headers of every response: request id, security headers, caching, rate limit headers.
 
 This is the outermost layer, plain WSGI, so that errors of the layers below are covered
 too and nothing is built anew for each request.
@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from backend.middleware.request_context import current_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Header = tuple[str, str]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
 _ID_KEY = "backend.request_id"
 _ADDED_KEY = "backend.answer_headers"
 _RATE_KEY = "backend.rate_headers"
+_CACHE_KEY = "backend.cache_control"
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _random = random.Random()  # noqa: S311 - ids are no secrets, and asking the system costs 70 µs
 
@@ -32,6 +38,9 @@ SECURITY_HEADERS: tuple[Header, ...] = (
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
+# a portfolio or a token must neither be shared nor lie on a disk; clients that keep an answer in
+# memory still get 304 for its ETag
+NOT_STORED = "no-store"
 _HTTPS_ONLY = ("Strict-Transport-Security", "max-age=31536000")
 
 
@@ -56,6 +65,25 @@ def set_content_policy(environ: WSGIEnvironment, policy: str) -> None:
     added[:] = [header for header in added if header[0] != _POLICY] + [(_POLICY, policy)]
 
 
+def set_cache_control(environ: WSGIEnvironment, directives: str) -> None:
+    """Set the Cache-Control of this request's response, which is `no-store` without."""
+    environ[_CACHE_KEY] = directives
+
+
+def storable_by_caller(view: Callable[P, T]) -> Callable[P, T]:
+    """Let a browser store a view's responses, and ask whether they changed before each use.
+
+    For data that is the same for everyone and public elsewhere.
+    """
+
+    @wraps(view)
+    def storable_view(*args: P.args, **kwargs: P.kwargs) -> T:
+        set_cache_control(current_request().environ, "private, no-cache")
+        return view(*args, **kwargs)
+
+    return storable_view
+
+
 def set_rate_headers(environ: WSGIEnvironment, *headers: Header) -> None:
     """Set the response's rate-limit headers, replacing earlier ones."""
     environ[_RATE_KEY] = headers
@@ -73,12 +101,14 @@ def with_answer_headers(
         sent = environ.get("HTTP_X_REQUEST_ID", "")
         environ[_ID_KEY] = sent if _SANE_ID.fullmatch(sent) else new_request_id()
         added = environ[_ADDED_KEY] = [("X-Request-ID", environ[_ID_KEY]), *SECURITY_HEADERS]
+        environ[_CACHE_KEY] = NOT_STORED
         if production and environ["wsgi.url_scheme"] == "https":
             added.append(_HTTPS_ONLY)
 
         def start(status: str, headers: list[Header], exc_info: ExcInfo | None = None) -> object:
             rate = environ.get(_RATE_KEY, ())
-            return start_response(status, [*headers, *added, *rate], exc_info)
+            cache = ("Cache-Control", environ[_CACHE_KEY])
+            return start_response(status, [*headers, *added, cache, *rate], exc_info)
 
         return application(environ, start)  # type: ignore[arg-type]
 

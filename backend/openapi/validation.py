@@ -45,8 +45,6 @@ QUERIES_REMEMBERED = 512
 _LONGEST_IF_NONE_MATCH = 2048
 _LONGEST_CONTENT_TYPE = 200
 _JSON = "application/json"
-_NOT_STORED = ("Cache-Control", "no-store")
-_STORED_BY_CALLER = ("Cache-Control", "private, no-cache")
 _DESCRIPTION = """\
 Runs an OctoBot and serves it: portfolio, orders, trades, markets, configuration and live events.
 
@@ -169,13 +167,12 @@ def _answer(result: object, environ: WSGIEnvironment) -> Response:
     body, *rest = result if isinstance(result, tuple) else (result,)
     if not isinstance(body, BaseModel):
         return make_response(body, *rest)
-    add_answer_headers(environ, _NOT_STORED)
     response = JsonAnswer(body.__pydantic_serializer__.to_json(body), content_type=_JSON)
     return make_response(response, *rest) if rest else response
 
 
 def _prepared_answer(prepared: SerializedResponse, environ: WSGIEnvironment) -> Response:
-    add_answer_headers(environ, ("ETag", prepared.etag), _STORED_BY_CALLER)
+    add_answer_headers(environ, ("ETag", prepared.etag))
     known = environ.get("HTTP_IF_NONE_MATCH")
     if known is not None and _names(known, prepared.etag):
         return Response(status=304)

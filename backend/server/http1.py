@@ -24,7 +24,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from backend.errors import ApiError, BodyTooLarge, MalformedRequest
 from backend.middleware.errors import MAX_BODY_BYTES, HttpError, problem, problem_headers
-from backend.middleware.headers import SECURITY_HEADERS
+from backend.middleware.headers import NOT_STORED, SECURITY_HEADERS
 
 MAX_LINE_BYTES = 8192
 MAX_HEAD_BYTES = 32 * 1024
@@ -89,6 +89,7 @@ def format_error(error: ApiError, request_id: str) -> bytes:
         ("Connection", "close"),
         ("X-Request-ID", request_id),
         *SECURITY_HEADERS,
+        ("Cache-Control", NOT_STORED),
         *problem_headers(error),
     ]
     return format_head(f"HTTP/1.1 {status.value} {status.phrase}", headers) + body

@@ -131,7 +131,6 @@ def test_an_unchanged_answer_is_not_sent_again(client: ApiClient) -> None:
     trader.post("/orders", json=LIMIT, expect=201)
     first = trader.send("GET", "/orders")
     etag = first.headers["ETag"]
-    assert first.headers["Cache-Control"] == "private, no-cache"
     for known in (etag, f'"other", W/{etag}', "*"):
         again = trader.send("GET", "/orders", headers={"If-None-Match": known})
         assert (again.status_code, again.data) == (304, b"")

@@ -31,8 +31,3 @@ def test_every_answer_has_the_security_headers(client: ApiClient, path: str) -> 
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
     assert headers["Referrer-Policy"] == "no-referrer"
-
-
-def test_answers_about_people_are_not_stored(client: ApiClient) -> None:
-    response = client.as_viewer().send("GET", "/auth/me")
-    assert response.headers["Cache-Control"] == "no-store"

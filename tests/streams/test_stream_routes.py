@@ -91,7 +91,7 @@ def test_a_stream_carries_what_was_asked_for(
 def test_the_answer_is_marked_as_an_endless_stream(open_stream: Open) -> None:
     head = open_stream("/prices").head.lower()
     assert "content-type: text/event-stream; charset=utf-8" in head
-    assert "cache-control: no-store" in head
+    assert "cache-control: no-store, no-transform" in head
     assert "x-accel-buffering: no" in head
     assert "content-length" not in head
     assert "transfer-encoding" not in head
