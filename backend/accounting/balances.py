@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, localcontext
 
 from backend.accounting.decimals import EXACT, ZERO
+from backend.schemas.orders import Fee
 from backend.schemas.trades import Trade
 
 
@@ -21,17 +22,23 @@ def is_contract(symbol: str) -> bool:
 
 
 def balance_changes(trade: Trade) -> dict[str, Decimal]:
-    """Return the change of each asset's total by a spot execution.
+    """Return the change of each asset's total by a spot execution."""
+    return changes_of_fill(trade.symbol, trade.side, trade.quantity, trade.cost, trade.fee)
+
+
+def changes_of_fill(
+    symbol: str, side: str, quantity: Decimal, cost: Decimal, fee: Fee | None
+) -> dict[str, Decimal]:
+    """Return the change of each asset's total by a spot fill.
 
     A buy adds the quantity and subtracts the cost, a sell the reverse; the fee is
     subtracted in its own currency. A rebate is a negative fee.
     """
-    base, quote = assets_of(trade.symbol)
-    sign = 1 if trade.side == "buy" else -1
-    changes = {base: sign * trade.quantity, quote: -sign * trade.cost}
-    if trade.fee is not None:
-        owed = changes.get(trade.fee.currency, ZERO)
-        changes[trade.fee.currency] = EXACT.subtract(owed, trade.fee.cost)
+    base, quote = assets_of(symbol)
+    sign = 1 if side == "buy" else -1
+    changes = {base: sign * quantity, quote: -sign * cost}
+    if fee is not None:
+        changes[fee.currency] = EXACT.subtract(changes.get(fee.currency, ZERO), fee.cost)
     return changes
 
 

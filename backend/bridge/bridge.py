@@ -118,7 +118,7 @@ class Bridge:
         execution = OrderExecution(context)
         self.account_credentials = AccountCredentials(keys, real=settings.trading == "real")
         self.key_check = KeyCheck(settings.bot_timeout)
-        self.bot = BotCommands(runner, settings, host, self._lifecycle)
+        self.bot = BotCommands(runner, settings, host, self._lifecycle, self.portfolio.warnings)
         self.config = Configuration(settings, host)
         self.orders = Orders(context, execution, idempotency)
         self.positions = Positions(context, execution, idempotency, tracker)

@@ -38,6 +38,9 @@ class Bot(Model):
         description="How late the bot's own work was at worst in the last seconds; with 0 to 10 it"
         " is not held up."
     )
+    warnings: list[str] = Field(
+        description="What is wrong although the bot runs, such as a balance below zero."
+    )
     versions: Versions
 
 

@@ -14,8 +14,14 @@ from octobot_trading.enums import ExchangeConstantsPositionColumns, MarginType, 
 from backend.accounting.contract_position import ContractPosition, MarginMode
 from backend.accounting.decimals import ZERO
 from backend.bridge.octobot.conversion import decimal_or_none, utc
-from backend.bridge.octobot.order import OctoBotOrder
-from backend.errors import BridgeError, ExchangeRefused, ExchangeUnreachable, LeverageOutOfRange
+from backend.bridge.octobot.order import OctoBotOrder, PaperFunds
+from backend.errors import (
+    BridgeError,
+    ExchangeRefused,
+    ExchangeUnreachable,
+    InsufficientFunds,
+    LeverageOutOfRange,
+)
 from backend.schemas.portfolio import Balance
 from backend.schemas.positions import Position
 
@@ -93,8 +99,27 @@ class ExchangeAccount:
         self._portfolio_manager.set_forced_portfolio_initial_config(dict(balances))
         self._portfolio_manager.apply_forced_portfolio()
 
+    def change_asset(self, asset: str, *, total: Decimal = ZERO, available: Decimal = ZERO) -> None:
+        """Add to an asset of a simulated account, without a check."""
+        held = self._portfolio_manager.portfolio.get_currency_portfolio(asset)
+        held.set(available=held.available + available, total=held.total + total)
+
+    def use_funds(self, funds: PaperFunds) -> None:
+        """Let `funds` lock and settle a simulated spot account's orders instead of OctoBot."""
+
+        def update_lock(order: OctoBotOrder, is_new_order: bool = True) -> None:
+            try:
+                (funds.lock if is_new_order else funds.release)(order)
+            except InsufficientFunds as error:
+                raise trading_errors.PortfolioNegativeValueError(str(error)) from None
+
+        portfolio = self._portfolio_manager.portfolio
+        portfolio.update_portfolio_available_from_order = update_lock
+        portfolio.update_portfolio_from_filled_order = funds.settle
+        portfolio.affords_change = funds.affords_change
+
     def affords_change(self, order: OctoBotOrder, quantity: Decimal, price: Decimal) -> bool:
-        """Return whether a paper margin account can fund an open order's new values."""
+        """Return whether a paper account can fund an open order's new values."""
         return bool(self._portfolio_manager.portfolio.affords_change(order, quantity, price))
 
     def covers(self, order: OctoBotOrder, price: Decimal) -> bool:

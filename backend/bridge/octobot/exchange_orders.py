@@ -15,6 +15,7 @@ from backend.bridge.octobot.conversion import ZERO, decimal_or_none
 from backend.bridge.octobot.oco_group import FillListener, OcoGroup
 from backend.bridge.octobot.order import (
     CreationInterceptor,
+    EditCheck,
     OctoBotOrder,
     OrderGroup,
     RawOrder,
@@ -158,12 +159,16 @@ class ExchangeOrders:
         cost = decimal_or_none(raw.get("cost"))
         return None if cost is None else Fee(cost=cost, currency=raw["currency"])
 
-    def taker_fee(self, order: OctoBotOrder, quantity: Decimal, price: Decimal) -> Decimal:
+    def expected_taker_fee(self, order: OctoBotOrder, quantity: Decimal, price: Decimal) -> Fee:
         """Return the fee that OctoBot expects of an order that takes liquidity."""
         raw = self._manager.exchange.get_trade_fee(
             order.symbol, order.order_type, quantity, price, "taker"
         )
-        return Decimal(str(raw["cost"]))
+        return Fee(cost=raw["cost"], currency=raw["currency"])
+
+    def taker_fee(self, order: OctoBotOrder, quantity: Decimal, price: Decimal) -> Decimal:
+        """Return the same without its currency."""
+        return self.expected_taker_fee(order, quantity, price).cost
 
     # ---- exits
 
@@ -247,6 +252,29 @@ class ExchangeOrders:
         group = order.order_group
         if isinstance(group, OcoGroup) and group.is_spent and order.is_open():
             await self.cancel(order)
+
+    def check_edits(self, is_affordable: EditCheck) -> None:
+        """Refuse a paper order's edit, also a strategy's, whose new values lack the funds.
+
+        OctoBot releases the old lock, fails at the new one and keeps the new values.
+        """
+        edit = self._trader.edit_order
+
+        async def checked(
+            order: OctoBotOrder,
+            edited_quantity: Decimal | None = None,
+            edited_price: Decimal | None = None,
+            *args: Any,
+            **kwargs: Any,
+        ) -> bool:
+            quantity = edited_quantity or order.origin_quantity
+            price = edited_price or order.origin_price
+            locks = order.can_be_edited() and order.is_counted_in_available_funds()
+            if locks and not is_affordable(order, quantity, price):
+                raise trading_errors.OrderEditError("the funds are not available")
+            return bool(await edit(order, edited_quantity, edited_price, *args, **kwargs))
+
+        self._trader.edit_order = checked
 
     def intercept_creation(self, interceptor: CreationInterceptor) -> None:
         """Add an interceptor of every order's creation, also of strategies' orders.

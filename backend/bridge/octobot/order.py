@@ -40,6 +40,8 @@ class OctoBotOrder(Protocol):
     origin_price: Decimal
     created_last_price: Decimal
     filled_price: Decimal
+    filled_quantity: Decimal
+    total_cost: Decimal
     reduce_only: bool
     triggered_by: OctoBotOrder | None
     """The entry whose fill created this order."""
@@ -73,7 +75,26 @@ class OctoBotOrder(Protocol):
 
 
 OctoBotOrderOrNone = OctoBotOrder | None
+EditCheck = Callable[[OctoBotOrder, Decimal, Decimal], bool]
+"""Returns whether an open order may have a new quantity and price."""
+
 Create = Callable[[], Awaitable[OctoBotOrderOrNone]]
+
+
+class PaperFunds(Protocol):
+    """Locks and settlements of a paper account's orders; `lock` raises `InsufficientFunds`."""
+
+    def lock(self, order: OctoBotOrder) -> None:
+        """Lock an order's cost or quantity."""
+
+    def release(self, order: OctoBotOrder) -> None:
+        """Release the lock of an order that has ended."""
+
+    def settle(self, order: OctoBotOrder) -> None:
+        """Apply a fill to the balances."""
+
+    def affords_change(self, order: OctoBotOrder, quantity: Decimal, price: Decimal) -> bool:
+        """Return whether the funds suffice for an open order's new values."""
 
 
 class CreationInterceptor(Protocol):

@@ -11,6 +11,7 @@ from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.order import OctoBotOrder
 from backend.bridge.paper.account import restore_balances, restore_orders
 from backend.bridge.paper.amended_funds import check_amended_funds
+from backend.bridge.paper.spot_funds import SpotFunds
 from backend.bridge.paper.spot_simulator import fill_stops_at_market
 from backend.bridge.trading_mode import CancelOrder
 from backend.schemas.orders import NewOrder, Order
@@ -29,8 +30,12 @@ class PaperMode:
 
     def prepare(self, exchange: Exchange, balances: Mapping[str, Decimal]) -> None:
         """Make the simulator's fills exact, and set its balances."""
-        fill_stops_at_market(exchange, self._ledger)
         restore_balances(exchange, balances)
+        funds = None if exchange.is_futures else SpotFunds(exchange)
+        if funds is not None:
+            exchange.account.use_funds(funds)
+        fill_stops_at_market(exchange, self._ledger, funds)
+        exchange.orders.check_edits(exchange.account.affords_change)
 
     def resolve_intent(self, order: Order) -> None:
         """Create an order as never placed: only orders reported by the simulator have happened."""

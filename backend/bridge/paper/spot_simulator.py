@@ -1,7 +1,8 @@
-"""Patch of the simulator's spot fills: stops and take profits fill at the market's price."""
+"""Patch of the simulator's fills: only with funds, and stops and take profits at the market."""
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -10,24 +11,25 @@ from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.order import Create, OctoBotOrder
 from backend.bridge.orders.factory import build
-from backend.errors import BridgeError
+from backend.bridge.paper.spot_funds import SpotFunds
+from backend.errors import BridgeError, InsufficientFunds
 from backend.schemas.orders import Order
 
 _LIMIT_FORMS = frozenset({"stop_limit", "take_profit_limit"})
 
 
-def fill_stops_at_market(exchange: Exchange, ledger: Ledger) -> None:
+def fill_stops_at_market(exchange: Exchange, ledger: Ledger, funds: SpotFunds | None) -> None:
     """Patch the simulator to fill stops and take profits at the market, and only if funds suffice.
 
     OctoBot's simulator locks no funds for them, fills them at their trigger price even
-    across a gap, and reports them filled when the funds are insufficient.
+    across a gap, and reports orders filled when the funds are insufficient. `funds` are those
+    of a spot account.
     """
 
     async def create_patched(
         order: OctoBotOrder, create: Create, *, loaded: bool
     ) -> OctoBotOrder | None:
-        if exchange.is_futures or not order.is_counted_in_available_funds():
-            _patch_fill(order, exchange, ledger)
+        _patch_fill(order, exchange, ledger, funds)
         try:
             created = await create()
         except Exception:  # raised again
@@ -38,28 +40,37 @@ def fill_stops_at_market(exchange: Exchange, ledger: Ledger) -> None:
         return created
 
     exchange.orders.intercept_creation(create_patched)
+    for order in exchange.orders.all():  # of strategies that were faster
+        _patch_fill(order, exchange, ledger, funds)
+        if funds is not None and order.is_counted_in_available_funds():
+            with contextlib.suppress(InsufficientFunds):  # decided again when it fills
+                funds.lock(order)
 
 
-def _patch_fill(order: OctoBotOrder, exchange: Exchange, ledger: Ledger) -> None:
+def _patch_fill(
+    order: OctoBotOrder, exchange: Exchange, ledger: Ledger, funds: SpotFunds | None
+) -> None:
     fill = order.on_fill
 
-    async def fill_at_market(*args: Any, **kwargs: Any) -> None:
-        known = ledger.orders.get(order.order_id)
-        if known is not None and known.item.type in _LIMIT_FORMS:
-            await _turn_into_limit(order, known.item, exchange, ledger)
-            return
-        price = order.origin_price
-        if not order.is_counted_in_available_funds():
+    async def fill_if_covered(*args: Any, **kwargs: Any) -> None:
+        price, locks = order.origin_price, order.is_counted_in_available_funds()
+        if not locks:
+            known = ledger.orders.get(order.order_id)
+            if known is not None and known.item.type in _LIMIT_FORMS:
+                await _turn_into_limit(order, known.item, exchange, ledger)
+                return
             price = exchange.price(order.symbol) or price
-        if _is_covered(order, exchange, price):
+        if _is_covered(order, exchange, price, funds):
             order.filled_price = price
             order.origin_price = price  # OctoBot deducts the funds at this price
             await fill(*args, **kwargs)
+            if funds is not None and not locks:
+                funds.release(order)  # of a fill that OctoBot ignored
         else:
             ledger.expect_rejection(order.order_id)
             await exchange.orders.cancel(order)
 
-    order.on_fill = fill_at_market
+    order.on_fill = fill_if_covered
 
 
 async def _turn_into_limit(
@@ -82,25 +93,9 @@ async def _turn_into_limit(
         ledger.apply_event(known.id, "refused")
 
 
-def _is_covered(order: OctoBotOrder, exchange: Exchange, price: Decimal) -> bool:
-    if exchange.is_futures:
+def _is_covered(
+    order: OctoBotOrder, exchange: Exchange, price: Decimal, funds: SpotFunds | None
+) -> bool:
+    if funds is None:
         return exchange.account.covers(order, price)
-    base, quote = order.symbol.split("/")
-    if order.side.value == "sell":
-        available = exchange.account.available(base) + _freed(order, "quantity")
-        return available >= order.origin_quantity
-    fee = exchange.orders.taker_fee(order, order.origin_quantity, price)
-    available = exchange.account.available(quote) + _freed(order, "cost")
-    return available >= order.origin_quantity * price + fee
-
-
-def _freed(order: OctoBotOrder, what: str) -> Decimal:
-    """Return the amount locked by the orders that this one's fill cancels."""
-    if order.order_group is None:
-        return Decimal(0)
-    total = Decimal(0)
-    for other in order.order_group.get_group_open_orders():
-        if other is not order and other.is_counted_in_available_funds():
-            price = Decimal(1) if what == "quantity" else other.origin_price
-            total += other.origin_quantity * price
-    return total
+    return funds.reserve(order, price)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from backend.errors import BotNotReady
 from backend.ports.account_value import AccountValue
 from backend.ports.events import Event
 from backend.ports.serialized import SerializedResponse
+from backend.schemas.common import decimal_text
 from backend.schemas.portfolio import (
     Balance,
     ExchangeBalances,
@@ -32,6 +34,7 @@ from backend.schemas.portfolio import (
 )
 
 ZERO = Decimal(0)
+log = logging.getLogger(__name__)
 _TRADE_WAIT_S = 0.03
 _TRADE_WAITS = 30
 _REBUILD_WITHIN_S = 1.0
@@ -71,6 +74,7 @@ class Portfolios:
         self._on_value = on_value
         self._account_value: AccountValue | None = None
         self._portfolio: Portfolio | None = None
+        self._warnings: tuple[str, ...] = ()
         models.define("portfolio", self._build_summary, interval_s=0.25)
         models.define("balances", self._build_balances, interval_s=0.25)
 
@@ -92,6 +96,10 @@ class Portfolios:
     def prices(self) -> dict[str, Decimal]:
         """Return the newest price of each symbol."""
         return self._prices.copy()
+
+    def warnings(self) -> Sequence[str]:
+        """Return a text for each balance below zero."""
+        return self._warnings
 
     def reload(self) -> Portfolio:
         """Fetch the balances of real exchanges and return the new portfolio.
@@ -191,7 +199,22 @@ class Portfolios:
             ExchangeBalances(exchange=name, balances=exchange.account.balances())
             for name, exchange in self._runner.exchanges.items()
         ]
+        self._note_negative(exchanges)
         return _BALANCES.dump_json(exchanges) if exchanges else None
+
+    def _note_negative(self, exchanges: Sequence[ExchangeBalances]) -> None:
+        """Set the warnings of balances below zero, and log each when it appears."""
+        warnings = tuple(
+            f"{row.exchange}: the balance of {balance.asset} is below zero"
+            f" ({decimal_text(balance.total)}): orders that need it are refused"
+            for row in exchanges
+            for balance in row.balances
+            if balance.total < ZERO
+        )
+        for text in warnings:
+            if text not in self._warnings:
+                log.warning(text)
+        self._warnings = warnings
 
     def _build_summary(self) -> bytes | None:
         exchanges = self._runner.exchanges

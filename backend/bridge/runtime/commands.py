@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from backend import __version__
@@ -25,12 +26,18 @@ class BotCommands:
     """User commands, each of which returns the resulting state."""
 
     def __init__(
-        self, runner: BotRunner, settings: Settings, host: Host, lifecycle: BotLifecycle
+        self,
+        runner: BotRunner,
+        settings: Settings,
+        host: Host,
+        lifecycle: BotLifecycle,
+        warnings: Callable[[], Sequence[str]],
     ) -> None:
         self._runner = runner
         self._settings = settings
         self._host = host
         self._lifecycle = lifecycle
+        self._warnings = warnings
         self._started_at: datetime | None = None
         self._cache = TtlCache(fresh_s=1.0)
 
@@ -46,12 +53,14 @@ class BotCommands:
             started_at=self._started_at if state in ("running", "paused") else None,
             exchanges=[ExchangeReadiness(exchange=name, ready=name in ready) for name in names],
             loop_lag_ms=round(self._runner.lag_monitor.worst_lag_s * 1000),
+            warnings=list(self._warnings()),
             versions=_VERSIONS,
         )
 
     def read(self) -> SerializedResponse:
         """Return the same, serialized: at most a second old, and new when the state changes."""
-        state = (self._runner.status, self._started_at, tuple(self._runner.exchanges))
+        ready, warnings = tuple(self._runner.exchanges), tuple(self._warnings())
+        state = (self._runner.status, self._started_at, ready, warnings)
         return self._cache.get(state, lambda: self.status().model_dump_json().encode())
 
     def readiness(self) -> Readiness:
