@@ -212,8 +212,42 @@ class ExchangeRefused(BridgeError):
 class ExchangeRateLimited(BridgeError):
     """The exchange's rate limit of this account is reached; nothing was sent."""
 
-    status = 502
+    status = 503
     type = "exchange_rate_limited"
+
+    def __init__(self, details: str | None = None, *, retry_after_s: int = 5) -> None:
+        super().__init__(details, retry_after_s=retry_after_s)
+
+
+class ExchangeMaintenance(BridgeError):
+    """The exchange says that it is under maintenance."""
+
+    status = 503
+    type = "exchange_maintenance"
+
+    def __init__(self, details: str | None = None, *, retry_after_s: int = 30) -> None:
+        super().__init__(details, retry_after_s=retry_after_s)
+
+
+class ExchangeAuthenticationFailed(BridgeError):
+    """The exchange refused the API key, or what it may do."""
+
+    status = 502
+    type = "exchange_authentication_failed"
+
+
+class SymbolNotTraded(BridgeError):
+    """The exchange does not trade the symbol any more, or not now."""
+
+    status = 404
+    type = "symbol_not_traded"
+
+
+class ExchangeAnswerUnreadable(BridgeError):
+    """The exchange's answer lacks what it has to tell, or contradicts itself."""
+
+    status = 502
+    type = "exchange_answer_unreadable"
 
 
 class ExchangeUnreachable(BridgeError):
@@ -221,6 +255,16 @@ class ExchangeUnreachable(BridgeError):
 
     status = 502
     type = "exchange_unreachable"
+
+
+class PriceStale(BridgeError):
+    """The exchange has not confirmed the symbol's price for too long."""
+
+    status = 503
+    type = "price_stale"
+
+    def __init__(self, details: str | None = None, *, retry_after_s: int = 5) -> None:
+        super().__init__(details, retry_after_s=retry_after_s)
 
 
 class BotNotReady(BridgeError):

@@ -75,8 +75,17 @@ class Market(Model):
     taker_fee: Money | None
 
 
+class TickerProblem(Model):
+    """Why the exchange told no ticker of a symbol; the fields are those of an error."""
+
+    code: int = Field(examples=[404])
+    type: str = Field(examples=["symbol_not_traded"])
+    error: str
+    details: str | None
+
+
 class Ticker(Model):
-    """Price and 24 h figures of one symbol."""
+    """Price and 24 h figures of one symbol; null where the exchange tells none."""
 
     exchange: str
     symbol: str
@@ -88,7 +97,11 @@ class Ticker(Model):
     low: Money | None
     volume: Money | None = Field(description="Traded in 24 h, in the base asset.")
     change_percent: Money | None
-    timestamp: UtcTime
+    timestamp: UtcTime | None = Field(description="The exchange's own time; null if it names none.")
+    received_at: UtcTime = Field(description="When the exchange was asked.")
+    problem: TickerProblem | None = Field(
+        None, description="Set in a list where there is no ticker of the symbol."
+    )
 
 
 class Candle(Model):
@@ -99,7 +112,7 @@ class Candle(Model):
     high: Money
     low: Money
     close: Money
-    volume: Money
+    volume: Money | None = Field(description="Null if the exchange does not tell.")
     closed: bool
 
 
@@ -117,3 +130,5 @@ class OrderBook(Model):
     symbol: str
     bids: list[BookLevel]
     asks: list[BookLevel]
+    timestamp: UtcTime | None = Field(description="The exchange's own time; null if it names none.")
+    received_at: UtcTime = Field(description="When the exchange was asked.")

@@ -33,18 +33,20 @@ def test_the_exchange_is_asked(real: AppWithBot) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"),
+    ("fault", "status", "kind"),
     [
-        (Fault.TIMEOUT_BEFORE, "exchange_unreachable"),
-        (Fault.DISCONNECTION, "exchange_unreachable"),
-        (Fault.RATE_LIMIT, "exchange_unreachable"),
-        (Fault.CLOCK_SKEW, "exchange_unreachable"),
-        (Fault.REJECTION, "exchange_refused"),
+        (Fault.TIMEOUT_BEFORE, 502, "exchange_unreachable"),
+        (Fault.DISCONNECTION, 502, "exchange_unreachable"),
+        (Fault.RATE_LIMIT, 503, "exchange_rate_limited"),
+        (Fault.CLOCK_SKEW, 502, "exchange_refused"),
+        (Fault.REJECTION, 502, "exchange_refused"),
     ],
 )
-def test_an_exchange_that_does_not_tell_is_a_502(real: AppWithBot, fault: Fault, kind: str) -> None:
+def test_an_exchange_that_does_not_tell_is_named(
+    real: AppWithBot, fault: Fault, status: int, kind: str
+) -> None:
     real.live.bridge.sandbox.faults.inject(fault, "fetch_balance", times=1)
-    assert real.viewer.post("/portfolio/refresh", expect=502)["type"] == kind
+    assert real.viewer.post("/portfolio/refresh", expect=status)["type"] == kind
     assert real.viewer.post("/portfolio/refresh")["total_value"] != "0"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from backend.bridge.octobot.conversion import ZERO, decimal_or_none, utc
 from backend.bridge.octobot.exchange import Channel, Exchange
+from backend.bridge.octobot.market_rows import clean_candles
 from backend.bridge.read_models.event_data import event_data
 from backend.ports.events import Event, EventSink
 from backend.schemas.markets import Candle
@@ -41,7 +42,11 @@ class CandleEvents:
     def _publish(
         self, exchange: str, symbol: str, interval: str, row: list[float], *, closed: bool
     ) -> None:
-        """Publish a candle; the snapshot holds the one that began last."""
+        """Publish a candle that can be read; the snapshot holds the one that began last."""
+        rows = clean_candles([row])
+        if not rows:
+            return
+        row = rows[0]
         key = f"{exchange} {symbol} {interval}"
         json = _candle(row, closed=closed).model_dump_json().encode()
         data = event_data(exchange, symbol, "candle", json, interval)
@@ -52,10 +57,11 @@ class CandleEvents:
 
 
 def _candle(row: list[float], *, closed: bool) -> Candle:
-    start, first, high, low, last, volume = row[:6]
-    numbers = (decimal_or_none(value) or ZERO for value in (first, high, low, last, volume))
+    start, first, high, low, last, volume = row
+    prices = (decimal_or_none(value) or ZERO for value in (first, high, low, last))
     return Candle(
         time=utc(start),
-        **dict(zip(("open", "high", "low", "close", "volume"), numbers, strict=True)),
+        **dict(zip(("open", "high", "low", "close"), prices, strict=True)),
+        volume=decimal_or_none(volume),
         closed=closed,
     )

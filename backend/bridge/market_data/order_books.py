@@ -11,8 +11,9 @@ import orjson
 
 from backend.bridge.octobot.conversion import ZERO, decimal_or_none
 from backend.bridge.octobot.exchange import Channel, Exchange
+from backend.bridge.octobot.market_rows import clean_levels, is_crossed
 from backend.bridge.read_models.event_data import event_data
-from backend.errors import ExchangeUnreachable
+from backend.errors import BridgeError
 from backend.ports.events import Event, EventSink
 from backend.schemas.common import decimal_text
 
@@ -64,7 +65,7 @@ class OrderBooks:
         try:
             raw = await exchange.market.order_book(symbol, LEVELS)
             self._publish(exchange.name, symbol, raw["asks"], raw["bids"])
-        except ExchangeUnreachable as error:
+        except BridgeError as error:
             log.info("no order book of %s: %s", symbol, error.details)
         except Exception:  # the other books are still to be fetched
             log.exception("the order book of %s on %s cannot be read", symbol, exchange.name)
@@ -76,7 +77,11 @@ class OrderBooks:
             self._publish(exchange, symbol, asks, bids)
 
     def _publish(self, exchange: str, symbol: str, asks: list[Any], bids: list[Any]) -> None:
+        """Publish a changed book; a crossed one is no book."""
         key = _key(exchange, symbol)
+        bids, asks = clean_levels(bids, descending=True), clean_levels(asks, descending=False)
+        if is_crossed(bids, asks):
+            return
         json = orjson.dumps({"bids": _levels(bids), "asks": _levels(asks)})
         before = self._published.get(key)
         self._published[key] = (time.monotonic(), json)
@@ -98,7 +103,7 @@ def _key(exchange: str, symbol: str) -> str:
 
 
 def _levels(rows: list[Any]) -> list[dict[str, str]]:
-    """Return the best levels; OctoBot passes on the exchange's rows of price and quantity."""
+    """Return the best levels as clients see them."""
     return [
         {
             "price": decimal_text(decimal_or_none(row[0]) or ZERO),

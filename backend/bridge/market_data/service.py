@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Hashable
-from decimal import Decimal
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from backend.bridge.market_data.tickers import TickerReader, exchange_time, seconds
 from backend.bridge.octobot.conversion import ZERO, decimal_or_none, utc
 from backend.bridge.octobot.exchange import Exchange as ConnectedExchange
 from backend.bridge.octobot.exchange_market import interval_minutes
+from backend.bridge.octobot.market_rows import EXCHANGE_TIME
 from backend.bridge.read_models.ttl_cache import TtlCache
 from backend.bridge.runtime.runner import BotRunner
 from backend.ports.serialized import SerializedResponse
+from backend.schemas.common import utc_now
 from backend.schemas.markets import (
     BookLevel,
     BookQuery,
@@ -31,7 +33,6 @@ from backend.schemas.markets import (
 T = TypeVar("T")
 
 _FRESH_S = 0.5
-_MOST_SINGLE_TICKERS = 5  # more concurrent requests would reach the rate limits of exchanges
 
 
 class Markets:
@@ -41,6 +42,7 @@ class Markets:
         self._runner = runner
         self._trading = trading
         self._recent = TtlCache(_FRESH_S)
+        self._ticker_reader = TickerReader()
         self._answers: dict[tuple[Any, ...], tuple[float, asyncio.Task[Any]]] = {}
 
     def exchanges(self) -> list[Exchange]:
@@ -63,7 +65,7 @@ class Markets:
 
         def ask() -> bytes:
             found = self._runner.executor.run(self._tickers, query)
-            return _TICKERS.dump_json([_ticker(*row) for row in found])
+            return _TICKERS.dump_json(found)
 
         return self._read(("tickers", query), ask)
 
@@ -72,7 +74,7 @@ class Markets:
 
         def ask() -> bytes:
             found = self._runner.executor.run(self._ticker_of, symbol, exchange)
-            return _ticker(*found).model_dump_json().encode()
+            return found.model_dump_json().encode()
 
         return self._read(("ticker", symbol, exchange), ask)
 
@@ -89,13 +91,7 @@ class Markets:
         """Return the best levels of both sides."""
 
         def ask() -> bytes:
-            exchange, raw = self._runner.executor.run(self._order_book, symbol, query)
-            book = OrderBook(
-                exchange=exchange,
-                symbol=symbol,
-                bids=_levels(raw["bids"], query.limit),
-                asks=_levels(raw["asks"], query.limit),
-            )
+            book = self._runner.executor.run(self._order_book, symbol, query)
             return book.model_dump_json().encode()
 
         return self._read(("book", symbol, query), ask)
@@ -128,28 +124,20 @@ class Markets:
             for symbol in sorted(exchange.symbols)
         ]
 
-    async def _tickers(self, query: TickerQuery) -> list[_RawTicker]:
+    async def _tickers(self, query: TickerQuery) -> list[Ticker]:
         exchanges = self._chosen(query.exchange)
         if query.symbol is not None:
             return [await self._ticker(exchange, query.symbol) for exchange in exchanges]
-        found = await asyncio.gather(*map(self._tickers_of, exchanges))
+        found = await asyncio.gather(*(self._ticker_reader.read(one) for one in exchanges))
         return [ticker for tickers in found for ticker in tickers]
 
-    async def _tickers_of(self, exchange: ConnectedExchange) -> list[_RawTicker]:
-        symbols = sorted(exchange.symbols)
-        if len(symbols) < _MOST_SINGLE_TICKERS or not exchange.market.has_all_tickers:
-            return list(await asyncio.gather(*(self._ticker(exchange, one) for one in symbols)))
-        raw = await self._ask(
-            exchange, symbols[0], "tickers", lambda: exchange.market.tickers(symbols)
-        )
-        return [(exchange.name, one, raw[one]) for one in symbols if one in raw]
-
-    async def _ticker_of(self, symbol: str, name: str | None) -> _RawTicker:
+    async def _ticker_of(self, symbol: str, name: str | None) -> Ticker:
         return await self._ticker(self._runner.exchange(name), symbol)
 
-    async def _ticker(self, exchange: ConnectedExchange, symbol: str) -> _RawTicker:
-        raw = await self._ask(exchange, symbol, "ticker", lambda: exchange.market.ticker(symbol))
-        return exchange.name, symbol, raw
+    async def _ticker(self, exchange: ConnectedExchange, symbol: str) -> Ticker:
+        return await self._ask(
+            exchange, symbol, "ticker", lambda: self._ticker_reader.read_one(exchange, symbol)
+        )
 
     async def _candles(self, symbol: str, query: CandleQuery) -> list[list[float]]:
         exchange = self._runner.exchange(query.exchange)
@@ -160,15 +148,14 @@ class Markets:
             lambda: exchange.market.candles(symbol, query.interval, query.limit),
         )
 
-    async def _order_book(self, symbol: str, query: BookQuery) -> tuple[str, dict[str, Any]]:
+    async def _order_book(self, symbol: str, query: BookQuery) -> OrderBook:
         exchange = self._runner.exchange(query.exchange)
-        raw = await self._ask(
+        return await self._ask(
             exchange,
             symbol,
             f"book {query.limit}",
-            lambda: exchange.market.order_book(symbol, query.limit),
+            lambda: _read_book(exchange, symbol, query.limit),
         )
-        return exchange.name, raw
 
     def _chosen(self, name: str | None) -> list[ConnectedExchange]:
         if name is None:
@@ -194,27 +181,20 @@ class Markets:
         return answer
 
 
-_RawTicker = tuple[str, str, dict[str, Any]]
 _EXCHANGES, _MARKETS = TypeAdapter(list[Exchange]), TypeAdapter(list[Market])
 _TICKERS, _CANDLES = TypeAdapter(list[Ticker]), TypeAdapter(list[Candle])
-_TICKER_KEYS = ("last", "close", "bid", "ask", "open", "high", "low", "baseVolume", "percentage")
 
 
-def _ticker(exchange: str, symbol: str, raw: dict[str, Any]) -> Ticker:
-    number = {key: decimal_or_none(raw.get(key)) for key in _TICKER_KEYS}
-    timestamp = raw.get("timestamp")
-    return Ticker(
-        exchange=exchange,
+async def _read_book(exchange: ConnectedExchange, symbol: str, limit: int) -> OrderBook:
+    received_at = utc_now()
+    raw = await exchange.market.order_book(symbol, limit)
+    return OrderBook(
+        exchange=exchange.name,
         symbol=symbol,
-        price=number["close"] if number["last"] is None else number["last"],
-        bid=number["bid"],
-        ask=number["ask"],
-        open=number["open"],
-        high=number["high"],
-        low=number["low"],
-        volume=number["baseVolume"],
-        change_percent=_rounded_percent(number["percentage"]),
-        timestamp=utc(_seconds(timestamp) if timestamp else time.time()),
+        bids=_levels(raw["bids"], limit),
+        asks=_levels(raw["asks"], limit),
+        timestamp=exchange_time(raw.get(EXCHANGE_TIME)),
+        received_at=received_at,
     )
 
 
@@ -222,13 +202,13 @@ def _candles(rows: list[list[float]], interval: str) -> list[Candle]:
     length_s, now = interval_minutes(interval) * 60, time.time()
     return [
         Candle(
-            time=utc(_seconds(start)),
+            time=utc(seconds(start)),
             open=decimal_or_none(first) or ZERO,
             high=decimal_or_none(high) or ZERO,
             low=decimal_or_none(low) or ZERO,
             close=decimal_or_none(last) or ZERO,
-            volume=decimal_or_none(volume) or ZERO,
-            closed=_seconds(start) + length_s <= now,
+            volume=decimal_or_none(volume),
+            closed=seconds(start) + length_s <= now,
         )
         for start, first, high, low, last, volume in rows
     ]
@@ -239,13 +219,3 @@ def _levels(rows: list[list[Any]], limit: int) -> list[BookLevel]:
         BookLevel(price=decimal_or_none(row[0]) or ZERO, quantity=decimal_or_none(row[1]) or ZERO)
         for row in rows[:limit]
     ]
-
-
-def _rounded_percent(value: Decimal | None) -> Decimal | None:
-    """Return a percentage rounded to its meaningful digits: exchanges send a float's."""
-    return None if value is None else value.quantize(Decimal("1E-4"))
-
-
-def _seconds(timestamp: float) -> float:
-    """Convert a time to seconds: exchanges' adapters leave some in milliseconds."""
-    return timestamp / 1000 if timestamp > 1e11 else float(timestamp)

@@ -15,6 +15,7 @@ from backend.accounting.contract_position import ContractPosition, MarginMode
 from backend.accounting.decimals import ZERO
 from backend.bridge.octobot.conversion import decimal_or_none, utc
 from backend.bridge.octobot.order import OctoBotOrder, PaperFunds
+from backend.bridge.octobot.read_errors import translate_read_errors
 from backend.errors import (
     BridgeError,
     ExchangeRefused,
@@ -80,18 +81,9 @@ class ExchangeAccount:
         return available
 
     async def refresh_balances(self) -> None:
-        """Fetch the balances from a real exchange.
-
-        Raises `ExchangeUnreachable` or `ExchangeRefused`.
-        """
-        try:
+        """Fetch the balances from a real exchange; raises the error that names why not."""
+        with translate_read_errors(self._name, "the balances"):
             await trading_api.refresh_real_trader_portfolio(self._manager)
-        except trading_errors.AuthenticationError:
-            raise ExchangeRefused(f"{self._name} refused the API key") from None
-        except ccxt.ExchangeError:  # OctoBot lets errors that it does not know pass
-            raise ExchangeRefused(f"{self._name} refused to tell the balances") from None
-        except (trading_errors.OctoBotExchangeError, ccxt.BaseError):
-            raise ExchangeUnreachable(f"{self._name} does not tell the balances") from None
 
     def replace_balances(self, balances: Mapping[str, Decimal]) -> None:
         """Set a simulated account's totals, all available: open orders lock theirs anew."""
@@ -167,16 +159,9 @@ class ExchangeAccount:
         )
 
     async def refresh_position(self, symbol: str) -> None:
-        """Fetch a position from a real exchange.
-
-        Raises `ExchangeRefused` or `ExchangeUnreachable`.
-        """
-        try:
+        """Fetch a position from a real exchange; raises the error that names why not."""
+        with translate_read_errors(self._name, "the position", symbol):
             raw = await self._manager.exchange.get_position(symbol)
-        except trading_errors.AuthenticationError:
-            raise ExchangeRefused("the exchange refused the API key") from None
-        except (trading_errors.OctoBotExchangeError, ccxt.BaseError):
-            raise ExchangeUnreachable("the exchange does not tell the position") from None
         await self._personal.handle_position_update(
             symbol, PositionSide.BOTH, raw, should_notify=False
         )

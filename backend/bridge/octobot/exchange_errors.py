@@ -13,11 +13,13 @@ import ccxt
 from backend.bridge.counters import Counters
 from backend.errors import (
     BridgeError,
+    ExchangeAuthenticationFailed,
     ExchangeRateLimited,
     ExchangeRefused,
     InsufficientFunds,
     OrderNotOpen,
     OrderStateUnknown,
+    SymbolNotTraded,
 )
 
 _COMMANDS = ("create_order", "edit_order", "cancel_order")
@@ -101,7 +103,9 @@ class CommandOutcome:
         if isinstance(error, ccxt.InvalidNonce):
             return ExchangeRefused("the exchange refused the time of the request: check the clock")
         if isinstance(error, ccxt.AuthenticationError):
-            return ExchangeRefused("the exchange refused the API key")
+            return ExchangeAuthenticationFailed("the exchange refused the API key")
+        if isinstance(error, ccxt.BadSymbol):
+            return SymbolNotTraded("the exchange does not trade the symbol any more")
         return ExchangeRefused("the exchange refused the order")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import islice
 from operator import itemgetter
@@ -15,6 +15,8 @@ from octobot_commons.enums import TimeFrames, TimeFramesMinutes
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 
 from backend.bridge.octobot.conversion import decimal_or_none
+from backend.bridge.octobot.observed_reads import price_times
+from backend.bridge.octobot.read_errors import translate_read_errors
 from backend.errors import BotNotReady, ExchangeUnreachable, InvalidSymbol
 
 _RECENT = 20
@@ -34,22 +36,28 @@ def interval_minutes(interval: str) -> int:
 class ExchangeMarket:
     """Prices and market data of one exchange; used on the bot's loop only.
 
-    Methods that send a request raise `ExchangeUnreachable` when the exchange does not
-    respond or does not offer the data.
+    Methods that send a request raise the error that names why it failed, such as
+    `ExchangeUnreachable`, `ExchangeMaintenance`, `SymbolNotTraded`.
     """
 
-    __slots__ = ("_manager", "_name", "_symbols_data")
+    __slots__ = ("_manager", "_name", "_symbols_data", "_times")
 
     def __init__(self, manager: Any) -> None:
         self._manager = manager
         self._name: str = manager.exchange_name
         self._symbols_data = manager.exchange_symbols_data
+        self._times = price_times(manager.exchange.connector.client)
 
     def last_price(self, symbol: str) -> Decimal | None:
         """Return the price of the newest public trade, else the mark price, else None.
 
+        A ticker's price goes before trades that have not been told for half a minute.
+
         OctoBot's mark price is a mean of recent trades: neither on the tick nor the newest.
         """
+        quote = self._times.later_quote(symbol)
+        if quote is not None:
+            return quote
         data = self._symbols_data.get_exchange_symbol_data(symbol)
         trades = list(islice(reversed(data.recent_trades_manager.recent_trades), _RECENT))
         if trades:
@@ -89,21 +97,27 @@ class ExchangeMarket:
 
     async def ticker(self, symbol: str) -> Raw:
         """Fetch a symbol's ticker."""
-        with self._translated():
+        with translate_read_errors(self._name, "a ticker", symbol):
             raw: Raw = await self._manager.exchange.get_price_ticker(symbol)
             return raw
 
-    async def tickers(self, symbols: Sequence[str]) -> dict[str, Raw]:
-        """Fetch the tickers of many symbols in one request."""
-        with self._translated():
-            raw: dict[str, Raw] = await self._manager.exchange.get_all_currencies_price_ticker(
-                symbols=symbols
-            )
-            return raw
+    async def tickers(self, symbols: Sequence[str] | None) -> dict[str, Raw]:
+        """Fetch the tickers of many symbols, or of all, in one request.
+
+        A symbol that the exchange leaves out is left out: OctoBot would return its last one.
+        """
+        asked_at = time.monotonic()
+        with translate_read_errors(self._name, "tickers"):
+            raw = await self._manager.exchange.get_all_currencies_price_ticker(symbols=symbols)
+            return {
+                symbol: ticker
+                for symbol, ticker in raw.items()
+                if self._times.has_ticker_since(symbol, asked_at)
+            }
 
     async def candles(self, symbol: str, interval: str, limit: int) -> list[list[float]]:
         """Fetch the newest candles: rows of time, open, high, low, close, volume."""
-        with self._translated():
+        with translate_read_errors(self._name, "candles", symbol):
             rows: list[list[float]] = await self._manager.exchange.get_symbol_prices(
                 symbol, TimeFrames(interval), limit=limit
             )
@@ -111,15 +125,6 @@ class ExchangeMarket:
 
     async def order_book(self, symbol: str, limit: int) -> Raw:
         """Fetch the best levels: `asks` and `bids`, rows of price and quantity."""
-        with self._translated():
+        with translate_read_errors(self._name, "an order book", symbol):
             raw: Raw = await self._manager.exchange.get_order_book(symbol, limit=limit)
             return raw
-
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except trading_errors.NotSupported:
-            raise ExchangeUnreachable(f"{self._name} does not offer this") from None
-        except trading_errors.OctoBotExchangeError:
-            raise ExchangeUnreachable(f"{self._name} does not answer") from None

@@ -32,6 +32,7 @@ from backend.bridge.octobot.connection_errors import failed_connections
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.in_memory_keys import InMemoryKeysConfiguration
 from backend.bridge.octobot.known_exchanges import is_known
+from backend.bridge.octobot.patches.client_reads import observe_clients
 from backend.bridge.octobot.patches.futures_support import allow_futures
 from backend.bridge.octobot.patches.stop_restore import leave_our_stops
 from backend.bridge.octobot.user_folder import prepare_folder, read_configuration
@@ -52,6 +53,7 @@ def create_octobot(
     """
     _change_directory(prepare_folder(settings))
     configuration = read_configuration(settings)
+    observe_clients()
     allow_futures()
     leave_our_stops()
     add_keys(configuration)

@@ -9,6 +9,7 @@ import octobot_trading.errors as trading_errors
 
 from backend.accounting.balances import is_contract
 from backend.errors import (
+    ExchangeAuthenticationFailed,
     ExchangeRefused,
     ExchangeUnreachable,
     InsufficientFunds,
@@ -35,7 +36,7 @@ def translate_order_errors(symbol: str, side: str) -> Iterator[None]:
     except trading_errors.ExchangeCompliancyError:
         raise ExchangeRefused("the exchange does not let this account trade that") from None
     except trading_errors.AuthenticationError:
-        raise ExchangeRefused("the exchange refused the API key") from None
+        raise ExchangeAuthenticationFailed("the exchange refused the API key") from None
     except trading_errors.OrderCreationError:
         raise ExchangeRefused("the exchange refused the order") from None
     except trading_errors.OctoBotExchangeError:

@@ -184,6 +184,16 @@ class Market:
 
 
 @dataclass(frozen=True)
+class TickerProblem:
+    """Why the exchange told no ticker of a symbol; the fields are those of an error."""
+
+    code: int
+    type: str
+    error: str
+    details: str | None
+
+
+@dataclass(frozen=True)
 class Ticker:
     """Price and 24 h figures of one symbol."""
 
@@ -197,7 +207,9 @@ class Ticker:
     low: Decimal | None
     volume: Decimal | None
     change_percent: Decimal | None
-    timestamp: datetime
+    timestamp: datetime | None
+    received_at: datetime
+    problem: TickerProblem | None
 
 
 @dataclass(frozen=True)
@@ -209,7 +221,7 @@ class Candle:
     high: Decimal
     low: Decimal
     close: Decimal
-    volume: Decimal
+    volume: Decimal | None
     closed: bool
 
 
