@@ -89,6 +89,14 @@ def _usdt_listing(
     )
 
 
+def _cross_listing(
+    symbol: str, price: float, volume: str, digits: tuple[int, int], *, min_cost: str = "5"
+) -> Listing:
+    """Return a pair whose price is the ratio of the two assets' prices in USDT."""
+    listing = _usdt_listing(symbol, price, 0.02, volume, digits)
+    return replace(listing, symbol=symbol, min_cost=Decimal(min_cost), is_cross=True)
+
+
 _ALL = (
     _usdt_listing("BTC", 60_000, 0.022, "20000", (2, 5)),
     _usdt_listing("ETH", 3_000, 0.03, "300000", (2, 4)),
@@ -97,18 +105,13 @@ _ALL = (
     _usdt_listing("XRP", 0.6, 0.035, "400000000", (4, 1)),
     _usdt_listing("ADA", 0.45, 0.035, "200000000", (4, 1)),
     _usdt_listing("DOGE", 0.12, 0.045, "1000000000", (5, 0)),
-    Listing(
-        symbol="ETH/BTC",
-        reference_price=0.05,
-        daily_volatility=0.02,
-        daily_volume=Decimal(30_000),
-        price_digits=6,
-        amount_digits=4,
-        min_amount=Decimal("0.0001"),
-        max_amount=Decimal(3_000),
-        min_cost=Decimal("0.0001"),
-        is_cross=True,
-    ),
+    _usdt_listing("USDC", 1, 0.0001, "50000000", (4, 2)),
+    _usdt_listing("EUR", 1.08, 0.004, "10000000", (4, 2)),
+    _cross_listing("ETH/BTC", 0.05, "30000", (6, 4), min_cost="0.0001"),
+    _cross_listing("BTC/USDC", 60_000, "5000", (2, 5)),
+    _cross_listing("ETH/USDC", 3_000, "60000", (2, 4)),
+    _cross_listing("SOL/USDC", 150, "1000000", (2, 3)),
+    _cross_listing("BTC/EUR", 55_500, "2000", (2, 5)),
 )
 _PERPETUALS = tuple(
     replace(listing, symbol=f"{listing.symbol}:{SETTLEMENT_ASSET}")

@@ -77,10 +77,21 @@ def test_history_is_the_same_whatever_was_asked_before(symbol, time_frame, seed,
 
 @settings(max_examples=50, deadline=None)
 @given(seeds, times, st.sampled_from([1, 60, 1000]))
-def test_a_cross_has_the_ratio_of_its_legs_to_within_a_tick(seed, now, speed):
+def test_a_cross_has_the_ratio_of_its_legs_to_within_their_ticks(seed, now, speed):
     market = Market(seed=seed, speed=speed, clock=lambda: now)
-    ratio = market.price("ETH/USDT") / market.price("BTC/USDT")
-    assert abs(market.price("ETH/BTC") - ratio) <= market.listing("ETH/BTC").price_tick
+    for symbol in ("ETH/BTC", "BTC/USDC", "ETH/USDC", "SOL/USDC", "BTC/EUR"):
+        base, quote = (f"{asset}/USDT" for asset in symbol.split("/"))
+        ratio = market.price(base) / market.price(quote)
+        rounding = ratio * market.listing(quote).price_tick / market.price(quote)
+        tick = market.listing(symbol).price_tick
+        assert abs(market.price(symbol) - ratio) <= tick + rounding
+
+
+@settings(max_examples=50, deadline=None)
+@given(seeds, times, st.sampled_from([1, 60, 1000]))
+def test_a_dollar_coin_stays_near_a_dollar(seed, now, speed):
+    market = Market(seed=seed, speed=speed, clock=lambda: now)
+    assert abs(market.price("USDC/USDT") - 1) < Decimal("0.02")
 
 
 @pytest.mark.parametrize("symbol", LISTINGS)
@@ -145,7 +156,7 @@ def test_candles_since_a_time_go_forward_from_there(market):
 
 def test_an_unlisted_symbol_is_refused():
     with pytest.raises(UnknownSymbol):
-        Market(symbols=["BTC/EUR"])
+        Market(symbols=["BTC/GBP"])
     with pytest.raises(UnknownSymbol):
         Market(symbols=["BTC/USDT"]).candles("ETH/USDT", "1m")
 

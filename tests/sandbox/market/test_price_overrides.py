@@ -141,4 +141,4 @@ def test_there_is_a_bid_even_at_the_lowest_price(market):
 
 def test_the_price_of_an_unlisted_symbol_cannot_be_overridden(market):
     with pytest.raises(UnknownSymbol):
-        market.pin("BTC/EUR", Decimal(1))
+        market.pin("BTC/GBP", Decimal(1))

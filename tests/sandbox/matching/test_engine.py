@@ -273,3 +273,21 @@ def test_no_money_appears_or_vanishes_but_for_fees(steps):
     locked = sum(entry.locked for entry in account.open_orders if entry.request.side == "buy")
     assert account.balance("USDT").locked == locked
     assert all(balance.free >= 0 for balance in account.balances.values())
+
+
+def test_other_quotes_than_usdt_are_spent_and_received(clock):
+    market = Market(clock=clock)
+    market.pin("SOL/USDC", Decimal(150))
+    market.pin("BTC/EUR", Decimal(50_000))
+    engine = MatchingEngine(market, {KEY: {"USDC": Decimal(400), "BTC": Decimal(1)}})
+    engine.create(KEY, NewOrder("SOL/USDC", "buy", Decimal(2), Decimal(151)))
+    engine.create(KEY, NewOrder("BTC/EUR", "sell", Decimal("0.1")))
+    free = {asset: balance.free for asset, balance in engine.account(KEY).balances.items()}
+    assert free == {
+        "SOL": Decimal("1.998"),
+        "USDC": Decimal(400) - 2 * Decimal("150.01"),
+        "BTC": Decimal("0.9"),
+        "EUR": Decimal("4999.999") * Decimal("0.999"),
+    }
+    with pytest.raises(InsufficientFunds):
+        engine.create(KEY, NewOrder("ETH/USDC", "buy", Decimal(1)))
