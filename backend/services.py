@@ -32,6 +32,9 @@ RateKind = Literal[
     "account_hour",
     "all_logins",
     "known_login",
+    "new_network",
+    "account_new_networks",
+    "all_new_networks",
     "address",
     "brake_address",
     "health",
@@ -62,6 +65,12 @@ class RateLimiting(Protocol):
 
     def count(self, kind: RateKind, caller: str, amount: int = 1) -> Allowance:
         """Count requests; a negative amount gives them back."""
+
+    def delay_try(self, caller: str) -> int:
+        """Count a try at a password; return the seconds by which it comes too early, else 0."""
+
+    def forget_tries(self, caller: str) -> None:
+        """Forget a caller's tries: one of them was right."""
 
 
 class ReadAdmission(Protocol):

@@ -20,6 +20,7 @@ from backend.errors import (
 )
 from backend.identity import api_keys
 from backend.identity.api_keys import MAX_KEY_LENGTH, ApiKeys
+from backend.identity.device_tokens import DeviceTokens
 from backend.identity.email_codes import EmailCodes
 from backend.identity.networks import network_of
 from backend.identity.passwords import Passwords, require_strong
@@ -53,6 +54,7 @@ class Identity:
         self._passwords = Passwords(host)
         keys = signing_keys(settings)
         self._tokens = AccessTokens(keys, settings.token_expiry)
+        self.device_tokens = DeviceTokens(keys)
         self._sync = StoreSync(database)
         self._token_status = self._sync.token_status
         self._rotation = TokenRotation(settings, keys, database, self._token_status)
@@ -280,6 +282,7 @@ class Identity:
             access_token=self._tokens.issue(view, session_id, fresh=fresh),
             expires_in=self._tokens.lifetime_s,
             refresh_token=refresh_token,
+            device_token=self.device_tokens.issue(user.username) if fresh else None,
             user=view,
         )
 

@@ -1,15 +1,16 @@
 """Limits on attempts at passwords that an attacker cannot aim at the owner of an account.
 
-Strangers are counted by address, site, account, and all together. A network from which the
-account's owner has logged in before has a reserve of its own, which nobody elsewhere can use up;
-so has each open session for its step-up.
+Strangers are counted by address, site, account, and all together, and wait longer after each
+wrong password. The owner has ways past them: a device token and each network of an earlier login
+have a reserve of their own, which nobody elsewhere can use up; a network that has not tried yet
+has a few tries at once, however many others guess; each open session has its step-ups.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import ParamSpec, TypeVar, cast, get_type_hints
 
 from backend.errors import RateLimited
@@ -30,16 +31,23 @@ def limited_logins(view: Callable[P, T]) -> Callable[P, T]:
     """
 
     def count(arguments: dict[str, object]) -> None:
-        username = cast(Login, arguments["json"]).username.lower()
-        try:
-            count_limits(*_of_strangers(username))
-        except RateLimited:
-            reserve = _reserve(username)
-            if reserve is None:
-                raise
-            count_limits(reserve, instead=True)
+        given = cast(Login, arguments["json"])
+        username = given.username.lower()
+        device = _known_device(username, given.device_token)
+        if device is None:
+            _count_stranger(username)
+        else:
+            _refuse_early_try(device)
+            count_limits(("known_login", device))
 
-    return _counted(view, "login", count)
+    def forget(arguments: dict[str, object]) -> None:
+        limits, given = services().rate_limits, cast(Login, arguments["json"])
+        if limits is not None:
+            username = given.username.lower()
+            device = _known_device(username, given.device_token)
+            limits.forget_tries(device or _pair(username))
+
+    return _counted(view, "login", count, forget)
 
 
 def limited_proofs(view: Callable[P, T]) -> Callable[P, T]:
@@ -56,13 +64,18 @@ def limited_proofs(view: Callable[P, T]) -> Callable[P, T]:
 
 
 def _counted(
-    view: Callable[P, T], rate_class: RateClass, count: Callable[[dict[str, object]], None]
+    view: Callable[P, T],
+    rate_class: RateClass,
+    count: Callable[[dict[str, object]], None],
+    succeed: Callable[[dict[str, object]], None] = lambda _arguments: None,
 ) -> Callable[P, T]:
     @functools.wraps(view)
     def limited_view(*args: P.args, **kwargs: P.kwargs) -> T:
         if services().rate_limits is not None:
             count(kwargs)
-        return view(*args, **kwargs)
+        answer = view(*args, **kwargs)
+        succeed(kwargs)
+        return answer
 
     # their names mean something in the view's module only
     limited_view.__annotations__ = get_type_hints(view)
@@ -70,26 +83,65 @@ def _counted(
     return limited_view
 
 
-def _of_strangers(username: str) -> list[tuple[RateKind, str]]:
-    """Return what an attempt counts in; who has used up one of them counts in no later one.
+def _count_stranger(username: str) -> None:
+    """Count an attempt in the limits of strangers, or in the reserve of a known network.
 
-    So an address does not use up the limits of all with what it is refused.
+    Who has used one limit up counts in no later one: so an address does not use up those of
+    all with what it is refused.
     """
     address, account = remote_address(), _digest(username)
-    return [
-        ("login", network_of(address)),
-        ("site", site_of(address)),
-        ("account", account),
-        ("account_hour", account),
-        ("all_logins", "all"),
-    ]
+    try:
+        count_limits(("login", network_of(address)), ("site", site_of(address)))
+        try:
+            count_limits(("account", account), ("account_hour", account), ("all_logins", "all"))
+        except RateLimited:
+            if not _is_new_network(account):
+                raise
+        _refuse_early_try(_pair(username))
+    except RateLimited:
+        if not services().identity.knows_network(username, address):
+            raise
+        count_limits(("known_login", _pair(username)), instead=True)
 
 
-def _reserve(username: str) -> tuple[RateKind, str] | None:
-    address = remote_address()
-    if not services().identity.knows_network(username, address):
+def _is_new_network(account: str) -> bool:
+    """Count an attempt in the reserve of networks that have made few; False without any left.
+
+    The networks that used up the account's limit use up their own share of it.
+    """
+    limits = services().rate_limits
+    return limits is not None and all(
+        limits.count(kind, caller).left >= 0
+        for kind, caller in _of_new_networks(site_of(remote_address()), account)
+    )
+
+
+def _of_new_networks(site: str, account: str) -> Iterator[tuple[RateKind, str]]:
+    yield "new_network", site
+    yield "account_new_networks", account
+    yield "all_new_networks", "all"
+
+
+def _refuse_early_try(caller: str) -> None:
+    limits = services().rate_limits
+    wait_s = 0 if limits is None else limits.delay_try(caller)
+    if wait_s:
+        raise RateLimited(
+            f"too many wrong passwords; try again in {wait_s} s", retry_after_s=wait_s
+        )
+
+
+def _known_device(username: str, token: str | None) -> str | None:
+    """Return a key of the device that a token names, None for one that is not the user's."""
+    if token is None:
         return None
-    return "known_login", f"{_digest(username)} {network_of(address)}"
+    device_id = services().identity.device_tokens.find_device(username, token)
+    return None if device_id is None else f"{_digest(username)} device {device_id}"
+
+
+def _pair(username: str) -> str:
+    """Return a key of an account and the network that tries to log in to it."""
+    return f"{_digest(username)} {network_of(remote_address())}"
 
 
 def _digest(name: str) -> str:

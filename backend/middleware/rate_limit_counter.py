@@ -25,6 +25,7 @@ from limits.storage import Storage
 
 from backend.concurrency.host import Host
 from backend.errors import RateLimitsAway
+from backend.middleware.login_delays import LoginDelays
 from backend.middleware.rate_limit import caller_address, find_caller
 from backend.middleware.rate_limit_storage import MonotonicStorage, StorageAway, storage_uri
 from backend.services import Allowance, RateClass, RateKind, RatePolicy
@@ -32,6 +33,7 @@ from backend.settings.model import Settings
 
 _LOGINS: tuple[RateKind, ...] = (
     *("login", "site", "account", "account_hour", "all_logins", "known_login", "proof"),
+    *("new_network", "account_new_networks", "all_new_networks"),
 )
 _OF_THIS_PROCESS: tuple[RateKind, ...] = ("address", "brake_address", "health")
 _DECORATED: tuple[RateClass, ...] = ("login", "config")
@@ -59,6 +61,9 @@ class RateLimits:
             "site": settings.rate_limit_site,
             "account_hour": settings.rate_limit_account_hour,
             "known_login": settings.rate_limit_known_login,
+            "new_network": settings.rate_limit_new_network,
+            "account_new_networks": settings.rate_limit_account_new_networks,
+            "all_new_networks": settings.rate_limit_all_new_networks,
             "proof": settings.rate_limit_proof,
             "address": settings.rate_limit_address,
             "brake_address": settings.rate_limit_address,
@@ -71,6 +76,7 @@ class RateLimits:
         self._limiter = _new_limiter(app, storage_uri(settings), host)
         self._storage = self._limiter.storage
         self._own_storage = MonotonicStorage()
+        self._delays = LoginDelays(self._storage)
         self._decorated = {kind: self._decorate(kind, rates[kind]) for kind in _DECORATED}
 
     def count_request(self, rate_class: RateClass, caller: str) -> Allowance:
@@ -103,6 +109,20 @@ class RateLimits:
             return self._count_in(self._storage, kind, caller, amount)
         except StorageAway:
             return self._count_without_storage(kind, caller, amount)
+
+    def delay_try(self, caller: str) -> int:
+        """Count a try at a password; return the seconds by which it comes too early, else 0.
+
+        Raises `RateLimitsAway` as `count` does.
+        """
+        try:
+            return self._delays.count_try(caller)
+        except StorageAway:
+            raise RateLimitsAway("logins cannot be counted now") from None
+
+    def forget_tries(self, caller: str) -> None:
+        """Forget a caller's tries: one of them was right."""
+        self._delays.forget(caller)
 
     def _count_without_storage(self, kind: RateKind, caller: str, amount: int = 1) -> Allowance:
         if kind in _LOGINS:

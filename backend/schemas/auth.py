@@ -37,6 +37,12 @@ class Login(RequestModel):
     code: str | None = Field(
         None, min_length=6, max_length=32, description="Of the second factor, where it is in force."
     )
+    device_token: str | None = Field(
+        None,
+        max_length=128,
+        description="Of an earlier login of this user on this device. Guesses of others at the"
+        " password then hold this login up no longer.",
+    )
 
 
 class Refresh(RequestModel):
@@ -145,4 +151,8 @@ class Tokens(Model):
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of the scheme
     expires_in: int = Field(description="Seconds until the access token expires.")
     refresh_token: str
+    device_token: str | None = Field(
+        description="To keep on this device, also after a logout, and to send with the next login."
+        " It opens nothing by itself. Null in the answer to a refresh."
+    )
     user: User

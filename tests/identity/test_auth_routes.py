@@ -21,7 +21,9 @@ def log_in(client: FlaskClient, username: str = "trader") -> dict:
 
 def test_logging_in_refreshing_and_logging_out(client: FlaskClient) -> None:
     tokens = log_in(client)
-    assert set(tokens) == {"access_token", "token_type", "expires_in", "refresh_token", "user"}
+    assert set(tokens) == {
+        *("access_token", "token_type", "expires_in", "refresh_token", "device_token", "user")
+    }
     me = client.get("/auth/me", headers=bearer(tokens["access_token"])).json["data"]
     assert me == tokens["user"]
     assert set(me) == {

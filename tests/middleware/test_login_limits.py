@@ -82,10 +82,10 @@ def test_of_several_limits_the_one_that_leaves_the_least_is_told(start_client: N
 
 
 def test_an_account_is_guessed_at_only_so_often_from_wherever(start_client: NewClient) -> None:
-    client = start_client(rate_limit_account="3/minute")
+    client = start_client(rate_limit_account="3/minute", rate_limit_account_new_networks="1/hour")
     names = ("trader", "Trader", "TRADER", "trader", "trader")
     answers = [log_in(client, f"192.0.2.{n}", name) for n, name in enumerate(names)]
-    assert [told(answer) for answer in answers] == [WRONG] * 3 + [TOO_MANY] * 2
+    assert [told(answer) for answer in answers] == [WRONG] * 4 + [TOO_MANY]
     assert told(log_in(client, "192.0.2.9", password=PASSWORD)) == TOO_MANY
     assert log_in(client, "192.0.2.10", "viewer", PASSWORD).status_code == 200
     headers = answers[-1].headers
@@ -95,15 +95,15 @@ def test_an_account_is_guessed_at_only_so_often_from_wherever(start_client: NewC
 
 
 def test_names_that_nobody_bears_are_limited_alike(start_client: NewClient) -> None:
-    client = start_client(rate_limit_account="2/minute")
-    answers = [told(log_in(client, f"192.0.2.{n}", "n\x00body ☃")) for n in range(3)]
-    assert answers == [WRONG, WRONG, TOO_MANY]
+    client = start_client(rate_limit_account="2/minute", rate_limit_account_new_networks="1/hour")
+    answers = [told(log_in(client, f"192.0.2.{n}", "n\x00body ☃")) for n in range(4)]
+    assert answers == [WRONG, WRONG, WRONG, TOO_MANY]
 
 
 def test_all_logins_together_have_a_limit(start_client: NewClient) -> None:
-    client = start_client(rate_limit_all_logins="3/minute")
+    client = start_client(rate_limit_all_logins="3/minute", rate_limit_all_new_networks="1/hour")
     answers = [told(log_in(client, f"192.0.2.{n}", f"user-{n}")) for n in range(5)]
-    assert answers == [WRONG] * 3 + [TOO_MANY] * 2
+    assert answers == [WRONG] * 4 + [TOO_MANY]
     viewer = start_client().as_viewer()
     assert viewer.send("GET", "/bot").status_code == 200
 
@@ -173,7 +173,7 @@ def test_without_its_redis_changes_go_on(start_client: NewClient) -> None:
 def test_a_name_is_not_kept_as_it_was_typed(start_client: NewClient, redis: RedisServer) -> None:
     client = start_client(rate_limit_storage=redis.url)
     log_in(client, "192.0.2.1", "my password by mistake")
-    assert len(redis.keys()) == 5
+    assert len(redis.keys()) == 6
     assert "mistake" not in str(redis.keys())
 
 

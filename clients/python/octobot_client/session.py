@@ -46,12 +46,15 @@ class Session:
         self._token: str | None = None
         self._token_ends_at = 0.0
         self._refresh_token: str | None = None
+        self._device_token: str | None = None
 
     def login(self, username: str, password: str) -> Mapping[str, Any]:
         """Log in, and keep the name and password for when the session has run out."""
         with self._lock:
             self._username, self._password = username, password
             body = {"username": username, "password": password}
+            if self._device_token is not None:  # others' guesses then do not hold this up
+                body["device_token"] = self._device_token
             return self._take(self._send("POST", "/auth/login", json=body))
 
     def logout(self) -> None:
@@ -178,6 +181,7 @@ class Session:
         life_s = float(tokens["expires_in"])
         self._token = tokens["access_token"]
         self._refresh_token = tokens["refresh_token"]
+        self._device_token = tokens.get("device_token") or self._device_token
         self._token_ends_at = time.monotonic() + max(life_s - _EARLY_S, life_s / 2)
         return tokens
 
