@@ -1,4 +1,5 @@
-// What the collection does, in order: each step names a route of swagger.yaml and what to send.
+// What the collection does, in order; folders about trading are in trading.mjs.
+// Each step names a route of swagger.yaml and what to send:
 //
 // body, query, path, header   what to send; parameters that are not named are switched off
 // anybody                     needs no login
@@ -7,6 +8,8 @@
 // endless                     an event stream: runs in Postman, is skipped by a runner
 // mailed                      takes a mail server and a code from a mail, so a runner skips it too
 // futures                     takes BACKEND_EXCHANGE_TYPE=future: is skipped by a runner
+
+import { trading } from "./trading.mjs";
 
 const API = "/api/v1";
 
@@ -18,10 +21,6 @@ const login = {
   anybody: true,
   keep: session,
 };
-
-// Far enough from the market to rest, on the price step, above the smallest cost.
-const keepRestingPrice =
-  'pm.environment.set("restingPrice", String(Math.floor(Number(pm.response.json().data.price) * 0.9)));';
 
 // The code that an authenticator app would show (RFC 6238).
 const keepCode = [
@@ -37,18 +36,6 @@ const keepCode = [
   'const number = (parseInt(mac.slice(at, at + 8), 16) & 0x7fffffff) % 1e6;',
   'pm.environment.set("code", String(number).padStart(6, "0"));',
 ].join("\n");
-
-const restingOrder = {
-  symbol: "BTC/USDT",
-  side: "buy",
-  type: "limit",
-  quantity: "0.001",
-  price: "{{restingPrice}}",
-};
-
-const sandbox = { exchange: "sandbox" };
-
-const marketOrder = { symbol: "BTC/USDT", side: "buy", type: "market", quantity: "0.001" };
 
 export const journey = [
   {
@@ -179,135 +166,7 @@ export const journey = [
       { call: `DELETE ${API}/users/:user_id`, path: { user_id: "{{userId}}" } },
     ],
   },
-  {
-    folder: "Market",
-    steps: [
-      { call: `GET ${API}/exchanges` },
-      { call: `GET ${API}/markets` },
-      { call: `GET ${API}/tickers` },
-      { call: `GET ${API}/tickers/:symbol`, path: { symbol: "BTC-USDT" }, after: keepRestingPrice },
-      {
-        call: `GET ${API}/candles/:symbol`,
-        path: { symbol: "BTC-USDT" },
-        query: { interval: "1m", limit: "20" },
-      },
-      { call: `GET ${API}/order-book/:symbol`, path: { symbol: "BTC-USDT" } },
-    ],
-  },
-  {
-    folder: "Sandbox exchange",
-    steps: [
-      {
-        call: `PUT ${API}/sandbox/prices/:symbol`,
-        path: { symbol: "ETH-USDT" },
-        body: { price: "3000", hold: true },
-      },
-      { call: `DELETE ${API}/sandbox/prices/:symbol`, path: { symbol: "ETH-USDT" } },
-    ],
-  },
-  {
-    folder: "Account",
-    steps: [
-      { call: `GET ${API}/portfolio` },
-      { call: `GET ${API}/portfolio/balance` },
-      { call: `POST ${API}/portfolio/refresh` },
-      { call: `GET ${API}/portfolio/history`, query: { interval: "1h" } },
-    ],
-  },
-  {
-    folder: "Orders",
-    steps: [
-      { call: `POST ${API}/orders/preview`, body: restingOrder },
-      {
-        call: `POST ${API}/orders`,
-        header: { "Idempotency-Key": "{{$guid}}" },
-        body: restingOrder,
-        keep: { orderId: "data.id" },
-      },
-      { call: `GET ${API}/orders`, query: { status: "open" } },
-      { call: `GET ${API}/orders/:order_id`, path: { order_id: "{{orderId}}" } },
-      {
-        call: `PATCH ${API}/orders/:order_id`,
-        path: { order_id: "{{orderId}}" },
-        body: { quantity: "0.002" },
-        keep: { orderId: "data.order.id" },
-      },
-      { call: `DELETE ${API}/orders/:order_id`, path: { order_id: "{{orderId}}" } },
-      { call: `POST ${API}/orders`, name: "Place a market order", body: marketOrder },
-      {
-        call: `POST ${API}/orders/batch`,
-        body: { orders: [restingOrder, { ...restingOrder, quantity: "0.002" }] },
-      },
-      { call: `DELETE ${API}/orders`, query: { symbol: "BTC-USDT" } },
-      { call: `POST ${API}/orders/cancel-all-after`, body: { timeout_s: 0 } },
-    ],
-  },
-  {
-    folder: "Positions",
-    steps: [
-      { call: `GET ${API}/positions`, query: { status: "all" } },
-      {
-        call: `GET ${API}/positions/:symbol`,
-        path: { symbol: "BTC-USDT:USDT" },
-        futures: true,
-      },
-      {
-        call: `PATCH ${API}/positions/:symbol`,
-        path: { symbol: "BTC-USDT:USDT" },
-        body: { leverage: 2 },
-        futures: true,
-      },
-      {
-        call: `POST ${API}/positions/:symbol/close`,
-        path: { symbol: "BTC-USDT:USDT" },
-        header: { "Idempotency-Key": "{{$guid}}" },
-        body: { type: "market" },
-        futures: true,
-      },
-    ],
-  },
-  {
-    folder: "Trades",
-    steps: [
-      {
-        call: `GET ${API}/trades/history`,
-        query: { symbol: "BTC-USDT", limit: "20" },
-        keep: { tradeId: "data.0.id" },
-      },
-      { call: `GET ${API}/trades/:trade_id`, path: { trade_id: "{{tradeId}}" } },
-      { call: `GET ${API}/trades/pnl`, query: { symbol: "BTC-USDT" } },
-    ],
-  },
-  {
-    folder: "Streams",
-    steps: [
-      { call: `POST ${API}/stream/ticket` },
-      { call: `GET ${API}/stream`, query: { topics: "prices,orders" }, endless: true },
-      { call: `GET ${API}/stream/prices`, endless: true },
-      { call: `GET ${API}/stream/orders`, endless: true },
-      { call: `GET ${API}/events`, query: { topics: "orders,trades", limit: "20" } },
-      { call: "GET /ws", endless: true },
-    ],
-  },
-  {
-    folder: "Exchange keys",
-    steps: [
-      {
-        call: `POST ${API}/exchanges/:exchange/credentials`,
-        path: sandbox,
-        body: { api_key: "sandbox", api_secret: "sandbox" },
-      },
-      { call: `GET ${API}/exchanges/credentials` },
-      { call: `GET ${API}/exchanges/:exchange/credentials`, path: sandbox },
-      { call: `POST ${API}/exchanges/:exchange/credentials/test`, path: sandbox },
-      {
-        call: `PATCH ${API}/exchanges/:exchange/credentials`,
-        path: sandbox,
-        body: { enabled: false },
-      },
-      { call: `DELETE ${API}/exchanges/:exchange/credentials`, path: sandbox },
-    ],
-  },
+  ...trading,
   {
     folder: "Bot",
     steps: [

@@ -19,7 +19,7 @@ from tests.clients.test_browser_snippets import HEADLESS, Page
 
 pytestmark = pytest.mark.long
 
-MODULE = ROOT / "clients" / "js" / "octobot-client.js"
+MODULES = ROOT / "clients" / "js"
 PAGE = """<!doctype html>
 <title>module</title>
 <script type="module">
@@ -67,7 +67,7 @@ stream.on("*", (data, { name, id }) => {
 
 
 class ModulePage(Page):
-    """Serves the page and the module."""
+    """Serves the page and the modules."""
 
     def do_GET(self) -> None:
         if not self.path.endswith(".js"):
@@ -76,7 +76,7 @@ class ModulePage(Page):
         self.send_response(200)
         self.send_header("Content-Type", "text/javascript")
         self.end_headers()
-        self.wfile.write(MODULE.read_bytes())
+        self.wfile.write((MODULES / Path(self.path).name).read_bytes())
 
 
 @pytest.fixture
