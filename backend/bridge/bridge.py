@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from backend.accounting.risk import RiskLimits
+from backend.bridge.bot_warnings import BotWarnings
 from backend.bridge.channels import ChannelConsumers
 from backend.bridge.context import BotContext
 from backend.bridge.counters import Counters
@@ -21,6 +22,7 @@ from backend.bridge.ledger.trades import Trades
 from backend.bridge.live.mode import LiveMode
 from backend.bridge.live.position_tracker import LivePositionTracker
 from backend.bridge.live.reconciliation import GIVE_UP_AFTER_S
+from backend.bridge.market_data.price_monitor import STALE, PriceMonitor
 from backend.bridge.market_data.service import Markets
 from backend.bridge.octobot.configuration import Configuration
 from backend.bridge.octobot.in_memory_keys import InMemoryKeysConfiguration
@@ -92,8 +94,9 @@ class Bridge:
         parts.ledger.load(journal.newest_orders(KEPT), journal.newest_trades(KEPT))
         self.risk = RiskLimits(limits_from(settings))
         daily_loss = DailyLossMonitor(runner, self.risk, saved_state)
+        self._warnings = BotWarnings(self._lifecycle.publish_status)
         self.portfolio = Portfolios(
-            runner, ReadModels(), parts.ledger, outbox, daily_loss.note_value
+            runner, ReadModels(), parts.ledger, outbox, daily_loss.note_value, self._warnings
         )
         self._context = BotContext(
             host=host,
@@ -104,6 +107,7 @@ class Bridge:
             saved_state=saved_state,
             ledger=parts.ledger,
             portfolio=self.portfolio,
+            price_monitor=PriceMonitor(runner, self._warnings, settings.price_max_age),
             pre_trade=PreTradeRisk(parts.ledger, self.portfolio, self.risk),
             daily_loss=daily_loss,
         )
@@ -118,7 +122,7 @@ class Bridge:
         execution = OrderExecution(context)
         self.account_credentials = AccountCredentials(keys, real=settings.trading == "real")
         self.key_check = KeyCheck(settings.bot_timeout)
-        self.bot = BotCommands(runner, settings, host, self._lifecycle, self.portfolio.warnings)
+        self.bot = BotCommands(runner, settings, host, self._lifecycle, self._warnings)
         self.config = Configuration(settings, host)
         self.orders = Orders(context, execution, idempotency)
         self.positions = Positions(context, execution, idempotency, tracker)
@@ -139,9 +143,10 @@ class Bridge:
         """Return whether the bot can be used, and the reasons if not; writes to the database."""
         readiness = self.bot.readiness()
         reason = self._store_failure()
-        if reason is None:
+        added = [*self._warnings.of(STALE), *([] if reason is None else [reason])]
+        if not added:
             return readiness
-        missing = [*readiness.missing, reason]
+        missing = [*readiness.missing, *added]
         return readiness.model_copy(update={"ready": False, "missing": missing})
 
     def _store_failure(self) -> str | None:
@@ -234,10 +239,14 @@ class _Lifecycle:
             context.saved_state.save("pause", paused=is_paused, reason=status.reason)
         bridge.bot.note_status(status)
         context.daily_loss.note_status(status)
-        json = bridge.bot.status().model_dump_json().encode()
+        self.publish_status()
+
+    def publish_status(self) -> None:
+        """Publish the bot's state and warnings; from any thread."""
+        json = self._bridge.bot.status().model_dump_json().encode()
         data = event_data(None, None, "bot", json)
         event = Event("bot", "bot_status", "bot", None, data, json)
-        context.outbox.commit(events=[event])
+        self._bridge._context.outbox.commit(events=[event])
 
     def wait_until_durable(self) -> None:
         """Wait until all saved state would survive a kill of the process."""

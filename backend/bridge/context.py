@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from backend.bridge.ledger.bot_state import SavedBotState
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.outbox import Outbox
+from backend.bridge.market_data.price_monitor import PriceMonitor
 from backend.bridge.portfolio.portfolio import Portfolios
 from backend.bridge.risk.daily_loss import DailyLossMonitor
 from backend.bridge.risk.pre_trade import PreTradeRisk
@@ -28,5 +29,6 @@ class BotContext:
     saved_state: SavedBotState
     ledger: Ledger
     portfolio: Portfolios
+    price_monitor: PriceMonitor
     pre_trade: PreTradeRisk
     daily_loss: DailyLossMonitor

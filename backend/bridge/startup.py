@@ -56,8 +56,10 @@ class Restoration:
         held: list[tuple[RawOrder, str]] = []
         baselines: dict[str, Decimal | None] = {}
         context.portfolio.begin(baselines)
+        context.price_monitor.begin()
         await self._channels.begin(runner.bot)
         for exchange in runner.exchanges.values():
+            context.price_monitor.follow(exchange)
             await self._restore_account(exchange, baselines)
             await self._resolve_intents(exchange)
             await context.mode.recover(exchange, self._execution.cancel)
@@ -68,6 +70,7 @@ class Restoration:
             held.extend((order.to_dict(), exchange.name) for order in exchange.orders.all())
             context.mode.supervise(exchange)
         runner.create_task(self._channels.poll())
+        runner.create_task(context.price_monitor.run())
         runner.create_task(release_order_loggers_forever())
         context.ledger.adopt(held)
         self._tracker.publish()
@@ -79,7 +82,8 @@ class Restoration:
     ) -> None:
         """Restore balances and positions; nothing trades before that."""
         context, mode = self._context, self._context.mode
-        gate_strategy_orders(exchange, context.runner, context.pre_trade)
+        fresh = context.price_monitor if mode.executes_at_our_prices else None
+        gate_strategy_orders(exchange, context.runner, context.pre_trade, fresh)
         exchange.count_errors(context.runner.counters)
         exchange.patch(trigger_at_trades)
         await _wait_for_prices(exchange, context.portfolio)

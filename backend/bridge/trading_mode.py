@@ -21,6 +21,10 @@ class TradingMode(Protocol):
     orders that OctoBot gets, `positions.tracker` those in positions.
     """
 
+    @property
+    def executes_at_our_prices(self) -> bool:
+        """Whether orders execute at the prices that the bot knows, not at the exchange's own."""
+
     async def opening_balances(self, exchange: Exchange) -> Mapping[str, Decimal]:
         """Return the balances with which a new account of the exchange begins.
 

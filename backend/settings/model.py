@@ -150,6 +150,9 @@ class Settings(BaseSettings):
     bot_timeout: float = Field(
         10.0, gt=0, le=120, description="seconds a request waits for the bot"
     )
+    price_max_age: float = Field(
+        60.0, gt=0, le=3600, description="seconds for which a price counts without confirmation"
+    )
     bot_queue: int = Field(
         1024, ge=2, le=100_000, description="requests that wait for the bot at once, at most"
     )

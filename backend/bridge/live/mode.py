@@ -47,6 +47,11 @@ class LiveMode:
         self._give_up_after_s = give_up_after_s
         self._supervised: dict[str, _Supervision] = {}
 
+    @property
+    def executes_at_our_prices(self) -> bool:
+        """The exchange executes orders at its own prices."""
+        return False
+
     async def opening_balances(self, exchange: Exchange) -> Mapping[str, Decimal]:
         """Return the account's balances; raises `BootFailed` if the exchange reports none."""
         exchange.capture_commands(self._runner.counters)

@@ -11,7 +11,9 @@ from operator import itemgetter
 from typing import Any
 
 import octobot_trading.errors as trading_errors
+import octobot_trading.exchange_channel as exchange_channel
 from octobot_commons.enums import TimeFrames, TimeFramesMinutes
+from octobot_trading.constants import RECENT_TRADES_CHANNEL
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 
 from backend.bridge.octobot.conversion import decimal_or_none
@@ -51,7 +53,7 @@ class ExchangeMarket:
     def last_price(self, symbol: str) -> Decimal | None:
         """Return the price of the newest public trade, else the mark price, else None.
 
-        A ticker's price goes before trades that have not been told for half a minute.
+        A ticker's price goes before trades that have not been told for a while.
 
         OctoBot's mark price is a mean of recent trades: neither on the tick nor the newest.
         """
@@ -63,6 +65,25 @@ class ExchangeMarket:
         if trades:
             return decimal_or_none(max(trades, key=_executed_at)[_PRICE])
         return decimal_or_none(data.prices_manager.mark_price)
+
+    def price_age_s(self, symbol: str) -> float | None:
+        """Return the seconds since the exchange confirmed the price; None before the first."""
+        return self._times.age_s(symbol)
+
+    def prefer_tickers_after(self, seconds: float) -> None:
+        """Take a ticker's later price when trades have not been told for so long."""
+        self._times.trades_lead_s = seconds
+
+    async def confirm_price(self, symbol: str) -> None:
+        """Fetch a price: a ticker, or trades where the exchange has none."""
+        if self._manager.exchange.connector.client.has.get("fetchTicker"):
+            await self.ticker(symbol)
+            return
+        with translate_read_errors(self._name, "trades", symbol):
+            trades = await self._manager.exchange.get_recent_trades(symbol)
+            if trades:
+                channel = exchange_channel.get_chan(RECENT_TRADES_CHANNEL, self._manager.id)
+                await channel.get_internal_producer().push(symbol, trades)
 
     async def wait_for_price(self, symbol: str, timeout_s: float = _PRICE_TIMEOUT_S) -> Decimal:
         """Return the last price, waiting a moment for the first one after a boot.

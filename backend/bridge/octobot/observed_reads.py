@@ -23,7 +23,6 @@ from backend.bridge.octobot.market_rows import (
 
 _ATTRIBUTE = "backend_observations"
 _TRADES_LEAD_S = 30.0
-"""Seconds for which a price of trades goes before a later one of a ticker."""
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +45,8 @@ class PriceTimes:
         self._trades: dict[str, float] = {}
         self._quotes: dict[str, Quote] = {}
         self._tickers: dict[str, float] = {}
+        self.trades_lead_s = _TRADES_LEAD_S
+        """Seconds for which a price of trades goes before a later one of a ticker."""
 
     def confirm_trades(self, symbol: str, at: float) -> None:
         """Record that the newest trade was told at this time."""
@@ -67,10 +68,10 @@ class PriceTimes:
 
     def later_quote(self, symbol: str) -> Decimal | None:
         """Return the price of a ticker that is later than the trades by so much that it counts."""
-        quote = self._quotes.get(symbol)
-        if quote is None or quote.at - self._trades.get(symbol, 0.0) < _TRADES_LEAD_S:
+        quote, traded_at = self._quotes.get(symbol), self._trades.get(symbol, 0.0)
+        if quote is None or quote.at <= traded_at:
             return None
-        return quote.price
+        return quote.price if time.monotonic() - traded_at > self.trades_lead_s else None
 
     def note_ticker(self, symbol: str, at: float) -> None:
         """Record that a ticker of the symbol has come, even without a price."""
@@ -121,9 +122,10 @@ def _book(raw: Any, _symbol: Any, _times: PriceTimes, _at: float) -> Any:
 
 
 def _trades(rows: Any, symbol: Any, times: PriceTimes, at: float) -> Any:
-    if symbol is not None:
+    trades = clean_trades(rows)
+    if symbol is not None and trades:
         times.confirm_trades(symbol, at)
-    return clean_trades(rows)
+    return trades
 
 
 def _ticker(raw: Any, symbol: Any, times: PriceTimes, at: float) -> Any:

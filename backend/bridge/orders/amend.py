@@ -12,6 +12,7 @@ from backend.bridge.octobot.order import OctoBotOrder
 from backend.bridge.orders.brackets import resize_exits
 from backend.bridge.orders.execution import OrderExecution
 from backend.bridge.orders.factory import is_marketable
+from backend.bridge.orders.pricing import market_price
 from backend.bridge.orders.validation import refusals
 from backend.errors import (
     FieldError,
@@ -52,7 +53,7 @@ async def _check(
 ) -> tuple[NewOrder, Decimal]:
     """Return the amended order and the market's price; raise the rule that forbids the change."""
     asked = _as_new_order(order, change)
-    price = await exchange.market.wait_for_price(order.symbol)
+    price = await market_price(context, exchange, asked)
     broken = [*context.pre_trade.broken_by_change(asked, price), *refusals(exchange, asked, price)]
     if broken:
         raise broken[0]

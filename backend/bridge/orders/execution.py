@@ -17,6 +17,7 @@ from backend.bridge.octobot.order_lookup import LookUpFailed
 from backend.bridge.orders.brackets import chain_exits, tracking_for
 from backend.bridge.orders.factory import build, exits_of, new_order
 from backend.bridge.orders.lookup import resolve_unknown
+from backend.bridge.orders.pricing import market_price
 from backend.bridge.orders.validation import refusals
 from backend.errors import (
     BridgeError,
@@ -39,6 +40,7 @@ class OrderExecution:
     """Places and cancels orders; every coroutine runs on the bot's loop."""
 
     def __init__(self, context: BotContext) -> None:
+        self._context = context
         self._runner = context.runner
         self._ledger = context.ledger
         self._portfolios = context.portfolio
@@ -48,7 +50,7 @@ class OrderExecution:
         """Place an order under this id, with its exits, and return its present state."""
         with self._runner.counters.placing(asked):
             exchange = self._runner.exchange(asked.exchange)
-            price = await exchange.market.wait_for_price(asked.symbol)
+            price = await market_price(self._context, exchange, asked)
             with self._pre_trade.check(asked, price, order_id):
                 if self._runner.status.state == "paused" and not asked.reduce_only:
                     raise TradingPaused("resume the bot to place orders")

@@ -20,7 +20,7 @@ _MARKET_STOPS = frozenset({"stop_loss", "take_profit", "trailing_stop"})
 async def preview_order(context: BotContext, asked: NewOrder) -> OrderPreview:
     """Round, price and check an order against rules, limits and funds; on the bot's loop."""
     exchange = context.runner.exchange(asked.exchange)
-    price = await exchange.market.wait_for_price(asked.symbol)
+    price = await context.price_monitor.current(exchange, asked.symbol)
     rules = exchange.rules(asked.symbol)
     quantity = _rounded(asked.quantity, rules.quantity_step, ROUND_DOWN)
     fill_price = _rounded(_fill_price(asked, price), rules.price_step, ROUND_HALF_EVEN)

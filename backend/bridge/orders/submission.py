@@ -25,6 +25,7 @@ from backend.errors import (
     BotNotReady,
     JournalDown,
     OrderStateUnknown,
+    PriceStale,
     TradingPaused,
 )
 from backend.ports.journal import Intent, JournalUnavailable
@@ -36,7 +37,7 @@ Placement = Callable[[str], Coroutine[Any, Any, Order]]
 _NO_JOURNAL = "orders are refused until the journal can be written again"
 _DAMAGED = "orders are refused: the database is damaged and needs a backup to be restored"
 # After these errors nothing was tried: the same key may be used again.
-_NOT_TRIED = (BotNotReady, BotBusy, TradingPaused, JournalDown)
+_NOT_TRIED = (BotNotReady, BotBusy, TradingPaused, JournalDown, PriceStale)
 
 log = logging.getLogger(__name__)
 

@@ -24,6 +24,11 @@ class PaperMode:
         self._ledger = ledger
         self._opening_balances = opening_balances
 
+    @property
+    def executes_at_our_prices(self) -> bool:
+        """The simulator executes orders at the prices that the bot knows."""
+        return True
+
     async def opening_balances(self, exchange: Exchange) -> Mapping[str, Decimal]:
         """Return the balances with which a new account of the exchange begins."""
         return self._opening_balances

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import logging
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from pydantic import TypeAdapter
 
 from backend.accounting.balances import assets_of, is_contract
 from backend.accounting.valuation import price_of
+from backend.bridge.bot_warnings import BotWarnings
 from backend.bridge.ledger.journal_rows import Baseline
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.outbox import Outbox
@@ -34,7 +34,8 @@ from backend.schemas.portfolio import (
 )
 
 ZERO = Decimal(0)
-log = logging.getLogger(__name__)
+NEGATIVE = "balances: negative"
+"""Source of warnings."""
 _TRADE_WAIT_S = 0.03
 _TRADE_WAITS = 30
 _REBUILD_WITHIN_S = 1.0
@@ -61,6 +62,7 @@ class Portfolios:
         ledger: Ledger,
         outbox: Outbox,
         on_value: Callable[[AccountValue], None],
+        warnings: BotWarnings,
     ) -> None:
         self._runner = runner
         self._ledger = ledger
@@ -74,7 +76,7 @@ class Portfolios:
         self._on_value = on_value
         self._account_value: AccountValue | None = None
         self._portfolio: Portfolio | None = None
-        self._warnings: tuple[str, ...] = ()
+        self._warnings = warnings
         models.define("portfolio", self._build_summary, interval_s=0.25)
         models.define("balances", self._build_balances, interval_s=0.25)
 
@@ -96,10 +98,6 @@ class Portfolios:
     def prices(self) -> dict[str, Decimal]:
         """Return the newest price of each symbol."""
         return self._prices.copy()
-
-    def warnings(self) -> Sequence[str]:
-        """Return a text for each balance below zero."""
-        return self._warnings
 
     def reload(self) -> Portfolio:
         """Fetch the balances of real exchanges and return the new portfolio.
@@ -203,18 +201,15 @@ class Portfolios:
         return _BALANCES.dump_json(exchanges) if exchanges else None
 
     def _note_negative(self, exchanges: Sequence[ExchangeBalances]) -> None:
-        """Set the warnings of balances below zero, and log each when it appears."""
-        warnings = tuple(
+        """Set the warnings of balances below zero."""
+        texts = [
             f"{row.exchange}: the balance of {balance.asset} is below zero"
             f" ({decimal_text(balance.total)}): orders that need it are refused"
             for row in exchanges
             for balance in row.balances
             if balance.total < ZERO
-        )
-        for text in warnings:
-            if text not in self._warnings:
-                log.warning(text)
-        self._warnings = warnings
+        ]
+        self._warnings.replace(NEGATIVE, texts)
 
     def _build_summary(self) -> bytes | None:
         exchanges = self._runner.exchanges

@@ -28,6 +28,11 @@ class PreTradeRisk:
         self._limits = limits
         self._placing: dict[str, int] = {}
 
+    @property
+    def limits_value(self) -> bool:
+        """Whether a limit of an order's value is in force."""
+        return self._limits.current().max_order_value is not None
+
     def broken(self, asked: NewOrder, price: Decimal) -> list[OrderRefused]:
         """Return each limit that an order would break at this price.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from backend import __version__
+from backend.bridge.bot_warnings import BotWarnings
 from backend.bridge.octobot.bot import OCTOBOT_VERSION
 from backend.bridge.read_models.ttl_cache import TtlCache
 from backend.bridge.runtime.lifecycle import BotLifecycle
@@ -31,7 +31,7 @@ class BotCommands:
         settings: Settings,
         host: Host,
         lifecycle: BotLifecycle,
-        warnings: Callable[[], Sequence[str]],
+        warnings: BotWarnings,
     ) -> None:
         self._runner = runner
         self._settings = settings
@@ -53,13 +53,13 @@ class BotCommands:
             started_at=self._started_at if state in ("running", "paused") else None,
             exchanges=[ExchangeReadiness(exchange=name, ready=name in ready) for name in names],
             loop_lag_ms=round(self._runner.lag_monitor.worst_lag_s * 1000),
-            warnings=list(self._warnings()),
+            warnings=list(self._warnings.texts),
             versions=_VERSIONS,
         )
 
     def read(self) -> SerializedResponse:
         """Return the same, serialized: at most a second old, and new when the state changes."""
-        ready, warnings = tuple(self._runner.exchanges), tuple(self._warnings())
+        ready, warnings = tuple(self._runner.exchanges), self._warnings.texts
         state = (self._runner.status, self._started_at, ready, warnings)
         return self._cache.get(state, lambda: self.status().model_dump_json().encode())
 
