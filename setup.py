@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 CORE = [
     "alembic>=1.16",
     "argon2-cffi>=25.1",
+    "authlib>=1.9",
     "click>=8.1",
     "cryptography>=44",
     "flask>=3.1",
@@ -38,6 +39,7 @@ CORE = [
     "sqlalchemy>=2",
     "structlog>=25",
     "uvloop>=0.21",
+    "webauthn>=3",
     "wsproto>=1.2",
 ]
 
@@ -52,6 +54,7 @@ SCALE = ["psycopg[binary]>=3.2", "redis>=5"]
 
 DEV = [
     "aiosmtpd>=1.4.6",
+    "cbor2>=6",
     "httpx>=0.28",
     "hypothesis>=6.100",
     "import-linter>=2.17",

@@ -19,6 +19,7 @@ from backend.blueprints.health import health
 from backend.blueprints.markets import markets
 from backend.blueprints.metrics import metrics
 from backend.blueprints.orders import orders
+from backend.blueprints.passkeys import passkeys
 from backend.blueprints.portfolio import portfolio
 from backend.blueprints.positions import positions
 from backend.blueprints.registration import mailed_codes
@@ -61,6 +62,7 @@ _RESOURCES = (
     auth,
     api_keys,
     second_factor,
+    passkeys,
     mailed_codes,
     portfolio,
     orders,

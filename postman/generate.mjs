@@ -96,7 +96,7 @@ function firstSuccess(responses) {
 }
 
 function buildScripts(step, success) {
-  const before = step.endless || step.futures || step.mailed ? SKIP_UNDER_A_RUNNER : [];
+  const before = step.endless || step.futures || step.mailed || step.browser ? SKIP_UNDER_A_RUNNER : [];
   const after = [
     `pm.test("the status is ${success}", () => pm.response.to.have.status(${success}));`,
     ...Object.entries(step.keep ?? {}).map(

@@ -7,6 +7,7 @@
 // after                       a script line to run on the answer
 // endless                     an event stream: runs in Postman, is skipped by a runner
 // mailed                      takes a mail server and a code from a mail, so a runner skips it too
+// browser                     takes what only a browser can make, so a runner skips it too
 // futures                     takes BACKEND_EXCHANGE_TYPE=future: is skipped by a runner
 
 import { trading } from "./trading.mjs";
@@ -36,6 +37,14 @@ const keepCode = [
   'const number = (parseInt(mac.slice(at, at + 8), 16) & 0x7fffffff) % 1e6;',
   'pm.environment.set("code", String(number).padStart(6, "0"));',
 ].join("\n");
+
+// Its texts are base64url, and come from the browser's `PublicKeyCredential.toJSON()`.
+const passkey = (part) => ({
+  id: "AAAA",
+  rawId: "AAAA",
+  type: "public-key",
+  response: { clientDataJSON: "AAAA", [part]: "AAAA" },
+});
 
 export const journey = [
   {
@@ -132,6 +141,31 @@ export const journey = [
       { call: `POST ${API}/auth/second-factor`, after: keepCode },
       { call: `POST ${API}/auth/second-factor/confirm`, body: { code: "{{code}}" } },
       { call: `DELETE ${API}/auth/second-factor` },
+    ],
+  },
+  {
+    folder: "Passkeys",
+    steps: [
+      { call: `POST ${API}/auth/passkeys/options` },
+      {
+        call: `POST ${API}/auth/passkeys`,
+        body: { name: "phone", credential: passkey("attestationObject") },
+        keep: { passkeyId: "data.passkey.id" },
+        browser: true,
+      },
+      { call: `GET ${API}/auth/passkeys` },
+      {
+        call: `PATCH ${API}/auth/passkeys/:passkey_id`,
+        path: { passkey_id: "{{passkeyId}}" },
+        body: { name: "old phone" },
+        browser: true,
+      },
+      { call: `POST ${API}/auth/step-up/options`, browser: true },
+      {
+        call: `DELETE ${API}/auth/passkeys/:passkey_id`,
+        path: { passkey_id: "{{passkeyId}}" },
+        browser: true,
+      },
     ],
   },
   {

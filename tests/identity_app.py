@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from backend.blueprints.api_keys import api_keys
 from backend.blueprints.audit import audit
 from backend.blueprints.auth import auth
+from backend.blueprints.passkeys import passkeys
 from backend.blueprints.registration import mailed_codes
 from backend.blueprints.second_factor import second_factor
 from backend.blueprints.users import users
@@ -56,7 +57,7 @@ NOWHERE = ("127.0.0.1", "tests")
 def settings(tmp_path: Path) -> Settings:
     kinds = (
         *("login", "site", "account", "account_hour", "all_logins", "known_login", "proof"),
-        *("config", "refresh"),
+        *("config", "refresh", "query"),
     )
     plenty = dict.fromkeys(kinds, "1000/minute")
     limits = {f"rate_limit_{kind}": rate for kind, rate in plenty.items()}
@@ -142,6 +143,7 @@ def app(settings: Settings, database: Database, identity: Identity) -> Iterator[
     app.register_blueprint(users)
     app.register_blueprint(api_keys)
     app.register_blueprint(second_factor)
+    app.register_blueprint(passkeys)
     app.register_blueprint(mailed_codes)
     check_every_route_has_a_rule(app)
     app.wsgi_app = with_answer_headers(app.wsgi_app)  # type: ignore[method-assign]

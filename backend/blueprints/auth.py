@@ -45,9 +45,12 @@ def login(json: Login) -> Envelope[Tokens]:
     """Open a session with username and password.
 
     Where a second factor is in force, the answer to these alone is a 401
-    `second_factor_required`: send them again with the `code` of the app, or with a recovery code.
+    `second_factor_required`: send them again with the `code` of the app, with a recovery code, or
+    with the `passkey`'s response to the challenge in that answer.
     """
-    tokens = services().identity.login(json.username, json.password, *_origin(), json.code)
+    tokens = services().identity.login(
+        json.username, json.password, *_origin(), json.code, json.passkey
+    )
     return Envelope(data=signed_in(tokens))
 
 
@@ -113,12 +116,12 @@ def change_password(json: PasswordChange) -> Envelope[Tokens]:
 def step_up(json: Proof) -> Envelope[AccessToken]:
     """Show again who you are, for what takes that: the token in the answer may do it for 5 minutes.
 
-    So may the tokens of a login just now. It takes the password, or the second factor's code
-    where that is in force. Exchange keys, users, API keys and
-    OctoBot's configuration take it.
+    So may the tokens of a login just now. It takes the password, or where a second factor is in
+    force its code or a passkey (`POST /auth/step-up/options` first). Exchange keys, users, API
+    keys and OctoBot's configuration take it.
     """
     identity, principal = services().identity, current_principal()
-    return Envelope(data=identity.step_up(principal, json.password, json.code))
+    return Envelope(data=identity.step_up(principal, json))
 
 
 @auth.get("/sessions")

@@ -1,4 +1,4 @@
-"""Routes of the caller's second factor."""
+"""Routes of the caller's authenticator app."""
 
 from __future__ import annotations
 
@@ -50,8 +50,11 @@ def confirm_second_factor(json: Code) -> Envelope[RecoveryCodes]:
 @authenticated
 @stepped_up
 @limited("config")
-@api.validate(resp=Response(HTTP_200=Envelope[SecondFactorState], HTTP_401=Problem), tags=["auth"])
+@api.validate(resp=Response(HTTP_200=Envelope[SecondFactorState], HTTP_409=Problem), tags=["auth"])
 def remove_second_factor() -> Envelope[SecondFactorState]:
-    """Remove the second factor, with its recovery codes."""
-    services().identity.second_factors.remove(current_principal().user_id)
-    return Envelope(data=SecondFactorState(second_factor=False))
+    """Remove the app; passkeys stay, and the recovery codes go with the last second factor.
+
+    Where the caller's role needs a second factor, the last one stays: 409 `last_second_factor`.
+    """
+    is_left = services().identity.second_factors.remove_app(current_principal().user_id)
+    return Envelope(data=SecondFactorState(second_factor=is_left))

@@ -89,8 +89,8 @@ def remove_user(user_id: str) -> Envelope[Removal]:
 @limited("config")
 @api.validate(resp=Response(HTTP_200=Envelope[SecondFactorState], HTTP_404=Problem), tags=["users"])
 def remove_users_second_factor(user_id: str) -> Envelope[SecondFactorState]:
-    """Remove a user's second factor, when they have lost both app and recovery codes."""
-    services().identity.second_factors.remove(user_id)
+    """Remove a user's app, passkeys and recovery codes, when they have lost them."""
+    services().identity.second_factors.remove_all(user_id)
     return Envelope(data=SecondFactorState(second_factor=False))
 
 

@@ -116,9 +116,9 @@ def reset_password(username: str, password_stdin: bool) -> None:
 @user.command()
 @click.argument("username")
 def remove_second_factor(username: str) -> None:
-    """Remove a user's second factor, when app and recovery codes are lost."""
+    """Remove a user's second factors, when app, passkeys and recovery codes are lost."""
     with open_identity("user remove-second-factor", username) as identity:
-        identity.second_factors.remove(identity.users.find_by_username(username).id)
+        identity.second_factors.remove_all(identity.users.find_by_username(username).id)
     click.echo(f"{username} logs in by password alone")
 
 

@@ -5,8 +5,10 @@ from backend.errors.access import (
     InvalidApiKey,
     InvalidCode,
     LastAdmin,
+    LastSecondFactor,
     MailOff,
     MailUnavailable,
+    PasskeysOff,
     PasswordChangeRequired,
     RegistrationOff,
     SecondFactorEnrolmentRequired,
@@ -14,6 +16,7 @@ from backend.errors.access import (
     SessionRequired,
     StepUpRequired,
     WrongCode,
+    WrongPasskey,
 )
 from backend.errors.base import (
     ApiError,
@@ -139,6 +142,7 @@ __all__ = [
     "InvalidToken",
     "JournalDown",
     "LastAdmin",
+    "LastSecondFactor",
     "LeverageOutOfRange",
     "MailOff",
     "MailUnavailable",
@@ -150,6 +154,7 @@ __all__ = [
     "OrderNotOpen",
     "OrderRefused",
     "OrderStateUnknown",
+    "PasskeysOff",
     "PasswordChangeRequired",
     "PositionClosing",
     "PositionExceeded",
@@ -190,4 +195,5 @@ __all__ = [
     "ValidationFailed",
     "WouldBeLiquidated",
     "WrongCode",
+    "WrongPasskey",
 ]

@@ -30,6 +30,12 @@ class LastAdmin(Conflict):
     type = "last_admin"
 
 
+class LastSecondFactor(Conflict):
+    """The change would remove the last second factor of a user whose role needs one."""
+
+    type = "last_second_factor"
+
+
 class InvalidApiKey(AuthenticationFailed):
     """The API key does not exist, was revoked or has expired."""
 
@@ -49,9 +55,28 @@ class SessionRequired(Forbidden):
 
 
 class SecondFactorRequired(AuthenticationFailed):
-    """The password matches; the login requires a code of the second factor as well."""
+    """The password matches; the login requires the second factor as well.
+
+    `second_factor` says which kinds are set up, with a passkey's challenge.
+    """
 
     type = "second_factor_required"
+
+    def __init__(self, details: str, second_factor: object, *, username: str) -> None:
+        super().__init__(details, username=username)
+        self.extensions = {"second_factor": second_factor}
+
+
+class WrongPasskey(AuthenticationFailed):
+    """The passkey's response is to another challenge, from another origin, or not its own."""
+
+    type = "wrong_passkey"
+
+
+class PasskeysOff(Forbidden):
+    """This server has no passkeys: in production they take `BACKEND_PASSKEY_RP_ID`."""
+
+    type = "passkeys_off"
 
 
 class WrongCode(AuthenticationFailed):

@@ -23,6 +23,8 @@ class ApiError(Exception):
     status = 500
     type = "internal_error"
     headers: ClassVar[Mapping[str, str]] = {}
+    extensions: Mapping[str, object] = {}
+    """Further members of the response."""
 
     def __init__(
         self,

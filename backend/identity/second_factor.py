@@ -1,4 +1,4 @@
-"""Two-factor authentication: time-based one-time passwords (RFC 6238) and recovery codes."""
+"""Authenticator apps: time-based one-time passwords (RFC 6238); and recovery codes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyotp
 from backend.errors import Conflict, FieldError, NotFound, RateLimited, ValidationFailed
 from backend.identity.passwords import Passwords
 from backend.identity.store_sync import StoreSync
-from backend.schemas.auth import Enrolment, RecoveryCodes
+from backend.schemas.auth import Enrolment, RecoveryCodes, Role
 from backend.schemas.common import utc_now
 from backend.store import Database, second_factors
 from backend.store.encryption import Cipher
@@ -29,11 +29,20 @@ _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 class SecondFactors:
-    """Enrolls, verifies and removes second factors. All methods may be called from any thread."""
+    """Enrolls, verifies and removes authenticator apps. All methods may be called from any thread.
+
+    Users of the roles in `demanding` cannot remove their last second factor.
+    """
 
     def __init__(
-        self, database: Database, store_sync: StoreSync, cipher: Cipher, passwords: Passwords
+        self,
+        database: Database,
+        store_sync: StoreSync,
+        cipher: Cipher,
+        passwords: Passwords,
+        demanding: frozenset[Role] = frozenset(),
     ) -> None:
+        self.demanding = demanding
         self._passwords = passwords
         self._database = database
         self._sync = store_sync
@@ -42,19 +51,18 @@ class SecondFactors:
     def enroll(self, user_id: str, username: str) -> Enrolment:
         """Generate a seed for a user's app; it is enabled by confirming one of its codes.
 
-        Raises `Conflict` when a second factor is enabled.
+        Raises `Conflict` when an app is enabled.
         """
         seed = pyotp.random_base32()
         sealed = self._cipher.encrypt(_purpose(user_id), {"seed": seed})
         if not self._database.write(second_factors.insert_unconfirmed, user_id, sealed, utc_now()):
-            raise Conflict("a second factor is in force; remove it first")
+            raise Conflict("an app is in force; remove it first")
         uri = pyotp.TOTP(seed).provisioning_uri(name=username, issuer_name=ISSUER)
         return Enrolment(secret=seed, uri=uri)
 
     def confirm(self, user_id: str, code: str) -> RecoveryCodes:
         """Enable the enrolled seed; the returned recovery codes are not returned again."""
-        codes = [_recovery_code() for _ in range(RECOVERY_CODE_COUNT)]
-        digests = self._passwords.derive([_plain(code) for code in codes], user_id)
+        codes, digests = self.new_recovery_codes(user_id)
         match = partial(self._matching_step, user_id, code)
         outcome = self._sync.change(second_factors.confirm, user_id, match, digests, utc_now())
         if outcome == "none":
@@ -73,8 +81,27 @@ class SecondFactors:
         _raise_if_locked(outcome)
         return outcome == "accepted"
 
-    def remove(self, user_id: str) -> None:
-        """Remove a user's second factor; raises `NotFound`."""
+    def new_recovery_codes(self, user_id: str) -> tuple[list[str], list[str]]:
+        """Generate recovery codes for a user; return them and the digests to store."""
+        codes = [_recovery_code() for _ in range(RECOVERY_CODE_COUNT)]
+        return codes, self._passwords.derive([_plain(code) for code in codes], user_id)
+
+    def has_app(self, user_id: str) -> bool:
+        """Return whether a user's app is enabled."""
+        return self._database.read(second_factors.has_app, user_id)
+
+    def remove_app(self, user_id: str) -> bool:
+        """Remove a user's app and return whether another second factor is left.
+
+        Raises `NotFound`, and `LastSecondFactor` where the user's role needs one.
+        """
+        user = self._sync.change(second_factors.remove_app, user_id, self.demanding)
+        if user is None:
+            raise NotFound("no such user")
+        return user.second_factor
+
+    def remove_all(self, user_id: str) -> None:
+        """Remove all second factors of a user who has lost them; raises `NotFound`."""
         if self._sync.change(second_factors.disable, user_id) is None:
             raise NotFound("no such user")
 

@@ -14,18 +14,19 @@ from backend.errors import (
     InvalidApiKey,
     InvalidCredentials,
     InvalidToken,
-    SecondFactorRequired,
     ValidationFailed,
-    WrongCode,
 )
 from backend.identity import api_keys
 from backend.identity.api_keys import MAX_KEY_LENGTH, ApiKeys
 from backend.identity.device_tokens import DeviceTokens
 from backend.identity.email_codes import EmailCodes
 from backend.identity.networks import network_of
+from backend.identity.passkeys import Passkeys
 from backend.identity.passwords import Passwords, require_strong
 from backend.identity.principal import Principal
+from backend.identity.relying_party import relying_party
 from backend.identity.second_factor import SecondFactors
+from backend.identity.second_factor_proof import SecondFactorProof
 from backend.identity.sessions import Sessions
 from backend.identity.signing_keys import signing_keys
 from backend.identity.store_sync import StoreSync
@@ -34,8 +35,9 @@ from backend.identity.token_status import MAX_TOKEN_LIFETIME
 from backend.identity.tokens import AccessTokens, hash_refresh_token
 from backend.identity.user_view import user_view
 from backend.identity.users import USERNAME, Users
-from backend.schemas.auth import AccessToken, Tokens, User
+from backend.schemas.auth import AccessToken, Proof, Tokens, User
 from backend.schemas.common import utc_now
+from backend.schemas.webauthn import PasskeyAssertion
 from backend.settings.model import Settings, SettingsError
 from backend.settings.password_rules import password_weakness
 from backend.store import Database, login_networks, models, sessions, users
@@ -61,7 +63,12 @@ class Identity:
         self.users = Users(database, self._passwords, self._sync)
         self.sessions = Sessions(database, self._sync)
         self.api_keys = ApiKeys(database, self._sync)
-        self.second_factors = SecondFactors(database, self._sync, Cipher(settings), self._passwords)
+        self.second_factors = SecondFactors(
+            database, self._sync, Cipher(settings), self._passwords, self._second_factor_roles
+        )
+        party = relying_party(settings)
+        self.passkeys = Passkeys(database, self._sync, party, self.second_factors)
+        self._second_factor_proof = SecondFactorProof(self.second_factors, self.passkeys)
         self.email_codes = EmailCodes(settings, database, self._passwords, self._sync, keys[0])
         database.write(sessions.delete_expired, utc_now() - MAX_TOKEN_LIFETIME)
         self._sync.start()
@@ -73,17 +80,18 @@ class Identity:
         address: str,
         user_agent: str,
         code: str | None = None,
+        passkey: PasskeyAssertion | None = None,
     ) -> Tokens:
         """Open a session; raises `InvalidCredentials`, after the same time for every cause.
 
-        Where a second factor is in force, the right password without a code raises
-        `SecondFactorRequired`, and with a wrong one `WrongCode`.
+        Where a second factor is in force, the right password alone raises
+        `SecondFactorRequired`, and with a wrong one `WrongCode` or `WrongPasskey`.
         """
         user = self._find_user(username)
         matches = self._passwords.verify(user.password_hash if user else None, password)
         if user is None or not matches:
             raise InvalidCredentials(username=user.username if user else _masked(username))
-        self._check_second_factor(user, code)
+        self._second_factor_proof.require_at_login(user, code, passkey)
         rehashed = None
         if self._passwords.needs_rehash(user.password_hash):
             rehashed = self._passwords.hash(password)
@@ -176,18 +184,21 @@ class Identity:
         at = principal.authenticated_at
         return at is not None and utc_now() - at < timedelta(seconds=STEP_UP_S)
 
-    def step_up(self, principal: Principal, password: str | None, code: str | None) -> AccessToken:
+    def step_up(self, principal: Principal, proof: Proof) -> AccessToken:
         """Issue a fresh access token of the same session.
 
-        Verifies the second factor's code where one is enabled, the password otherwise.
+        Verifies a code or a passkey where a second factor is enabled, the password otherwise.
         """
         user = self._database.read(users.get, principal.user_id)
         if user is None:
             raise InvalidToken
         if user.second_factor:
-            if code is None or not self.second_factors.verify(user.id, code):
-                raise _invalid_field("code", "takes a code of the second factor")
-        elif password is None or not self._passwords.verify(user.password_hash, password):
+            self._second_factor_proof.require_at_step_up(
+                user, principal.session_id, proof.code, proof.passkey
+            )
+        elif proof.password is None or not self._passwords.verify(
+            user.password_hash, proof.password
+        ):
             raise _invalid_field("password", "is not the present password")
         return AccessToken(
             access_token=self._tokens.issue(user_view(user), principal.session_id, fresh=True),
@@ -259,14 +270,6 @@ class Identity:
         self.email_codes.close()
         self._sync.close()
         self._passwords.close()
-
-    def _check_second_factor(self, user: models.User, code: str | None) -> None:
-        if not user.second_factor:
-            return
-        if code is None:
-            raise SecondFactorRequired("send the second factor's code too", username=user.username)
-        if not self.second_factors.verify(user.id, code):
-            raise WrongCode(username=user.username)
 
     def _find_user(self, username: str) -> models.User | None:
         name = username.lower()

@@ -61,6 +61,7 @@ def problem(error: ApiError, answer_id: str) -> bytes:
         content["details"] = error.details
     if error.fields:
         content["fields"] = [field._asdict() for field in error.fields]
+    content.update(error.extensions)
     content["request_id"] = answer_id
     content["timestamp"] = time_text(utc_now())
     return orjson.dumps(content)

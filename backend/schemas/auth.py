@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from backend.schemas.common import Model, RequestModel, UtcTime
+from backend.schemas.webauthn import PasskeyAssertion
 
 Role = Literal["viewer", "trader", "admin"]
 Scope = Literal[
@@ -35,7 +36,13 @@ class Login(RequestModel):
     username: str = Field(min_length=1, max_length=64, examples=["admin"])
     password: str = Field(min_length=1, max_length=256, examples=["correct horse battery staple"])
     code: str | None = Field(
-        None, min_length=6, max_length=32, description="Of the second factor, where it is in force."
+        None,
+        min_length=6,
+        max_length=32,
+        description="Of the app, or a recovery code, where a second factor is in force.",
+    )
+    passkey: PasskeyAssertion | None = Field(
+        None, description="In its place: the response to the challenge of the first answer."
     )
     device_token: str | None = Field(
         None,
@@ -67,11 +74,14 @@ class SessionEnd(Model):
 class Proof(RequestModel):
     """What shows that the caller is still who logged in.
 
-    The password, or the second factor's code where that is in force.
+    The password, or where a second factor is set up a code or a passkey.
     """
 
     password: str | None = Field(None, min_length=1, max_length=256)
     code: str | None = Field(None, min_length=6, max_length=32)
+    passkey: PasskeyAssertion | None = Field(
+        None, description="The response to a challenge of `POST /auth/step-up/options`."
+    )
 
 
 class Code(RequestModel):
@@ -120,7 +130,7 @@ class User(Model):
     must_change_password: bool = Field(
         description="Whether nothing works for them until they set a password of their own."
     )
-    second_factor: bool = Field(description="Whether their login takes a code as well.")
+    second_factor: bool = Field(description="Whether their login takes a code or passkey as well.")
     created_at: UtcTime
 
 

@@ -19,6 +19,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from backend.schemas.webauthn import SecondFactorChoice
+
 T = TypeVar("T")
 
 MAX_DIGITS = 30
@@ -214,5 +216,8 @@ class Problem(Model):
     type: str = Field(examples=["invalid_symbol"])
     details: str | None = Field(None, examples=["BTC/USD is not traded on sandbox"])
     fields: list[ProblemField] | None = None
+    second_factor: SecondFactorChoice | None = Field(
+        None, description="With `second_factor_required`: what may go with the password."
+    )
     request_id: str
     timestamp: UtcTime = Field(default_factory=utc_now)

@@ -13,10 +13,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from backend.schemas.auth import Role
 from backend.schemas.common import parse_symbol
+from backend.settings.sign_in import SignInSettings
 from backend.settings.types import Proxies, Rate
 
 MAX_TOKEN_EXPIRY_S = 86_400
@@ -29,7 +30,7 @@ class SettingsError(Exception):
     """A setting has an invalid value; the text is one line that names it and its valid values."""
 
 
-class Settings(BaseSettings):
+class Settings(SignInSettings):
     """The backend's settings, each read from one BACKEND_* variable."""
 
     model_config = SettingsConfigDict(

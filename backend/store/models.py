@@ -145,7 +145,7 @@ class ApiKey(Base):
 
 
 class SecondFactor(Base):
-    """Encrypted TOTP seed; active once the user's `second_factor` is set."""
+    """Encrypted TOTP seed; in force once it is confirmed."""
 
     __tablename__ = "second_factors"
 
@@ -157,6 +157,7 @@ class SecondFactor(Base):
     last_step: Mapped[int] = mapped_column(BigInteger, default=0)
     failures: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    confirmed: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class RecoveryCode(Base):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pyotp
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from backend.concurrency.host import ThreadHost
 from backend.errors import ApiError, Conflict, InvalidCredentials, InvalidToken, LastAdmin
@@ -15,7 +17,7 @@ from backend.schemas.api_keys import NewApiKey
 from backend.schemas.common import PageQuery, utc_now
 from backend.schemas.users import UserChange
 from backend.settings.model import Settings
-from backend.store import Database
+from backend.store import Database, passkeys
 from backend.store import email_codes as mailed_codes
 from backend.store.email_codes import MAX_ATTEMPTS, Attempt, NewCode
 from tests.databases import Cluster, make_settings
@@ -163,6 +165,59 @@ def test_a_code_of_the_second_factor_works_once_whoever_races(identity: Identity
     for thread in threads:
         thread.join()
     assert sorted(outcomes) == [False, False, False, True]
+
+
+def test_a_challenge_of_a_passkey_is_taken_once_whoever_races(
+    identity: Identity, database: Database
+) -> None:
+    user = identity.users.find_by_username("trader")
+    challenge = passkeys.Challenge("d" * 64, user.id, "login", "")
+    database.write(passkeys.issue, challenge, utc_now())
+    assert not database.write(passkeys.take, challenge._replace(session_id="s"), utc_now())
+    barrier = threading.Barrier(4)
+    outcomes: list[bool] = []
+
+    def take() -> None:
+        barrier.wait()
+        outcomes.append(database.write(passkeys.take, challenge, utc_now()))
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == [False, False, False, True]
+
+
+def test_of_a_users_challenges_the_newest_stay(identity: Identity, database: Database) -> None:
+    user = identity.users.find_by_username("trader")
+    now = utc_now()
+    issued = [
+        passkeys.Challenge(f"{number:064}", user.id, "login", "")
+        for number in range(passkeys.MOST_CHALLENGES + 5)
+    ]
+    for number, challenge in enumerate(issued):
+        database.write(passkeys.issue, challenge, now + timedelta(seconds=number))
+    taken = [database.write(passkeys.take, challenge, now) for challenge in issued]
+    assert taken == [False] * 5 + [True] * passkeys.MOST_CHALLENGES
+
+
+def test_a_passkey_is_kept_found_and_removed(identity: Identity, database: Database) -> None:
+    user = identity.users.find_by_username("trader")
+    now = utc_now()
+    new = passkeys.NewPasskey(
+        user.id, "c" * 1364, b"\x00\xff", 2**32 - 1, "usb", "key\x00", True, now
+    )
+    assert database.write(passkeys.insert, new, []) is None
+    kept = database.write(passkeys.insert, new, ["e" * 64])
+    assert kept is not None
+    with pytest.raises(IntegrityError):
+        database.write(passkeys.insert, new, [])
+    (row,) = database.read(passkeys.list_page, user.id, 10)
+    assert (row.public_key, row.sign_count, row.name) == (b"\x00\xff", 2**32 - 1, "key?")
+    user_after = database.write(passkeys.remove, kept.id, user.id, frozenset())
+    assert user_after is not None
+    assert user_after.second_factor is False
 
 
 def test_mailed_codes_are_kept_checked_and_spent_once(database: Database) -> None:

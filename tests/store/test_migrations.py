@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,12 +15,12 @@ from sqlalchemy import Engine, event, text
 from backend.concurrency.host import ThreadHost
 from backend.schemas.common import utc_now
 from backend.settings.model import Settings
-from backend.store import Database, StoreError, login_networks, refresh_tokens, users
+from backend.store import Database, StoreError, login_networks, second_factors, users
 from backend.store.migrations import versions
 from backend.store.models import Base
-from backend.store.refresh_tokens import NewToken
 from backend.store.users import NewUser
 from tests.databases import make_settings
+from tests.store.old_schema import open_at
 
 
 def test_models_and_migrations_agree(database: Database) -> None:
@@ -106,23 +106,57 @@ def test_a_failed_migration_leaves_nothing_behind(tmp_path: Path) -> None:
     database.close()
 
 
-def test_open_sessions_tell_the_first_known_networks(database: Database) -> None:
-    now = utc_now()
-    user = database.write(users.insert, NewUser("bob", "hash", "viewer", now))
+USER = """
+    INSERT INTO users (id, username, password_hash, password_changed_at, role, created_at)
+    VALUES (:id, :id, 'hash', :now, 'viewer', :now)
+"""
+FAMILY = "INSERT INTO refresh_families (id, user_id, created_at) VALUES (:id, :user, :now)"
+TOKEN = """
+    INSERT INTO refresh_tokens (digest, family_id, created_at, expires_at, address, user_agent)
+    VALUES (:digest, :family, :now, :expires, :address, 'tests')
+"""
+
+
+def stored_time(database: Database, at: datetime) -> datetime:
+    """Return a time as SQL without a model's types takes it."""
+    return at.replace(tzinfo=None) if database.engine.dialect.name == "sqlite" else at
+
+
+def test_open_sessions_tell_the_first_known_networks(empty_settings: Settings) -> None:
+    database = open_at(empty_settings, "0011")
+    at = utc_now()
+    now, expires = (stored_time(database, at + timedelta(days=days)) for days in (0, 1))
     addresses = {"a": "203.0.113.9", "b": "2001:db8:1:2::77", "c": "2001:db8:1:2::78"}
-    for digest, address in addresses.items():
-        token = NewToken(digest, now, now + timedelta(days=1), address, "tests")
-        database.write(refresh_tokens.insert_family, user.id, token)
     with database.engine.begin() as connection:
-        connection.execute(text("DROP TABLE login_networks"))
-        for column in ("network", "foreign_tries"):
-            connection.execute(text(f"ALTER TABLE mailed_codes DROP COLUMN {column}"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0011'"))
+        connection.execute(text(USER), {"id": "bob", "now": now})
+        for name, address in addresses.items():
+            connection.execute(text(FAMILY), {"id": name, "user": "bob", "now": now})
+            token = {"digest": name, "family": name, "now": now, "expires": expires}
+            connection.execute(text(TOKEN), token | {"address": address})
     database.upgrade()
-    assert database.read(login_networks.is_known, "bob", "203.0.113.9", now)
-    assert database.read(login_networks.is_known, "bob", "2001:db8:1:2::/64", now)
-    assert not database.read(login_networks.is_known, "bob", "203.0.113.8", now)
-    assert not database.read(login_networks.is_known, "eve", "203.0.113.9", now)
+    assert database.read(login_networks.is_known, "bob", "203.0.113.9", at)
+    assert database.read(login_networks.is_known, "bob", "2001:db8:1:2::/64", at)
+    assert not database.read(login_networks.is_known, "bob", "203.0.113.8", at)
+    assert not database.read(login_networks.is_known, "eve", "203.0.113.9", at)
+    database.close()
+
+
+def test_a_second_factor_from_before_passkeys_stays_in_force(empty_settings: Settings) -> None:
+    database = open_at(empty_settings, "0013")
+    now = stored_time(database, utc_now())
+    seed = (
+        "INSERT INTO second_factors (user_id, sealed, created_at, last_step, failures)"
+        " VALUES (:id, 'sealed', :now, 7, 0)"
+    )
+    with database.engine.begin() as connection:
+        for name in ("ann", "bob"):
+            connection.execute(text(USER), {"id": name, "now": now})
+            connection.execute(text(seed), {"id": name, "now": now})
+        connection.execute(text("UPDATE users SET second_factor = true WHERE id = 'ann'"))
+    database.upgrade()
+    assert database.read(second_factors.has_app, "ann") is True
+    assert database.read(second_factors.has_app, "bob") is False
+    database.close()
 
 
 def test_the_migrations_are_one_chain() -> None:
