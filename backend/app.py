@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from flask import Flask
 
+from backend.blueprints.aliases import add_aliases
 from backend.blueprints.api_keys import api_keys
 from backend.blueprints.audit import audit
 from backend.blueprints.auth import auth
@@ -33,6 +34,7 @@ from backend.blueprints.users import users
 from backend.blueprints.websocket import sockets
 from backend.credentials import CredentialsService
 from backend.identity import Identity
+from backend.identity.first_admin import ensure_first_admin, require_some_user
 from backend.middleware.access_log import with_access_log
 from backend.middleware.api_version import BASE, with_unversioned_paths
 from backend.middleware.audit import Audit, install_audit
@@ -111,7 +113,7 @@ def create_app(
     register_routes(app, production=settings.env == "production")
     check_every_route_has_a_rule(app)
     _wrap(app, parts)
-    _create_first_admin(parts.identity, settings)
+    _create_first_admin(parts, settings)
     return app
 
 
@@ -139,6 +141,7 @@ def register_routes(app: Flask, *, production: bool) -> None:
     app.url_map.merge_slashes = False  # a redirect would be an undocumented response
     for blueprint in _RESOURCES:
         app.register_blueprint(blueprint, url_prefix=BASE + (blueprint.url_prefix or ""))
+    add_aliases(app, BASE)
     app.register_blueprint(root)
     app.register_blueprint(sockets)
     app.register_blueprint(health)
@@ -154,10 +157,10 @@ def _wrap(app: Flask, parts: Services) -> None:
     app.wsgi_app = application  # type: ignore[method-assign, assignment]  # as Flask documents it
 
 
-def _create_first_admin(identity: Identity, settings: Settings) -> None:
+def _create_first_admin(parts: Services, settings: Settings) -> None:
     if settings.env == "production" and settings.admin_password is None:
-        identity.require_some_user()
-    password = identity.ensure_first_admin(settings)
+        require_some_user(parts.database)
+    password = ensure_first_admin(parts.database, parts.identity.users, settings)
     if password is not None:
         name = settings.admin_username
         click.echo(f"First start: log in as {name} with the password {password}", err=True)

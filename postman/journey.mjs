@@ -60,6 +60,8 @@ export const journey = [
     steps: [
       login,
       { call: `GET ${API}/auth/me`, keep: { adminId: "data.id" } },
+      { call: `PATCH ${API}/auth/me`, body: { name: "Ada Lovelace" } },
+      { call: `PATCH ${API}/auth/me`, name: "Remove the name", body: { name: "" } },
       {
         call: `POST ${API}/auth/refresh`,
         body: { refresh_token: "{{refreshToken}}" },
@@ -85,6 +87,12 @@ export const journey = [
       {
         call: `POST ${API}/auth/register`,
         body: { email: "{{email}}" },
+        anybody: true,
+        mailed: true,
+      },
+      {
+        call: `POST ${API}/auth/register/verify`,
+        body: { email: "{{email}}", code: "{{mailedCode}}" },
         anybody: true,
         mailed: true,
       },
@@ -195,6 +203,7 @@ export const journey = [
         path: { user_id: "{{userId}}" },
         body: { role: "trader", disabled: true },
       },
+      { call: `GET ${API}/users/:user_id/referrals`, path: { user_id: "{{userId}}" } },
       { call: `DELETE ${API}/users/:user_id/second-factor`, path: { user_id: "{{userId}}" } },
       { call: `DELETE ${API}/users/:user_id/sessions`, path: { user_id: "{{userId}}" } },
       { call: `DELETE ${API}/users/:user_id`, path: { user_id: "{{userId}}" } },
@@ -226,5 +235,30 @@ export const journey = [
   {
     folder: "Log out",
     steps: [{ call: `POST ${API}/auth/logout`, body: { refresh_token: "{{refreshToken}}" } }],
+  },
+  {
+    folder: "The same by other paths",
+    steps: [
+      { call: `POST ${API}/signup`, body: { email: "{{email}}" }, anybody: true, mailed: true },
+      {
+        call: `POST ${API}/verify-otp`,
+        body: { email: "{{email}}", code: "{{mailedCode}}" },
+        anybody: true,
+        mailed: true,
+      },
+      {
+        call: `POST ${API}/complete-registration`,
+        body: {
+          email: "{{email}}",
+          code: "{{mailedCode}}",
+          username: "newcomer",
+          password: "{{newPassword}}",
+        },
+        anybody: true,
+        mailed: true,
+      },
+      { ...login, call: `POST ${API}/signin` },
+      { call: `POST ${API}/signout`, body: { refresh_token: "{{refreshToken}}" } },
+    ],
   },
 ];

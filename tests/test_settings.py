@@ -125,6 +125,14 @@ def test_production_takes_what_is_strong(
     assert read(monkeypatch, **STRONG | more).env == "production"
 
 
+def test_who_is_remembered_is_not_forgotten_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match=r"^BACKEND_REMEMBER_EXPIRY: at least BACKEND_REFRESH"):
+        read(monkeypatch, BACKEND_REMEMBER_EXPIRY="3600")
+    assert read(monkeypatch, BACKEND_REFRESH_EXPIRY="3600").remember_expiry == 3600
+    monkeypatch.delenv("BACKEND_REMEMBER_EXPIRY")
+    assert read(monkeypatch, BACKEND_REFRESH_EXPIRY="31536000").refresh_expiry == 31_536_000
+
+
 @pytest.mark.parametrize("name", ["BACKEND_TLS_CERT", "BACKEND_TLS_KEY"])
 def test_a_certificate_and_its_key_go_together(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     other = {"BACKEND_TLS_CERT": "BACKEND_TLS_KEY", "BACKEND_TLS_KEY": "BACKEND_TLS_CERT"}[name]

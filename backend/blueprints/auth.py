@@ -19,18 +19,20 @@ from backend.middleware.rate_limit import limited, limited_by_session
 from backend.openapi.validation import api
 from backend.schemas.auth import (
     AccessToken,
+    CurrentUser,
     Login,
     Logout,
     OpenSession,
     PasswordChange,
+    ProfileChange,
     Proof,
     Refresh,
     SessionEnd,
     Tokens,
-    User,
 )
 from backend.schemas.common import Envelope, Page, PageQuery, Problem
 from backend.services import services
+from backend.store.refresh_tokens import Device
 
 auth = Blueprint("auth", __name__, url_prefix="/auth")
 
@@ -48,8 +50,9 @@ def login(json: Login) -> Envelope[Tokens]:
     `second_factor_required`: send them again with the `code` of the app, with a recovery code, or
     with the `passkey`'s response to the challenge in that answer.
     """
+    device = Device(json.device_name, json.remember)
     tokens = services().identity.login(
-        json.username, json.password, *_origin(), json.code, json.passkey
+        json.username, json.password, *_origin(), json.code, json.passkey, device
     )
     return Envelope(data=signed_in(tokens))
 
@@ -88,10 +91,19 @@ def logout(json: Logout) -> Envelope[SessionEnd]:
 @auth.get("/me")
 @authenticated_or_api_key
 @limited("query")
-@api.validate(resp=Response(HTTP_200=Envelope[User], HTTP_401=Problem), tags=["auth"])
-def get_me() -> Envelope[User]:
-    """Show the caller's own account, with the scopes of the token or API key."""
-    return Envelope(data=services().identity.current_user(current_principal()))
+@api.validate(resp=Response(HTTP_200=Envelope[CurrentUser], HTTP_401=Problem), tags=["auth"])
+def get_me() -> Envelope[CurrentUser]:
+    """Show the caller's own user, with the scopes of the token or API key."""
+    return Envelope(data=services().identity.profiles.get(current_principal()))
+
+
+@auth.patch("/me")
+@authenticated
+@limited("config")
+@api.validate(resp=Response(HTTP_200=Envelope[CurrentUser], HTTP_401=Problem), tags=["auth"])
+def change_me(json: ProfileChange) -> Envelope[CurrentUser]:
+    """Change the caller's own name or phone number; all else is changed by admins."""
+    return Envelope(data=services().identity.profiles.change(current_principal(), json))
 
 
 @auth.put("/password")

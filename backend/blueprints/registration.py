@@ -11,7 +11,9 @@ from backend.openapi.validation import api
 from backend.schemas.auth import User
 from backend.schemas.common import Envelope, Problem
 from backend.schemas.registration import (
+    CodeCheck,
     CodeSent,
+    CodeValid,
     CodeWish,
     PasswordReset,
     PasswordWasReset,
@@ -39,18 +41,34 @@ def ask_to_register(json: CodeWish) -> tuple[Envelope[CodeSent], int]:
     return Envelope(data=_SENT), 202
 
 
+@mailed_codes.post("/register/verify")
+@public
+@limited("login")
+@api.validate(
+    resp=Response(HTTP_200=Envelope[CodeValid], HTTP_403=Problem), tags=["auth"], security={}
+)
+def verify_code(json: CodeCheck) -> Envelope[CodeValid]:
+    """Check the code from the mail, before the rest of a registration is entered.
+
+    It is not used up by this; a wrong one counts as a wrong try.
+    """
+    services().identity.email_codes.check(json, remote_address())
+    return Envelope(data=CodeValid())
+
+
 @mailed_codes.post("/register/complete")
 @public
 @limited("login")
 @api.validate(
-    resp=Response(HTTP_201=Envelope[User], HTTP_403=Problem, HTTP_409=Problem),
+    resp=Response(HTTP_201=Envelope[User], HTTP_403=Problem, HTTP_409=Problem, HTTP_422=Problem),
     tags=["auth"],
     security={},
 )
 def register(json: Registration) -> tuple[Envelope[User], int]:
     """Register with the code from the mail; who registers is a viewer.
 
-    A code works for ten minutes and takes five wrong tries from the network that asked for it.
+    A code works for ten minutes and takes five wrong tries from the network that asked for it. A
+    referral code that nobody has is a 422 `unknown_referral_code`, and counts as a wrong try.
     """
     return Envelope(data=services().identity.email_codes.register(json, remote_address())), 201
 

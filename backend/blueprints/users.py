@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 from spectree import Response
 
+from backend.identity.users import Profile
 from backend.middleware.auth import current_principal, requires, stepped_up
 from backend.middleware.rate_limit import limited
 from backend.openapi.validation import api
@@ -40,6 +41,7 @@ def create_user(json: NewUser) -> tuple[Envelope[User], int, dict[str, str]]:
         json.password,
         json.role,
         email=json.email,
+        profile=Profile(json.name, json.phone),
         must_change_password=json.must_change_password,
     )
     return Envelope(data=user), 201, {"Location": f"/api/v1/users/{user.id}"}
@@ -62,10 +64,11 @@ def get_user(user_id: str) -> Envelope[User]:
     resp=Response(HTTP_200=Envelope[User], HTTP_404=Problem, HTTP_409=Problem), tags=["users"]
 )
 def change_user(user_id: str, json: UserChange) -> Envelope[User]:
-    """Change a user's role, address or password, or whether they may log in.
+    """Change a user's role, profile, address or password, or whether they may log in.
 
     The last admin who may log in stays one. A new role takes force at once: tokens of the old
-    one have to be refreshed.
+    one have to be refreshed, and streams end. A new admin has to replace a password that is not
+    known to meet the rules for admins, before anything else.
     """
     return Envelope(data=services().identity.users.change(user_id, json))
 
@@ -81,6 +84,15 @@ def remove_user(user_id: str) -> Envelope[Removal]:
     """Delete a user with their sessions and keys; what they did stays in the audit."""
     services().identity.users.remove(user_id)
     return Envelope(data=Removal(id=user_id))
+
+
+@users.get("/<user_id>/referrals")
+@requires("users:read")
+@limited("query")
+@api.validate(resp=Response(HTTP_200=Page[User], HTTP_404=Problem), tags=["users"])
+def list_referrals(user_id: str, query: PageQuery) -> Page[User]:
+    """List the users who registered with a user's referral code, in the order of their names."""
+    return services().identity.users.referrals(user_id, query)
 
 
 @users.delete("/<user_id>/second-factor")

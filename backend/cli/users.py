@@ -81,8 +81,10 @@ def show(username: str) -> None:
 @click.argument("role", type=_ROLES)
 def set_role(username: str, role: str) -> None:
     """Change a user's role."""
-    _change_user("set-role", username, UserChange.model_validate({"role": role}))
+    changed = _change_user("set-role", username, UserChange.model_validate({"role": role}))
     click.echo(f"{username} is {role} now")
+    if changed.must_change_password:
+        click.echo(f"{username} has to set another password before anything else")
 
 
 @user.command()
@@ -132,9 +134,9 @@ def delete(username: str) -> None:
     click.echo(f"deleted {username}")
 
 
-def _change_user(action: str, username: str, change: UserChange) -> None:
+def _change_user(action: str, username: str, change: UserChange) -> User:
     with open_identity(f"user {action}", username) as identity:
-        identity.users.change(identity.users.find_by_username(username).id, change)
+        return identity.users.change(identity.users.find_by_username(username).id, change)
 
 
 def _check_email(email: str | None) -> None:

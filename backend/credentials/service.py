@@ -27,8 +27,8 @@ from backend.schemas.exchange_keys import (
 )
 from backend.settings.model import Settings
 from backend.store import Database, credentials
+from backend.store.account_models import ExchangeCredentials
 from backend.store.encryption import Cipher
-from backend.store.models import ExchangeCredentials
 
 if TYPE_CHECKING:
     from backend.bridge import Bridge

@@ -15,6 +15,7 @@ from backend.errors.access import (
     SecondFactorRequired,
     SessionRequired,
     StepUpRequired,
+    UnknownReferralCode,
     WrongCode,
     WrongPasskey,
 )
@@ -190,6 +191,7 @@ __all__ = [
     "TooManyStreams",
     "TradeNotFound",
     "TradingPaused",
+    "UnknownReferralCode",
     "UnsupportedMediaType",
     "UpgradeRequired",
     "ValidationFailed",

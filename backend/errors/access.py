@@ -92,6 +92,13 @@ class InvalidCode(ApiError):
     type = "invalid_code"
 
 
+class UnknownReferralCode(ApiError):
+    """No user has this referral code."""
+
+    status = 422
+    type = "unknown_referral_code"
+
+
 class RegistrationOff(Forbidden):
     """Registration is disabled on this server."""
 

@@ -14,16 +14,22 @@ from functools import partial
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from backend.errors import Conflict, InvalidCode, RegistrationOff
+from backend.errors import (
+    Conflict,
+    FieldError,
+    InvalidCode,
+    RegistrationOff,
+    UnknownReferralCode,
+)
 from backend.identity.mailer import Mailer
 from backend.identity.networks import network_of
-from backend.identity.passwords import Passwords, require_strong
+from backend.identity.passwords import Passwords, fits_admin, require_strong
 from backend.identity.signing_keys import SigningKey
 from backend.identity.store_sync import StoreSync
 from backend.identity.user_view import user_view
 from backend.schemas.auth import User
 from backend.schemas.common import utc_now
-from backend.schemas.registration import PasswordReset, Registration
+from backend.schemas.registration import CodeCheck, PasswordReset, Registration
 from backend.settings.model import Settings
 from backend.store import Database, login_networks, models, user_changes, users
 from backend.store import email_codes as stored_codes
@@ -75,18 +81,40 @@ class EmailCodes:
     def register(self, registration: Registration, address: str) -> User:
         """Create a viewer from the code sent to their address.
 
-        Raises `InvalidCode`, `ValidationFailed` for a weak password, and `Conflict` when the
-        name is taken: the code stays valid then.
+        Raises `InvalidCode`, `ValidationFailed` for a weak password, `Conflict` when the name is
+        taken, and `UnknownReferralCode`: the code stays valid then, but referral codes cannot
+        be guessed, since each unknown one counts as a wrong try at the mailed code.
         """
         self._check_allowed("register")
         code_id = self._verify("register", registration.email, registration.code, address)
         require_strong("password", registration.password, registration.username, "viewer")
-        hashed = self._passwords.hash(registration.password)
-        new = users.NewUser(registration.username, hashed, "viewer", utc_now(), registration.email)
+        new = users.NewUser(
+            registration.username,
+            self._passwords.hash(registration.password),
+            "viewer",
+            utc_now(),
+            registration.email,
+            name=registration.name,
+            phone=registration.phone,
+            password_fits_admin=fits_admin(registration.password, registration.username),
+        )
         try:
-            return user_view(self._sync.change(_register_user, code_id, new))
+            return user_view(
+                self._sync.change(_register_user, code_id, new, registration.referral_code)
+            )
+        except UnknownReferralCode:
+            self._database.write(stored_codes.count_failure, code_id, network_of(address))
+            raise
         except IntegrityError:
             raise Conflict("the username or the email is taken") from None
+
+    def check(self, check: CodeCheck, address: str) -> None:
+        """Check the code for a registration without using it up; raises `InvalidCode`.
+
+        A wrong one counts as a wrong try.
+        """
+        self._check_allowed("register")
+        self._verify("register", check.email, check.code, address)
 
     def reset(self, request: PasswordReset, address: str) -> None:
         """Set a new password by the code sent to its owner, and revoke all their sessions.
@@ -100,7 +128,12 @@ class EmailCodes:
             raise InvalidCode("the code was used already")
         require_strong("password", request.password, user.username, user.role)
         hashed = self._passwords.hash(request.password)
-        self._sync.change(_reset_password, code_id, request.email, hashed, network_of(address))
+        change = user_changes.UserUpdate(
+            password_hash=hashed,
+            must_change_password=False,
+            password_fits_admin=fits_admin(request.password, user.username),
+        )
+        self._sync.change(_reset_password, code_id, request.email, change, network_of(address))
 
     def _check_allowed(self, purpose: Purpose) -> None:
         if purpose == "register" and not self._is_registration_open:
@@ -147,18 +180,27 @@ class EmailCodes:
         return hmac.new(self._key, text, hashlib.sha256).hexdigest()
 
 
-def _register_user(session: Session, code_id: str, new: users.NewUser) -> models.User:
+def _register_user(
+    session: Session, code_id: str, new: users.NewUser, referral_code: str | None
+) -> models.User:
     if not stored_codes.mark_spent(session, code_id, new.created_at):
         raise InvalidCode("the code was used already")
-    return users.insert(session, new)
+    if referral_code is None:
+        return users.insert(session, new)
+    inviter = users.lock_inviter(session, referral_code)
+    if inviter is None:
+        fields = [FieldError("referral_code", "no user has this code; leave it out or correct it")]
+        raise UnknownReferralCode(fields=fields)
+    return users.insert(session, new._replace(invited_by=inviter.id))
 
 
-def _reset_password(session: Session, code_id: str, email: str, hashed: str, network: str) -> None:
+def _reset_password(
+    session: Session, code_id: str, email: str, change: user_changes.UserUpdate, network: str
+) -> None:
     now = utc_now()
     user = users.find_by_email(session, email)
     if user is None or not stored_codes.mark_spent(session, code_id, now):
         raise InvalidCode("the code was used already")
-    change = user_changes.UserUpdate(password_hash=hashed, must_change_password=False)
     user_changes.update(session, user.id, change, now)
     login_networks.record(session, user.id, network, now)
 

@@ -111,6 +111,11 @@ class Passwords:
         self._slots.release()
 
 
+def fits_admin(password: str, username: str) -> bool:
+    """Return whether a password meets the rules for admins."""
+    return password_weakness(password, username, "admin") is None
+
+
 def require_strong(field: str, password: str, username: str, role: Role) -> None:
     """Raise `ValidationFailed` that names what is wrong with a new password."""
     weakness = password_weakness(password, username, role)

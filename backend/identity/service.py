@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import timedelta
 from typing import Literal
 
@@ -22,8 +21,9 @@ from backend.identity.device_tokens import DeviceTokens
 from backend.identity.email_codes import EmailCodes
 from backend.identity.networks import network_of
 from backend.identity.passkeys import Passkeys
-from backend.identity.passwords import Passwords, require_strong
+from backend.identity.passwords import Passwords, fits_admin, require_strong
 from backend.identity.principal import Principal
+from backend.identity.profiles import Profiles
 from backend.identity.relying_party import relying_party
 from backend.identity.second_factor import SecondFactors
 from backend.identity.second_factor_proof import SecondFactorProof
@@ -35,13 +35,13 @@ from backend.identity.token_status import MAX_TOKEN_LIFETIME
 from backend.identity.tokens import AccessTokens, hash_refresh_token
 from backend.identity.user_view import user_view
 from backend.identity.users import USERNAME, Users
-from backend.schemas.auth import AccessToken, Proof, Tokens, User
+from backend.schemas.auth import AccessToken, Proof, Tokens
 from backend.schemas.common import utc_now
 from backend.schemas.webauthn import PasskeyAssertion
-from backend.settings.model import Settings, SettingsError
-from backend.settings.password_rules import password_weakness
-from backend.store import Database, login_networks, models, sessions, users
+from backend.settings.model import Settings
+from backend.store import Database, login_networks, models, refresh_tokens, sessions, users
 from backend.store.encryption import Cipher
+from backend.store.refresh_tokens import NO_DEVICE, Device
 
 STEP_UP_S = 300
 """The time after a verified password or code in which step-up-protected routes may be called."""
@@ -61,6 +61,7 @@ class Identity:
         self._token_status = self._sync.token_status
         self._rotation = TokenRotation(settings, keys, database, self._token_status)
         self.users = Users(database, self._passwords, self._sync)
+        self.profiles = Profiles(self._sync)
         self.sessions = Sessions(database, self._sync)
         self.api_keys = ApiKeys(database, self._sync)
         self.second_factors = SecondFactors(
@@ -81,6 +82,7 @@ class Identity:
         user_agent: str,
         code: str | None = None,
         passkey: PasskeyAssertion | None = None,
+        device: Device = NO_DEVICE,
     ) -> Tokens:
         """Open a session; raises `InvalidCredentials`, after the same time for every cause.
 
@@ -95,10 +97,12 @@ class Identity:
         rehashed = None
         if self._passwords.needs_rehash(user.password_hash):
             rehashed = self._passwords.hash(password)
-        refresh_token, stored = self._rotation.issue(address, user_agent)
-        session_id = self._database.write(
-            sessions.create, user, rehashed, stored, network_of(address)
+        fits = user.password_fits_admin or fits_admin(password, user.username)
+        refresh_token, stored = self._rotation.issue(
+            address, user_agent, user.role, remembered=device.remembered
         )
+        login = sessions.Login(stored, network_of(address), device, rehashed, fits)
+        session_id = self._database.write(sessions.create, user, login)
         if session_id is None:
             raise InvalidCredentials(username=user.username)
         return self._grant(user, session_id, refresh_token, fresh=True)
@@ -165,8 +169,20 @@ class Identity:
         self._sync.last_used.record(principal, address)
 
     def is_active(self, principal: Principal) -> bool:
-        """Return whether a principal is still authenticated; cheap enough for streams to poll."""
+        """Return whether a principal is still authenticated."""
         return principal.expires_at > utc_now() and self._token_status.is_valid(principal)
+
+    def may_stream(self, principal: Principal) -> bool:
+        """Return whether a principal's open streams may go on; cheap enough to poll.
+
+        They may not once something has to be done before anything else: setting another
+        password, or the second factor that their role needs.
+        """
+        return (
+            self.is_active(principal)
+            and not self.must_change_password(principal)
+            and not self.must_enroll_second_factor(principal)
+        )
 
     def must_change_password(self, principal: Principal) -> bool:
         """Return whether a principal has to change their password before anything else."""
@@ -212,13 +228,6 @@ class Identity:
             login_networks.is_known, name, network, utc_now()
         )
 
-    def current_user(self, principal: Principal) -> User:
-        """Return the caller as a user, with the scopes of the token or key."""
-        user = self._token_status.user(principal.user_id)
-        if user is None:
-            raise InvalidToken
-        return user.model_copy(update={"scopes": sorted(principal.scopes)})
-
     def change_password(
         self,
         principal: Principal,
@@ -235,35 +244,18 @@ class Identity:
             raise _invalid_field("new_password", "must differ from the present password")
         require_strong("new_password", new, user.username, user.role)
         hashed = self._passwords.hash(new)
-        refresh_token, stored = self._rotation.issue(address, user_agent)
-        changed = self._sync.change(sessions.replace_password, user, hashed, stored)
+        device = self._database.read(refresh_tokens.device_of, principal.session_id)
+        refresh_token, stored = self._rotation.issue(
+            address, user_agent, user.role, remembered=device.remembered
+        )
+        replacement = sessions.PasswordReplacement(
+            hashed, fits_admin(new, user.username), stored, device
+        )
+        changed = self._sync.change(sessions.replace_password, user, replacement)
         if changed is None:
             raise Conflict("the password was changed meanwhile")
         renewed, session_id = changed
         return self._grant(renewed, session_id, refresh_token, fresh=not user.second_factor)
-
-    def require_some_user(self) -> None:
-        """Raise `SettingsError` in an empty database.
-
-        A generated password would be printed, and service managers store the output.
-        """
-        if not self._database.read(users.exists):
-            raise SettingsError("BACKEND_ADMIN_PASSWORD: in production, the first start takes one")
-
-    def ensure_first_admin(self, settings: Settings) -> str | None:
-        """Create the admin if there is no user at all.
-
-        Returns the password if it was generated: print it once, never log it.
-        """
-        if self._database.read(users.exists):
-            return None
-        given = settings.admin_password.get_secret_value() if settings.admin_password else None
-        password = given or secrets.token_urlsafe(16)
-        weakness = password_weakness(password, settings.admin_username, "admin")
-        if weakness is not None:
-            raise SettingsError(f"BACKEND_ADMIN_PASSWORD: {weakness}")
-        self.users.create(settings.admin_username, password, "admin")
-        return None if given else password
 
     def close(self) -> None:
         """Stop the threads."""

@@ -78,7 +78,8 @@ def device_name(user_agent: str) -> str:
 def _session_view(row: OpenFamily, principal: Principal) -> OpenSession:
     return OpenSession(
         id=row.id,
-        device=device_name(row.user_agent),
+        device=row.device.name or device_name(row.user_agent),
+        remembered=row.device.remembered,
         address=row.address,
         current=row.id == principal.session_id,
         created_at=row.created_at,

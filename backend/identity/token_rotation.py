@@ -18,11 +18,13 @@ from backend.errors import InvalidToken, TokenExpired, TokenReused
 from backend.identity.signing_keys import SigningKey
 from backend.identity.token_status import TokenStatus
 from backend.identity.tokens import hash_refresh_token, new_refresh_token
+from backend.schemas.auth import Role
 from backend.schemas.common import utc_now
 from backend.settings.model import Settings
 from backend.store import Database, models, refresh_tokens
 from backend.store.refresh_tokens import NewToken, Repeat, Rotation
 
+REMEMBERED_ADMIN = timedelta(days=7)
 _PURPOSE = b"successor of a refresh token"
 
 
@@ -44,7 +46,8 @@ class TokenRotation:
         database: Database,
         token_status: TokenStatus,
     ) -> None:
-        self._lifetime = timedelta(seconds=settings.refresh_expiry)
+        self._shortest = timedelta(seconds=settings.refresh_expiry)
+        self._remembered = max(self._shortest, timedelta(seconds=settings.remember_expiry))
         self._grace = timedelta(seconds=settings.refresh_grace)
         # the first one derives; a successor of before a key rotation is found by the others
         self._keys = [
@@ -53,10 +56,13 @@ class TokenRotation:
         self._database = database
         self._token_status = token_status
 
-    def issue(self, address: str, user_agent: str) -> tuple[str, NewToken]:
+    def issue(
+        self, address: str, user_agent: str, role: Role, *, remembered: bool
+    ) -> tuple[str, NewToken]:
         """Return a random refresh token and what the store keeps of it."""
-        token = new_refresh_token()
-        return token, self._stored(token, utc_now(), address, user_agent)
+        token, now = new_refresh_token(), utc_now()
+        expires_at = now + self._lifetime(role, remembered)
+        return token, NewToken(hash_refresh_token(token), now, expires_at, address, user_agent)
 
     def rotate(self, refresh_token: str, address: str, user_agent: str) -> Rotated:
         """Exchange a refresh token for its successor.
@@ -68,21 +74,27 @@ class TokenRotation:
         """
         now = utc_now()
         successors = [_successor(key, refresh_token) for key in self._keys]
-        stored = self._stored(successors[0], now, address, user_agent)
+        digest = hash_refresh_token(successors[0])
+        # the store sets the time when it expires: it knows the session
+        stored = NewToken(digest, now, now + self._shortest, address, user_agent)
         by_digest = {hash_refresh_token(token): token for token in successors}
         found = self._database.write(
             refresh_tokens.rotate,
             hash_refresh_token(refresh_token),
             stored,
             Repeat(self._grace, tuple(by_digest)),
+            self._lifetime,
         )
         if found.user is None or found.family_id is None or found.successor is None:
             raise self._refusal(found, now)
         return Rotated(by_digest[found.successor], found.family_id, found.user)
 
-    def _stored(self, token: str, now: datetime, address: str, user_agent: str) -> NewToken:
-        digest = hash_refresh_token(token)
-        return NewToken(digest, now, now + self._lifetime, address, user_agent)
+    def _lifetime(self, role: Role, remembered: bool) -> timedelta:
+        if not remembered:
+            return self._shortest
+        if role == "admin":
+            return max(self._shortest, min(self._remembered, REMEMBERED_ADMIN))
+        return self._remembered
 
     def _refusal(self, found: Rotation, now: datetime) -> InvalidToken:
         username = found.user.username if found.user else None

@@ -31,6 +31,7 @@ class TokenStatus:
         self._load_lock = threading.Lock()
         self._users: dict[str, User] = {}
         self._revoked: dict[str, datetime] = {}
+        self._referrals: dict[str, int] = {}
         self._api_keys: dict[str, ApiKeyPrincipal] = {}
         self._api_key_ids: frozenset[str] = frozenset()
         self.version = -1
@@ -48,6 +49,7 @@ class TokenStatus:
             keys = {key.digest: api_key_principal(key, user) for key, user in usable}
             self._api_keys = keys
             self._api_key_ids = frozenset(found.principal.token_id for found in keys.values())
+            self._referrals = users.count_referrals(session)
             self._users, self.version = enabled, version
 
     def revoke(self, ids: Iterable[tuple[str, datetime]]) -> None:
@@ -64,6 +66,10 @@ class TokenStatus:
     def user(self, user_id: str) -> User | None:
         """Return an enabled user."""
         return self._users.get(user_id)
+
+    def count_referrals(self, user_id: str) -> int:
+        """Return how many users a user has invited."""
+        return self._referrals.get(user_id, 0)
 
     def api_key(self, key_digest: str) -> ApiKeyPrincipal | None:
         """Return the principal of the API key with this SHA-256."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from sqlalchemy.exc import IntegrityError
 
 from backend.errors import Conflict, FieldError, NotFound, ValidationFailed
-from backend.identity.passwords import Passwords, require_strong
+from backend.identity.passwords import Passwords, fits_admin, require_strong
 from backend.identity.store_sync import StoreSync
 from backend.identity.user_view import user_view
 from backend.pagination import decode_text_cursor, encode_text_cursor
@@ -19,6 +20,16 @@ from backend.store.user_changes import UserUpdate
 from backend.store.users import NewUser
 
 USERNAME = re.compile(r"[a-z0-9_.@-]{1,64}")
+
+
+class Profile(NamedTuple):
+    """What is known of a person beyond how they log in."""
+
+    name: str | None = None
+    phone: str | None = None
+
+
+NO_PROFILE = Profile()
 
 
 class Users:
@@ -36,6 +47,7 @@ class Users:
         role: Role,
         *,
         email: str | None = None,
+        profile: Profile = NO_PROFILE,
         must_change_password: bool = False,
     ) -> User:
         """Create a user.
@@ -49,7 +61,17 @@ class Users:
             raise ValidationFailed(fields=[FieldError("username", message)])
         require_strong("password", password, name, role)
         hashed = self._passwords.hash(password)
-        new = NewUser(name, hashed, role, utc_now(), email, must_change_password)
+        new = NewUser(
+            name,
+            hashed,
+            role,
+            utc_now(),
+            email,
+            must_change_password,
+            profile.name,
+            profile.phone,
+            password_fits_admin=fits_admin(password, name),
+        )
         try:
             return user_view(self._sync.change(users.insert, new))
         except IntegrityError:
@@ -57,14 +79,12 @@ class Users:
 
     def page(self, query: PageQuery) -> Page[User]:
         """Return a page of users, sorted by name."""
-        after = decode_text_cursor("users", query.cursor)
-        rows = self._database.read(users.list_by_name, query.limit + 1, after)
-        listed, more = rows[: query.limit], rows[query.limit :]
-        cursor = encode_text_cursor("users", listed[-1].username) if more else None
-        return Page(
-            data=[user_view(user) for user in listed],
-            pagination=Pagination(limit=query.limit, next_cursor=cursor),
-        )
+        return self._page("users", query, None)
+
+    def referrals(self, user_id: str, query: PageQuery) -> Page[User]:
+        """Return a page of the users that a user has invited; raises `NotFound`."""
+        self.get(user_id)
+        return self._page("referrals", query, user_id)
 
     def get(self, user_id: str) -> User:
         """Return the user of this id; raises `NotFound`."""
@@ -81,13 +101,23 @@ class Users:
         says otherwise. Raises `NotFound`, `LastAdmin`, `ValidationFailed` for a weak password, and
         `Conflict` when the address is taken.
         """
-        hashed, must_change = None, update.must_change_password
+        hashed, must_change, fits = None, update.must_change_password, False
         if update.password is not None:
             user = self.get(user_id)
             require_strong("password", update.password, user.username, update.role or user.role)
             hashed = self._passwords.hash(update.password)
+            fits = fits_admin(update.password, user.username)
             must_change = True if must_change is None else must_change
-        change = UserUpdate(update.role, update.disabled, must_change, hashed, update.email)
+        change = UserUpdate(
+            update.role,
+            update.disabled,
+            must_change,
+            hashed,
+            update.email,
+            update.name,
+            update.phone,
+            fits,
+        )
         try:
             return _view(self._sync.change(user_changes.update, user_id, change, utc_now()))
         except IntegrityError:
@@ -100,6 +130,18 @@ class Users:
         """
         if not self._sync.change(user_changes.delete, user_id):
             raise NotFound("no such user")
+
+    def _page(self, listed_as: str, query: PageQuery, invited_by: str | None) -> Page[User]:
+        after = decode_text_cursor(listed_as, query.cursor)
+        rows = self._database.read(
+            users.list_by_name, query.limit + 1, after, invited_by=invited_by
+        )
+        listed, more = rows[: query.limit], rows[query.limit :]
+        cursor = encode_text_cursor(listed_as, listed[-1].username) if more else None
+        return Page(
+            data=[user_view(user) for user in listed],
+            pagination=Pagination(limit=query.limit, next_cursor=cursor),
+        )
 
 
 def _view(user: models.User | None) -> User:

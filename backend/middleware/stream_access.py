@@ -65,5 +65,5 @@ def stream_owner(principal: Principal) -> StreamOwner:
     return StreamOwner(
         principal.user_id,
         principal.expires_at.timestamp(),
-        partial(services().identity.is_active, principal),
+        partial(services().identity.may_stream, principal),
     )

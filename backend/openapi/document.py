@@ -73,6 +73,8 @@ _IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "pattern": PATTERN},
 }
 _SYMBOL_EXAMPLE = "BTC-USDT"
+_ALIASES = "aliases"
+_ALIASES_DESCRIPTION = "Other paths of the same operations: equal in all, the limits included."
 
 
 def openapi_document(app: Flask) -> Json:
@@ -83,6 +85,9 @@ def openapi_document(app: Flask) -> Json:
         document: Json = json.loads(json.dumps(own.spec))
         for path, method, endpoint in _operations(app):
             _complete(document["paths"][path][method], app, endpoint)
+            _mark_alias(document["paths"][path][method], app, path, endpoint)
+    if any(_ALIASES in operation["tags"] for operation in _all_operations(document)):
+        document["tags"].append({"name": _ALIASES, "description": _ALIASES_DESCRIPTION})
     document["x-rate-limits"] = RATE_LIMITS
     document["x-roles"] = {role: sorted(scopes) for role, scopes in SCOPES.items()}
     components = document["components"]
@@ -130,6 +135,11 @@ def _operations(app: Flask) -> Iterator[tuple[str, str, str]]:
                 yield path, method.lower(), rule.endpoint
 
 
+def _all_operations(document: Json) -> Iterator[Json]:
+    for methods in document["paths"].values():
+        yield from methods.values()
+
+
 def _complete(operation: Json, app: Flask, endpoint: str) -> None:
     """Add the parts that no view declares: responses of other layers, headers, media types."""
     view = app.view_functions[endpoint]
@@ -159,6 +169,16 @@ def _complete(operation: Json, app: Flask, endpoint: str) -> None:
     }
     for media_type in getattr(view, "other_media_types", ()):
         operation["responses"]["200"]["content"][media_type] = {"schema": {"type": "string"}}
+
+
+def _mark_alias(operation: Json, app: Flask, path: str, endpoint: str) -> None:
+    """Give a further path of a view a name of its own, and its tag."""
+    first = next(app.url_map.iter_rules(endpoint)).rule
+    if "<" in first or path == first:
+        return
+    operation["operationId"] = path.rpartition("/")[2].replace("-", "_")
+    operation["tags"] = [_ALIASES]
+    operation["description"] = f"The same as `{first}`.\n\n{operation['description']}"
 
 
 def _tell_optional_bodies(document: Json) -> None:

@@ -7,9 +7,11 @@ from typing import Literal
 from pydantic import Field
 
 from backend.schemas.common import Model, RequestModel, UtcTime
+from backend.schemas.profile_fields import DeviceName, NameChange, PhoneChange
 from backend.schemas.webauthn import PasskeyAssertion
 
 Role = Literal["viewer", "trader", "admin"]
+UserStatus = Literal["active", "disabled"]
 Scope = Literal[
     "portfolio:read",
     "orders:read",
@@ -49,6 +51,14 @@ class Login(RequestModel):
         max_length=128,
         description="Of an earlier login of this user on this device. Guesses of others at the"
         " password then hold this login up no longer.",
+    )
+    device_name: DeviceName | None = Field(
+        None, description="Shown in the list of sessions, in place of what the browser says."
+    )
+    remember: bool = Field(
+        False,
+        description="Keep the session for `BACKEND_REMEMBER_EXPIRY` (30 days) instead of "
+        "`BACKEND_REFRESH_EXPIRY` after each refresh; of admins 7 days at most.",
     )
 
 
@@ -126,7 +136,19 @@ class User(Model):
     role: Role
     scopes: list[str]
     email: str | None
+    name: str | None = Field(examples=["Ada Lovelace"])
+    phone: str | None = Field(
+        description="In E.164's form; nothing is sent to it.", examples=["+493012345678"]
+    )
+    status: UserStatus
     disabled: bool
+    is_admin: bool = Field(description="Whether the role is `admin`.")
+    referral_code: str = Field(
+        description="Names this user when others register.", examples=["abcd2345efgh"]
+    )
+    invited_by: str | None = Field(
+        description="The id of the user whose referral code they registered with."
+    )
     must_change_password: bool = Field(
         description="Whether nothing works for them until they set a password of their own."
     )
@@ -134,11 +156,28 @@ class User(Model):
     created_at: UtcTime
 
 
+class CurrentUser(User):
+    """The caller's own user."""
+
+    referrals: int = Field(description="How many users registered with the caller's code.")
+
+
+class ProfileChange(RequestModel):
+    """What to change of one's own profile; what is left out or null stays as it is."""
+
+    name: NameChange | None = Field(None, description="An empty text removes it.")
+    phone: PhoneChange | None = Field(None, description="An empty text removes it.")
+
+
 class OpenSession(Model):
     """One login on one device."""
 
     id: str
-    device: str = Field(examples=["Firefox on Linux"])
+    device: str = Field(
+        description="The name given at login, else the browser and system.",
+        examples=["Firefox on Linux"],
+    )
+    remembered: bool = Field(description="Whether the login asked to be remembered.")
     address: str = Field(description="Where it was last used from.", examples=["203.0.113.9"])
     current: bool = Field(description="Whether this is the session that asks.")
     created_at: UtcTime

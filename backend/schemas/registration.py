@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from backend.schemas.common import Model, RequestModel
+from backend.schemas.profile_fields import PersonName, Phone, ReferralCode
 from backend.schemas.users import Email, NewPassword, Username
 
 _CODE = Field(pattern="^[0-9]{6,8}$", description="From the mail.", examples=["12345678"])
@@ -29,6 +30,22 @@ class Registration(RequestModel):
     code: str = _CODE
     username: Username
     password: NewPassword
+    name: PersonName | None = None
+    phone: Phone | None = None
+    referral_code: ReferralCode | None = Field(None, description="Of the user who invited them.")
+
+
+class CodeCheck(RequestModel):
+    """A code from a mail, before it is used."""
+
+    email: Email
+    code: str = _CODE
+
+
+class CodeValid(Model):
+    """The code is right, and still to be used."""
+
+    valid: bool = True
 
 
 class PasswordReset(RequestModel):

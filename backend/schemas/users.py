@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from backend.schemas.auth import Role
 from backend.schemas.common import Model, RequestModel
+from backend.schemas.profile_fields import NameChange, PersonName, Phone, PhoneChange
 
 USERNAME_PATTERN = r"^[A-Za-z0-9_.@-]{1,64}$"
 EMAIL_PATTERN = (
@@ -39,6 +40,8 @@ class NewUser(RequestModel):
     password: NewPassword
     role: Role
     email: Email | None = None
+    name: PersonName | None = None
+    phone: Phone | None = None
     must_change_password: bool = Field(
         True, description="Whether they have to replace the password at their first login."
     )
@@ -47,7 +50,11 @@ class NewUser(RequestModel):
 class UserChange(RequestModel):
     """What to change; what is left out or null stays as it is."""
 
-    role: Role | None = None
+    role: Role | None = Field(
+        default=None,
+        description="A new admin whose password is not known to meet the rules for admins has to "
+        "replace it first.",
+    )
     disabled: bool | None = Field(default=None, description="Disabling ends all sessions.")
     password: NewPassword | None = Field(
         default=None, description="Ends all sessions, and has to be replaced unless said otherwise."
@@ -56,6 +63,8 @@ class UserChange(RequestModel):
     email: Email | Annotated[str, Field(max_length=0)] | None = Field(
         default=None, description="An empty text removes it."
     )
+    name: NameChange | None = Field(default=None, description="An empty text removes it.")
+    phone: PhoneChange | None = Field(default=None, description="An empty text removes it.")
 
 
 class Removal(Model):

@@ -110,6 +110,9 @@ class Settings(SignInSettings):
     refresh_expiry: int = Field(
         86400, ge=1, le=31_536_000, description="refresh token's life in seconds"
     )
+    remember_expiry: int = Field(
+        2_592_000, ge=1, le=31_536_000, description="the same of logins that ask to be remembered"
+    )
     refresh_grace: int = Field(
         30, ge=0, le=300, description="seconds that a spent refresh token gives its successor again"
     )
@@ -226,6 +229,13 @@ class Settings(SignInSettings):
             raise ValueError("BACKEND_MAIL_FROM: BACKEND_SMTP_URL takes a sender's address")
         if self.registration and self.smtp_url is None:
             raise ValueError("BACKEND_REGISTRATION: registering takes mails, BACKEND_SMTP_URL")
+        return self
+
+    @model_validator(mode="after")
+    def _remembered_longer(self) -> Settings:
+        is_given = "remember_expiry" in self.model_fields_set
+        if is_given and self.remember_expiry < self.refresh_expiry:
+            raise ValueError("BACKEND_REMEMBER_EXPIRY: at least BACKEND_REFRESH_EXPIRY")
         return self
 
     @field_validator("encryption_key")

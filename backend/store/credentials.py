@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.store.models import ExchangeCredentials
+from backend.store.account_models import ExchangeCredentials
 
 
 def list_all(session: Session) -> list[ExchangeCredentials]:

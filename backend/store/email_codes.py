@@ -89,11 +89,22 @@ def verify(session: Session, attempt: Attempt) -> str | None:
         return None
     if hmac.compare_digest(code.digest, attempt.digest):
         return code.id
-    if is_own:
+    _count(code, attempt.network)
+    return None
+
+
+def count_failure(session: Session, code_id: str, network: str) -> None:
+    """Count a right code as a failed attempt: something else that came with it was a guess."""
+    code = session.get(EmailCode, code_id, with_for_update=True)
+    if code is not None:
+        _count(code, network)
+
+
+def _count(code: EmailCode, network: str) -> None:
+    if code.network == network:
         code.tries += 1
     else:
         code.foreign_tries += 1
-    return None
 
 
 def _newest(

@@ -1,11 +1,10 @@
-"""SQLAlchemy models: users, tokens, API keys, second factors, audit, snapshots, credentials."""
+"""SQLAlchemy models of users, sessions, API keys, second factors, mailed codes and the audit."""
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from datetime import datetime
-from decimal import Decimal
-from typing import Literal
 
 from sqlalchemy import (
     BigInteger,
@@ -21,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from backend.schemas.auth import Role
-from backend.store.types import ExactDecimal, UntrustedText, UtcDateTime
+from backend.store.types import UntrustedText, UtcDateTime
 
 ID_LENGTH = 32
 DIGEST_LENGTH = 64
@@ -30,15 +29,26 @@ USER_AGENT_LENGTH = 200
 NAME_LENGTH = 64
 EMAIL_LENGTH = 254
 PATH_LENGTH = 300
+PERSON_NAME_LENGTH = 100
+PHONE_LENGTH = 16
+DEVICE_NAME_LENGTH = 60
+REFERRAL_CODE_LENGTH = 12
 CHANGE_LENGTH = 2000
 
 # SQLite numbers rows by itself only in a column that is exactly INTEGER
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
+_CODE_CHARACTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that looks like another
+
 
 def new_id() -> str:
     """Return a new random id."""
     return uuid.uuid4().hex
+
+
+def new_referral_code() -> str:
+    """Return a new random referral code, of 59 bits."""
+    return "".join(secrets.choice(_CODE_CHARACTERS) for _ in range(REFERRAL_CODE_LENGTH))
 
 
 class Base(DeclarativeBase):
@@ -56,7 +66,10 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """User account; names are stored in lower case, so that no two differ in case only."""
+    """User account; usernames are stored in lower case, so that no two differ in case only.
+
+    `password_fits_admin` is whether the password is known to meet the rules for admins.
+    """
 
     __tablename__ = "users"
     __table_args__ = (
@@ -74,6 +87,15 @@ class User(Base):
     email: Mapped[str | None] = mapped_column(String(EMAIL_LENGTH), unique=True)
     must_change_password: Mapped[bool] = mapped_column(default=False, server_default=false())
     second_factor: Mapped[bool] = mapped_column(default=False, server_default=false())
+    name: Mapped[str | None] = mapped_column(String(PERSON_NAME_LENGTH))
+    phone: Mapped[str | None] = mapped_column(String(PHONE_LENGTH))
+    referral_code: Mapped[str] = mapped_column(
+        String(REFERRAL_CODE_LENGTH), unique=True, default=new_referral_code
+    )
+    invited_by: Mapped[str | None] = mapped_column(
+        ForeignKey("users.id", ondelete="SET NULL"), index=True
+    )
+    password_fits_admin: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class IdentityVersion(Base):
@@ -96,6 +118,8 @@ class RefreshFamily(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_address: Mapped[str | None] = mapped_column(UntrustedText(ADDRESS_LENGTH))
+    device_name: Mapped[str | None] = mapped_column(UntrustedText(DEVICE_NAME_LENGTH))
+    remembered: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class RefreshToken(Base):
@@ -227,55 +251,3 @@ class AuditEnd(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     hash: Mapped[str] = mapped_column(String(DIGEST_LENGTH))
-
-
-class PortfolioSnapshot(Base):
-    """Total value of an account at a moment, in the reference market of that moment."""
-
-    __tablename__ = "portfolio_snapshots"
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
-    account: Mapped[str] = mapped_column(String, primary_key=True)
-    taken_at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
-    reference_market: Mapped[str] = mapped_column(String)
-    total_value: Mapped[Decimal] = mapped_column(ExactDecimal)
-
-
-class OpeningPrice(Base):
-    """First known price of an asset in an account's opening balance, in the reference market."""
-
-    __tablename__ = "opening_prices"
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
-    account: Mapped[str] = mapped_column(String, primary_key=True)
-    asset: Mapped[str] = mapped_column(String, primary_key=True)
-    reference_market: Mapped[str] = mapped_column(String, primary_key=True)
-    price: Mapped[Decimal] = mapped_column(ExactDecimal)
-
-
-class RiskLimit(Base):
-    """Risk limit that overrides its setting; `value` is JSON."""
-
-    __tablename__ = "risk_limits"
-
-    name: Mapped[str] = mapped_column(String(32), primary_key=True)
-    value: Mapped[str] = mapped_column(Text)
-    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
-class ExchangeCredentials(Base):
-    """API keys of one exchange; `sealed` is the ciphertext, `hint` the end of the key."""
-
-    __tablename__ = "exchange_credentials"
-
-    exchange: Mapped[str] = mapped_column(String(32), primary_key=True)
-    sealed: Mapped[str] = mapped_column(Text)
-    hint: Mapped[str] = mapped_column(String(4))
-    has_password: Mapped[bool]
-    enabled: Mapped[bool]
-    trading: Mapped[Literal["paper", "real"]] = mapped_column(String(8))
-    sandboxed: Mapped[bool]
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    tested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    test_outcome: Mapped[str | None] = mapped_column(String(32))

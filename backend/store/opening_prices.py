@@ -9,8 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
+from backend.store.account_models import OpeningPrice
 from backend.store.journal.models import BalanceRow
-from backend.store.models import OpeningPrice
 
 
 class OpeningBalance(NamedTuple):

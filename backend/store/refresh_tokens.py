@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -10,10 +10,13 @@ from sqlalchemy import delete, exists, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from backend.pagination import RowCursor
+from backend.schemas.auth import Role
 from backend.store import users
 from backend.store.models import RefreshFamily, RefreshToken, User
 
 Outcome = Literal["rotated", "repeated", "reused", "expired", "refused"]
+Lifetime = Callable[[Role, bool], timedelta]
+"""Return the life of a refresh token by its user's role, and whether its family is remembered."""
 
 
 class NewToken(NamedTuple):
@@ -26,6 +29,16 @@ class NewToken(NamedTuple):
     user_agent: str
 
 
+class Device(NamedTuple):
+    """Device of a login: its name, and whether its user asked to be remembered there."""
+
+    name: str | None = None
+    remembered: bool = False
+
+
+NO_DEVICE = Device()
+
+
 class OpenFamily(NamedTuple):
     """Family with a usable token, and when and from where it was last used."""
 
@@ -35,6 +48,7 @@ class OpenFamily(NamedTuple):
     address: str
     user_agent: str
     expires_at: datetime
+    device: Device
 
 
 class Repeat(NamedTuple):
@@ -56,19 +70,37 @@ class Rotation(NamedTuple):
     successor: str | None = None
 
 
-def insert_family(session: Session, user_id: str, token: NewToken) -> str:
+def insert_family(
+    session: Session, user_id: str, token: NewToken, device: Device = NO_DEVICE
+) -> str:
     """Insert a family with its first token and return its id."""
-    family = RefreshFamily(user_id=user_id, created_at=token.created_at, revoked_at=None)
+    family = RefreshFamily(
+        user_id=user_id,
+        created_at=token.created_at,
+        revoked_at=None,
+        device_name=device.name,
+        remembered=device.remembered,
+    )
     session.add(family)
     session.flush()
     _append(session, family.id, token)
     return family.id
 
 
+def device_of(session: Session, family_id: str) -> Device:
+    """Return the device of a family."""
+    family = session.get(RefreshFamily, family_id)
+    return NO_DEVICE if family is None else Device(family.device_name, family.remembered)
+
+
 def rotate(
-    session: Session, digest: str, successor: NewToken, repeat: Repeat = NO_REPEAT
+    session: Session,
+    digest: str,
+    successor: NewToken,
+    repeat: Repeat = NO_REPEAT,
+    lifetime: Lifetime | None = None,
 ) -> Rotation:
-    """Spend a token and insert its successor.
+    """Spend a token and insert its successor, which lives as long as `lifetime` says.
 
     Of several calls with one token exactly one gets `rotated`; the row lock (SQLite: the write
     lock) makes the others wait and see it spent. They get `repeated` within the grace, while the
@@ -91,7 +123,13 @@ def rotate(
         return Rotation("reused", family.id, user)
     if is_over:
         return Rotation("refused", family.id, user)
-    if token.expires_at <= successor.created_at:
+    expires_at = token.expires_at
+    if lifetime is not None and user is not None:
+        life = lifetime(user.role, family.remembered)
+        successor = successor._replace(expires_at=successor.created_at + life)
+        if family.remembered:  # the role may have changed since, or the setting
+            expires_at = min(expires_at, token.created_at + life)
+    if expires_at <= successor.created_at:
         return Rotation("expired", family.id, user)
     token.spent_at = successor.created_at
     _append(session, family.id, successor)
@@ -209,8 +247,9 @@ def _opened(family: RefreshFamily, token: RefreshToken) -> OpenFamily:
     used_at = max(family.last_used_at or token.created_at, token.created_at)
     is_newer = family.last_used_at is not None and family.last_used_at >= token.created_at
     address = family.last_address if is_newer and family.last_address else token.address
+    device = Device(family.device_name, family.remembered)
     return OpenFamily(
-        family.id, family.created_at, used_at, address, token.user_agent, token.expires_at
+        family.id, family.created_at, used_at, address, token.user_agent, token.expires_at, device
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from backend.store.models import RiskLimit
+from backend.store.account_models import RiskLimit
 
 
 def get_limits(session: Session) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, delete, extract, func, insert, select, tuple_
 from sqlalchemy.orm import Session
 
-from backend.store.models import PortfolioSnapshot
+from backend.store.account_models import PortfolioSnapshot
 
 _COLUMNS = PortfolioSnapshot.__table__.columns
 

@@ -15,38 +15,55 @@ from backend.store.models import User
 
 
 class UserUpdate(NamedTuple):
-    """Changes of a user; None leaves a field as it is, the email `""` removes it."""
+    """Changes of a user; None leaves a field as it is, `""` removes email, name or phone."""
 
     role: Role | None = None
     disabled: bool | None = None
     must_change_password: bool | None = None
     password_hash: str | None = None
     email: str | None = None
+    name: str | None = None
+    phone: str | None = None
+    password_fits_admin: bool = False
 
 
 def update(session: Session, user_id: str, changes: UserUpdate, at: datetime) -> User | None:
     """Update a user; None if there is none with this id.
 
-    A new password or disabling the user revokes all sessions. Raises `LastAdmin` when no
+    A new password or disabling the user revokes all sessions. A new admin has to replace a
+    password that is not known to meet the rules for admins. Raises `LastAdmin` when no
     enabled admin would remain, and IntegrityError when the address is taken.
     """
     stays_admin = changes.role in (None, "admin") and not changes.disabled
     user = _lock_unless_last_admin(session, user_id, leaves_admins=not stays_admin)
     if user is None:
         return None
+    # until an admin's password is known to be good enough for one, it stays to be replaced
+    must_stay = user.must_change_password or (changes.role == "admin" and user.role != "admin")
     user.role = changes.role or user.role
     if changes.must_change_password is not None:
         user.must_change_password = changes.must_change_password
-    if changes.email is not None:
-        user.email = changes.email or None
+    _set_profile(user, changes)
     if changes.password_hash is not None:
         user.password_hash, user.password_changed_at = changes.password_hash, at
+        user.password_fits_admin = changes.password_fits_admin
+    if must_stay and user.role == "admin" and not user.password_fits_admin:
+        user.must_change_password = True
     if changes.disabled is not None:
         user.disabled_at = (user.disabled_at or at) if changes.disabled else None
     if changes.disabled or changes.password_hash is not None:
         refresh_tokens.revoke_user_families(session, user_id, at)
     session.flush()
     return user
+
+
+def _set_profile(user: User, changes: UserUpdate) -> None:
+    if changes.email is not None:
+        user.email = changes.email or None
+    if changes.name is not None:
+        user.name = changes.name or None
+    if changes.phone is not None:
+        user.phone = changes.phone or None
 
 
 def delete(session: Session, user_id: str) -> bool:

@@ -79,8 +79,16 @@ def test_users_are_listed_and_shown(run: Run, identity: Identity) -> None:
     ]
     shown = run("show", "TRADER").stdout
     lines = ["role: trader", "email: -", "disabled: no", "second_factor: no"]
+    code = identity.users.find_by_username("trader").referral_code
+    lines += ["name: -", "phone: -", "status: active", "is_admin: no", f"referral_code: {code}"]
     assert set(lines) <= set(shown.splitlines())
     assert "password" not in shown.replace("must_change_password", "")
+
+
+def test_a_new_admin_of_unknown_strength_is_told_of(run: Run, identity: Identity) -> None:
+    words = "trader has to set another password before anything else"
+    assert run("set-role", "trader", "admin").stdout.splitlines() == ["trader is admin now", words]
+    assert identity.users.find_by_username("trader").must_change_password is True
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,14 @@ def test_logging_in_refreshing_and_logging_out(client: FlaskClient) -> None:
         *("access_token", "token_type", "expires_in", "refresh_token", "device_token", "user")
     }
     me = client.get("/auth/me", headers=bearer(tokens["access_token"])).json["data"]
-    assert me == tokens["user"]
+    assert me == tokens["user"] | {"referrals": 0}
     assert set(me) == {
         "id",
         "username",
         "role",
         "scopes",
         "email",
+        *("name", "phone", "status", "is_admin", "referral_code", "invited_by", "referrals"),
         "disabled",
         "must_change_password",
         "second_factor",

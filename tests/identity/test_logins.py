@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from backend.errors import Conflict, InvalidCredentials, NotFound, ValidationFailed
 from backend.identity import Identity
+from backend.identity.first_admin import ensure_first_admin
 from backend.identity.roles import ALL_SCOPES, SCOPES
 from backend.schemas.users import UserChange
 from backend.settings.model import Settings
@@ -27,7 +28,8 @@ def test_a_login_gives_tokens_of_the_users_role(identity: Identity, settings: Se
     assert principal.scopes == SCOPES["viewer"]
     assert tokens.user.scopes == sorted(SCOPES["viewer"])
     assert (tokens.token_type, tokens.expires_in) == ("Bearer", settings.token_expiry)
-    assert identity.current_user(principal) == tokens.user
+    shown = identity.profiles.get(principal).model_dump()
+    assert shown == tokens.user.model_dump() | {"referrals": 0}
 
 
 def test_roles_grow_from_viewer_to_admin() -> None:
@@ -158,32 +160,34 @@ def test_many_may_log_in_at_once(identity: Identity) -> None:
 
 
 def test_the_first_admin_gets_a_password_that_is_shown_once(
-    start_identity: StartIdentity, settings: Settings
+    start_identity: StartIdentity, settings: Settings, database: Database
 ) -> None:
     identity = start_identity()
-    password = identity.ensure_first_admin(settings)
+    password = ensure_first_admin(database, identity.users, settings)
     assert password is not None
     assert len(password) >= 20
     assert identity.login("admin", password, *NOWHERE).user.role == "admin"
-    assert identity.ensure_first_admin(settings) is None
-    assert start_identity().ensure_first_admin(settings) is None
+    assert ensure_first_admin(database, identity.users, settings) is None
+    assert ensure_first_admin(database, start_identity().users, settings) is None
 
 
 def test_a_given_admin_password_is_taken_and_not_shown(
-    start_identity: StartIdentity, settings: Settings, tmp_path
+    start_identity: StartIdentity, database: Database, tmp_path
 ) -> None:
     given = Settings(
         _env_file=None, home=tmp_path, admin_username="Root", admin_password="given by the owner"
     )
     identity = start_identity()
-    assert identity.ensure_first_admin(given) is None
+    assert ensure_first_admin(database, identity.users, given) is None
     assert identity.login("root", "given by the owner", *NOWHERE).user.role == "admin"
     with pytest.raises(InvalidCredentials):
         identity.login("admin", "given by the owner", *NOWHERE)
 
 
-def test_where_there_is_a_user_no_admin_is_made(identity: Identity, settings: Settings) -> None:
-    assert identity.ensure_first_admin(settings) is None
+def test_where_there_is_a_user_no_admin_is_made(
+    identity: Identity, settings: Settings, database: Database
+) -> None:
+    assert ensure_first_admin(database, identity.users, settings) is None
 
 
 def test_a_name_can_be_taken_once_whatever_its_case(identity: Identity) -> None:

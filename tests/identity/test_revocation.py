@@ -80,7 +80,7 @@ def test_a_deleted_user_has_no_tokens_and_no_sessions(
     identity.users.remove(principal.user_id)
     assert_revoked(identity, tokens, principal)
     with pytest.raises(InvalidToken):
-        identity.current_user(principal)
+        identity.profiles.get(principal)
     with pytest.raises(InvalidToken):
         identity.refresh(tokens.refresh_token, *NOWHERE)
     with pytest.raises(InvalidCredentials):

@@ -73,6 +73,7 @@ def test_sessions_are_listed_newest_first_with_device_and_address(
     assert set(found[0]) == {
         "id",
         "device",
+        "remembered",
         "address",
         "current",
         "created_at",

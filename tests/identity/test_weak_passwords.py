@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from backend.concurrency.host import ThreadHost
 from backend.identity import Identity
+from backend.identity.first_admin import ensure_first_admin
 from backend.identity.passwords import Passwords
 from backend.schemas.common import utc_now
 from backend.settings.model import SettingsError
@@ -67,7 +68,7 @@ def test_for_ones_own(client: FlaskClient, admin: dict[str, str]) -> None:
 def test_for_the_first_admin(database: Database, start_identity: StartIdentity) -> None:
     settings = make_settings(Path("unused"), admin_password=WEAK + "4")
     with pytest.raises(SettingsError, match=f"^BACKEND_ADMIN_PASSWORD: {COMMON}$"):
-        start_identity().ensure_first_admin(settings)
+        ensure_first_admin(database, start_identity().users, settings)
     assert start_identity().users.create("root", PASSWORD, "admin").role == "admin"
 
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from openapi_spec_validator import validate
 
 from backend.app import register_routes
+from backend.blueprints.aliases import ALIASES
 from backend.cli.main import main
 from backend.middleware.routing import BackendFlask
 from backend.openapi.document import openapi_document
@@ -81,6 +82,24 @@ def test_operations_have_names_of_their_own_and_words_for_users(document: dict[s
     assert all(operation["tags"] for operation in found)
 
 
+def test_aliases_are_marked_and_say_the_same_as_their_first_path(document: dict[str, Any]) -> None:
+    ids = set()
+    for alias, endpoint in ALIASES.items():
+        operation = document["paths"][f"/api/v1{alias}"]["post"]
+        first = re.match("The same as `(.+?)`.", operation["description"])
+        assert first is not None
+        same = document["paths"][first[1]]["post"]
+        assert (operation["tags"], same["tags"]) == (["aliases"], ["auth"])
+        assert same["operationId"] == endpoint.partition(".")[2]
+        ids.add(operation["operationId"])
+        own = {"tags", "description", "operationId"}
+        assert {k: operation[k] for k in operation.keys() - own} == {
+            k: same[k] for k in same.keys() - own
+        }
+    assert ids == {"signup", "verify_otp", "complete_registration", "signin", "signout"}
+    assert {"aliases", "auth"} <= {tag["name"] for tag in document["tags"]}
+
+
 def test_every_error_is_a_problem(document: dict[str, Any]) -> None:
     shared = document["components"]["responses"]
     for path, method, operation in operations(document):
@@ -98,6 +117,9 @@ def test_routes_say_who_may_call_them(document: dict[str, Any]) -> None:
     public = {"/", "/api/v1/auth/login", "/api/v1/auth/refresh", "/healthz", "/readyz"}
     for wish in ("register", "password-reset"):
         public |= {f"/api/v1/auth/{wish}", f"/api/v1/auth/{wish}/complete"}
+    public.add("/api/v1/auth/register/verify")
+    public |= {f"/api/v1/{name}" for name in ("signup", "verify-otp", "complete-registration")}
+    public.add("/api/v1/signin")
     for path, _, operation in operations(document):
         assert (operation.get("security") == []) == (path in public), path
         assert "401" in operation["responses"] or path in public, path

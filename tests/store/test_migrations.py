@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from datetime import datetime, timedelta
@@ -11,11 +12,21 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import IntegrityError
 
 from backend.concurrency.host import ThreadHost
 from backend.schemas.common import utc_now
 from backend.settings.model import Settings
-from backend.store import Database, StoreError, login_networks, second_factors, users
+from backend.store import (
+    Database,
+    StoreError,
+    account_models,  # noqa: F401 - adds its tables
+    login_networks,
+    refresh_tokens,
+    second_factors,
+    user_changes,
+    users,
+)
 from backend.store.migrations import versions
 from backend.store.models import Base
 from backend.store.users import NewUser
@@ -157,6 +168,45 @@ def test_a_second_factor_from_before_passkeys_stays_in_force(empty_settings: Set
     assert database.read(second_factors.has_app, "ann") is True
     assert database.read(second_factors.has_app, "bob") is False
     database.close()
+
+
+def test_users_and_sessions_get_profiles_and_codes_and_are_kept(empty_settings: Settings) -> None:
+    database = open_at(empty_settings, "0013")
+    at = utc_now()
+    now, expires = (stored_time(database, at + timedelta(days=days)) for days in (0, 1))
+    names = [f"user{number}" for number in range(20)]
+    with database.engine.begin() as connection:
+        for name in names:
+            connection.execute(text(USER), {"id": name, "now": now})
+            connection.execute(text(FAMILY), {"id": name, "user": name, "now": now})
+            token = {"digest": name, "family": name, "now": now, "expires": expires}
+            connection.execute(text(TOKEN), token | {"address": "203.0.113.9"})
+    database.upgrade()
+    kept = database.read(users.list_by_name, 100)
+    assert sorted(user.username for user in kept) == sorted(names)
+    assert all(re.fullmatch("[a-hjkmnp-z2-9]{12}", user.referral_code) for user in kept)
+    assert len({user.referral_code for user in kept}) == len(names)
+    user = kept[0]
+    assert (user.password_hash, user.password_changed_at, user.role) == ("hash", at, "viewer")
+    assert (user.name, user.phone, user.invited_by) == (None, None, None)
+    assert user.password_fits_admin is False
+    for name in names:
+        (family,) = database.read(refresh_tokens.list_open_families, name, at, 10)
+        assert (family.id, family.address) == (name, "203.0.113.9")
+    database.close()
+
+
+def test_referral_codes_are_unique_and_who_invited_may_go(database: Database) -> None:
+    inviter = database.write(users.insert, NewUser("ann", "hash", "viewer", utc_now()))
+    invited = NewUser("bob", "hash", "viewer", utc_now(), invited_by=inviter.id)
+    bob = database.write(users.insert, invited)
+    take = text("UPDATE users SET referral_code = :code WHERE id = :id")
+    with pytest.raises(IntegrityError), database.engine.begin() as connection:
+        connection.execute(take, {"code": inviter.referral_code, "id": bob.id})
+    database.write(user_changes.delete, inviter.id)
+    kept = database.read(users.get, bob.id)
+    assert kept is not None
+    assert kept.invited_by is None
 
 
 def test_the_migrations_are_one_chain() -> None:

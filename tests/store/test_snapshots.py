@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
 from backend.store import Database, snapshots
-from backend.store.models import PortfolioSnapshot
+from backend.store.account_models import PortfolioSnapshot
 from backend.store.snapshots import Snapshot
 
 START = datetime(2026, 1, 20, 10, 0, tzinfo=timezone.utc)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
+import pyotp
 import pytest
 from flask import Flask
 
 from backend.identity import Identity, Principal
 from backend.schemas.common import utc_now
 from backend.streams import Tickets
-from tests.api_client import PASSWORD, ApiClient
+from tests.api_client import PASSWORD, ApiClient, NewClient
 from tests.http_server import HttpServer
 from tests.streams.stream_client import SseClient
 
@@ -72,6 +73,32 @@ def test_a_user_who_is_removed_loses_the_stream(
 ) -> None:
     client.as_admin().delete(f"/users/{user_id}")
     assert reason_of_the_end(stream) == "access_revoked"
+
+
+def test_who_has_to_replace_the_password_loses_the_stream(
+    client: ApiClient, user_id: str, stream: SseClient
+) -> None:
+    client.as_admin().patch(f"/users/{user_id}", json={"must_change_password": True})
+    assert reason_of_the_end(stream) == "access_revoked"
+
+
+def test_a_demanded_second_factor_that_is_removed_ends_the_stream(
+    start_client: NewClient, user_id: str
+) -> None:
+    anybody = start_client(require_second_factor=("trader",))
+    login = {"username": NAME, "password": PASSWORD}
+    owner = ApiClient(anybody.app, anybody.post("/auth/login", json=login)["access_token"])
+    app = pyotp.TOTP(owner.post("/auth/second-factor")["secret"])
+    owner.post("/auth/second-factor/confirm", json={"code": app.now()})
+    served = HttpServer(anybody.app)
+    try:
+        for stream in opened(served, f"Authorization: {owner.headers['Authorization']}\r\n"):
+            anybody.as_admin().delete(f"/users/{user_id}/second-factor")
+            assert reason_of_the_end(stream) == "access_revoked"
+        refused = owner.get("/portfolio", expect=403)
+        assert refused["type"] == "second_factor_enrolment_required"
+    finally:
+        served.close()
 
 
 def test_others_keep_theirs(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from backend.store import passkey_models  # noqa: F401 - adds its tables
+from backend.store import account_models, passkey_models  # noqa: F401 - they add their tables
 from backend.store.models import Base
 
 context.configure(

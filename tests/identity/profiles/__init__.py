@@ -1,0 +1,1 @@
+"""Profiles, referrals and devices of users, on both databases."""
