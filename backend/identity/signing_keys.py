@@ -8,7 +8,8 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backend.settings.model import MIN_KEY_LENGTH, Settings, SettingsError
+from backend.settings.model import Settings, SettingsError
+from backend.settings.types import MIN_KEY_LENGTH
 
 _FILE = "secret.key"
 

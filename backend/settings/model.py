@@ -18,10 +18,9 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from backend.schemas.auth import Role
 from backend.schemas.common import parse_symbol
 from backend.settings.sign_in import SignInSettings
-from backend.settings.types import Proxies, Rate
+from backend.settings.types import FernetKeys, MailServer, Proxies, Rate, SecretKeys
 
 MAX_TOKEN_EXPIRY_S = 86_400
-MIN_KEY_LENGTH = 32
 _CONTRACT = re.compile(r"[^/]+/([^:]+):\1")
 _PAIR = re.compile(r"[^:]+")
 
@@ -52,10 +51,10 @@ class Settings(SignInSettings):
     secret_key: SecretStr | None = Field(
         None, min_length=32, description="signs tokens; kept in home"
     )
-    previous_secret_keys: SecretStr | None = Field(
+    previous_secret_keys: SecretKeys | None = Field(
         None, description="keys that signed tokens before, comma-separated"
     )
-    smtp_url: SecretStr | None = Field(
+    smtp_url: MailServer | None = Field(
         None, description="mail server: smtps://user:password@host, or smtp:// for STARTTLS"
     )
     mail_from: str | None = Field(
@@ -65,7 +64,7 @@ class Settings(SignInSettings):
     require_second_factor: Annotated[tuple[Role, ...], NoDecode] = Field(
         (), description="roles that have to set up a second factor before anything else"
     )
-    encryption_key: SecretStr | None = Field(
+    encryption_key: FernetKeys | None = Field(
         None, description="encrypts stored exchange keys; newest of several first"
     )
     admin_username: str = Field("admin", pattern=r"^[A-Za-z0-9_.@-]{1,64}$")
@@ -206,23 +205,6 @@ class Settings(SignInSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("previous_secret_keys")
-    @classmethod
-    def _long_keys(cls, value: SecretStr | None) -> SecretStr | None:
-        keys = [] if value is None else value.get_secret_value().split(",")
-        if any(len(key.strip()) < MIN_KEY_LENGTH for key in keys):
-            raise ValueError(f"keys of at least {MIN_KEY_LENGTH} characters, comma-separated")
-        return value
-
-    @field_validator("smtp_url")
-    @classmethod
-    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not re.fullmatch(
-            r"smtps?://([^\s/@]+@)?[A-Za-z0-9.-]+(:\d{1,5})?/?", value.get_secret_value()
-        ):
-            raise ValueError("smtps://user:password@host:465, or smtp://host:587 for STARTTLS")
-        return value
-
     @model_validator(mode="after")
     def _mail_complete(self) -> Settings:
         if self.smtp_url is not None and self.mail_from is None:
@@ -237,14 +219,6 @@ class Settings(SignInSettings):
         if is_given and self.remember_expiry < self.refresh_expiry:
             raise ValueError("BACKEND_REMEMBER_EXPIRY: at least BACKEND_REFRESH_EXPIRY")
         return self
-
-    @field_validator("encryption_key")
-    @classmethod
-    def _fernet_keys(cls, value: SecretStr | None) -> SecretStr | None:
-        keys = [] if value is None else value.get_secret_value().split(",")
-        if not all(re.fullmatch(r"[A-Za-z0-9_-]{43}=", key.strip()) for key in keys):
-            raise ValueError("keys of `octobot-backend credentials new-key`, comma-separated")
-        return value
 
     @field_validator("exchange")
     @classmethod

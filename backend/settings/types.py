@@ -6,8 +6,9 @@ import ipaddress
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+MIN_KEY_LENGTH = 32
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -32,8 +33,38 @@ def _proxies(value: object) -> object:
     return tuple(_network(part.strip()) for part in value.split(",") if part.strip())
 
 
+def _secret_keys(value: SecretStr) -> SecretStr:
+    if any(len(key.strip()) < MIN_KEY_LENGTH for key in value.get_secret_value().split(",")):
+        raise ValueError(f"keys of at least {MIN_KEY_LENGTH} characters, comma-separated")
+    return value
+
+
+def _fernet_keys(value: SecretStr) -> SecretStr:
+    keys = value.get_secret_value().split(",")
+    if not all(re.fullmatch(r"[A-Za-z0-9_-]{43}=", key.strip()) for key in keys):
+        raise ValueError("keys of `octobot-backend credentials new-key`, comma-separated")
+    return value
+
+
+def _mail_server(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(
+        r"smtps?://([^\s/@]+@)?[A-Za-z0-9.-]+(:\d{1,5})?/?", value.get_secret_value()
+    ):
+        raise ValueError("smtps://user:password@host:465, or smtp://host:587 for STARTTLS")
+    return value
+
+
 Rate = Annotated[str, AfterValidator(_rate)]
 """A rate, as in 10/minute."""
+
+SecretKeys = Annotated[SecretStr, AfterValidator(_secret_keys)]
+"""Keys that signed tokens, comma-separated."""
+
+FernetKeys = Annotated[SecretStr, AfterValidator(_fernet_keys)]
+"""Fernet keys, comma-separated."""
+
+MailServer = Annotated[SecretStr, AfterValidator(_mail_server)]
+"""The URL of a mail server."""
 
 Proxies = Annotated[
     Annotated[int, Field(ge=0, le=10)] | tuple[Network, ...], BeforeValidator(_proxies)
