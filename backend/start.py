@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.app import close_app, create_app
 from backend.bridge import Bridge, require_known_exchanges
+from backend.bridge.live.reconciliation import GIVE_UP_AFTER_S
 from backend.concurrency.cpu_affinity import PinnedToOneCore
 from backend.concurrency.gc_tuning import freeze_startup_objects
 from backend.concurrency.host import Host
@@ -31,8 +32,13 @@ START_ERRORS = (SettingsError, StoreError, HomeLocked)
 
 
 @contextmanager
-def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
-    """Start the bot and yield the app; at the end, stop all parts in order."""
+def running_app(
+    settings: Settings, host: Host, *, give_up_after_s: float = GIVE_UP_AFTER_S
+) -> Iterator[Flask]:
+    """Start the bot and yield the app; at the end, stop all parts in order.
+
+    `give_up_after_s` is that of `Bridge`.
+    """
     _refuse_patched_sockets()
     require_known_exchanges(settings)
     with ExitStack() as stack:
@@ -43,13 +49,18 @@ def running_app(settings: Settings, host: Host) -> Iterator[Flask]:
         logs = stack.enter_context(closing(Logs(settings.home / "logs", sys.stderr)))
         database = stack.enter_context(closing(Database(settings, host)))
         database.check_and_upgrade()
-        app, bridge = _build(stack, settings, host, database, logs)
+        app, bridge = _build(stack, settings, host, database, logs, give_up_after_s)
         bridge.boot()
         yield app
 
 
 def _build(
-    stack: ExitStack, settings: Settings, host: Host, database: Database, logs: Logs
+    stack: ExitStack,
+    settings: Settings,
+    host: Host,
+    database: Database,
+    logs: Logs,
+    give_up_after_s: float,
 ) -> tuple[Flask, Bridge]:
     """Build the parts on an open database; raises `StoreError` when it cannot be read."""
     with _translated_store_errors(database):
@@ -66,11 +77,16 @@ def _build(
         stack.callback(hub.close)
         logs.set_listener(LogTopic(hub).publish_line)
         keys = stored_keys(settings, database)
-        bridge = stack.enter_context(
-            closing(
-                Bridge(settings, hub, host, journal, keys=keys, on_booted=freeze_startup_objects)
-            )
+        bridge = Bridge(
+            settings,
+            hub,
+            host,
+            journal,
+            keys=keys,
+            give_up_after_s=give_up_after_s,
+            on_booted=freeze_startup_objects,
         )
+        stack.callback(bridge.close)
         app = create_app(settings, bridge, hub, host, database)
         stack.callback(close_app, app)
         return app, bridge

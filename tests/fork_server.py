@@ -2,9 +2,10 @@
 
 It listens on the abstract Unix socket that its argument names. Each connection gets a fork of its
 own, which serves one `ForkServer`: the first line is the path of its log. For each further line of
-JSON, the settings, `sandbox_latency_s`, `asks_often` (see fast_polling.py) and `crashes_after` (see
-crash_points.py), that fork forks a server on a real socket and answers `serving <pid> <port>`; when
-the server has ended, `dead <pid>` follows. The process ends with its stdin.
+JSON, the settings, `sandbox_latency_s`, `give_up_after_s` (of `Bridge`), `asks_often` (see
+fast_polling.py) and `crashes_after` (see crash_points.py), that fork forks a server on a real
+socket and answers `serving <pid> <port>`; when the server has ended, `dead <pid>` follows. The
+process ends with its stdin.
 """
 
 from __future__ import annotations
@@ -19,23 +20,25 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import backend.start
+from backend.bridge.live.reconciliation import GIVE_UP_AFTER_S
 from backend.concurrency.gevent_host import GeventHost
 from backend.server.server import Server, listen, serve_until_signal
 from backend.settings.model import Settings
+from backend.start import START_ERRORS, running_app
 from tests.recovery import crash_points, fast_polling
 
 
 def serve(given: dict[str, Any]) -> None:
     """Serve until a signal says otherwise."""
     latency_s = given.pop("sandbox_latency_s", 0)
+    give_up_after_s = given.pop("give_up_after_s", GIVE_UP_AFTER_S)
     if given.pop("asks_often", False):
         fast_polling.ask_often()
     if crashes_after := given.pop("crashes_after", None):
         crash_points.crash_after(crashes_after)
     settings = Settings(_env_file=None, **{**given, "home": Path(given["home"])})
-    listener = listen("127.0.0.1", 0)
-    with listener, backend.start.running_app(settings, GeventHost()) as app:
+    listener = listen("127.0.0.1", given.get("port", 0))
+    with listener, running_app(settings, GeventHost(), give_up_after_s=give_up_after_s) as app:
         app.extensions["backend"].bridge.sandbox.faults.latency_s = latency_s
         say("serving", os.getpid(), listener.getsockname()[1])
         serve_until_signal(Server(listener, app))
@@ -54,7 +57,7 @@ def fork_servers() -> None:
         if pid == 0:
             try:
                 serve(json.loads(line))
-            except backend.start.START_ERRORS as error:
+            except START_ERRORS as error:
                 sys.stderr.write(f"Error: {error}\n")
             finally:
                 sys.stderr.flush()

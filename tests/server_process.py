@@ -146,7 +146,7 @@ class ServerProcess:
 
     def kill(self) -> None:
         """End it as kill -9 does."""
-        self._end(signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
 
     def await_death(self) -> None:
         """Wait until it has killed itself."""
@@ -155,9 +155,10 @@ class ServerProcess:
 
     def stop(self) -> None:
         """End it as Ctrl-C does."""
-        self._end(signal.SIGTERM)
+        self.send_signal(signal.SIGTERM)
 
-    def _end(self, number: int) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal that ends it, and wait for its end."""
         os.kill(self.pid, number)
         self._await_death()
         self._close_apis()

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from benchmarks.live import LiveServer, free_port, live_server
+from benchmarks.live import LiveServer, free_port
+from tests.prepared_server import prepared_server
 
 
 @pytest.fixture(scope="session")
@@ -19,9 +20,9 @@ def page_port() -> int:
 
 @pytest.fixture(scope="module")
 def server(page_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server as `octobot-backend run` starts it, with the default limits."""
+    """A server with the default limits."""
     home = tmp_path_factory.mktemp("home")
-    with live_server(home, cors_origins=f"http://127.0.0.1:{page_port}") as server:
+    with prepared_server(home, cors_origins=f"http://127.0.0.1:{page_port}") as server:
         yield server
 
 

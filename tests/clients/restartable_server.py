@@ -1,33 +1,33 @@
-"""A server that is stopped or killed, and started again where it was."""
+"""Server that is stopped or killed, and started again on its port and home."""
 
 from __future__ import annotations
 
-import os
 import signal
-from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.live import LiveServer, free_port, live_server
+from benchmarks.live import LiveServer, free_port
+from tests.prepared_server import DEFAULTS, wait_until_ready
+from tests.server_process import ForkServer
 
 
-class Restarting:
+class RestartableServer:
     """A server on one port and home; without limits, because tests ask a lot."""
 
-    def __init__(self, home: Path, **settings: object) -> None:
-        self._home = home
-        self._port = free_port()
-        self._settings = {"rate_limit_enabled": False, **settings}
-        self._life = ExitStack()
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self._home = folder / "instance"
+        given = {**DEFAULTS, "rate_limit_enabled": False, "port": free_port(), **settings}
+        self._fork_server = ForkServer(self._home, **given)
         self.start()
 
     def start(self) -> None:
         """Start it, and wait until it is ready."""
-        self.server: LiveServer = self._life.enter_context(
-            live_server(self._home, port=self._port, **self._settings)
-        )
+        self._process = self._fork_server.start()
+        self.server: LiveServer = wait_until_ready(self._process, self._home)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Send it a signal and wait for its end."""
-        if how != signal.SIGTERM:  # which comes now, and ends it at once when it comes twice
-            os.kill(self.server.pid, how)
-        self._life.close()
+        self._process.send_signal(how)
+
+    def close(self) -> None:
+        """End it if it still runs, and what started it."""
+        self._fork_server.close()

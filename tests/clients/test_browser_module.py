@@ -14,7 +14,7 @@ from octobot_client import Client
 
 from tests.clients.doc_snippets import ROOT
 from tests.clients.process_output import Lines, lines_of
-from tests.clients.restartable_server import Restarting
+from tests.clients.restartable_server import RestartableServer
 from tests.clients.test_browser_snippets import HEADLESS, Page
 
 pytestmark = pytest.mark.long
@@ -80,17 +80,17 @@ class ModulePage(Page):
 
 
 @pytest.fixture
-def server(tmp_path: Path, page_port: int) -> Iterator[Restarting]:
+def server(tmp_path: Path, page_port: int) -> Iterator[RestartableServer]:
     """A server whose tokens are soon spent, and whose prices stand still."""
     origin = f"http://127.0.0.1:{page_port}"
-    server = Restarting(tmp_path, token_expiry=2, sandbox_speed=1e-6, cors_origins=origin)
+    server = RestartableServer(tmp_path, token_expiry=2, sandbox_speed=1e-6, cors_origins=origin)
     yield server
-    server.stop()
+    server.close()
 
 
 @pytest.fixture
 def said(
-    server: Restarting, page_port: int, program: Callable[..., str], tmp_path: Path
+    server: RestartableServer, page_port: int, program: Callable[..., str], tmp_path: Path
 ) -> Iterator[Lines]:
     """Output of a browser that has the page open."""
     browser = program("chromium", "chromium-browser", "google-chrome")
@@ -106,7 +106,7 @@ def said(
         thread.join()
 
 
-def test_a_browser_trades_and_follows_across_a_kill(server: Restarting, said: Lines) -> None:
+def test_a_browser_trades_and_follows_across_a_kill(server: RestartableServer, said: Lines) -> None:
     assert said.wait_for_start("stranger") == "stranger not_authenticated"
     assert said.wait_for_start("wrong") == "wrong invalid_credentials"
     assert said.wait_for_start("user") == "user admin"

@@ -25,7 +25,7 @@ from octobot_client import (
 
 from benchmarks.live import PASSWORD, free_port
 from tests.clients.doc_snippets import ROOT, code_blocks
-from tests.clients.restartable_server import Restarting
+from tests.clients.restartable_server import RestartableServer
 from tests.streams.stream_client import wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.every_line]
@@ -34,16 +34,16 @@ LIMIT = ("BTC/USDT", "buy", "limit", "0.001")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restarting]:
-    server = Restarting(tmp_path_factory.mktemp("home"), token_expiry=2, sandbox_speed=1e-6)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestartableServer]:
+    server = RestartableServer(tmp_path_factory.mktemp("home"), token_expiry=2, sandbox_speed=1e-6)
     yield server
-    server.stop()
+    server.close()
     for thread in Follower.threads:  # their streams have ended, and their clients are closed
         thread.join(10)
 
 
 @pytest.fixture
-def client(server: Restarting) -> Iterator[Client]:
+def client(server: RestartableServer) -> Iterator[Client]:
     with Client(server.server.url, username="admin", password=PASSWORD) as client:
         yield client
 
@@ -143,7 +143,7 @@ def test_a_key_buys_once(client: Client, low: Decimal) -> None:
     client.orders.cancel(first.id)
 
 
-def test_errors_say_what_the_server_said(client: Client, server: Restarting) -> None:
+def test_errors_say_what_the_server_said(client: Client, server: RestartableServer) -> None:
     with pytest.raises(Refused) as refused:
         client.orders.create("BTC/USDT", "buy", "market", "1000")
     assert (refused.value.status, refused.value.type) == (422, "insufficient_funds")
@@ -169,7 +169,7 @@ def test_errors_say_what_the_server_said(client: Client, server: Restarting) -> 
         nobody.orders.cancel("x")
 
 
-def test_a_session_that_was_ended_begins_anew(server: Restarting) -> None:
+def test_a_session_that_was_ended_begins_anew(server: RestartableServer) -> None:
     with Client(server.server.url) as client:
         assert client.login("admin", PASSWORD).role == "admin"
         client.logout()
@@ -195,7 +195,7 @@ def test_a_stream_outlives_its_tokens(client: Client, low: Decimal) -> None:
 
 
 def test_a_kill_in_the_middle_loses_and_repeats_nothing(
-    server: Restarting, client: Client, low: Decimal
+    server: RestartableServer, client: Client, low: Decimal
 ) -> None:
     follower = Follower(client, "orders", "trades")
     wait_until(lambda: follower.last_id is not None)
@@ -227,7 +227,7 @@ def test_who_comes_back_later_goes_on_from_there(client: Client, low: Decimal) -
     assert [next(missed).name for _ in range(2)] == ["order_created", "order_canceled"]
 
 
-def test_the_readme_is_true(server: Restarting, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_readme_is_true(server: RestartableServer, capsys: pytest.CaptureFixture[str]) -> None:
     [code] = code_blocks("clients/python/README.md", "python", server.server)
     upto_the_stream, _, rest = code.partition("mirror = Mirror()")
     assert "client.stream(" in rest
@@ -240,7 +240,7 @@ def test_the_readme_is_true(server: Restarting, capsys: pytest.CaptureFixture[st
     assert not [line for line in said if line.startswith("refused")]
 
 
-def test_an_answer_that_is_no_problem_is_an_error_all_the_same(server: Restarting) -> None:
+def test_an_answer_that_is_no_problem_is_an_error_all_the_same(server: RestartableServer) -> None:
     with Client(server.server.url + "/nowhere", api_key="x") as lost, pytest.raises(ApiError):
         lost.portfolio()
     assert (ROOT / "clients" / "python" / "octobot_client" / "py.typed").exists()

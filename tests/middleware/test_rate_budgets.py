@@ -9,7 +9,8 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from benchmarks.live import LiveServer, live_server
+from benchmarks.live import LiveServer
+from tests.prepared_server import prepared_server
 
 pytestmark = pytest.mark.long
 
@@ -31,7 +32,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     kinds = ("login", "account", "all_logins")
     limits = {f"rate_limit_{kind}": "1000/minute" for kind in kinds}
     home = tmp_path_factory.mktemp("home")
-    with live_server(home, trusted_proxies=1, rate_limit_address="300/minute", **limits) as server:
+    with prepared_server(
+        home, trusted_proxies=1, rate_limit_address="300/minute", **limits
+    ) as server:
         yield server
 
 

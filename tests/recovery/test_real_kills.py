@@ -22,6 +22,7 @@ pytestmark = pytest.mark.long
 KILLS = int(os.environ.get("KILLS", "5"))
 CLIENTS = 3
 LATENCY_S = 0.1
+GIVE_UP_AFTER_S = 3
 GIVEN_UP_WITHIN_S = 60
 Row = dict[str, Any]
 
@@ -103,6 +104,7 @@ def test_kills_among_orders_to_an_exchange_leave_none_doubled_or_lost(tmp_path: 
         trading="real",
         sandbox_speed=1e-6,
         sandbox_latency_s=LATENCY_S,
+        give_up_after_s=GIVE_UP_AFTER_S,
     ) as fork_server:
         for kill in range(KILLS):
             server, api = start(fork_server, token)

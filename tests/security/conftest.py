@@ -11,8 +11,9 @@ import httpx
 import pytest
 import trustme
 
-from benchmarks.live import LiveServer, live_server
+from benchmarks.live import LiveServer
 from tests.clients.conftest import program
+from tests.prepared_server import prepared_server
 from tests.security.reverse_proxies import nginx
 
 __all__ = ["program"]
@@ -51,7 +52,7 @@ def proxied(
         *("query", "config", "refresh", "address"),
     )
     limits = {f"rate_limit_{kind}": "10000/minute" for kind in kinds}
-    with live_server(home, trusted_proxies="127.0.0.1", **limits) as server:
+    with prepared_server(home, trusted_proxies="127.0.0.1", **limits) as server:
         port = urlsplit(server.url).port or 0
         with nginx(path, tmp_path_factory.mktemp("nginx"), port, authority) as url:
             yield Proxied(server, url, trust)

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from benchmarks.live import LiveServer, live_server
+from benchmarks.live import LiveServer
+from tests.prepared_server import prepared_server
 
 pytestmark = pytest.mark.long
 
@@ -25,7 +26,7 @@ LOGINS_A_MINUTE = 5
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server with the limits as they come, that takes addresses from a proxy's header."""
-    with live_server(tmp_path_factory.mktemp("home"), trusted_proxies=1) as server:
+    with prepared_server(tmp_path_factory.mktemp("home"), trusted_proxies=1) as server:
         yield server
 
 

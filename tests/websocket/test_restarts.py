@@ -8,20 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.restartable_server import Restarting
+from tests.clients.restartable_server import RestartableServer
 from tests.websocket.websocket_client import WebSocketClient
 
 LIMIT = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "quantity": "0.001"}
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Restarting]:
-    server = Restarting(tmp_path, sandbox_speed=1e-6)
+def server(tmp_path: Path) -> Iterator[RestartableServer]:
+    server = RestartableServer(tmp_path, sandbox_speed=1e-6)
     yield server
-    server.stop()
+    server.close()
 
 
-def test_a_socket_is_told_of_the_end_and_comes_back_to_what_it_missed(server: Restarting) -> None:
+def test_a_socket_is_told_of_the_end_and_comes_back_to_what_it_missed(
+    server: RestartableServer,
+) -> None:
     headers = {"Authorization": f"Bearer {server.server.login()}"}
     with server.server.client() as client:
         price = client.get("/tickers/BTC-USDT").json()["data"]["price"]
