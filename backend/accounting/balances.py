@@ -23,21 +23,21 @@ def is_contract(symbol: str) -> bool:
 
 def balance_changes(trade: Trade) -> dict[str, Decimal]:
     """Return the change of each asset's total by a spot execution."""
-    return changes_of_fill(trade.symbol, trade.side, trade.quantity, trade.cost, trade.fee)
+    return changes_of_fill(trade.symbol, trade.side, trade.quantity, trade.cost, trade.charges)
 
 
 def changes_of_fill(
-    symbol: str, side: str, quantity: Decimal, cost: Decimal, fee: Fee | None
+    symbol: str, side: str, quantity: Decimal, cost: Decimal, fees: Iterable[Fee]
 ) -> dict[str, Decimal]:
     """Return the change of each asset's total by a spot fill.
 
-    A buy adds the quantity and subtracts the cost, a sell the reverse; the fee is
+    A buy adds the quantity and subtracts the cost, a sell the reverse; each fee is
     subtracted in its own currency. A rebate is a negative fee.
     """
     base, quote = assets_of(symbol)
     sign = 1 if side == "buy" else -1
     changes = {base: sign * quantity, quote: -sign * cost}
-    if fee is not None:
+    for fee in fees:
         changes[fee.currency] = EXACT.subtract(changes.get(fee.currency, ZERO), fee.cost)
     return changes
 

@@ -31,7 +31,7 @@ from decimal import Decimal, localcontext
 
 from backend.accounting.balances import assets_of
 from backend.accounting.decimals import EXACT, ZERO, proportional_part
-from backend.accounting.totals import ExecutionPnl, Totals
+from backend.accounting.totals import ExecutionPnl, Totals, ValuedFee
 from backend.schemas.trades import Execution, Trade
 
 
@@ -93,10 +93,11 @@ class FifoLots:
     def add(self, trade: Trade | Execution) -> None:
         """Add one execution."""
         with localcontext(EXACT):
-            fee_value = self._fee_value(trade)
-            quantity, cost = self._base_change(trade, fee_value or ZERO)
+            fees = self._valued_fees(trade)
+            quantity, cost = self._base_change(trade, fees)
             sign = 1 if quantity >= 0 else -1
-            rest = _Lot(sign * quantity, sign * cost, fee_value or ZERO)
+            fee_value = sum((fee.value for fee in fees if fee.value is not None), ZERO)
+            rest = _Lot(sign * quantity, sign * cost, fee_value)
             outcome = _Outcome()
             if not self._is_inverse:
                 self._match(rest, sign, outcome)
@@ -106,8 +107,7 @@ class FifoLots:
             outcome.realized,
             outcome.net,
             rest.quantity,
-            trade.fee,
-            fee_value,
+            fees,
         )
         self.executions.append(row)
         self.totals.add(row)
@@ -134,19 +134,28 @@ class FifoLots:
             proceeds, fee = rest.split(consumed)
             outcome.add_gain(proceeds - consumed * self._opening_price, fee)
 
-    def _fee_value(self, trade: Trade | Execution) -> Decimal | None:
-        if trade.fee is None:
-            return ZERO
-        if trade.fee.currency == self.quote:
-            return trade.fee.cost
-        return _value_at(trade, trade.fee.cost) if trade.fee.currency == self.base else None
+    def _valued_fees(self, trade: Trade | Execution) -> tuple[ValuedFee, ...]:
+        charges = trade.charges if isinstance(trade, Trade) else trade.fees
+        return tuple(
+            ValuedFee(fee.cost, fee.currency, self._fee_value(trade, fee.cost, fee.currency))
+            for fee in charges
+        )
 
-    def _base_change(self, trade: Trade | Execution, fee_value: Decimal) -> tuple[Decimal, Decimal]:
+    def _fee_value(self, trade: Trade | Execution, cost: Decimal, currency: str) -> Decimal | None:
+        if currency == self.quote:
+            return cost
+        return _value_at(trade, cost) if currency == self.base else None
+
+    def _base_change(
+        self, trade: Trade | Execution, fees: tuple[ValuedFee, ...]
+    ) -> tuple[Decimal, Decimal]:
         """Return the execution's change of the base asset's holding, and its cost."""
         sign = 1 if trade.side == "buy" else -1
-        if trade.fee is None or trade.fee.currency != self.base or self._is_contract:
-            return sign * trade.quantity, sign * trade.cost
-        return sign * trade.quantity - trade.fee.cost, sign * trade.cost - fee_value
+        quantity, cost = sign * trade.quantity, sign * trade.cost
+        for fee in () if self._is_contract else fees:
+            if fee.currency == self.base:
+                quantity, cost = quantity - fee.cost, cost - (fee.value or ZERO)
+        return quantity, cost
 
 
 class _Lot:

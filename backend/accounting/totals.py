@@ -8,8 +8,14 @@ from decimal import Decimal, localcontext
 from typing import NamedTuple
 
 from backend.accounting.decimals import EXACT, ZERO
-from backend.schemas.orders import Fee
-from backend.schemas.trades import Charge
+
+
+class ValuedFee(NamedTuple):
+    """A fee of one execution; `value` is in the quote asset, None for a third currency."""
+
+    cost: Decimal
+    currency: str
+    value: Decimal | None
 
 
 class ExecutionPnl(NamedTuple):
@@ -17,7 +23,7 @@ class ExecutionPnl(NamedTuple):
 
     `realized` is None when it closed nothing of known cost. `net` is the same
     after the fees of the closed lots and its own, as far as they are in base or
-    quote. `fee_value` is the fee in the quote asset, None for another currency.
+    quote.
     """
 
     order_id: str
@@ -25,8 +31,7 @@ class ExecutionPnl(NamedTuple):
     realized: Decimal | None
     net: Decimal
     unmatched: Decimal
-    fee: Fee | Charge | None
-    fee_value: Decimal | None
+    fees: tuple[ValuedFee, ...]
 
 
 class FeeSum(NamedTuple):
@@ -62,11 +67,11 @@ class Totals:
             if row.realized is not None:
                 self.realized += row.realized
                 self._add_closing(row.order_id, row.net)
-            if row.fee is not None:
-                cost, value = self.fees.get(row.fee.currency, (ZERO, ZERO))
+            for fee in row.fees:
+                cost, value = self.fees.get(fee.currency, (ZERO, ZERO))
                 if value is not None:
-                    value = None if row.fee_value is None else value + row.fee_value
-                self.fees[row.fee.currency] = FeeSum(cost + row.fee.cost, value)
+                    value = None if fee.value is None else value + fee.value
+                self.fees[fee.currency] = FeeSum(cost + fee.cost, value)
 
     @property
     def closings(self) -> int:

@@ -49,6 +49,9 @@ class TradingMode(Protocol):
     def supervise(self, exchange: Exchange) -> None:
         """Start the supervision of the exchange's orders for this run of the bot."""
 
+    async def settle_end(self, exchange: Exchange, order_id: str) -> None:
+        """Wait a moment until what an ended order has executed is known."""
+
     def amending(
         self, exchange: Exchange, held: OctoBotOrder, order: Order, amended: NewOrder
     ) -> AbstractAsyncContextManager[None]:

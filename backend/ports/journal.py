@@ -115,7 +115,8 @@ class StoredEvent:
 class Batch:
     """Changes that are committed in one transaction.
 
-    `balances` are balance changes without a trade (account to asset to signed amount);
+    `replaced_trades` are ids of estimated trades that are deleted before `trades` are
+    inserted. `balances` are balance changes without a trade (account to asset to signed amount);
     `bot_state` maps names to the JSON objects that replace the stored ones; `accepted` and
     `lost` are order ids whose intents are settled. `id` makes a retry after an
     uncertain commit idempotent.
@@ -123,6 +124,7 @@ class Batch:
 
     orders: Sequence[StoredOrder] = ()
     trades: Sequence[StoredTrade] = ()
+    replaced_trades: Sequence[str] = ()
     positions: Sequence[StoredPosition] = ()
     balances: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
     bot_state: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -29,6 +29,8 @@ COLUMNS = (
     "fee_currency",
     "liquidity",
     "executed_at",
+    "fees",
+    "estimated",
 )
 _NUMBERS = frozenset({"price", "quantity", "cost", "fee_cost"})
 _PAGE_SIZE = 100
@@ -100,7 +102,14 @@ def _csv_lines(rows: Iterable[Sequence[str | None]]) -> bytes:
 
 def _row(trade: dict[str, Any]) -> list[str | None]:
     fee = trade["fee"] or {"cost": None, "currency": None}
-    values = {**trade, "fee_cost": fee["cost"], "fee_currency": fee["currency"]}
+    fees = " ".join(f"{each['cost']} {each['currency']}" for each in trade.get("fees", ()))
+    values = {
+        **trade,
+        "fee_cost": fee["cost"],
+        "fee_currency": fee["currency"],
+        "fees": fees,
+        "estimated": "true" if trade.get("estimated") else "false",
+    }
     return [values[name] if name in _NUMBERS else _escape_formula(values[name]) for name in COLUMNS]
 
 

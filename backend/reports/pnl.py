@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,9 @@ _PRICE_STEP = Decimal("1E-18")
 class ProfitAndLoss:
     """Processes every execution once, in the order of the trades' list; methods block.
 
-    An execution that an exchange reports late is processed when it is reported,
-    under its own time. Processing starts over when opening balances have changed.
+    Processing starts over when opening balances have changed, when executions have
+    replaced an estimated trade, and, in the order of their times, when an exchange
+    reports one late.
     """
 
     def __init__(self, bridge: Bridge, database: Database) -> None:
@@ -42,6 +44,9 @@ class ProfitAndLoss:
         self._database = database
         self._lock = threading.Lock()
         self._processed_until = 0
+        self._replacements = 0
+        self._last_executed: dict[ExchangeSymbol, datetime] = {}
+        self._is_disordered = False
         self._lots: dict[ExchangeSymbol, FifoLots] = {}
         self._opening_balances: frozenset[OpeningBalance] = frozenset()
         self._prices: dict[tuple[str, str], Decimal | None] = {}
@@ -110,12 +115,38 @@ class ProfitAndLoss:
 
     def _process_batch(self, value: AccountValue) -> bool:
         """Process one batch; return False after the last one."""
+        if self._replacements != self._bridge.trades.replacements:
+            self._replacements = self._bridge.trades.replacements
+            self._reset(self._opening_balances)
         reached, executions = self._next_executions()
+        self._add(executions, value)
+        more, self._processed_until = reached > self._processed_until, reached
+        if self._is_disordered and not more:
+            self._process_in_order(value)
+        return more
+
+    def _add(self, executions: Iterable[Execution], value: AccountValue) -> None:
+        has_times = self._bridge.trades.have_exchange_times
         for execution in executions:
+            key = (execution.exchange, execution.symbol)
             account = value.accounts.get(execution.exchange)
             self._lots_of(execution.exchange, execution.symbol, account).add(execution)
-        more, self._processed_until = reached > self._processed_until, reached
-        return more
+            last = self._last_executed.get(key)
+            if last is not None and execution.executed_at < last:
+                self._is_disordered = has_times
+            else:
+                self._last_executed[key] = execution.executed_at
+
+    def _process_in_order(self, value: AccountValue) -> None:
+        """Process all executions again, in the order of their times."""
+        self._reset(self._opening_balances)
+        found: list[Execution] = []
+        reached, executions = self._next_executions()
+        while reached > self._processed_until:
+            found += executions
+            self._processed_until = reached
+            reached, executions = self._next_executions()
+        self._add(sorted(found, key=lambda each: each.executed_at), value)
 
     def _next_executions(self) -> tuple[int, Sequence[Execution]]:
         try:
@@ -130,6 +161,8 @@ class ProfitAndLoss:
             (row.account, row.asset): OpeningLot(row.quantity) for row in balances
         }
         self._lots = {}
+        self._last_executed = {}
+        self._is_disordered = False
         self._processed_until = 0
 
     def _lots_of(self, exchange: str, symbol: str, account: str | None) -> FifoLots:

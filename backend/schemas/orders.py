@@ -149,7 +149,10 @@ class Order(Model):
     stop_price: Money | None
     average_price: Money | None
     cost: Money
-    fee: Fee | None
+    fee: Fee | None = Field(description="Null while it is not known, and when `fees` are several.")
+    fees: tuple[Fee, ...] = Field(
+        default=(), description="Fees in more than one currency; empty otherwise."
+    )
     parent_order_id: str | None = Field(
         default=None,
         description="The order whose fill placed this one: its take profit or stop loss.",

@@ -35,9 +35,22 @@ class Trade(Model):
     price: Money
     quantity: Money
     cost: Money
-    fee: Fee | None
+    fee: Fee | None = Field(description="Null while it is not known, and when `fees` are several.")
+    fees: tuple[Fee, ...] = Field(
+        default=(), description="Fees in more than one currency; empty otherwise."
+    )
     liquidity: Literal["maker", "taker"] | None
     executed_at: UtcTime
+    estimated: bool = Field(
+        default=False,
+        description="Whether the exchange has told the quantity, but not this execution: those it"
+        " tells later replace it.",
+    )
+
+    @property
+    def charges(self) -> tuple[Fee, ...]:
+        """Every known fee."""
+        return self.fees or (() if self.fee is None else (self.fee,))
 
 
 class Charge(NamedTuple):
@@ -57,13 +70,13 @@ class Execution(NamedTuple):
     price: Decimal
     quantity: Decimal
     cost: Decimal
-    fee: Charge | None
+    fees: tuple[Charge, ...]
     executed_at: datetime
 
 
 def execution_of(trade: Trade) -> Execution:
     """Return a trade's fields for accounting, as read after a restart: at a full millisecond."""
-    at, fee = trade.executed_at, trade.fee
+    at = trade.executed_at
     return Execution(
         order_id=trade.order_id,
         exchange=trade.exchange,
@@ -72,6 +85,6 @@ def execution_of(trade: Trade) -> Execution:
         price=trade.price,
         quantity=trade.quantity,
         cost=trade.cost,
-        fee=None if fee is None else Charge(fee.cost, fee.currency),
+        fees=tuple(Charge(fee.cost, fee.currency) for fee in trade.charges),
         executed_at=at.replace(microsecond=at.microsecond // 1000 * 1000),
     )

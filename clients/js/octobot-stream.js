@@ -29,6 +29,7 @@ const EVENTS = [
   "order_filled",
   "order_canceled",
   "trade",
+  "trade_replaced",
   "position_opened",
   "position_updated",
   "position_closed",

@@ -16,7 +16,8 @@ _UNSEEN = "unseen"
 def steps_outside_the_table(events: Iterable[Event]) -> list[tuple[str, str | None, str]]:
     """Return order, status before and status after of each step that the table does not have.
 
-    Of an order that was not created in front of our eyes, the first status is not judged.
+    Of an order that was not created in front of our eyes, the first status is not judged. The sums
+    of one that has ended may be corrected, as `order_updated`.
     """
     seen: dict[str, str | None] = {}
     outside = []
@@ -26,7 +27,8 @@ def steps_outside_the_table(events: Iterable[Event]) -> list[tuple[str, str | No
         after = orjson.loads(event.data)["order"]["status"]
         is_new = event.name == "order_created"
         before = None if is_new and event.key not in seen else seen.get(event.key, _UNSEEN)
-        if before != _UNSEEN and (before, after) not in STEPS:
+        corrects = event.name == "order_updated" and before == after
+        if before != _UNSEEN and not corrects and (before, after) not in STEPS:
             outside.append((event.key, before, after))
         seen[event.key] = after
     return outside

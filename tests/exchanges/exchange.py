@@ -160,6 +160,11 @@ class OfflineExchange:
             changed = {**state.behavior.model_dump(), **switches}
             state.behavior = Behavior.model_validate(changed)
 
+    def befriend(self) -> None:
+        """Reset every switch."""
+        with self._file.changing() as state:
+            state.behavior = Behavior()
+
     def fail(
         self, endpoint: str | None, error: str, *, after: bool = False, times: int | None = None
     ) -> None:

@@ -91,7 +91,9 @@ def test_a_line_holds_what_the_list_shows(app_with_trades: AppWithBot) -> None:
     assert tuple(rows[0]) == COLUMNS
     for row, shown in zip(rows, (newest, second), strict=False):
         fee = shown.pop("fee") or {"cost": "", "currency": ""}
+        assert (shown.pop("fees"), shown.pop("estimated")) == ([], False)
         cells = {**shown, "fee_cost": fee["cost"], "fee_currency": fee["currency"]}
+        cells |= {"fees": "", "estimated": "false"}
         assert row == {name: text or "" for name, text in cells.items()}
 
 

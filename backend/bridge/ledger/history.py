@@ -73,6 +73,13 @@ class History(Generic[T]):
         entries[_index(entries, entry.place)] = entry
         return entry
 
+    def remove(self, item_id: str) -> None:
+        """Remove an item, if it is known; readers continue with the list that has it."""
+        place = self._places.pop(item_id, None)
+        if place is not None:
+            self._passed = max(self._passed, place)
+            self._entries = [entry for entry in self._entries if entry.place != place]
+
     def get(self, item_id: str) -> Entry[T] | None:
         """Return the entry with this id, if it is still in memory."""
         entries, place = self._entries, self._places.get(item_id)

@@ -28,6 +28,12 @@ class SettledIntent(NamedTuple):
     state: Literal["accepted", "lost"]
 
 
+class ReplacedTrade(NamedTuple):
+    """An estimated trade that executions have replaced."""
+
+    trade_id: str
+
+
 class SavedState(NamedTuple):
     """A JSON object that replaces the one stored under its name."""
 
@@ -45,6 +51,7 @@ class Baseline(NamedTuple):
 Row = (
     StoredOrder
     | StoredTrade
+    | ReplacedTrade
     | StoredPosition
     | BalanceChange
     | SettledIntent
@@ -57,6 +64,7 @@ Row = (
 class _Merged:
     orders: dict[str, StoredOrder] = field(default_factory=dict)
     trades: list[StoredTrade] = field(default_factory=list)
+    replaced_trades: list[str] = field(default_factory=list)
     positions: dict[tuple[str, str], StoredPosition] = field(default_factory=dict)
     balances: dict[str, dict[str, Decimal]] = field(default_factory=dict)
     bot_state: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -69,6 +77,9 @@ class _Merged:
                 self.orders[row.order.id] = row
             case StoredTrade():
                 self.trades.append(row)
+            case ReplacedTrade():
+                self.trades = [each for each in self.trades if each.trade.id != row.trade_id]
+                self.replaced_trades.append(row.trade_id)
             case StoredPosition():
                 self.positions[row.account, row.symbol] = row
             case BalanceChange():
@@ -90,6 +101,7 @@ def merge(rows: Iterable[Row], events: Sequence[Event]) -> Batch:
     return Batch(
         orders=tuple(merged.orders.values()),
         trades=merged.trades,
+        replaced_trades=merged.replaced_trades,
         positions=tuple(merged.positions.values()),
         balances=merged.balances,
         bot_state=merged.bot_state,

@@ -17,6 +17,7 @@ from backend.bridge.ledger.order_ids import OrderIds
 from backend.bridge.ledger.order_state import OPEN_STATUSES, REPORTED, OrderEvent, next_status
 from backend.bridge.ledger.order_store import OrderStore
 from backend.bridge.ledger.outbox import Outbox
+from backend.bridge.ledger.real_fills import RealFills
 from backend.bridge.ledger.trade_matching import TradeMatcher
 from backend.bridge.octobot.conversion import (
     before_any_fill,
@@ -50,9 +51,13 @@ class Ledger:
         self._mode = mode
         self._expected: dict[str, tuple[Order, OrderTracking]] = {}
         self._ids = OrderIds(self._is_ours)
-        self._matcher = TradeMatcher(self._store, self._ids)
-        self._ending_rejected: set[str] = set()
-        self._brackets = BracketState()
+        self.real_fills = (
+            None if mode == "paper" else RealFills(self._store, self._ids, self.update)
+        )
+        self.matcher = TradeMatcher(self._store, self._ids, self.real_fills)
+        self.ending_rejected: set[str] = set()
+        """Orders whose coming cancel is a rejection."""
+        self.brackets = BracketState()
         self.orders = self._store.orders
         self.trades = self._store.trades
 
@@ -80,15 +85,6 @@ class Ledger:
         """Return whether an open order has triggered and is certainly not at its exchange."""
         return self.tracking_of(order_id).sending == "due"
 
-    @property
-    def awaits_trades(self) -> bool:
-        """Whether a filled order still lacks its trade."""
-        return self._matcher.awaits_trades
-
-    def due_exits(self) -> list[Order]:
-        """Return the exits of filled entries that are not placed yet."""
-        return self._brackets.due(self._is_known)
-
     # ---- before the first boot, and during restoration
 
     def load(self, orders: Sequence[StoredOrder], trades: Sequence[StoredTrade]) -> None:
@@ -103,10 +99,10 @@ class Ledger:
 
         Drops cancels that waited for a fill which never came.
         """
-        self._brackets.drop_deferred()
+        self.brackets.drop_deferred()
         return [
             self.create(order, OrderTracking(group=order.parent_order_id)).item
-            for order in self._brackets.due(self._is_known)
+            for order in self.brackets.due(self.is_known)
             if order.exchange == exchange
         ]
 
@@ -159,21 +155,23 @@ class Ledger:
         order_id = self._ids.of_order(raw)
         known = self.orders.get(order_id)
         if known is None:
-            if order_id not in self._expected and self._matcher.may_be_ours(raw):
+            if order_id not in self._expected and self.matcher.may_be_ours(raw):
                 return
             known = self._create_reported(order_id, raw, exchange)
         if known.item.status not in OPEN_STATUSES or known.item.status == "unknown":
             return  # while the outcome is unknown, only a look-up is reliable
-        order = order_from_dict(raw, exchange, utc_now(), known.item, paper=self._mode == "paper")
+        order = self._completed(
+            order_from_dict(raw, exchange, utc_now(), known.item, paper=self._mode == "paper")
+        )
         if order.status == "canceled":
             if self.tracking_of(order_id).is_edited:
                 # OctoBot may report from a list of open orders that is older than the change
                 self.apply_event(order_id, "outcome_unknown")
                 return
-            if self._brackets.defer_cancel(order_id, (raw, exchange)):
+            if self.brackets.defer_cancel(order_id, (raw, exchange)):
                 return
-            if order_id in self._ending_rejected:
-                self._ending_rejected.discard(order_id)
+            if order_id in self.ending_rejected:
+                self.ending_rejected.discard(order_id)
                 order = order.model_copy(update={"status": "rejected"})
         at_once = order.status == "filled" and self._mode == "paper"
         with self._store.transaction():
@@ -183,25 +181,21 @@ class Ledger:
 
     def record_trade(self, raw: RawOrder, exchange: str, *, old: bool = False) -> None:
         """Record a trade; it is published after the order that it filled."""
-        self._matcher.record(raw, exchange, old=old)
+        self.matcher.record(raw, exchange, old=old)
 
     def retry_unmatched(self, open_orders: Iterable[tuple[RawOrder, str]]) -> None:
         """Record again the reports that waited for an order's outcome."""
         for raw, exchange in open_orders:
             self.record_order(raw, exchange)
-        self._matcher.retry_unmatched()
-
-    def expect_rejection(self, order_id: str) -> None:
-        """Record the coming cancel of an order as a rejection."""
-        self._ending_rejected.add(order_id)
+        self.matcher.retry_unmatched()
 
     def defer_cancels(self, order_ids: Collection[str], filling: str) -> None:
         """Record the coming cancels of these exits together with the fill of the other one."""
-        self._brackets.await_fill(order_ids, filling)
+        self.brackets.await_fill(order_ids, filling)
 
     def release_cancels(self, filling: str) -> None:
         """Record the cancels that still wait for an order's fill."""
-        for raw, exchange in self._brackets.release(filling):
+        for raw, exchange in self.brackets.release(filling):
             self.record_order(raw, exchange)
 
     def _settle_sibling(self, order: Order) -> None:
@@ -210,7 +204,7 @@ class Ledger:
             return
         self.release_cancels(order.id)
         if order.status == "filled" and order.parent_order_id is not None:
-            for sibling in self._brackets.due(self._is_known, order.parent_order_id):
+            for sibling in self.brackets.due(self.is_known, order.parent_order_id):
                 # OctoBot does not place the other exit of one that has filled already
                 self.create(sibling)
                 self.apply_event(sibling.id, "withdrawn")
@@ -228,7 +222,7 @@ class Ledger:
 
         `trade` is the trade that filled the order, when known: both are committed together.
         """
-        before = self.orders.get(order.id)
+        order, before = self._completed(order), self.orders.get(order.id)
         status = None if before is None else next_status(before.item.status, event)
         if before is None or status is None:
             return order if before is None else before.item
@@ -240,11 +234,13 @@ class Ledger:
         if unchanged and tracking is None:
             return before.item
         if status == "filled" and trade is None:
-            self._matcher.expect_trade(order.id)
+            self.matcher.expect_trade(order.id)
         self._index(order, self.tracking_of(order.id))
         self._store.put_order(order, trade=trade)
         if status not in OPEN_STATUSES:
-            self._matcher.release(order.id)
+            self.matcher.release(order.id)
+        if self.real_fills is not None:
+            self.real_fills.check(order)
         return order
 
     def apply_event(
@@ -282,17 +278,21 @@ class Ledger:
         order = order_from_dict(raw, exchange, utc_now(), None, paper=self._mode == "paper")
         return self.create(before_any_fill(order), OrderTracking(exchange_id=exchange_id))
 
+    def _completed(self, order: Order) -> Order:
+        return order if self.real_fills is None else self.real_fills.complete(order)
+
     def _index(self, order: Order, tracking: OrderTracking) -> None:
         """Index an order by its id at the exchange, and the exits that its fill places."""
         self._ids.bind(tracking.exchange_id, order.id)
         if order.status == "filled":
-            self._brackets.note_fill(order, tracking)
+            self.brackets.note_fill(order, tracking)
         elif order.status not in OPEN_STATUSES:
             for exit_ in tracking.exits:
                 self.forget(exit_.id)
 
-    def _is_known(self, order_id: str) -> bool:
+    def is_known(self, order_id: str) -> bool:
+        """Return whether an order is in memory."""
         return self.orders.get(order_id) is not None
 
     def _is_ours(self, order_id: str) -> bool:
-        return order_id in self._expected or self._is_known(order_id)
+        return order_id in self._expected or self.is_known(order_id)

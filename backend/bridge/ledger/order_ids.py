@@ -14,11 +14,21 @@ class OrderIds:
     def __init__(self, is_ours: Callable[[str], bool]) -> None:
         self._is_ours = is_ours
         self._by_exchange_id: dict[str, str] = {}
+        self._exchange_ids: dict[str, str] = {}
 
     def bind(self, exchange_id: object, order_id: str) -> None:
         """Map the exchange's id of an order, if it has one, to ours."""
         if exchange_id:
             self._by_exchange_id[str(exchange_id)] = order_id
+            self._exchange_ids[order_id] = str(exchange_id)
+
+    def exchange_id(self, order_id: str) -> str | None:
+        """Return the newest id of an order of ours at its exchange, None while it has none."""
+        return self._exchange_ids.get(order_id)
+
+    def of_exchange_id(self, exchange_id: str) -> str | None:
+        """Return our id of an order that the exchange names, None if it is not mapped."""
+        return self._by_exchange_id.get(exchange_id)
 
     def knows(self, raw: RawOrder) -> bool:
         """Return whether the exchange's id of an order or a trade is mapped."""

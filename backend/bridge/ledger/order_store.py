@@ -14,10 +14,10 @@ from operator import attrgetter
 from backend.accounting.balances import balance_changes
 from backend.bridge.ledger.booking import PositionBook
 from backend.bridge.ledger.history import Entry, History
-from backend.bridge.ledger.journal_rows import Row, SettledIntent
+from backend.bridge.ledger.journal_rows import ReplacedTrade, Row, SettledIntent
+from backend.bridge.ledger.order_fills import NO_EXECUTIONS, ExecutionSums
 from backend.bridge.ledger.order_state import OPEN_STATUSES
 from backend.bridge.ledger.outbox import Commit, Outbox
-from backend.bridge.octobot.conversion import ZERO
 from backend.bridge.read_models.event_data import event_data
 from backend.ports.events import Event
 from backend.ports.journal import StoredOrder, StoredTrade
@@ -48,12 +48,13 @@ class OrderStore:
         self._position_book = position_book
         self._open: dict[str, Entry[Order]] = {}
         self._tracking: dict[str, OrderTracking] = {}
-        self._traded: dict[str, Decimal] = {}
+        self._sums: dict[str, ExecutionSums] = {}
         self._together: list[Commit] | None = None
         self.orders: History[Order] = History(KEPT)
         self.trades: History[Trade] = History(KEPT)
         self.open_orders: tuple[Entry[Order], ...] = ()
         self.version = 0
+        self.replacements = 0
 
     def account(self, exchange: str) -> str:
         """Return the account that orders on this exchange belong to."""
@@ -68,8 +69,12 @@ class OrderStore:
         self._tracking[order_id] = tracking
 
     def traded(self, order_id: str) -> Decimal:
-        """Return the total quantity of an order's trades."""
-        return self._traded.get(order_id, ZERO)
+        """Return the total quantity of an order's trades, without estimated ones."""
+        return self.sums(order_id).quantity
+
+    def sums(self, order_id: str) -> ExecutionSums:
+        """Return the sums of an order's trades."""
+        return self._sums.get(order_id, NO_EXECUTIONS)
 
     def load(self, orders: Sequence[StoredOrder], trades: Sequence[StoredTrade]) -> None:
         """Load the rows of an earlier process, oldest first, and publish snapshots of them."""
@@ -98,9 +103,17 @@ class OrderStore:
         self._outbox.replace_snapshot("orders", items)
 
     def put_order(
-        self, order: Order, *, new: bool = False, trade: Trade | None = None
+        self,
+        order: Order,
+        *,
+        new: bool = False,
+        trade: Trade | None = None,
+        had_ended: bool = False,
     ) -> Entry[Order]:
-        """Append an order or replace its state, together with the trade that filled it."""
+        """Append an order or replace its state, together with the trade that filled it.
+
+        `had_ended` corrects the sums of an order whose end was told before.
+        """
         json = order.model_dump_json().encode()
         entry = self.orders.append(order, json) if new else self.orders.replace(order, json)
         tracking = self._tracking.get(order.id, UNTRACKED)
@@ -109,6 +122,7 @@ class OrderStore:
         item = json if order.status in OPEN_STATUSES else None
         data = event_data(order.exchange, order.symbol, "order", json)
         name = "order_created" if new else _EVENT_NAMES.get(order.status, "order_updated")
+        name = "order_updated" if had_ended else name
         published = Event("orders", name, order.id, order.symbol, data, item)
         rows: list[Row] = [
             StoredOrder(entry.place, self.account(order.exchange), order, tracking, json)
@@ -122,6 +136,21 @@ class OrderStore:
     def put_trade(self, trade: Trade, *, old: bool = False) -> None:
         """Append a trade; an `old` one was published by an earlier process."""
         self.commit(*self._append_trade(trade, old))
+
+    def replace_estimate(self, order_id: str) -> None:
+        """Remove the estimated trade of an order, if it has one."""
+        sums = self._sums.get(order_id)
+        estimate = None if sums is None else sums.estimate
+        if sums is None or estimate is None:
+            return
+        sums.estimate = None
+        self.trades.remove(estimate.id)
+        self.version += 1
+        self.replacements += 1
+        json = estimate.model_dump_json().encode()
+        data = event_data(estimate.exchange, estimate.symbol, "trade", json)
+        event = Event("trades", "trade_replaced", estimate.id, estimate.symbol, data, None)
+        self.commit([ReplacedTrade(estimate.id)], (event,))
 
     def commit(self, rows: Sequence[Row], events: Sequence[Event] = ()) -> None:
         """Commit rows and events, together with those of an open `transaction`."""
@@ -177,4 +206,4 @@ class OrderStore:
         self.version += 1
 
     def _count(self, trade: Trade) -> None:
-        self._traded[trade.order_id] = self._traded.get(trade.order_id, ZERO) + trade.quantity
+        self._sums.setdefault(trade.order_id, ExecutionSums()).add(trade)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from backend.bridge.ledger.order_ids import OrderIds
 from backend.bridge.ledger.order_state import OPEN_STATUSES
 from backend.bridge.ledger.order_store import OrderStore
+from backend.bridge.ledger.real_fills import RealFills
 from backend.bridge.octobot.conversion import is_execution, symbol_of, trade_from_dict, trade_id
 from backend.bridge.octobot.order import RawOrder
 
@@ -16,9 +17,12 @@ class TradeMatcher:
     unknown: it may belong to that order.
     """
 
-    def __init__(self, store: OrderStore, ids: OrderIds) -> None:
+    def __init__(
+        self, store: OrderStore, ids: OrderIds, real_fills: RealFills | None = None
+    ) -> None:
         self._store = store
         self._ids = ids
+        self._real_fills = real_fills
         self._held: dict[str, list[tuple[RawOrder, str]]] = {}
         self._unmatched: list[tuple[RawOrder, str, bool]] = []
         self._untraded: set[str] = set()
@@ -26,7 +30,14 @@ class TradeMatcher:
     @property
     def awaits_trades(self) -> bool:
         """Whether a filled order still lacks its trade."""
+        if self._real_fills is not None:
+            self._untraded = {key for key in self._untraded if self._lacks_trade(key)}
         return bool(self._untraded)
+
+    def _lacks_trade(self, order_id: str) -> bool:
+        entry = self._store.orders.get(order_id)
+        sums = self._store.sums(order_id)
+        return entry is not None and entry.item.filled > sums.quantity and sums.estimate is None
 
     def expect_trade(self, order_id: str) -> None:
         """Record that an order has filled before its trade is known."""
@@ -47,6 +58,9 @@ class TradeMatcher:
         order = self._store.orders.get(order_id)
         if order is None and self.may_be_ours(raw):
             self._unmatched.append((raw, exchange, old))
+            return
+        if order is not None and self._real_fills is not None:
+            self._real_fills.check(order.item)  # OctoBot makes one trade of an order's executions
             return
         if order is not None and order.item.status in OPEN_STATUSES:
             self._held.setdefault(order_id, []).append((raw, exchange))

@@ -70,6 +70,17 @@ class Trades:
             raise TradeNotFound("no trade has this id")
         return stored.trade
 
+    @property
+    def replacements(self) -> int:
+        """A number that grows when a trade is removed, because executions replace it."""
+        fills = self._ledger.real_fills
+        return 0 if fills is None else fills.replacements
+
+    @property
+    def have_exchange_times(self) -> bool:
+        """Whether the times of trades are an exchange's, whose order is theirs."""
+        return self._ledger.real_fills is not None
+
     def following(self, place: int, limit: int) -> tuple[int, Sequence[Execution]]:
         """Return the executions after a place, oldest first, and the place to continue from.
 

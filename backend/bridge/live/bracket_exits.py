@@ -108,7 +108,11 @@ class BracketExits:
 
     def _due(self) -> list[Order]:
         name = self._exchange.name
-        return [order for order in self._ledger.due_exits() if order.exchange == name]
+        return [
+            order
+            for order in self._ledger.brackets.due(self._ledger.is_known)
+            if order.exchange == name
+        ]
 
     async def _place(self, order: Order) -> None:
         """Place an exit unless it was sent; its outcome is unknown until that is clear."""

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.outbox import Outbox
 from backend.bridge.live.bracket_exits import BracketExits
+from backend.bridge.live.execution_fetcher import ExecutionFetcher
 from backend.bridge.live.reconciliation import Reconciliation
 from backend.bridge.live.triggered_stops import TriggeredStops
 from backend.bridge.octobot.exchange import Exchange
@@ -46,6 +48,7 @@ class LiveMode:
         self._outbox = outbox
         self._give_up_after_s = give_up_after_s
         self._supervised: dict[str, _Supervision] = {}
+        self._fetchers: dict[str, ExecutionFetcher] = {}
 
     @property
     def executes_at_our_prices(self) -> bool:
@@ -55,6 +58,8 @@ class LiveMode:
     async def opening_balances(self, exchange: Exchange) -> Mapping[str, Decimal]:
         """Return the account's balances; raises `BootFailed` if the exchange reports none."""
         exchange.capture_commands(self._runner.counters)
+        if self._ledger.real_fills is not None:
+            exchange.observe_orders(partial(self._ledger.real_fills.note, exchange.name))
         for _ in range(int(_BALANCES_WITHIN_S / _POLL_S)):
             if exchange.account.is_known:
                 return exchange.account.totals()
@@ -87,7 +92,27 @@ class LiveMode:
         exits, stops = self._supervised[exchange.name]
         reconciliation = Reconciliation(exchange, self._ledger, exits, stops, self._give_up_after_s)
         reconciliation.mark_missing()
+        self._fetch_executions(exchange)
         self._runner.create_task(reconciliation.run())
+
+    def _fetch_executions(self, exchange: Exchange) -> None:
+        if self._ledger.real_fills is None:
+            return
+        fetcher = ExecutionFetcher(exchange, self._ledger.real_fills, self._runner.create_task)
+        self._fetchers[exchange.name] = fetcher
+        self._ledger.real_fills.listen(self._fetch_soon)
+        fetcher.begin()
+
+    def _fetch_soon(self, order: Order) -> None:
+        fetcher = self._fetchers.get(order.exchange)
+        if fetcher is not None:
+            fetcher.fetch_soon(order)
+
+    async def settle_end(self, exchange: Exchange, order_id: str) -> None:
+        """Wait a moment until the executions of an order that has ended are known."""
+        fetcher = self._fetchers.get(exchange.name)
+        if fetcher is not None:
+            await fetcher.wait_for(order_id)
 
     @contextlib.asynccontextmanager
     async def amending(

@@ -16,8 +16,10 @@ from backend.bridge.octobot.exchange_account import ExchangeAccount
 from backend.bridge.octobot.exchange_errors import capture_commands, count_read_errors
 from backend.bridge.octobot.exchange_market import ExchangeMarket
 from backend.bridge.octobot.exchange_orders import ExchangeOrders
+from backend.bridge.octobot.executions import ExchangeExecutions
 from backend.bridge.octobot.order_kinds import LiveOrderMapping, OrderMapping, PaperOrderMapping
 from backend.bridge.octobot.order_lookup import OrderLookUp
+from backend.bridge.octobot.order_rows import ToldOrder, observe_orders
 from backend.bridge.octobot.trading_rules import read_rules
 from backend.schemas.markets import Market
 
@@ -41,13 +43,14 @@ class Channel(Enum):
 class Exchange:
     """One connected exchange of one run of the bot; used on the bot's loop only.
 
-    `orders`, `account`, `market` and `lookup` are the adapters of one subject each.
+    `orders`, `account`, `market`, `lookup` and `executions` are the adapters of one subject each.
     `name`, `id` and `is_futures` may be read from any thread.
     """
 
     __slots__ = (
         "_manager",
         "account",
+        "executions",
         "id",
         "is_futures",
         "lookup",
@@ -69,6 +72,7 @@ class Exchange:
         self.account = ExchangeAccount(manager)
         self.market = ExchangeMarket(manager)
         self.lookup = OrderLookUp(manager)
+        self.executions = ExchangeExecutions(manager)
 
     @property
     def title(self) -> str:
@@ -111,6 +115,10 @@ class Exchange:
     def patch(self, patch: Callable[[Any], None]) -> None:
         """Apply a change of OctoBot's behavior: a function of its exchange manager."""
         patch(self._manager)
+
+    def observe_orders(self, listener: Callable[[ToldOrder], None]) -> None:
+        """Call `listener` for each order that the exchange tells of."""
+        observe_orders(self._manager, listener)
 
     def count_errors(self, counters: Counters) -> None:
         """Count the errors that the exchange's client raises when it reads."""

@@ -50,11 +50,11 @@ def less_fee(exchange: Exchange, ledger: Ledger, order: Order) -> Order:
     """Reduce an exit by its entry's fee, as OctoBot does when the entry fills."""
     base = order.symbol.split("/")[0]
     fees = [
-        trade.item.fee.cost
+        fee.cost
         for trade in ledger.trades.newest_first()
         if trade.item.order_id == order.parent_order_id
-        and trade.item.fee is not None
-        and trade.item.fee.currency == base
+        for fee in trade.item.charges
+        if fee.currency == base
     ]
     if not fees:
         return order

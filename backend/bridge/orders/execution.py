@@ -45,6 +45,7 @@ class OrderExecution:
         self._ledger = context.ledger
         self._portfolios = context.portfolio
         self._pre_trade = context.pre_trade
+        self._mode = context.mode
 
     async def place(self, asked: NewOrder, order_id: str) -> Order:
         """Place an order under this id, with its exits, and return its present state."""
@@ -111,7 +112,8 @@ class OrderExecution:
             raise OrderStateUnknown("what became of the order is not known yet")
         if ended.status in OPEN_STATUSES:
             raise refusal or ExchangeRefused("the exchange did not cancel the order")
-        return ended
+        await self._mode.settle_end(self._runner.exchange(ended.exchange), order_id)
+        return self.get(order_id)
 
     async def _cancel_held(self, order: Order) -> BridgeError | None:
         """Cancel the OctoBot order, if there is one; return the exchange's reason if it did not."""

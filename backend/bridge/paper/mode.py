@@ -56,6 +56,9 @@ class PaperMode:
     def supervise(self, exchange: Exchange) -> None:
         """Do nothing: the simulator reports everything that happens to its orders."""
 
+    async def settle_end(self, exchange: Exchange, order_id: str) -> None:
+        """Do nothing: the simulator fills whole orders."""
+
     @contextlib.asynccontextmanager
     async def amending(
         self, exchange: Exchange, held: OctoBotOrder, order: Order, amended: NewOrder

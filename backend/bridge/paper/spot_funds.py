@@ -44,12 +44,13 @@ class SpotFunds:
         """Apply a fill to the balances, and release the order's lock."""
         self.release(order)
         row = order.to_dict()
+        fee = fee_from_dict(row["fee"])
         changes = changes_of_fill(
             order.symbol,
             order.side.value,
             order.filled_quantity,
             order.total_cost,
-            fee_from_dict(row["fee"]),
+            () if fee is None else (fee,),
         )
         for asset, change in changes.items():
             self._exchange.account.change_asset(asset, total=change, available=change)

@@ -143,7 +143,7 @@ class Portfolios:
     async def _publish(self) -> None:
         for _ in range(_TRADE_WAITS):
             await asyncio.sleep(_TRADE_WAIT_S)
-            if not self._ledger.awaits_trades:
+            if not self._ledger.matcher.awaits_trades:
                 break
         self._publishing = None
         self.refresh()

@@ -57,6 +57,7 @@ _INSERT_BATCH = upsert(BatchRow, _number)
 _UPSERT_ORDER = upsert(OrderRow, _replace_order)
 _UPSERT_POSITION = upsert(PositionRow, _replace_position)
 _INSERT_TRADE = insert_or_ignore(TradeRow)
+_DELETE_TRADE = portable(delete(TradeRow).where(TradeRow.id == bindparam("id")))
 _TOTALS = portable(
     select(BalanceRow.asset, BalanceRow.total).where(BalanceRow.account == bindparam("account"))
 )
@@ -73,6 +74,7 @@ def commit(connection: Connection, batch: Batch) -> None:
         return
     _UPSERT_ORDER.run(connection, *map(order_values, batch.orders))
     _UPSERT_POSITION.run(connection, *map(position_values, batch.positions))
+    _DELETE_TRADE.run(connection, *({"id": trade_id} for trade_id in batch.replaced_trades))
     new_trades = [row for row in batch.trades if _INSERT_TRADE.run(connection, trade_values(row))]
     changes = [*batch.balances.items(), *((trade.account, trade.changes) for trade in new_trades)]
     for account, sums in _summed(changes).items():

@@ -112,7 +112,7 @@ def read_trade(row: Row[Any]) -> StoredTrade:
 def read_execution(place: int, account: str, body: str) -> StoredExecution:
     """Return the fields of a trade's row that accounting needs."""
     trade = orjson.loads(body)
-    fee = trade["fee"]
+    fees = trade.get("fees") or ([] if trade["fee"] is None else [trade["fee"]])
     execution = Execution(
         order_id=trade["order_id"],
         exchange=trade["exchange"],
@@ -121,7 +121,7 @@ def read_execution(place: int, account: str, body: str) -> StoredExecution:
         price=Decimal(trade["price"]),
         quantity=Decimal(trade["quantity"]),
         cost=Decimal(trade["cost"]),
-        fee=None if fee is None else Charge(Decimal(fee["cost"]), fee["currency"]),
+        fees=tuple(Charge(Decimal(fee["cost"]), fee["currency"]) for fee in fees),
         executed_at=datetime.fromisoformat(trade["executed_at"].replace("Z", "+00:00")),
     )
     return StoredExecution(place, account, execution)

@@ -57,7 +57,7 @@ class Event:
 
     @property
     def trade(self) -> Trade:
-        """Of a `trade`."""
+        """Of a `trade` or a `trade_replaced`."""
         return build(Trade, self.data["trade"])
 
     @property

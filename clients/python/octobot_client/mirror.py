@@ -32,6 +32,8 @@ class Mirror:
             self._put_order(event.order)
         elif event.name == "trade":
             self._put_trade(event.trade)
+        elif event.name == "trade_replaced":
+            self.trades.pop(event.trade.id, None)
         elif event.name.startswith("position_"):
             self._put_position(event)
         elif event.name == "price_update":

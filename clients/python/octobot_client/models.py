@@ -53,6 +53,7 @@ class Order:
     average_price: Decimal | None
     cost: Decimal
     fee: Fee | None
+    fees: list[Fee]
     parent_order_id: str | None
     reduce_only: bool
     tag: str | None
@@ -79,8 +80,10 @@ class Trade:
     quantity: Decimal
     cost: Decimal
     fee: Fee | None
+    fees: list[Fee]
     liquidity: str | None
     executed_at: datetime
+    estimated: bool
 
 
 @dataclass(frozen=True)
