@@ -11,6 +11,7 @@ from backend.bridge.channels import ChannelConsumers
 from backend.bridge.context import BotContext
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.order import RawOrder
+from backend.bridge.octobot.patches.contract_size import scale_contracts
 from backend.bridge.octobot.patches.futures_support import require_linear
 from backend.bridge.octobot.patches.order_loggers import release_order_loggers_forever
 from backend.bridge.octobot.patches.trigger_prices import trigger_at_trades
@@ -86,6 +87,7 @@ class Restoration:
         gate_strategy_orders(exchange, context.runner, context.pre_trade, fresh)
         exchange.count_errors(context.runner.counters)
         exchange.patch(trigger_at_trades)
+        exchange.patch(scale_contracts)
         await _wait_for_prices(exchange, context.portfolio)
         opening = await mode.opening_balances(exchange)
         account = context.ledger.account(exchange.name)

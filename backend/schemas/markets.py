@@ -60,17 +60,22 @@ class Limits(Model):
 
 
 class Market(Model):
-    """Trading rules of one symbol."""
+    """Trading rules of one symbol; quantities are in the base asset, of contracts too."""
 
     exchange: str
     symbol: str
     base: str
     quote: str
-    price_step: Money | None
+    price_step: Money | None = Field(
+        description="Null where the step depends on the price, as with significant digits."
+    )
     quantity_step: Money | None
     quantity: Limits
     price: Limits
     cost: Limits
+    contract_size: Money | None = Field(
+        description="Base quantity of one contract of the exchange; null on spot markets."
+    )
     maker_fee: Money | None
     taker_fee: Money | None
 

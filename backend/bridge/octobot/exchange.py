@@ -20,7 +20,7 @@ from backend.bridge.octobot.executions import ExchangeExecutions
 from backend.bridge.octobot.order_kinds import LiveOrderMapping, OrderMapping, PaperOrderMapping
 from backend.bridge.octobot.order_lookup import OrderLookUp
 from backend.bridge.octobot.order_rows import ToldOrder, observe_orders
-from backend.bridge.octobot.trading_rules import read_rules
+from backend.bridge.octobot.trading_rules import nearest_price, read_rules
 from backend.schemas.markets import Market
 
 # Any other priority makes OctoBot poll the exchange for our consumers.
@@ -103,6 +103,10 @@ class Exchange:
     def rules(self, symbol: str) -> Market:
         """Return the exchange's trading rules for a symbol."""
         return read_rules(self._manager, symbol)
+
+    def nearest_price(self, symbol: str, price: Decimal) -> Decimal:
+        """Return the price that is sent to the exchange for this one."""
+        return nearest_price(self._manager.exchange.connector.client, symbol, price)
 
     async def consume(self, channel: Channel, callback: Callable[..., Awaitable[None]]) -> None:
         """Subscribe `callback` to a channel until the run of the bot ends.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.order_kinds import TRIGGERS_ABOVE
@@ -26,7 +27,7 @@ def refusals(exchange: Exchange, asked: NewOrder, price: Decimal) -> list[OrderR
     rules = exchange.rules(asked.symbol)
     checks: list[Callable[[], None]] = [
         lambda: check_quantity(rules, asked.quantity),
-        lambda: _check_prices(rules, asked),
+        lambda: _check_prices(exchange, rules, asked),
         lambda: check_cost(rules, asked.quantity, asked.price or asked.stop_price or price),
         lambda: _check_trigger(asked, price),
         lambda: _check_exits(asked, price),
@@ -41,7 +42,8 @@ def refusals(exchange: Exchange, asked: NewOrder, price: Decimal) -> list[OrderR
     return broken
 
 
-def _check_prices(rules: Market, asked: NewOrder) -> None:
+def _check_prices(exchange: Exchange, rules: Market, asked: NewOrder) -> None:
+    nearest = partial(exchange.nearest_price, asked.symbol)
     prices = {
         "price": asked.price,
         "stop_price": asked.stop_price,
@@ -51,7 +53,7 @@ def _check_prices(rules: Market, asked: NewOrder) -> None:
     }
     for field, value in prices.items():
         if value is not None:
-            check_price(rules, value, field)
+            check_price(rules, value, field, nearest)
 
 
 def _check_trigger(asked: NewOrder, price: Decimal) -> None:
