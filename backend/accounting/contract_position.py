@@ -150,9 +150,13 @@ def initial_margin(cost: Decimal, leverage: Decimal) -> Decimal:
 
 
 def average_price(cost: Decimal, quantity: Decimal) -> Decimal:
-    """Return the price per unit, to eight decimals."""
+    """Return the price per unit: eight decimals, and more below 1, to eight digits at least."""
+    if not quantity or not cost:
+        return ZERO
     with localcontext(EXACT):
-        return (cost / abs(quantity)).quantize(_STEP).normalize() if quantity else ZERO
+        price = cost / abs(quantity)
+        decimals = max(8, 8 - price.adjusted())
+        return price.quantize(ONE.scaleb(-decimals)).normalize()
 
 
 def _proportional_part(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:

@@ -11,7 +11,7 @@ from ccxt.base.errors import ExchangeClosedByUser
 from backend.sandbox.ccxt_api.futures import SandboxFutures
 from backend.sandbox.ccxt_api.public import Row, candle_rows
 from backend.sandbox.market.price_path import TICK_MS
-from backend.sandbox.market.quotes import TIME_FRAMES_MS
+from backend.sandbox.market.quotes import TIME_FRAMES_MS, frame_offset_ms
 
 _CANDLES_PERIOD_MS = 4 * TICK_MS
 _MAX_BACKLOG = 100
@@ -70,7 +70,9 @@ class SandboxWebsocket(SandboxFutures):
         self.market(symbol)
         await self._next_change(symbol, _CANDLES_PERIOD_MS)
         key, frame_ms = (timeframe, symbol), TIME_FRAMES_MS[timeframe]
-        since_ms = self._sent_until_ms.get(key, self.market_data.now_ms() // frame_ms * frame_ms)
+        offset_ms = frame_offset_ms(frame_ms)
+        running = (self.market_data.now_ms() - offset_ms) // frame_ms
+        since_ms = self._sent_until_ms.get(key, running * frame_ms + offset_ms)
         candles = self.market_data.candles(symbol, timeframe, since_ms=since_ms, limit=_MAX_BACKLOG)
         self._sent_until_ms[key] = candles[-1].time_ms
         return candle_rows(candles)

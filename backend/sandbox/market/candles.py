@@ -17,7 +17,7 @@ from backend.sandbox.market.cross_price_path import CrossPricePath
 from backend.sandbox.market.listings import Listing, find_listing
 from backend.sandbox.market.price_overrides import OverriddenPath
 from backend.sandbox.market.price_path import DURATIONS_MS, TICK_MS, Bar, PricePath, merge_bars
-from backend.sandbox.market.quotes import DAY_MS
+from backend.sandbox.market.quotes import DAY_MS, frame_offset_ms
 
 _CACHED_BARS = 2000
 # Fewer bars than this are cheaper to read one by one, from the path's own cache.
@@ -78,7 +78,7 @@ class Candles:
 class CandleSeries:
     """Candles of one path and one time frame, with a cache of closed ones.
 
-    Bar `n` starts `n` time frames after 1970. A closed bar never changes.
+    Bar `n` starts `n` time frames after the first of 1970. A closed bar never changes.
     """
 
     def __init__(self, path: PricePath, frame_ms: int) -> None:
@@ -86,16 +86,19 @@ class CandleSeries:
         self._frame_ms = frame_ms
         self._level = next(n for n, ms in enumerate(DURATIONS_MS) if frame_ms % ms == 0)
         self._size = frame_ms // DURATIONS_MS[self._level]
+        self._offset_ms = frame_offset_ms(frame_ms)
+        self._offset = self._offset_ms // DURATIONS_MS[self._level]
         self._lock = threading.Lock()
         self._first_cached = 0
         self._cached: list[Bar] = []
 
     def bars(self, first: int, last: int, now_ms: int) -> list[Bar]:
         """Return bars number `first` to `last`; the one that contains `now_ms` is running."""
-        running = now_ms // self._frame_ms
+        running = (now_ms - self._offset_ms) // self._frame_ms
         bars = self._closed_bars(first, min(last + 1, running))
         if last >= running:
-            bars.append(self._path.span(running * self._frame_ms, now_ms + 1))
+            start_ms = running * self._frame_ms + self._offset_ms
+            bars.append(self._path.span(start_ms, now_ms + 1))
         return bars
 
     def _closed_bars(self, first: int, end: int) -> list[Bar]:
@@ -112,8 +115,9 @@ class CandleSeries:
 
     def _build_bars(self, first: int, end: int) -> list[Bar]:
         size = self._size
-        if (end - first) * size > _FEW_BARS:
-            numbers = np.arange(first * size, end * size)
+        start, stop = first * size + self._offset, end * size + self._offset
+        if stop - start > _FEW_BARS:
+            numbers = np.arange(start, stop)
             return self._path.bars(self._level, numbers).merge_groups(size).rows()
-        bars = self._path.bar_range(self._level, first * size, end * size)
-        return [merge_bars(bars[start : start + size]) for start in range(0, len(bars), size)]
+        bars = self._path.bar_range(self._level, start, stop)
+        return [merge_bars(bars[at : at + size]) for at in range(0, len(bars), size)]

@@ -20,6 +20,7 @@ from backend.sandbox.market.quotes import (
     Candle,
     PublicTrade,
     Ticker,
+    frame_offset_ms,
 )
 from backend.sandbox.market.seeded_random import RandomStream
 
@@ -90,14 +91,17 @@ class Market:
         """Return candles, oldest first: the newest ones, or those from `since_ms` on."""
         listing, now_ms = self.listing(symbol), self.now_ms()
         frame_ms = TIME_FRAMES_MS[time_frame]
-        running = now_ms // frame_ms
-        first = running - limit + 1 if since_ms is None else -(-since_ms // frame_ms)
+        offset_ms = frame_offset_ms(frame_ms)
+        running = (now_ms - offset_ms) // frame_ms
+        first = running - limit + 1
+        if since_ms is not None:
+            first = -(-(since_ms - offset_ms) // frame_ms)
         last = min(running, first + limit - 1)
         if last < first:
             return []
         bars = self._candles.bars(symbol, frame_ms, first, last, now_ms)
         return [
-            Candle(number * frame_ms, *_rounded(listing, bar))
+            Candle(number * frame_ms + offset_ms, *_rounded(listing, bar))
             for number, bar in enumerate(bars, start=first)
         ]
 

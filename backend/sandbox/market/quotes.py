@@ -23,6 +23,13 @@ TIME_FRAMES_MS = {
     "1w": 7 * DAY_MS,
 }
 
+_WEEK_MS = TIME_FRAMES_MS["1w"]
+
+
+def frame_offset_ms(frame_ms: int) -> int:
+    """Return when the first candle after 1970 begins: weeks begin on Monday, 1970 on Thursday."""
+    return 4 * DAY_MS if frame_ms == _WEEK_MS else 0
+
 
 class Candle(NamedTuple):
     """One candle; the last one of a series is still running."""

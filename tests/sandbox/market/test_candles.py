@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from datetime import datetime, time, timezone
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given, settings
@@ -99,9 +101,18 @@ def test_history_ends_in_the_running_candle(market, symbol):
     for time_frame, frame_ms in TIME_FRAMES_MS.items():
         candles = market.candles(symbol, time_frame, limit=5)
         now_ms = market.now_ms()
-        expected = [(now_ms // frame_ms + n) * frame_ms for n in range(-4, 1)]
-        assert [candle.time_ms for candle in candles] == expected
+        times = [candle.time_ms for candle in candles]
+        assert [late - early for early, late in pairwise(times)] == [frame_ms] * 4
+        assert times[-1] <= now_ms < times[-1] + frame_ms
         assert candles[-1].close == market.price(symbol)
+
+
+def test_weeks_begin_on_monday_and_all_else_where_its_day_does(market):
+    for time_frame, frame_ms in TIME_FRAMES_MS.items():
+        (candle,) = market.candles("BTC/USDT", time_frame, limit=1)
+        begin = datetime.fromtimestamp(candle.time_ms / 1000, timezone.utc)
+        assert begin.weekday() == 0 if time_frame == "1w" else candle.time_ms % frame_ms == 0
+        assert time_frame not in ("1d", "1w") or begin.time() == time()
 
 
 @pytest.mark.parametrize("symbol", ["BTC/USDT", "ETH/BTC"])
