@@ -13,6 +13,7 @@ from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.order import RawOrder
 from backend.bridge.octobot.patches.contract_size import scale_contracts
 from backend.bridge.octobot.patches.futures_support import require_linear
+from backend.bridge.octobot.patches.margin_type import assume_margin_type
 from backend.bridge.octobot.patches.order_loggers import release_order_loggers_forever
 from backend.bridge.octobot.patches.trigger_prices import trigger_at_trades
 from backend.bridge.orders.execution import OrderExecution
@@ -88,6 +89,7 @@ class Restoration:
         exchange.count_errors(context.runner.counters)
         exchange.patch(trigger_at_trades)
         exchange.patch(scale_contracts)
+        exchange.patch(assume_margin_type)
         await _wait_for_prices(exchange, context.portfolio)
         opening = await mode.opening_balances(exchange)
         account = context.ledger.account(exchange.name)

@@ -76,6 +76,9 @@ class Market(Model):
     contract_size: Money | None = Field(
         description="Base quantity of one contract of the exchange; null on spot markets."
     )
+    max_leverage: Money | None = Field(
+        description="Of a contract; null where the exchange lists none, and on spot markets."
+    )
     maker_fee: Money | None
     taker_fee: Money | None
 

@@ -34,6 +34,7 @@ class Listing(BaseModel):
     limits: bool = True
     contract_size: Decimal | None = None
     inverse: bool = False
+    max_leverage: int = 100
     active: bool = True
 
     @property
@@ -97,11 +98,14 @@ class Listing(BaseModel):
             empty = {"min": None, "max": None}
             return {name: dict(empty) for name in ("amount", "price", "cost", "leverage")}
         is_contract = self.settle is not None
+        leverage = (
+            {"min": 1, "max": self.max_leverage} if is_contract else {"min": None, "max": None}
+        )
         return {
             "amount": {"min": float(self.min_amount), "max": None},
             "price": {"min": float(self.tick), "max": None},
             "cost": {"min": None if is_contract else float(self.min_cost), "max": None},
-            "leverage": {"min": 1, "max": 100} if is_contract else {"min": None, "max": None},
+            "leverage": leverage,
         }
 
 

@@ -45,6 +45,7 @@ def read_rules(manager: Any, symbol: str) -> Market:
         price=_limits(limits.get("price")),
         cost=_limits(limits.get("cost")),
         contract_size=size if raw.get("contract") else None,
+        max_leverage=decimal_or_none((limits.get("leverage") or {}).get("max")),
         maker_fee=decimal_or_none(raw.get("maker")),
         taker_fee=decimal_or_none(raw.get("taker")),
     )

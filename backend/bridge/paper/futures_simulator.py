@@ -14,11 +14,12 @@ import octobot_trading.errors as trading_errors
 import octobot_trading.personal_data as personal_data
 from octobot_trading.enums import MarginType, PositionSide
 
-from backend.accounting.contract_position import MAINTENANCE_RATE, MAX_LEVERAGE
+from backend.accounting.contract_position import MAINTENANCE_RATE
 from backend.accounting.decimals import ZERO
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.order import OctoBotOrder
+from backend.bridge.paper.contract_settings import max_leverage_of
 from backend.bridge.paper.margin_accounts import MarginAccounts
 from backend.schemas.common import utc_now
 
@@ -40,7 +41,7 @@ async def follow_margins(exchange: Exchange, ledger: Ledger, margins: MarginAcco
         await exchange.account.replace_position(
             symbol,
             create,
-            max_leverage=Decimal(MAX_LEVERAGE),
+            max_leverage=max_leverage_of(exchange.rules(symbol)),
             maintenance_rate=MAINTENANCE_RATE,
         )
     mirror(exchange, margins)

@@ -17,7 +17,7 @@ from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.outbox import Outbox
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.orders.factory import new_order
-from backend.bridge.paper.contract_settings import check_change
+from backend.bridge.paper.contract_settings import check_change, max_leverage_of
 from backend.bridge.paper.futures_simulator import follow_margins, mirror
 from backend.bridge.paper.margin_accounts import MarginAccounts
 from backend.bridge.positions.position_events import PositionEvents
@@ -105,7 +105,8 @@ class PaperPositionTracker:
         """Change a contract's settings; raises the error that forbids it, with nothing changed."""
         name = exchange.name
         account = self._margins.account(name, symbol)
-        check_change(account, symbol, leverage, mode, self._margins.prices(name))
+        most = max_leverage_of(exchange.rules(symbol))
+        check_change(account, symbol, leverage, mode, self._margins.prices(name), most)
         self._outbox.commit(*self._margins.configure(name, symbol, leverage, mode))
         mirror(exchange, self._margins)
 

@@ -11,7 +11,8 @@ import pytest
 
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.patches.contract_size import scale_quantities
-from backend.errors import QuantityBelowMinimum, QuantityOffStep
+from backend.errors import LeverageOutOfRange, QuantityBelowMinimum, QuantityOffStep
+from backend.schemas.positions import PositionChange
 from tests.bridge.live_bridge import content, wait_until
 from tests.bridge.octobot.test_exchange import ask
 from tests.exchanges.exchange import NAME
@@ -20,7 +21,7 @@ from tests.exchanges.offline_bridge import OfflineBridge
 from tests.waiting import shutting_down
 
 D = Decimal
-CONTRACTS = (LINEAR, LINEAR_10, LINEAR_1000)
+CONTRACTS = (LINEAR.model_copy(update={"max_leverage": 20}), LINEAR_10, LINEAR_1000)
 SYMBOLS = tuple(contract.symbol for contract in CONTRACTS)
 
 
@@ -66,6 +67,16 @@ def test_less_than_a_contract_and_parts_of_one_are_refused(live):
         live.place(symbol=LINEAR.symbol, quantity="0.005")
     with pytest.raises(QuantityOffStep, match="1500 is not a multiple of 1000 SHIB"):
         live.place(symbol=LINEAR_1000.symbol, quantity="1500")
+
+
+def test_leverage_is_bounded_by_what_the_market_lists(live):
+    if live.bridge.markets.exchanges()[0].trading == "real":
+        pytest.skip("a real exchange refuses it itself")
+    for leverage, symbol in ((21, LINEAR.symbol), (51, LINEAR_10.symbol)):
+        with pytest.raises(LeverageOutOfRange, match=f"at most {leverage - 1}$"):
+            live.bridge.positions.change(symbol, PositionChange(leverage=leverage))
+        changed = live.bridge.positions.change(symbol, PositionChange(leverage=leverage - 1))
+        assert changed.leverage == leverage - 1
 
 
 def test_strategies_read_limits_in_the_base_asset(live):
