@@ -182,6 +182,8 @@ class Market:
     quantity: Limits
     price: Limits
     cost: Limits
+    contract_size: Decimal | None
+    max_leverage: Decimal | None
     maker_fee: Decimal | None
     taker_fee: Decimal | None
 

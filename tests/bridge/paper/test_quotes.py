@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -23,12 +24,10 @@ PRICES = {
 }
 
 
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBridge]:
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[LiveBridge]:
     start = {"USDT": D(10_000), "BTC": D(1), "USDC": D(1_000)}
-    settings = make_settings(
-        tmp_path_factory.mktemp("home"), symbols=tuple(PRICES), paper_balance=start
-    )
+    settings = make_settings(tmp_path, symbols=tuple(PRICES), paper_balance=start)
     with shutting_down(LiveBridge(settings)) as live:
         live.boot()
         for symbol, price in PRICES.items():
