@@ -27,7 +27,10 @@ ValueSeries = tuple[str, str]
 class TradingDay:
     """Opening, newest and lowest account value of one UTC day.
 
-    Values of different `series` cannot be compared.
+    Values of different `series` cannot be compared, nor those of different assets. The
+    day compares the `counted` assets; the `left_out` ones had no price when they were
+    first held that day, and count on neither side even if a price comes. While a counted
+    asset is `unpriced` the loss is not known.
     """
 
     series: ValueSeries
@@ -35,6 +38,8 @@ class TradingDay:
     opening_value: Decimal
     value: Decimal
     lowest_value: Decimal
+    counted: frozenset[str] = frozenset()
+    left_out: frozenset[str] = frozenset()
 
     @property
     def loss(self) -> Decimal:
@@ -60,12 +65,18 @@ class RiskLimits:
         self._changed: Mapping[str, Any] = {}
         self._limits = settings
         self._day: TradingDay | None = None
+        self._unpriced: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
     @property
     def day(self) -> TradingDay | None:
         """The present day; None until a value was recorded."""
         return self._day
+
+    @property
+    def unpriced(self) -> frozenset[str]:
+        """Assets without a price because of which the day's loss is not known now."""
+        return self._unpriced
 
     @property
     def changed(self) -> frozenset[str]:
@@ -90,20 +101,44 @@ class RiskLimits:
 
     def broken_limits(self, order: OrderRisk) -> list[OrderRefused]:
         """Return each limit that an order would break, as the error that names it."""
-        return list(broken_limits(self._limits, order, self._worst_loss()))
+        return list(broken_limits(self._limits, order, self._worst_loss(), self._unpriced))
 
     def check(self, order: OrderRisk) -> None:
         """Raise the error that names the first limit that an order would break."""
-        check_order(self._limits, order, self._worst_loss())
+        check_order(self._limits, order, self._worst_loss(), self._unpriced)
 
-    def record_value(self, series: ValueSeries, value: Decimal, at: datetime) -> None:
-        """Record the account's value in the reference market."""
+    def record_values(
+        self,
+        series: ValueSeries,
+        values: Mapping[str, Decimal],
+        at: datetime,
+        unpriced: frozenset[str] = frozenset(),
+        pending: frozenset[str] = frozenset(),
+    ) -> None:
+        """Record the value of each asset in the reference market.
+
+        Those `unpriced` have none. The price of a `pending` asset is missing or stale
+        and may still come: no day begins with one.
+        """
         with self._lock:
             day = self._day
             if day is None or day.series != series or _date(at) > _date(day.counted_since):
-                self._day = TradingDay(series, at, value, value, value)
-            else:
-                self._day = replace(day, value=value, lowest_value=min(value, day.lowest_value))
+                self._unpriced = pending
+                if not pending:
+                    self._day = _new_day(series, values, at, unpriced)
+                return
+            left_out = day.left_out | (unpriced - pending - day.counted)
+            self._unpriced = (unpriced | pending) - left_out
+            if self._unpriced:
+                return
+            value = _sum(values, left_out)
+            self._day = replace(
+                day,
+                value=value,
+                lowest_value=min(value, day.lowest_value),
+                counted=day.counted | (values.keys() - left_out),
+                left_out=left_out,
+            )
 
     def restore(self, day: TradingDay) -> None:
         """Restore the day from before a restart; the next value may begin another."""
@@ -115,10 +150,27 @@ class RiskLimits:
         with self._lock:
             if self._day is not None:
                 value = self._day.value
-                self._day = TradingDay(self._day.series, at, value, value, value)
+                self._day = replace(
+                    self._day, counted_since=at, opening_value=value, lowest_value=value
+                )
 
     def _worst_loss(self) -> Decimal:
         return ZERO if self._day is None else self._day.worst_loss
+
+
+def _new_day(
+    series: ValueSeries, values: Mapping[str, Decimal], at: datetime, unpriced: frozenset[str]
+) -> TradingDay:
+    value = _sum(values, unpriced)
+    return TradingDay(series, at, value, value, value, frozenset(values) - unpriced, unpriced)
+
+
+def _sum(values: Mapping[str, Decimal], left_out: frozenset[str]) -> Decimal:
+    total = ZERO
+    for asset, value in values.items():
+        if asset not in left_out:
+            total = EXACT.add(total, value)
+    return total
 
 
 def _date(at: datetime) -> date:
@@ -151,15 +203,26 @@ class OrderRisk:
     open_orders: int
 
 
-def broken_limits(limits: Limits, order: OrderRisk, daily_loss: Decimal) -> Iterator[OrderRefused]:
+def broken_limits(
+    limits: Limits,
+    order: OrderRisk,
+    daily_loss: Decimal,
+    unpriced: frozenset[str] = frozenset(),
+) -> Iterator[OrderRefused]:
     """Yield an error for each limit that an order would exceed; equality is allowed.
 
-    The daily loss is the exception: it is reached when it equals its limit.
+    The daily loss is the exception: it is reached when it equals its limit. It is not
+    known while assets are `unpriced`, and may have reached it.
     """
     if limits.max_daily_loss is not None and daily_loss >= limits.max_daily_loss:
         yield RiskMaxDailyLoss(
             f"max_daily_loss is {decimal_text(limits.max_daily_loss)}, "
             f"the loss of this day is {decimal_text(daily_loss)}"
+        )
+    elif limits.max_daily_loss is not None and unpriced:
+        yield RiskMaxDailyLoss(
+            f"max_daily_loss is {decimal_text(limits.max_daily_loss)}, the loss of this day is"
+            f" not known: no price of {', '.join(sorted(unpriced))}"
         )
     if limits.symbols is not None and order.symbol not in limits.symbols:
         allowed = ", ".join(sorted(limits.symbols))
@@ -178,7 +241,12 @@ def broken_limits(limits: Limits, order: OrderRisk, daily_loss: Decimal) -> Iter
         )
 
 
-def check_order(limits: Limits, order: OrderRisk, daily_loss: Decimal) -> None:
+def check_order(
+    limits: Limits,
+    order: OrderRisk,
+    daily_loss: Decimal,
+    unpriced: frozenset[str] = frozenset(),
+) -> None:
     """Raise the error that names the first limit that an order would break."""
-    for error in broken_limits(limits, order, daily_loss):
+    for error in broken_limits(limits, order, daily_loss, unpriced):
         raise error

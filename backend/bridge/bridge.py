@@ -95,8 +95,15 @@ class Bridge:
         self.risk = RiskLimits(limits_from(settings))
         daily_loss = DailyLossMonitor(runner, self.risk, saved_state)
         self._warnings = BotWarnings(self._lifecycle.publish_status)
+        price_monitor = PriceMonitor(runner, self._warnings, settings.price_max_age)
         self.portfolio = Portfolios(
-            runner, ReadModels(), parts.ledger, outbox, daily_loss.note_value, self._warnings
+            runner,
+            ReadModels(),
+            parts.ledger,
+            outbox,
+            daily_loss.note_value,
+            self._warnings,
+            price_monitor,
         )
         self._context = BotContext(
             host=host,
@@ -107,7 +114,7 @@ class Bridge:
             saved_state=saved_state,
             ledger=parts.ledger,
             portfolio=self.portfolio,
-            price_monitor=PriceMonitor(runner, self._warnings, settings.price_max_age),
+            price_monitor=price_monitor,
             pre_trade=PreTradeRisk(parts.ledger, self.portfolio, self.risk),
             daily_loss=daily_loss,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 
@@ -11,16 +11,21 @@ from decimal import Decimal
 class AccountValue:
     """Total value of all balances, in the reference market.
 
-    `accounts` maps exchange to account name, `prices` each held asset to its price; an
-    asset without a price is in neither prices nor value. `complete` is False while
-    the price of an asset with a followed market is still missing.
+    `total_value` is None while an asset has no price, or a stale one. `accounts` maps
+    exchange to account name, `prices` and `values` each priced asset to its price and value.
+    Of the `unpriced` assets the price may still come if they are `pending`; so are those
+    with a stale price. `complete` is False while the price of an asset with a followed
+    market is missing.
     """
 
     reference_market: str
-    total_value: Decimal
+    total_value: Decimal | None
     accounts: Mapping[str, str]
     prices: Mapping[str, Decimal]
     complete: bool
+    values: Mapping[str, Decimal] = field(default_factory=dict)
+    unpriced: frozenset[str] = frozenset()
+    pending: frozenset[str] = frozenset()
 
     @property
     def account(self) -> str:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 
 import structlog
 from sqlalchemy.orm import Session
@@ -32,8 +33,9 @@ _log = structlog.get_logger(__name__)
 class PortfolioSnapshots:
     """Records a snapshot as soon as the account's value is known, then at the interval.
 
-    After each snapshot it runs `process_executions` for the trades since the one
-    before. While the database is unavailable snapshots are skipped.
+    While an asset has no price there is none: the history has a gap. After each it runs
+    `process_executions` for the trades since the one before. While the database is
+    unavailable snapshots are skipped.
     """
 
     def __init__(
@@ -76,7 +78,9 @@ class PortfolioSnapshots:
                 continue
             wait_s = self._interval_s
             try:
-                self._record_snapshot(value)
+                if value.total_value is not None:
+                    self._record_snapshot(value, value.total_value)
+                self._store_opening_prices(value)
                 self._thin_out()
                 self._process_executions(value, self._closing)
             except StoreUnavailable:
@@ -84,10 +88,12 @@ class PortfolioSnapshots:
             except Exception as error:  # only one snapshot is skipped; the thread continues
                 _log.error("portfolio snapshot skipped", exc_info=error)
 
-    def _record_snapshot(self, value: AccountValue) -> None:
-        snapshot = Snapshot(value.account, utc_now(), value.reference_market, value.total_value)
+    def _record_snapshot(self, value: AccountValue, total: Decimal) -> None:
+        snapshot = Snapshot(value.account, utc_now(), value.reference_market, total)
         self._database.write(snapshots.insert_all, [snapshot])
         self._newest = snapshot
+
+    def _store_opening_prices(self, value: AccountValue) -> None:
         new = {(account, value.reference_market) for account in value.accounts.values()}
         if new - self._accounts_with_prices:
             self._database.write(_store_opening_prices, value)

@@ -81,6 +81,8 @@ def _day_view(limits: RiskLimits) -> RiskDay | None:
         counted_since=day.counted_since,
         opening_value=day.opening_value,
         value=day.value,
-        loss=day.loss,
+        loss=None if limits.unpriced else day.loss,
+        unpriced=sorted(limits.unpriced),
+        left_out=sorted(day.left_out),
         limit_reached=limits.loss_limit_reached,
     )

@@ -51,6 +51,16 @@ class Portfolio(Model):
     """The whole account."""
 
     reference_market: str
-    total_value: Money
-    profitability: Profitability
+    total_value: Money | None = Field(
+        description="Null while an asset has no price: see `unpriced`."
+    )
+    profitability: Profitability | None = Field(
+        description="Null while an asset has no price: see `unpriced`."
+    )
+    unpriced: list[str] = Field(
+        description="Assets that no market of the exchange prices, in one or two steps."
+    )
+    stale: list[str] = Field(
+        description="Assets valued at a price that the exchange has not confirmed lately."
+    )
     exchanges: list[ExchangeHoldings]

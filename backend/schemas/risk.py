@@ -43,7 +43,17 @@ class RiskDay(Model):
     counted_since: UtcTime
     opening_value: Money
     value: Money
-    loss: Money = Field(description="Zero when the value has grown.")
+    loss: Money | None = Field(
+        description="Zero when the value has grown; null while it is not known."
+    )
+    unpriced: list[str] = Field(
+        description="Assets whose missing price leaves the loss unknown: orders are refused"
+        " meanwhile if `max_daily_loss` is set."
+    )
+    left_out: list[str] = Field(
+        description="Assets that had no price when they were first held that day: they count on"
+        " neither side."
+    )
     limit_reached: bool = Field(description="Trading is paused until resumed or midnight UTC.")
 
 

@@ -73,8 +73,8 @@ def test_a_refusal_names_the_limit_and_its_value(
 
 def test_every_broken_limit_is_named() -> None:
     risk = RiskLimits(ALL)
-    risk.record_value(MINE, D(1000), NOON)
-    risk.record_value(MINE, D(800), NOON)
+    risk.record_values(MINE, {"USDT": D(1000)}, NOON)
+    risk.record_values(MINE, {"USDT": D(800)}, NOON)
     broken = risk.broken_limits(OrderRisk("DOGE/USDT", D(5000), 9))
     assert [error.type for error in broken] == [
         "risk_max_daily_loss",
@@ -104,13 +104,13 @@ def test_changed_limits_win_until_they_are_taken_back() -> None:
 def test_a_loss_counts_from_the_days_first_value() -> None:
     risk = RiskLimits(ALL)
     assert risk.day is None
-    risk.record_value(MINE, D(1000), NOON)
-    risk.record_value(MINE, D(1500), NOON)
-    risk.record_value(MINE, D(901), NOON)
+    risk.record_values(MINE, {"USDT": D(1000)}, NOON)
+    risk.record_values(MINE, {"USDT": D(1500)}, NOON)
+    risk.record_values(MINE, {"USDT": D(901)}, NOON)
     assert (risk.day.opening_value, risk.day.value, risk.day.loss) == (D(1000), D(901), D(99))
     risk.check(FINE)
     assert not risk.loss_limit_reached
-    risk.record_value(MINE, D(900), NOON)
+    risk.record_values(MINE, {"USDT": D(900)}, NOON)
     assert risk.loss_limit_reached
     with pytest.raises(OrderRefused, match="max_daily_loss"):
         risk.check(FINE)
@@ -118,15 +118,15 @@ def test_a_loss_counts_from_the_days_first_value() -> None:
 
 def test_a_gain_is_no_loss() -> None:
     risk = RiskLimits(ALL)
-    risk.record_value(MINE, D(1000), NOON)
-    risk.record_value(MINE, D(2000), NOON)
+    risk.record_values(MINE, {"USDT": D(1000)}, NOON)
+    risk.record_values(MINE, {"USDT": D(2000)}, NOON)
     assert (risk.day.loss, risk.day.worst_loss) == (D(0), D(0))
 
 
 def test_a_reached_limit_stays_reached_when_the_value_recovers() -> None:
     risk = RiskLimits(ALL)
     for value in ("1000", "850", "1200"):
-        risk.record_value(MINE, D(value), NOON)
+        risk.record_values(MINE, {"USDT": D(value)}, NOON)
     assert risk.loss_limit_reached
     with pytest.raises(OrderRefused, match="the loss of this day is 150"):
         risk.check(FINE)
@@ -134,47 +134,47 @@ def test_a_reached_limit_stays_reached_when_the_value_recovers() -> None:
 
 def test_resuming_counts_anew_from_there() -> None:
     risk = RiskLimits(ALL)
-    risk.record_value(MINE, D(1000), NOON)
-    risk.record_value(MINE, D(850), NOON)
+    risk.record_values(MINE, {"USDT": D(1000)}, NOON)
+    risk.record_values(MINE, {"USDT": D(850)}, NOON)
     later = NOON + timedelta(hours=1)
     risk.resume(later)
     risk.check(FINE)
     assert (risk.day.counted_since, risk.day.opening_value) == (later, D(850))
-    risk.record_value(MINE, D(750), later)
+    risk.record_values(MINE, {"USDT": D(750)}, later)
     assert risk.loss_limit_reached
 
 
 def test_midnight_in_utc_begins_a_new_day() -> None:
     risk = RiskLimits(ALL)
-    risk.record_value(MINE, D(1000), NOON)
-    risk.record_value(MINE, D(850), MIDNIGHT - timedelta(microseconds=1))
+    risk.record_values(MINE, {"USDT": D(1000)}, NOON)
+    risk.record_values(MINE, {"USDT": D(850)}, MIDNIGHT - timedelta(microseconds=1))
     assert risk.loss_limit_reached
     # the same moment as midnight, on a clock two hours ahead
-    risk.record_value(MINE, D(840), MIDNIGHT.astimezone(timezone(timedelta(hours=2))))
+    risk.record_values(MINE, {"USDT": D(840)}, MIDNIGHT.astimezone(timezone(timedelta(hours=2))))
     assert not risk.loss_limit_reached
     assert (risk.day.opening_value, risk.day.loss) == (D(840), D(0))
 
 
 def test_a_clock_that_goes_back_begins_no_day() -> None:
     risk = RiskLimits(ALL)
-    risk.record_value(MINE, D(1000), MIDNIGHT)
-    risk.record_value(MINE, D(850), MIDNIGHT - timedelta(seconds=1))
+    risk.record_values(MINE, {"USDT": D(1000)}, MIDNIGHT)
+    risk.record_values(MINE, {"USDT": D(850)}, MIDNIGHT - timedelta(seconds=1))
     assert risk.loss_limit_reached
 
 
 def test_a_value_from_before_a_restart_may_open_the_day() -> None:
     risk = RiskLimits(ALL)
-    risk.record_value(MINE, D(1000), NOON - timedelta(hours=3))
-    risk.record_value(MINE, D(900), NOON)
+    risk.record_values(MINE, {"USDT": D(1000)}, NOON - timedelta(hours=3))
+    risk.record_values(MINE, {"USDT": D(900)}, NOON)
     assert risk.loss_limit_reached
     assert risk.day.counted_since == NOON - timedelta(hours=3)
 
 
 def test_values_of_other_accounts_are_not_compared() -> None:
     risk = RiskLimits(ALL)
-    risk.record_value(("sandbox:paper", "EUR"), D(5000), NOON)
-    risk.record_value(("other:paper", "USDT"), D(1000), NOON)
-    risk.record_value(MINE, D(10), NOON)
+    risk.record_values(("sandbox:paper", "EUR"), {"USDT": D(5000)}, NOON)
+    risk.record_values(("other:paper", "USDT"), {"USDT": D(1000)}, NOON)
+    risk.record_values(MINE, {"USDT": D(10)}, NOON)
     assert not risk.loss_limit_reached
     assert (risk.day.series, risk.day.opening_value) == (MINE, D(10))
 
@@ -187,8 +187,8 @@ def test_resuming_before_any_value_is_known_changes_nothing() -> None:
 
 def test_raising_the_limit_lets_trading_go_on() -> None:
     risk = RiskLimits(ALL)
-    risk.record_value(MINE, D(1000), NOON)
-    risk.record_value(MINE, D(850), NOON)
+    risk.record_values(MINE, {"USDT": D(1000)}, NOON)
+    risk.record_values(MINE, {"USDT": D(850)}, NOON)
     risk.change({"max_daily_loss": D(151)})
     risk.check(FINE)
     risk.change({"max_daily_loss": D(150)})
@@ -214,3 +214,52 @@ def test_readers_see_whole_limits_while_they_change() -> None:
     stop.set()
     reader.join()
     assert torn == []
+
+
+BOUGHT = {"USDT": D(600), "BTC": D(400)}
+
+
+@pytest.fixture
+def risk() -> RiskLimits:
+    """The limit of a day's loss alone."""
+    return RiskLimits(Limits(max_daily_loss=D(100)))
+
+
+def test_the_loss_is_not_known_while_a_counted_asset_has_no_price(risk: RiskLimits) -> None:
+    risk.record_values(MINE, BOUGHT, NOON)
+    risk.record_values(MINE, {"USDT": D(600)}, NOON, unpriced=frozenset({"BTC"}))
+    assert (risk.unpriced, risk.day and risk.day.value) == ({"BTC"}, D(1000))
+    (refusal,) = risk.broken_limits(FINE)
+    assert refusal.type == "risk_max_daily_loss"
+    assert "no price of BTC" in str(refusal.details)
+    risk.record_values(MINE, {**BOUGHT, "BTC": D(350)}, NOON)
+    assert (risk.unpriced, risk.broken_limits(FINE)) == (frozenset(), [])
+    risk.record_values(MINE, BOUGHT, NOON, pending=frozenset({"BTC"}))
+    assert [error.type for error in risk.broken_limits(FINE)] == ["risk_max_daily_loss"]
+
+
+def test_an_asset_that_had_no_price_hides_no_loss_when_it_gets_one(risk: RiskLimits) -> None:
+    risk.record_values(MINE, BOUGHT, NOON, unpriced=frozenset({"JUNK"}))
+    risk.record_values(MINE, {"USDT": D(600), "BTC": D(290), "JUNK": D(5000)}, NOON)
+    assert risk.day is not None
+    assert (risk.day.loss, risk.day.left_out) == (D(110), {"JUNK"})
+    assert risk.loss_limit_reached
+
+
+def test_an_asset_that_arrives_without_a_price_is_left_out(risk: RiskLimits) -> None:
+    risk.record_values(MINE, BOUGHT, NOON)
+    risk.record_values(MINE, BOUGHT, NOON, unpriced=frozenset({"GIFT"}))
+    assert risk.unpriced == frozenset()
+    risk.record_values(MINE, {**BOUGHT, "GIFT": D(1)}, NOON)
+    assert risk.day is not None
+    assert risk.day.value == D(1000)
+
+
+def test_no_day_begins_with_a_price_that_may_still_come(risk: RiskLimits) -> None:
+    risk.record_values(MINE, BOUGHT, NOON)
+    pending = frozenset({"BTC"})
+    risk.record_values(MINE, {"USDT": D(600)}, MIDNIGHT, unpriced=pending, pending=pending)
+    assert risk.day is not None
+    assert (risk.day.counted_since, risk.unpriced) == (NOON, pending)
+    risk.record_values(MINE, BOUGHT, MIDNIGHT)
+    assert (risk.day.counted_since, risk.unpriced) == (MIDNIGHT, frozenset())

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from backend.accounting.valuation import price_of
+from backend.accounting.valuation import price_of, quoting_symbols
 
 D = Decimal
 PRICES = {"BTC/USDT": D(20000), "ETH/BTC": D("0.05"), "EUR/USDT": D("1.25"), "XRP/EUR": D(2)}
@@ -47,3 +47,20 @@ def test_a_linear_contract_prices_its_base_where_there_is_no_pair() -> None:
 
 def test_large_prices_are_not_cut() -> None:
     assert price_of({"BTC/IDR": D("1E15"), "ETH/BTC": D("0.5")}, "ETH", "IDR") == D("5E14")
+
+
+@pytest.mark.parametrize(
+    ("assets", "symbols"),
+    [
+        ("BTC", ["BTC/USDT"]),
+        ("EUR", ["USDT/EUR"]),
+        ("ADA", ["ADA/BTC", "BTC/USDT", "ADA/EUR", "USDT/EUR"]),
+        ("NONE", []),
+        ("LONELY", []),
+        ("USDT", []),
+    ],
+)
+def test_the_symbols_that_price_an_asset(assets: str, symbols: list[str]) -> None:
+    listed = ("BTC/USDT", "USDT/EUR", "ADA/BTC", "ADA/EUR", "LONELY/ISLAND", "ETH/BTC")
+    pairs = {(symbol.split("/")[0], symbol.split("/")[1]): symbol for symbol in listed}
+    assert quoting_symbols(pairs, [assets], "USDT") == symbols

@@ -22,7 +22,15 @@ def test_without_settings_all_limits_are_off(app_with_bot: AppWithBot) -> None:
     assert risk["reference_market"] == "USDT"
     assert (risk["day"]["limit_reached"], set(risk["day"])) == (
         False,
-        {"counted_since", "opening_value", "value", "loss", "limit_reached"},
+        {
+            "counted_since",
+            "opening_value",
+            "value",
+            "loss",
+            "unpriced",
+            "left_out",
+            "limit_reached",
+        },
     )
 
 

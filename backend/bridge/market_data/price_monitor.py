@@ -20,6 +20,7 @@ STALE, DELISTED = "prices: stale", "prices: not traded"
 _LOOK_S = 1.0
 _SINGLE_READS = 5
 _NAMED = 10
+_NONE: frozenset[str] = frozenset()
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,12 @@ class PriceMonitor:
     def is_stale(self, exchange: Exchange, symbol: str) -> bool:
         """Return whether a price is older than allowed."""
         return self._age_s(exchange, symbol) > self._max_age_s
+
+    def stale_symbols(self) -> frozenset[str]:
+        """Return the symbols whose price was too old at the last look, on any exchange."""
+        if not self._stale_since:
+            return _NONE
+        return frozenset(symbol for _, symbol in self._stale_since)
 
     def require_fresh(self, exchange: Exchange, symbol: str) -> None:
         """Raise `PriceStale` for a price that is too old, `SymbolNotTraded` for a delisted one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from itertools import islice
 from operator import itemgetter
@@ -16,6 +16,7 @@ from octobot_commons.enums import TimeFrames, TimeFramesMinutes
 from octobot_trading.constants import RECENT_TRADES_CHANNEL
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 
+from backend.accounting.valuation import quoting_symbols
 from backend.bridge.octobot.conversion import decimal_or_none
 from backend.bridge.octobot.observed_reads import price_times
 from backend.bridge.octobot.read_errors import translate_read_errors
@@ -115,6 +116,16 @@ class ExchangeMarket:
     def has_all_tickers(self) -> bool:
         """Whether the exchange returns the tickers of many symbols in one response."""
         return bool(self._manager.exchange.connector.client.has.get("fetchTickers"))
+
+    def quoting_symbols(self, assets: Collection[str], reference: str) -> list[str]:
+        """Return the spot symbols that price assets in the reference, in one step or two."""
+        client = self._manager.exchange.connector.client
+        pairs = {
+            (market["base"], market["quote"]): symbol
+            for symbol, market in (client.markets or {}).items()
+            if market.get("spot") and market.get("active") is not False
+        }
+        return quoting_symbols(pairs, assets, reference)
 
     async def ticker(self, symbol: str) -> Raw:
         """Fetch a symbol's ticker."""

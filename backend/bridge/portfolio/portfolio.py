@@ -6,7 +6,6 @@ import asyncio
 import concurrent.futures
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
@@ -16,6 +15,9 @@ from backend.bridge.bot_warnings import BotWarnings
 from backend.bridge.ledger.journal_rows import Baseline
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.outbox import Outbox
+from backend.bridge.market_data.price_monitor import PriceMonitor
+from backend.bridge.portfolio.asset_prices import AssetPrices
+from backend.bridge.portfolio.summary import Prices, Valued, summarize, total, without
 from backend.bridge.read_models.event_data import event_data
 from backend.bridge.read_models.read_models import ReadModels
 from backend.bridge.runtime.runner import BotRunner
@@ -25,28 +27,17 @@ from backend.ports.events import Event
 from backend.ports.serialized import SerializedResponse
 from backend.schemas.common import decimal_text
 from backend.schemas.portfolio import (
-    Balance,
     ExchangeBalances,
-    ExchangeHoldings,
-    Holding,
     Portfolio,
-    Profitability,
 )
 
 ZERO = Decimal(0)
-NEGATIVE = "balances: negative"
-"""Source of warnings."""
+NEGATIVE, UNPRICED = "balances: negative", "balances: unpriced"
+"""Sources of warnings."""
 _TRADE_WAIT_S = 0.03
 _TRADE_WAITS = 30
 _REBUILD_WITHIN_S = 1.0
-_CENTS = Decimal("1E-8")
 _BALANCES = TypeAdapter(list[ExchangeBalances])
-
-
-class _Valued(NamedTuple):
-    balance: Balance
-    price: Decimal | None
-    value: Decimal | None
 
 
 class Portfolios:
@@ -63,6 +54,7 @@ class Portfolios:
         outbox: Outbox,
         on_value: Callable[[AccountValue], None],
         warnings: BotWarnings,
+        price_monitor: PriceMonitor,
     ) -> None:
         self._runner = runner
         self._ledger = ledger
@@ -77,6 +69,8 @@ class Portfolios:
         self._account_value: AccountValue | None = None
         self._portfolio: Portfolio | None = None
         self._warnings = warnings
+        self._price_monitor = price_monitor
+        self._asset_prices = AssetPrices(runner, self._on_asset_prices)
         models.define("portfolio", self._build_summary, interval_s=0.25)
         models.define("balances", self._build_balances, interval_s=0.25)
 
@@ -96,8 +90,8 @@ class Portfolios:
         return self._account_value
 
     def prices(self) -> dict[str, Decimal]:
-        """Return the newest price of each symbol."""
-        return self._prices.copy()
+        """Return the newest price of each symbol, also of some that are not followed."""
+        return {**self._asset_prices.prices(), **self._prices}
 
     def reload(self) -> Portfolio:
         """Fetch the balances of real exchanges and return the new portfolio.
@@ -127,6 +121,10 @@ class Portfolios:
         self._models.clear()
         self._publishing = None
         self._baselines = baselines
+        self._asset_prices.begin()
+
+    def _on_asset_prices(self) -> None:
+        self._models.mark("portfolio")
 
     def update_price(self, symbol: str, price: Decimal) -> None:
         """Set a symbol's price, at which balances are valued."""
@@ -215,42 +213,67 @@ class Portfolios:
         exchanges = self._runner.exchanges
         if not exchanges:
             return None
-        reference = self._reference_market()
-        valued = {
-            name: [self._value(balance, reference) for balance in exchange.account.balances()]
-            for name, exchange in exchanges.items()
-        }
-        total = ZERO
+        valued = self._valued()
         for name, rows in valued.items():
-            value = sum((row.value for row in rows if row.value is not None), ZERO)
-            total += value
-            if self._baselines.get(name) is None and all(row.value is not None for row in rows):
+            value = total(rows)
+            if self._baselines.get(name) is None and value is not None:
                 self._set_baseline(name, value)
-        portfolio = Portfolio(
-            reference_market=reference,
-            total_value=total,
-            profitability=_profitability(total, list(self._baselines.values())),
-            exchanges=[
-                ExchangeHoldings(exchange=name, balances=[_holding(row, total) for row in rows])
-                for name, rows in valued.items()
-            ],
-        )
+        portfolio = summarize(valued, self._reference_market(), self._baselines)
         self._portfolio = portfolio
-        self._account_value = self._sum(portfolio)
+        self._account_value = self._sum(portfolio, valued)
         self._on_value(self._account_value)
+        self._warn_of_unpriced(portfolio)
         return portfolio.model_dump_json().encode()
 
-    def _sum(self, portfolio: Portfolio) -> AccountValue:
+    def _valued(self) -> Valued:
+        """Value all balances, and have the prices of markets that are not followed fetched."""
+        reference = self._reference_market()
+        quoted = self._asset_prices.prices()
+        known = {**quoted, **self._prices} if quoted else self._prices
+        prices = Prices(known, without(known, self._price_monitor.stale_symbols()), reference)
+        valued = {}
+        for name, exchange in self._runner.exchanges.items():
+            valued[name] = [prices.value(balance) for balance in exchange.account.balances()]
+            wanted = [
+                row.balance.asset
+                for row in valued[name]
+                if row.price is None
+                or (quoted and price_of(self._prices, row[0].asset, reference) is None)
+            ]
+            self._asset_prices.want(exchange, wanted, reference)
+        return valued
+
+    def _warn_of_unpriced(self, portfolio: Portfolio) -> None:
+        texts = [
+            f"no price of {asset} in {portfolio.reference_market}: the portfolio's value is unknown"
+            for asset in portfolio.unpriced
+        ]
+        self._warnings.replace(UNPRICED, texts)
+
+    def _sum(self, portfolio: Portfolio, valued: Valued) -> AccountValue:
         exchanges = self._runner.exchanges.values()
         symbols = {symbol for exchange in exchanges for symbol in exchange.symbols}
         followed = {asset for symbol in symbols for asset in assets_of(symbol)}
         rows = [row for exchange in portfolio.exchanges for row in exchange.balances]
+        values: dict[str, Decimal] = {}
+        for row in rows:
+            if row.value is not None:
+                values[row.asset] = values.get(row.asset, ZERO) + row.value
+        pending = {
+            row.balance.asset
+            for name, valued_rows in valued.items()
+            for row in valued_rows
+            if row.price is None and not self._asset_prices.is_settled(name, row.balance.asset)
+        }
         return AccountValue(
             portfolio.reference_market,
-            portfolio.total_value,
+            None if portfolio.stale else portfolio.total_value,
             {row.exchange: self._ledger.account(row.exchange) for row in portfolio.exchanges},
             {row.asset: row.price for row in rows if row.price is not None},
             all(row.price is not None or row.asset not in followed for row in rows),
+            values,
+            frozenset(portfolio.unpriced),
+            frozenset(pending.union(portfolio.stale)),
         )
 
     def _set_baseline(self, exchange: str, value: Decimal) -> None:
@@ -261,29 +284,3 @@ class Portfolios:
     def _reference_market(self) -> str:
         exchange = next(iter(self._runner.exchanges.values()))
         return exchange.account.reference_market
-
-    def _value(self, balance: Balance, reference: str) -> _Valued:
-        price = price_of(self._prices, balance.asset, reference)
-        value = None if price is None else (balance.total * price).quantize(_CENTS)
-        return _Valued(balance, price, value)
-
-
-def _holding(row: _Valued, total: Decimal) -> Holding:
-    balance, price, value = row
-    return Holding(
-        asset=balance.asset,
-        total=balance.total,
-        available=balance.available,
-        locked=balance.locked,
-        price=price,
-        value=value,
-        share=None if value is None or not total else (value / total).quantize(_CENTS),
-    )
-
-
-def _profitability(total: Decimal, baselines: list[Decimal | None]) -> Profitability:
-    baseline = sum((value for value in baselines if value is not None), ZERO)
-    if not baseline or None in baselines:
-        return Profitability(value=ZERO, percent=ZERO)
-    gain = total - baseline
-    return Profitability(value=gain, percent=(gain / baseline * 100).quantize(Decimal("1E-4")))

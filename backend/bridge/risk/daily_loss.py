@@ -46,7 +46,9 @@ class DailyLossMonitor:
             return
         if value.complete:
             series = (value.account, value.reference_market)
-            self._limits.record_value(series, value.total_value, utc_now())
+            self._limits.record_values(
+                series, value.values, utc_now(), value.unpriced, value.pending
+            )
             self._save_day()
         status = self._runner.status
         if self._limits.loss_limit_reached and status.state == "running":
@@ -77,6 +79,8 @@ class DailyLossMonitor:
                 counted_since=day.counted_since.isoformat(),
                 opening_value=str(day.opening_value),
                 lowest_value=str(day.lowest_value if reached else day.opening_value),
+                counted=sorted(day.counted),
+                left_out=sorted(day.left_out),
             )
 
 
@@ -89,4 +93,6 @@ def _day_from(saved: Mapping[str, Any]) -> TradingDay:
         opening_value=Decimal(saved["opening_value"]),
         value=lowest,
         lowest_value=lowest,
+        counted=frozenset(saved.get("counted", ())),
+        left_out=frozenset(saved.get("left_out", ())),
     )

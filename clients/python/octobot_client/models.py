@@ -120,8 +120,10 @@ class Portfolio:
     """The whole account."""
 
     reference_market: str
-    total_value: Decimal
-    profitability: Profitability
+    total_value: Decimal | None
+    profitability: Profitability | None
+    unpriced: list[str]
+    stale: list[str]
     exchanges: list[ExchangeBalances]
 
     def balance(self, asset: str) -> Balance | None:
