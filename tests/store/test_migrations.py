@@ -128,9 +128,10 @@ TOKEN = """
 """
 
 
-def stored_time(database: Database, at: datetime) -> datetime:
-    """Return a time as SQL without a model's types takes it."""
-    return at.replace(tzinfo=None) if database.engine.dialect.name == "sqlite" else at
+def stored_time(database: Database, at: datetime) -> datetime | str:
+    """Return a UTC time as SQL without a model's types takes it."""
+    is_sqlite = database.engine.dialect.name == "sqlite"
+    return f"{at:%Y-%m-%d %H:%M:%S.%f}" if is_sqlite else at
 
 
 def test_open_sessions_tell_the_first_known_networks(empty_settings: Settings) -> None:

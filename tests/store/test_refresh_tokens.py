@@ -10,7 +10,8 @@ import pytest
 
 from backend.store import Database, refresh_tokens, sessions, user_changes, users
 from backend.store.models import RefreshFamily, RefreshToken, User
-from backend.store.refresh_tokens import NewToken, Repeat, Rotation
+from backend.store.refresh_tokens import NO_DEVICE, NewToken, Repeat, Rotation
+from backend.store.sessions import PasswordReplacement
 from backend.store.user_changes import UserUpdate
 from backend.store.users import NewUser
 
@@ -47,6 +48,17 @@ def test_a_token_is_rotated_once_and_names_its_user(
     assert rotation.user is not None
     assert rotation.user.id == user.id
     assert database.write(refresh_tokens.rotate, "second", token("third")).outcome == "rotated"
+
+
+def test_a_promotion_between_check_and_change_of_a_password_is_not_forgotten(
+    database: Database, user: User
+) -> None:
+    promotion = UserUpdate(role="admin")
+    database.write(user_changes.update, user.id, promotion, NOW)
+    short = PasswordReplacement("other hash", False, token("first"), NO_DEVICE)
+    changed = database.write(sessions.replace_password, user, short)
+    assert changed is not None
+    assert (changed[0].role, changed[0].must_change_password) == ("admin", True)
 
 
 def test_a_spent_token_revokes_its_family(database: Database, family: str) -> None:
