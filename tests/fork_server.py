@@ -2,10 +2,10 @@
 
 It listens on the abstract Unix socket that its argument names. Each connection gets a fork of its
 own, which serves one `ForkServer`: the first line is the path of its log. For each further line of
-JSON, the settings, `sandbox_latency_s`, `give_up_after_s` (of `Bridge`), `asks_often` (see
-fast_polling.py) and `crashes_after` (see crash_points.py), that fork forks a server on a real
-socket and answers `serving <pid> <port>`; when the server has ended, `dead <pid>` follows. The
-process ends with its stdin.
+JSON, the settings, `sandbox_latency_s`, `give_up_after_s` (of `Bridge`), `clock_shift_s` (of the
+wall clock), `asks_often` (see fast_polling.py) and `crashes_after` (see crash_points.py), that
+fork forks a server on a real socket and answers `serving <pid> <port>`; when the server has
+ended, `dead <pid>` follows. The process ends with its stdin.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ import select
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
+
+import time_machine
 
 from backend.bridge.live.reconciliation import GIVE_UP_AFTER_S
 from backend.concurrency.gevent_host import GeventHost
@@ -34,6 +37,8 @@ def serve(given: dict[str, Any]) -> None:
     give_up_after_s = given.pop("give_up_after_s", GIVE_UP_AFTER_S)
     if given.pop("asks_often", False):
         fast_polling.ask_often()
+    if shift_s := given.pop("clock_shift_s", 0):
+        time_machine.travel(time.time() + shift_s).start()
     if crashes_after := given.pop("crashes_after", None):
         crash_points.crash_after(crashes_after)
     settings = Settings(_env_file=None, **{**given, "home": Path(given["home"])})

@@ -18,12 +18,14 @@ from backend.schemas.auth import Enrolment, RecoveryCodes, Role
 from backend.schemas.common import utc_now
 from backend.store import Database, second_factors
 from backend.store.encryption import Cipher
-from backend.store.second_factors import LOCKOUT, Outcome
+from backend.store.second_factors import LOCKOUT, Match, Outcome
 
 ISSUER = "OctoBot"
 RECOVERY_CODE_COUNT = 10
 STEP_S = 30
 _DRIFT_STEPS = 1
+_USED_AHEAD = "used_ahead"
+_MOST_USED_AHEAD = 16
 _APP_CODE = re.compile(r"[0-9]{6}")
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -63,7 +65,7 @@ class SecondFactors:
     def confirm(self, user_id: str, code: str) -> RecoveryCodes:
         """Enable the enrolled seed; the returned recovery codes are not returned again."""
         codes, digests = self.new_recovery_codes(user_id)
-        match = partial(self._matching_step, user_id, code)
+        match = partial(self._match, user_id, code)
         outcome = self._sync.change(second_factors.confirm, user_id, match, digests, utc_now())
         if outcome == "none":
             raise Conflict("nothing is to be confirmed")
@@ -74,7 +76,7 @@ class SecondFactors:
 
     def verify(self, user_id: str, code: str) -> bool:
         """Verify and consume a code; raises `RateLimited` after too many wrong ones."""
-        match = partial(self._matching_step, user_id, code)
+        match = partial(self._match, user_id, code)
         outcome = self._database.write(
             second_factors.verify, user_id, match, self._recovery_digests(user_id, code), utc_now()
         )
@@ -114,15 +116,26 @@ class SecondFactors:
         sha256 = hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()
         return (*self._passwords.derive([plain], user_id), sha256)
 
-    def _matching_step(self, user_id: str, code: str, sealed: str, last_step: int) -> int | None:
-        """Return the time step that a code matches: about now, and after `last_step`."""
+    def _match(self, user_id: str, code: str, sealed: str, last_step: int) -> Match | None:
+        """Match a code to a time step about now, and after `last_step`.
+
+        If that is still to come, the clock ran ahead and was set right: it is remembered as
+        used beside the seed, and the present steps are taken.
+        """
         if not _APP_CODE.fullmatch(code):
             return None
-        app = pyotp.TOTP(self._cipher.decrypt(_purpose(user_id), sealed)["seed"])
+        content = self._cipher.decrypt(_purpose(user_id), sealed)
+        used_ahead = content.get(_USED_AHEAD, "").split()
+        app = pyotp.TOTP(content["seed"])
         now = int(utc_now().timestamp()) // STEP_S
+        if last_step > now + _DRIFT_STEPS:
+            used_ahead = [*used_ahead, str(last_step)][-_MOST_USED_AHEAD:]
+            content = {**content, _USED_AHEAD: " ".join(used_ahead)}
+            sealed, last_step = self._cipher.encrypt(_purpose(user_id), content), 0
         for step in range(now - _DRIFT_STEPS, now + _DRIFT_STEPS + 1):
-            if step > last_step and hmac.compare_digest(app.generate_otp(step), code):
-                return step
+            is_unused = step > last_step and str(step) not in used_ahead
+            if is_unused and hmac.compare_digest(app.generate_otp(step), code):
+                return Match(step, sealed)
         return None
 
 

@@ -31,7 +31,7 @@ from backend.identity.sessions import Sessions
 from backend.identity.signing_keys import signing_keys
 from backend.identity.store_sync import StoreSync
 from backend.identity.token_rotation import TokenRotation
-from backend.identity.token_status import MAX_TOKEN_LIFETIME
+from backend.identity.token_status import CLOCK_ERROR, MAX_TOKEN_LIFETIME
 from backend.identity.tokens import AccessTokens, hash_refresh_token
 from backend.identity.user_view import user_view
 from backend.identity.users import USERNAME, Users
@@ -71,7 +71,7 @@ class Identity:
         self.passkeys = Passkeys(database, self._sync, party, self.second_factors)
         self._second_factor_proof = SecondFactorProof(self.second_factors, self.passkeys)
         self.email_codes = EmailCodes(settings, database, self._passwords, self._sync, keys[0])
-        database.write(sessions.delete_expired, utc_now() - MAX_TOKEN_LIFETIME)
+        database.write(sessions.delete_expired, utc_now() - MAX_TOKEN_LIFETIME - CLOCK_ERROR)
         self._sync.start()
 
     def login(
@@ -198,7 +198,8 @@ class Identity:
     def has_stepped_up(self, principal: Principal) -> bool:
         """Return whether a principal's password or code was verified within `STEP_UP_S`."""
         at = principal.authenticated_at
-        return at is not None and utc_now() - at < timedelta(seconds=STEP_UP_S)
+        # absolute: a clock that was set back must not prolong it
+        return at is not None and abs(utc_now() - at) < timedelta(seconds=STEP_UP_S)
 
     def step_up(self, principal: Principal, proof: Proof) -> AccessToken:
         """Issue a fresh access token of the same session.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -18,6 +20,13 @@ from backend.store import api_keys, identity_version, refresh_tokens, revocation
 
 # how long after its session was revoked an access token could still be unexpired
 MAX_TOKEN_LIFETIME = timedelta(seconds=MAX_TOKEN_EXPIRY_S)
+CLOCK_ERROR = timedelta(days=2)
+"""The error of a machine's clock that revives nothing which was revoked, once it is set right."""
+
+
+class _Revocation(NamedTuple):
+    until: datetime
+    kept_until: float
 
 
 class TokenStatus:
@@ -30,7 +39,7 @@ class TokenStatus:
         self._lock = threading.Lock()
         self._load_lock = threading.Lock()
         self._users: dict[str, User] = {}
-        self._revoked: dict[str, datetime] = {}
+        self._revoked: dict[str, _Revocation] = {}
         self._referrals: dict[str, int] = {}
         self._api_keys: dict[str, ApiKeyPrincipal] = {}
         self._api_key_ids: frozenset[str] = frozenset()
@@ -41,10 +50,9 @@ class TokenStatus:
         with self._load_lock:
             version, now = identity_version.get(session), utc_now()
             enabled = {user.id: user_view(user) for user in users.list_enabled(session)}
-            self.revoke(revocations.list_unexpired(session, now))
-            self.revoke_sessions(
-                refresh_tokens.list_revoked_since(session, now - MAX_TOKEN_LIFETIME)
-            )
+            since = now - MAX_TOKEN_LIFETIME - CLOCK_ERROR
+            self.revoke(revocations.list_unexpired(session, now - CLOCK_ERROR))
+            self.revoke_sessions(refresh_tokens.list_revoked_since(session, since))
             usable = api_keys.list_usable(session, now)
             keys = {key.digest: api_key_principal(key, user) for key, user in usable}
             self._api_keys = keys
@@ -53,11 +61,20 @@ class TokenStatus:
             self._users, self.version = enabled, version
 
     def revoke(self, ids: Iterable[tuple[str, datetime]]) -> None:
-        """Revoke tokens or sessions by id, each until the time when no token of it is unexpired."""
-        now = utc_now()
+        """Revoke tokens or sessions by id, each until the time when no token of it is unexpired.
+
+        They are kept for as long as a token lives by the monotonic clock as well: the wall
+        clock may run ahead and be set right.
+        """
+        now, clock = utc_now(), time.monotonic()
+        kept_until = clock + MAX_TOKEN_LIFETIME.total_seconds()
         with self._lock:
-            kept = {key: until for key, until in self._revoked.items() if until > now}
-            self._revoked = kept | dict(ids)
+            kept = {
+                key: revocation
+                for key, revocation in self._revoked.items()
+                if revocation.until > now or revocation.kept_until > clock
+            }
+            self._revoked = kept | {key: _Revocation(until, kept_until) for key, until in ids}
 
     def revoke_sessions(self, sessions: Iterable[tuple[str, datetime]]) -> None:
         """Revoke sessions by id, each with the time of its revocation."""

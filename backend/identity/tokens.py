@@ -6,7 +6,7 @@ import functools
 import hashlib
 import secrets
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import jwt
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -24,6 +24,7 @@ AUDIENCE = "octobot-backend-api"
 ALGORITHM = "HS256"
 MAX_TOKEN_LENGTH = 2048
 CACHED_TOKENS = 1024
+CLOCK_DRIFT = timedelta(minutes=1)
 
 _CLAIMS = ["iss", "aud", "exp", "iat", "jti", "sub", "sid", "role", "scope"]
 
@@ -33,6 +34,7 @@ class _Claims(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
+    iat: int
     exp: int
     jti: str
     sub: str
@@ -75,16 +77,18 @@ class AccessTokens:
     def verify(self, token: str) -> Principal:
         """Return the bearer of a token; revocation is not checked.
 
-        Raises `TokenExpired` or `InvalidToken`.
+        Raises `TokenExpired` or `InvalidToken`. A token of a clock that ran ahead has expired once
+        that is set right: it would be valid for too long.
         """
         if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
             raise InvalidToken
-        principal = self._cached_decode(token)
-        if principal.expires_at <= utc_now():
+        principal, issued_at = self._cached_decode(token)
+        now = utc_now()
+        if principal.expires_at <= now or issued_at > now + CLOCK_DRIFT:
             raise TokenExpired
         return principal
 
-    def _decode(self, token: str) -> Principal:
+    def _decode(self, token: str) -> tuple[Principal, datetime]:
         try:
             key_id = jwt.get_unverified_header(token).get("kid", "")
             decoded = jwt.decode(
@@ -93,14 +97,14 @@ class AccessTokens:
                 algorithms=[ALGORITHM],
                 audience=AUDIENCE,
                 issuer=ISSUER,
-                options={"require": _CLAIMS},
+                options={"require": _CLAIMS, "verify_iat": False},
             )
             claims = _Claims.model_validate(decoded)
         except jwt.ExpiredSignatureError:
             raise TokenExpired from None
         except (jwt.PyJWTError, ValidationError, RecursionError, KeyError, TypeError):
             raise InvalidToken from None
-        return _principal(claims)
+        return _principal(claims), datetime.fromtimestamp(claims.iat, timezone.utc)
 
 
 def _principal(claims: _Claims) -> Principal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -19,8 +19,15 @@ MAX_FAILURES = 5
 LOCKOUT = timedelta(minutes=15)
 
 Outcome = Literal["accepted", "wrong", "locked", "none"]
-MatchStep = Callable[[str, int], int | None]
-"""Return the time step of a code, given the encrypted seed and the last step that was used."""
+MatchStep = Callable[[str, int], "Match | None"]
+"""Match a code, given the encrypted seed and the last step that was used."""
+
+
+class Match(NamedTuple):
+    """Time step of a code that is right, and the encrypted seed to store from now on."""
+
+    step: int
+    sealed: str
 
 
 def insert_unconfirmed(session: Session, user_id: str, sealed: str, at: datetime) -> bool:
@@ -58,9 +65,10 @@ def verify(
 ) -> Outcome:
     """Verify a TOTP code, or spend the recovery code that has one of these digests.
 
-    A TOTP code is valid once, and no earlier one after it. After `MAX_FAILURES` wrong
-    codes in a row all are refused for `LOCKOUT`; a recovery code that is spent already is no
-    guess, and does not count. Recovery codes of a user without an app have 79 bits and no lock.
+    A TOTP code is valid once, and no earlier one after it unless the clock was set back. After
+    `MAX_FAILURES` wrong codes in a row all are refused for `LOCKOUT`; a recovery code that is
+    spent already is no guess, and does not count. Recovery codes of a user without an app have
+    79 bits and no lock.
     """
     # the row lock serializes two concurrent uses of one code: only the first succeeds
     kept = session.get(SecondFactor, user_id, with_for_update=True)
@@ -126,11 +134,12 @@ def reencrypt_all(session: Session, rotate: Callable[[str], str]) -> int:
 def _try(
     session: Session, kept: SecondFactor, match: MatchStep, recovery: Sequence[str], at: datetime
 ) -> Outcome:
-    if kept.locked_until is not None and kept.locked_until > at:
+    # a lock of a clock that ran ahead would last until the clock gets there again
+    if kept.locked_until is not None and at < kept.locked_until <= at + LOCKOUT:
         return "locked"
-    step = match(kept.sealed, kept.last_step)
-    if step is not None:
-        kept.last_step, kept.failures = step, 0
+    found = match(kept.sealed, kept.last_step)
+    if found is not None:
+        kept.last_step, kept.sealed, kept.failures = found.step, found.sealed, 0
         return "accepted"
     code = _recovery_code(session, kept.user_id, recovery)
     if code is not None:

@@ -103,6 +103,11 @@ class RunningServer:
         self._server.kill()
         self._begin_again()
 
+    def restart_process(self, **settings: object) -> None:
+        """Start again with more settings for this one time."""
+        self._server.kill()
+        self._begin_again(**settings)
+
     def restart_to_crash_after(self, instant: str) -> None:
         """Start again a process that kills itself right after the named instant."""
         self._server.stop()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from backend.bridge.market_data.tickers import seconds
 from backend.bridge.octobot.conversion import ZERO, decimal_or_none, utc
 from backend.bridge.octobot.exchange import Channel, Exchange
+from backend.bridge.octobot.exchange_market import interval_minutes
 from backend.bridge.octobot.market_rows import clean_candles
 from backend.bridge.read_models.event_data import event_data
 from backend.ports.events import Event, EventSink
@@ -65,3 +68,20 @@ def _candle(row: list[float], *, closed: bool) -> Candle:
         volume=decimal_or_none(volume),
         closed=closed,
     )
+
+
+def read_candles(rows: list[list[float]], interval: str) -> list[Candle]:
+    """Read the rows of an exchange.
+
+    One that a later one follows is closed, whatever this machine's clock says; of the newest
+    only the clock can tell.
+    """
+    length_s, now = interval_minutes(interval) * 60, time.time()
+    newest = max((row[0] for row in rows), default=0.0)
+    return [
+        _candle(
+            [seconds(start), *figures],
+            closed=start < newest or seconds(start) + length_s <= now,
+        )
+        for start, *figures in rows
+    ]

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from backend.bridge.market_data.tickers import TickerReader, exchange_time, seconds
-from backend.bridge.octobot.conversion import ZERO, decimal_or_none, utc
+from backend.bridge.market_data.candles import read_candles
+from backend.bridge.market_data.tickers import TickerReader, exchange_time
+from backend.bridge.octobot.conversion import ZERO, decimal_or_none
 from backend.bridge.octobot.exchange import Exchange as ConnectedExchange
 from backend.bridge.octobot.exchange_market import interval_minutes
 from backend.bridge.octobot.market_rows import EXCHANGE_TIME
@@ -83,7 +84,7 @@ class Markets:
 
         def ask() -> bytes:
             rows = self._runner.executor.run(self._candles, symbol, query)
-            return _CANDLES.dump_json(_candles(rows[-query.limit :], query.interval))
+            return _CANDLES.dump_json(read_candles(rows[-query.limit :], query.interval))
 
         return self._read(("candles", symbol, query), ask)
 
@@ -196,22 +197,6 @@ async def _read_book(exchange: ConnectedExchange, symbol: str, limit: int) -> Or
         timestamp=exchange_time(raw.get(EXCHANGE_TIME)),
         received_at=received_at,
     )
-
-
-def _candles(rows: list[list[float]], interval: str) -> list[Candle]:
-    length_s, now = interval_minutes(interval) * 60, time.time()
-    return [
-        Candle(
-            time=utc(seconds(start)),
-            open=decimal_or_none(first) or ZERO,
-            high=decimal_or_none(high) or ZERO,
-            low=decimal_or_none(low) or ZERO,
-            close=decimal_or_none(last) or ZERO,
-            volume=decimal_or_none(volume),
-            closed=seconds(start) + length_s <= now,
-        )
-        for start, first, high, low, last, volume in rows
-    ]
 
 
 def _levels(rows: list[list[Any]], limit: int) -> list[BookLevel]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from datetime import datetime, timedelta
 
 from backend.bridge.context import BotContext
@@ -23,14 +24,19 @@ class CancelAllTimer:
 
     It survives restarts and kills of the process: an armed switch continues in the next
     run, and fires at once, before that run accepts orders, if its time has passed.
+
+    This process counts by the monotonic clock. Across processes only the wall clock tells; if
+    that was set back meanwhile, the switch waits for its whole timeout again and no longer.
     """
 
     def __init__(self, context: BotContext, orders: Orders) -> None:
         self._context = context
         self._orders = orders
         self._timer: asyncio.TimerHandle | None = None
-        saved = context.saved_state.load("dead_man").get("cancels_at")
-        self._cancels_at = None if saved is None else datetime.fromisoformat(saved)
+        saved = context.saved_state.load("dead_man")
+        at = saved.get("cancels_at")
+        self._cancels_at = None if at is None else datetime.fromisoformat(at)
+        self._deadline = time.monotonic() + self._seconds_left(saved.get("timeout_s"))
 
     def set(self, timeout_s: int) -> DeadManSwitch:
         """Arm or renew the switch; 0 disarms it.
@@ -50,13 +56,14 @@ class CancelAllTimer:
         """Continue the countdown of an earlier run."""
         if self._cancels_at is None:
             return
-        if self._cancels_at > utc_now():
+        if self._deadline > time.monotonic():
             self._schedule()
-        elif not await self._cancel_all(self._cancels_at, utc_now()):
+        elif not await self._cancel_all(self._cancels_at, self._now()):
             self._fire(self._cancels_at)
 
     async def _set(self, timeout_s: int) -> DeadManSwitch:
-        self._save(utc_now() + timedelta(seconds=timeout_s) if timeout_s else None)
+        self._deadline = time.monotonic() + timeout_s
+        self._save(utc_now() + timedelta(seconds=timeout_s) if timeout_s else None, timeout_s)
         self._schedule()
         return DeadManSwitch(
             armed=bool(timeout_s),
@@ -64,17 +71,29 @@ class CancelAllTimer:
             cancels_at=time_text(self._cancels_at) if self._cancels_at else None,
         )
 
-    def _save(self, cancels_at: datetime | None) -> None:
+    def _save(self, cancels_at: datetime | None, timeout_s: int = 0) -> None:
         self._cancels_at = cancels_at
         text = None if cancels_at is None else cancels_at.isoformat()
-        self._context.saved_state.save("dead_man", cancels_at=text)
+        self._context.saved_state.save("dead_man", cancels_at=text, timeout_s=timeout_s)
+
+    def _seconds_left(self, timeout_s: int | None) -> float:
+        """Return the time left by the wall clock, at most the timeout where that is known."""
+        if self._cancels_at is None:
+            return 0
+        left_s = (self._cancels_at - utc_now()).total_seconds()
+        return left_s if timeout_s is None else min(left_s, timeout_s)
+
+    def _now(self) -> datetime:
+        """Return the present, or the newest open order's time where the clock was set back."""
+        placed = (entry.item.created_at for entry in self._context.ledger.open_orders)
+        return max([utc_now(), *placed])
 
     def _schedule(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._cancels_at is not None:
-            delay_s = (self._cancels_at - utc_now()).total_seconds()
+            delay_s = self._deadline - time.monotonic()
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(delay_s, self._fire, self._cancels_at)
 
@@ -83,7 +102,7 @@ class CancelAllTimer:
 
     async def _cancel_until_done(self, cancels_at: datetime) -> None:
         """Retry to cancel the orders open now, until all have ended or the switch is renewed."""
-        began = utc_now()
+        began = self._now()
         while self._cancels_at == cancels_at and not await self._cancel_all(cancels_at, began):
             await asyncio.sleep(_RETRY_AFTER_S)
 

@@ -200,3 +200,31 @@ def test_a_changed_password_does_not_stand_in_for_the_code(
         headers=bearer(tokens["access_token"]),
     ).json["data"]
     assert identity.has_stepped_up(identity.verify_access_token(changed["access_token"])) is False
+
+
+def test_a_clock_that_ran_ahead_locks_nobody_out_once_it_is_set_right(
+    client: FlaskClient, authenticator: Authenticator, clock
+) -> None:
+    clock.shift(86_400)
+    ahead = authenticator.code()
+    assert log_in(client, ahead).status_code == 200
+    clock.shift(-86_400)
+    code = authenticator.code()
+    assert log_in(client, code).status_code == 200
+    assert outcome(log_in(client, code)) == (401, "wrong_code")
+    clock.shift(86_400)
+    assert authenticator.code() == ahead
+    assert outcome(log_in(client, ahead)) == (401, "wrong_code")
+    clock.shift(30)
+    assert log_in(client, authenticator.code()).status_code == 200
+
+
+def test_a_lock_of_a_clock_that_ran_ahead_ends_when_it_is_set_right(
+    client: FlaskClient, authenticator: Authenticator, clock
+) -> None:
+    clock.shift(86_400)
+    for _ in range(MAX_FAILURES):
+        assert outcome(log_in(client, "000000")) == (401, "wrong_code")
+    assert outcome(log_in(client, authenticator.code())) == (429, "rate_limited")
+    clock.shift(-86_400)
+    assert log_in(client, authenticator.code()).status_code == 200
