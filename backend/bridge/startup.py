@@ -75,6 +75,7 @@ class Restoration:
         runner.create_task(context.price_monitor.run())
         runner.create_task(release_order_loggers_forever())
         context.ledger.adopt(held)
+        self._execution.expiry.begin()
         self._tracker.publish()
         context.portfolio.publish_soon()
         context.portfolio.refresh()

@@ -46,6 +46,9 @@ class TradingMode(Protocol):
     async def restore_orders(self, exchange: Exchange) -> None:
         """Place or watch again the open orders that OctoBot forgets when it stops."""
 
+    async def end_unfilled(self, exchange: Exchange, placed: OctoBotOrder, order: Order) -> None:
+        """Cancel what a just placed order must not leave open, where the exchange does not."""
+
     def supervise(self, exchange: Exchange) -> None:
         """Start the supervision of the exchange's orders for this run of the bot."""
 

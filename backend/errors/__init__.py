@@ -76,6 +76,7 @@ from backend.errors.trading import (
     LeverageOutOfRange,
     OrderNotFound,
     OrderNotOpen,
+    OrderOptionNotSupported,
     OrderRefused,
     OrderStateUnknown,
     PositionClosing,
@@ -100,6 +101,7 @@ from backend.errors.trading import (
     SymbolNotTraded,
     TradeNotFound,
     TradingPaused,
+    ValidUntilPassed,
     WouldBeLiquidated,
 )
 
@@ -153,6 +155,7 @@ __all__ = [
     "NotFound",
     "OrderNotFound",
     "OrderNotOpen",
+    "OrderOptionNotSupported",
     "OrderRefused",
     "OrderStateUnknown",
     "PasskeysOff",
@@ -194,6 +197,7 @@ __all__ = [
     "UnknownReferralCode",
     "UnsupportedMediaType",
     "UpgradeRequired",
+    "ValidUntilPassed",
     "ValidationFailed",
     "WouldBeLiquidated",
     "WrongCode",

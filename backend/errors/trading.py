@@ -136,9 +136,21 @@ class ExitOnWrongSide(OrderRefused):
 
 
 class PriceWouldTakeAtOnce(OrderRefused):
-    """The new price would fill at once: amending does not turn an order into a taker order."""
+    """The price would fill at once, and the order is amended or post-only: it must not take."""
 
     type = "price_would_take_at_once"
+
+
+class OrderOptionNotSupported(OrderRefused):
+    """The exchange does not take this option of an order."""
+
+    type = "order_option_not_supported"
+
+
+class ValidUntilPassed(OrderRefused):
+    """The time at which the order is to end has passed."""
+
+    type = "valid_until_passed"
 
 
 class ReduceOnlyNotSupported(OrderRefused):

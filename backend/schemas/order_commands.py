@@ -6,7 +6,15 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from backend.schemas.common import Model, Money, PositiveMoney, ProblemField, RequestModel, Symbol
+from backend.schemas.common import (
+    AwareTime,
+    Model,
+    Money,
+    PositiveMoney,
+    ProblemField,
+    RequestModel,
+    Symbol,
+)
 from backend.schemas.orders import Fee, NewOrder, Order, Side
 
 MAX_BATCH = 50
@@ -18,11 +26,16 @@ class OrderChange(RequestModel):
     quantity: PositiveMoney | None = None
     price: PositiveMoney | None = None
     stop_price: PositiveMoney | None = None
+    valid_until: AwareTime | None = Field(
+        None, description="When the order ends as `expired`, where the exchange can."
+    )
 
     @model_validator(mode="after")
     def _changes_something(self) -> OrderChange:
-        if self.quantity is None and self.price is None and self.stop_price is None:
-            raise ValueError("quantity: one of quantity, price and stop_price is required")
+        if not any((self.quantity, self.price, self.stop_price, self.valid_until)):
+            raise ValueError(
+                "quantity: one of quantity, price, stop_price and valid_until is required"
+            )
         return self
 
 

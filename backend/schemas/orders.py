@@ -27,6 +27,7 @@ OrderType = Literal[
     "take_profit_limit",
     "trailing_stop",
 ]
+TimeInForce = Literal["GTC", "IOC", "FOK"]
 OrderStatus = Literal[
     "open", "partially_filled", "filled", "canceled", "rejected", "expired", "unknown"
 ]
@@ -91,6 +92,18 @@ class NewOrder(RequestModel):
     reduce_only: bool = False
     client_order_id: str | None = Field(None, pattern=CLIENT_ID)
     tag: str | None = Field(None, pattern=TAG)
+    time_in_force: TimeInForce = Field(
+        "GTC",
+        description="`GTC` rests until it fills or is canceled. `IOC` and `FOK`, for limit and"
+        " market orders, end at once: what does not fill is canceled, or, with `FOK`, all of it"
+        " unless all fills.",
+    )
+    post_only: bool = Field(
+        False, description="Refuse a limit order that would fill at once instead of resting."
+    )
+    valid_until: AwareTime | None = Field(
+        None, description="When a resting order ends, as `expired`; not for market orders."
+    )
     take_profit: TakeProfitExit | None = Field(
         None, description="Exit to place on this order's fill; its own fill cancels `stop_loss`."
     )
@@ -104,6 +117,17 @@ class NewOrder(RequestModel):
         _check("stop_price", self.stop_price is not None, self.type in _NEEDS_STOP, self.type)
         if self.reduce_only and (self.take_profit or self.stop_loss):
             raise ValueError("reduce_only: an order that only reduces takes no exits")
+        return self
+
+    @model_validator(mode="after")
+    def _time_options_fit_the_type(self) -> NewOrder:
+        ends_at_once = self.time_in_force != "GTC"
+        if ends_at_once and self.type not in ("limit", "market"):
+            raise ValueError(f"time_in_force: a {self.type} order takes GTC only")
+        if self.post_only and (self.type != "limit" or ends_at_once):
+            raise ValueError("post_only: is taken by limit orders that rest only")
+        if self.valid_until is not None and (self.type == "market" or ends_at_once):
+            raise ValueError("valid_until: is taken by orders that rest only")
         return self
 
 
@@ -158,6 +182,9 @@ class Order(Model):
         description="The order whose fill placed this one: its take profit or stop loss.",
     )
     reduce_only: bool
+    time_in_force: TimeInForce = "GTC"
+    post_only: bool = False
+    valid_until: UtcTime | None = Field(default=None, description="When it ends as `expired`.")
     tag: str | None
     created_at: UtcTime
     updated_at: UtcTime

@@ -29,6 +29,9 @@ export { ApiError, OctoBotStream };
  * @property {string} [stop_price]
  * @property {string} [client_order_id]
  * @property {string} [tag]
+ * @property {"GTC" | "IOC" | "FOK"} [time_in_force]
+ * @property {boolean} [post_only]
+ * @property {string} [valid_until]
  */
 
 /**

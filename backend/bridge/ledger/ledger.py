@@ -30,7 +30,7 @@ from backend.bridge.octobot.order import RawOrder
 from backend.ports.journal import StoredOrder, StoredTrade
 from backend.ports.order_tracking import UNTRACKED, OrderTracking
 from backend.schemas.common import utc_now
-from backend.schemas.orders import Order
+from backend.schemas.orders import Order, OrderStatus
 from backend.schemas.trades import Trade
 
 
@@ -55,8 +55,8 @@ class Ledger:
             None if mode == "paper" else RealFills(self._store, self._ids, self.update)
         )
         self.matcher = TradeMatcher(self._store, self._ids, self.real_fills)
-        self.ending_rejected: set[str] = set()
-        """Orders whose coming cancel is a rejection."""
+        self.expected_ends: dict[str, OrderStatus] = {}
+        """Orders whose coming cancel is another end, such as a rejection."""
         self.brackets = BracketState()
         self.orders = self._store.orders
         self.trades = self._store.trades
@@ -170,9 +170,8 @@ class Ledger:
                 return
             if self.brackets.defer_cancel(order_id, (raw, exchange)):
                 return
-            if order_id in self.ending_rejected:
-                self.ending_rejected.discard(order_id)
-                order = order.model_copy(update={"status": "rejected"})
+            ending = self.expected_ends.pop(order_id, order.status)
+            order = order.model_copy(update={"status": ending})
         at_once = order.status == "filled" and self._mode == "paper"
         with self._store.transaction():
             self._settle_sibling(order)

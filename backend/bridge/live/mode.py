@@ -87,6 +87,9 @@ class LiveMode:
         """Restore the stops that OctoBot watches itself."""
         await self._supervised[exchange.name].exits.restore_watched()
 
+    async def end_unfilled(self, exchange: Exchange, placed: OctoBotOrder, order: Order) -> None:
+        """Do nothing: the exchange ends its orders."""
+
     def supervise(self, exchange: Exchange) -> None:
         """Start reconciliation of missing and unknown orders for this run of the bot."""
         exits, stops = self._supervised[exchange.name]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from functools import partial
 from typing import Any, Literal
 
 import octobot_trading.errors as trading_errors
@@ -21,6 +20,7 @@ from backend.bridge.octobot.order import (
     RawOrder,
 )
 from backend.bridge.octobot.order_errors import NO_ANSWER, translate_order_errors
+from backend.bridge.octobot.trader_hooks import check_edits, intercept_creation
 from backend.errors import ExchangeRefused, ExchangeUnreachable, OrderNotOpen
 from backend.schemas.orders import Fee, Order, Side
 
@@ -135,6 +135,17 @@ class ExchangeOrders:
     def supports(self, kind: OrderKind, side: Side) -> bool:
         """Return whether the exchange supports this order type."""
         return bool(self._manager.exchange.is_supported_order_type(_octobot_type(kind, side)))
+
+    @property
+    def exchange_name(self) -> str:
+        """The exchange's id in ccxt."""
+        return str(self._manager.exchange_name)
+
+    def takes(self, symbol: str, option: Literal["IOC", "FOK", "PO"]) -> bool:
+        """Return whether ccxt says that orders of a symbol may have a time in force."""
+        client = self._manager.exchange.connector.client
+        parameter = f"timeInForce.{option}"
+        return bool(client.feature_value(symbol, "createOrder", parameter, False))
 
     def adapt_quantity(self, symbol: str, quantity: Decimal) -> Decimal:
         """Round a quantity down to the exchange's step."""
@@ -254,43 +265,15 @@ class ExchangeOrders:
             await self.cancel(order)
 
     def check_edits(self, is_affordable: EditCheck) -> None:
-        """Refuse a paper order's edit, also a strategy's, whose new values lack the funds.
-
-        OctoBot releases the old lock, fails at the new one and keeps the new values.
-        """
-        edit = self._trader.edit_order
-
-        async def checked(
-            order: OctoBotOrder,
-            edited_quantity: Decimal | None = None,
-            edited_price: Decimal | None = None,
-            *args: Any,
-            **kwargs: Any,
-        ) -> bool:
-            quantity = edited_quantity or order.origin_quantity
-            price = edited_price or order.origin_price
-            locks = order.can_be_edited() and order.is_counted_in_available_funds()
-            if locks and not is_affordable(order, quantity, price):
-                raise trading_errors.OrderEditError("the funds are not available")
-            return bool(await edit(order, edited_quantity, edited_price, *args, **kwargs))
-
-        self._trader.edit_order = checked
+        """Refuse a paper order's edit, also a strategy's, whose new values lack the funds."""
+        check_edits(self._trader, is_affordable)
 
     def intercept_creation(self, interceptor: CreationInterceptor) -> None:
         """Add an interceptor of every order's creation, also of strategies' orders.
 
         The interceptor that was added last runs first.
         """
-        create = self._trader.create_order
-
-        async def intercepted(
-            order: OctoBotOrder, loaded: bool = False, *args: Any, **kwargs: Any
-        ) -> OctoBotOrder | None:
-            return await interceptor(
-                order, partial(create, order, loaded, *args, **kwargs), loaded=loaded
-            )
-
-        self._trader.create_order = intercepted
+        intercept_creation(self._trader, interceptor)
 
 
 def _octobot_type(kind: OrderKind, side: Side) -> TraderOrderType:

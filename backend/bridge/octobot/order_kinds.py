@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from backend.bridge.octobot.exchange_orders import ExchangeOrders, OrderKind
 from backend.bridge.octobot.oco_group import FillListener
+from backend.errors import OrderOptionNotSupported
 from backend.schemas.orders import NewOrder, Order
 
 # These stops trigger when the price rises to theirs, the others when it falls to theirs.
@@ -40,11 +41,24 @@ _LIVE_KINDS: Mapping[str, OrderKind] = {
 }
 
 
+def _option_params(order: Order) -> dict[str, Any]:
+    """Return an order's time options in ccxt's unified form; none where they are the default."""
+    params: dict[str, Any] = {}
+    if order.time_in_force != "GTC":
+        params["timeInForce"] = order.time_in_force
+    if order.post_only:
+        params["postOnly"] = True
+    return params
+
+
 class OrderMapping(Protocol):
     """The mapping for one exchange account: OctoBot's simulator and its real trader differ."""
 
     reports_overshooting: bool
     """Whether the exchange refuses an order that would do more than reduce a position."""
+
+    reports_taking: bool
+    """Whether the exchange refuses a post-only order that would fill at once."""
 
     def kind(self, order: Order | NewOrder, *, is_marketable: bool) -> OrderKind:
         """Return OctoBot's type of an order.
@@ -57,6 +71,9 @@ class OrderMapping(Protocol):
 
     def trigger_above(self, order: Order | NewOrder) -> bool | None:
         """Return the side of the market on which a stop waits; None leaves that to OctoBot."""
+
+    def check_options(self, asked: NewOrder) -> None:
+        """Raise `OrderOptionNotSupported` for a time option that the exchange cannot take."""
 
     def exchange_params(self, order: Order) -> dict[str, Any]:
         """Return exchange parameters beyond OctoBot's own."""
@@ -74,6 +91,7 @@ class PaperOrderMapping:
     """
 
     reports_overshooting = False
+    reports_taking = False
 
     def kind(self, order: Order | NewOrder, *, is_marketable: bool) -> OrderKind:
         """Return the simulator's type of an order."""
@@ -86,6 +104,9 @@ class PaperOrderMapping:
     def trigger_above(self, order: Order | NewOrder) -> bool | None:
         """Return None: the simulator infers it from the type and the side."""
         return None
+
+    def check_options(self, asked: NewOrder) -> None:
+        """Do nothing: the simulator takes every option."""
 
     def exchange_params(self, order: Order) -> dict[str, Any]:
         """Return no parameters: no exchange is involved."""
@@ -100,6 +121,7 @@ class LiveOrderMapping:
     """Mapping for a real exchange; OctoBot watches stops of types that the exchange lacks."""
 
     reports_overshooting = True
+    reports_taking = True
 
     def __init__(self, orders: ExchangeOrders) -> None:
         self._orders = orders
@@ -123,9 +145,25 @@ class LiveOrderMapping:
             return None
         return (order.type, order.side) in TRIGGERS_ABOVE
 
+    def check_options(self, asked: NewOrder) -> None:
+        """Raise for an option that ccxt would leave out, or that it has no unified form for."""
+        name = self._orders.exchange_name
+        if asked.valid_until is not None:
+            raise OrderOptionNotSupported(f"valid_until: {name} cannot end orders at a time here")
+        if asked.time_in_force != "GTC" and not self._orders.takes(
+            asked.symbol, asked.time_in_force
+        ):
+            raise OrderOptionNotSupported(
+                f"time_in_force: {name} takes no {asked.time_in_force} orders in {asked.symbol}"
+            )
+        if asked.post_only and not self._orders.takes(asked.symbol, "PO"):
+            raise OrderOptionNotSupported(
+                f"post_only: {name} takes no post-only orders in {asked.symbol}"
+            )
+
     def exchange_params(self, order: Order) -> dict[str, Any]:
-        """Return our id, so that the order can be found when a response is lost."""
-        return {"clientOrderId": order.id}
+        """Return our id, so that the order can be found when a response is lost, and options."""
+        return {"clientOrderId": order.id, **_option_params(order)}
 
     def fill_listener(self, listener: FillListener) -> FillListener | None:
         """Return None: the exchange reports each exit by itself."""

@@ -25,6 +25,8 @@ from backend.schemas.common import utc_now
 from backend.schemas.order_commands import ChangedOrder, OrderChange
 from backend.schemas.orders import NewOrder, Order
 
+_KEPT = {"symbol", "side", "type", "quantity", "price", "stop_price", "valid_until"}
+
 
 async def change_order(
     context: BotContext, execution: OrderExecution, order_id: str, change: OrderChange
@@ -42,6 +44,7 @@ async def change_order(
     async with context.mode.amending(exchange, held, order, asked):
         await _amend(exchange, held, order, asked, price)
     _record(context, execution.get(order_id), asked, held)
+    execution.expiry.watch(execution.get(order_id))
     # a cancel at the same time may have made the outcome unknown
     changed = await execution.look_up(order_id)
     method = "edited" if held.exchange_order_id == exchange_id else "replaced"
@@ -71,6 +74,7 @@ def _record(context: BotContext, order: Order, asked: NewOrder, held: OctoBotOrd
         "remaining": asked.quantity - order.filled,
         "price": asked.price,
         "stop_price": asked.stop_price,
+        "valid_until": asked.valid_until,
         "updated_at": utc_now(),
     }
     tracking = resize_exits(ledger, tracking, asked.quantity, held)
@@ -108,7 +112,7 @@ def _as_new_order(order: Order, change: OrderChange) -> NewOrder:
     if wrong:
         raise ValidationFailed(fields=wrong)
     given = change.model_dump(exclude_none=True)
-    kept = order.model_dump(include={"symbol", "side", "type", "quantity", "price", "stop_price"})
+    kept = order.model_dump(include=_KEPT)
     return NewOrder.model_validate({**kept, **given})
 
 

@@ -15,6 +15,7 @@ from backend.bridge.octobot.exchange_errors import capture_outcome
 from backend.bridge.octobot.order import OctoBotOrder
 from backend.bridge.octobot.order_lookup import LookUpFailed
 from backend.bridge.orders.brackets import chain_exits, tracking_for
+from backend.bridge.orders.expiry import OrderExpiry
 from backend.bridge.orders.factory import build, exits_of, new_order
 from backend.bridge.orders.lookup import resolve_unknown
 from backend.bridge.orders.pricing import market_price
@@ -46,6 +47,7 @@ class OrderExecution:
         self._portfolios = context.portfolio
         self._pre_trade = context.pre_trade
         self._mode = context.mode
+        self.expiry = OrderExpiry(context.runner, context.ledger, self.cancel)
 
     async def place(self, asked: NewOrder, order_id: str) -> Order:
         """Place an order under this id, with its exits, and return its present state."""
@@ -84,6 +86,8 @@ class OrderExecution:
             raise
         else:
             self._ledger.record_order(created.to_dict(), exchange.name)
+            await self._mode.end_unfilled(exchange, created, order)
+            self.expiry.watch(order)
         finally:
             self._ledger.forget(order.id)
             self._portfolios.mark_outdated()

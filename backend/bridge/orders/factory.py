@@ -17,6 +17,7 @@ from backend.schemas.orders import NewOrder, Order
 _ASKED = (
     *("symbol", "side", "type", "quantity", "price", "stop_price"),
     *("reduce_only", "client_order_id", "tag"),
+    *("time_in_force", "post_only", "valid_until"),
 )
 
 

@@ -13,6 +13,12 @@ from backend.errors import ApiError, FieldError
 from backend.ports.journal import Intent
 from backend.schemas.common import utc_now
 
+_LATER_FIELDS: Mapping[str, object] = {
+    "time_in_force": "GTC",
+    "post_only": False,
+    "valid_until": None,
+}
+
 
 class EarlierRefusal(ApiError):
     """The refusal of the same intent's first placement."""
@@ -64,4 +70,10 @@ def new_intent(
 
 
 def _fingerprint(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    # a request without these fields has the fingerprint that earlier versions stored
+    given = {
+        name: value
+        for name, value in content.items()
+        if name not in _LATER_FIELDS or value != _LATER_FIELDS[name]
+    }
+    return hashlib.sha256(orjson.dumps(given, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -9,15 +9,18 @@ from functools import partial
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.order_kinds import TRIGGERS_ABOVE
 from backend.bridge.octobot.trading_rules import check_cost, check_price, check_quantity
+from backend.bridge.orders.factory import is_marketable
 from backend.errors import (
     ExitOnWrongSide,
     OrderRefused,
     PositionExceeded,
+    PriceWouldTakeAtOnce,
     ReduceOnlyNotSupported,
     ReduceOnlyWouldOpen,
     StopPriceReached,
+    ValidUntilPassed,
 )
-from backend.schemas.common import decimal_text
+from backend.schemas.common import decimal_text, time_text, utc_now
 from backend.schemas.markets import Market
 from backend.schemas.orders import NewOrder
 
@@ -26,10 +29,13 @@ def refusals(exchange: Exchange, asked: NewOrder, price: Decimal) -> list[OrderR
     """Return each rule that the order breaks at this price; funds are not checked."""
     rules = exchange.rules(asked.symbol)
     checks: list[Callable[[], None]] = [
+        lambda: exchange.order_mapping.check_options(asked),
+        lambda: _check_valid_until(asked),
         lambda: check_quantity(rules, asked.quantity),
         lambda: _check_prices(exchange, rules, asked),
         lambda: check_cost(rules, asked.quantity, asked.price or asked.stop_price or price),
         lambda: _check_trigger(asked, price),
+        lambda: _check_post_only(exchange, asked, price),
         lambda: _check_exits(asked, price),
         lambda: _check_reduce_only(exchange, asked),
     ]
@@ -54,6 +60,20 @@ def _check_prices(exchange: Exchange, rules: Market, asked: NewOrder) -> None:
     for field, value in prices.items():
         if value is not None:
             check_price(rules, value, field, nearest)
+
+
+def _check_valid_until(asked: NewOrder) -> None:
+    if asked.valid_until is not None and asked.valid_until <= utc_now():
+        raise ValidUntilPassed(f"valid_until: {time_text(asked.valid_until)} has passed")
+
+
+def _check_post_only(exchange: Exchange, asked: NewOrder, price: Decimal) -> None:
+    if not asked.post_only or asked.price is None or exchange.order_mapping.reports_taking:
+        return
+    if is_marketable(asked.side, asked.price, price):
+        raise PriceWouldTakeAtOnce(
+            f"post_only: the order would fill at once, the price is {decimal_text(price)}"
+        )
 
 
 def _check_trigger(asked: NewOrder, price: Decimal) -> None:

@@ -13,6 +13,7 @@ from backend.bridge.orders.factory import build
 from backend.bridge.orders.oco import oco_group_of
 from backend.errors import BridgeError
 from backend.ports.order_tracking import OrderTracking
+from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 
 
@@ -30,6 +31,9 @@ async def restore_orders(exchange: Exchange, ledger: Ledger) -> None:
         tracking = ledger.tracking_of(order.id)
         if has_sibling_ended(order, ledger.orders):
             ledger.apply_event(order.id, "withdrawn")
+            continue
+        if order.valid_until is not None and order.valid_until <= utc_now():
+            ledger.apply_event(order.id, "reported_expired")
             continue
         price = exchange.price(order.symbol) or order.stop_price or order.price
         if price is None or not await _place_again(exchange, ledger, order, price, tracking):

@@ -53,6 +53,12 @@ class PaperMode:
         """Place the open orders again in the simulator."""
         await restore_orders(exchange, self._ledger)
 
+    async def end_unfilled(self, exchange: Exchange, placed: OctoBotOrder, order: Order) -> None:
+        """Cancel an order that ends at once and has not filled."""
+        if order.time_in_force != "GTC" and placed.is_open():
+            await exchange.orders.cancel(placed)
+            self._ledger.record_order(placed.to_dict(), exchange.name)
+
     def supervise(self, exchange: Exchange) -> None:
         """Do nothing: the simulator reports everything that happens to its orders."""
 

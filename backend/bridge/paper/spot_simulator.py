@@ -67,7 +67,7 @@ def _patch_fill(
             if funds is not None and not locks:
                 funds.release(order)  # of a fill that OctoBot ignored
         else:
-            ledger.ending_rejected.add(order.order_id)
+            ledger.expected_ends[order.order_id] = "rejected"
             await exchange.orders.cancel(order)
 
     order.on_fill = fill_if_covered

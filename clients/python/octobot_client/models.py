@@ -56,6 +56,9 @@ class Order:
     fees: list[Fee]
     parent_order_id: str | None
     reduce_only: bool
+    time_in_force: str
+    post_only: bool
+    valid_until: datetime | None
     tag: str | None
     created_at: datetime
     updated_at: datetime

@@ -37,7 +37,8 @@ class Orders:
         It is sent again when the connection breaks, and bought once all the same: by
         `idempotency_key`, or by one made up here. `take_profit` and `stop_loss` are prices
         of exits to place on its fill; `more` is what else the server takes
-        (`exchange`, `client_order_id`, `tag`, `reduce_only`).
+        (`exchange`, `client_order_id`, `tag`, `reduce_only`, `time_in_force`, `post_only`,
+        `valid_until`).
         """
         body: dict[str, object] = {
             "symbol": symbol,

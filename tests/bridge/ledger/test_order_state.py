@@ -155,7 +155,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
         new_order(key, status=status), FOUND[status]
     ),
     "edit": lambda ledger, key: ledger.mark_edited(key),
-    "reject": lambda ledger, key: ledger.ending_rejected.add(key),
+    "reject": lambda ledger, key: ledger.expected_ends.update({key: "rejected"}),
     "defer": lambda ledger, key: ledger.defer_cancels([key], IDS[key == "a"]),
     "release": lambda ledger, key: ledger.release_cancels(key),
 }
