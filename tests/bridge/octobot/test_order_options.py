@@ -67,7 +67,11 @@ def test_options_that_an_exchange_has_are_sent_in_their_unified_form(
     ("mapping", "options", "details"),
     [
         ("hyperliquid", {"time_in_force": "FOK"}, "time_in_force: hyperliquid takes no FOK orders"),
-        ("luno", {"post_only": True}, "post_only: luno takes no post-only orders in BTC/USDT"),
+        (
+            "bithumb",
+            {"post_only": True},
+            "post_only: bithumb takes no post-only orders in BTC/USDT",
+        ),
         ("binance", {"valid_until": "2999-01-01T00:00:00Z"}, "valid_until: binance cannot end"),
     ],
     indirect=["mapping"],
