@@ -44,7 +44,8 @@ def serve(given: dict[str, Any]) -> None:
     settings = Settings(_env_file=None, **{**given, "home": Path(given["home"])})
     listener = listen("127.0.0.1", given.get("port", 0))
     with listener, running_app(settings, GeventHost(), give_up_after_s=give_up_after_s) as app:
-        app.extensions["backend"].bridge.sandbox.faults.latency_s = latency_s
+        if latency_s:
+            app.extensions["backend"].bridge.sandbox.faults.latency_s = latency_s
         say("serving", os.getpid(), listener.getsockname()[1])
         serve_until_signal(Server(listener, app))
 

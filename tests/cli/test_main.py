@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from benchmarks.live import free_port
+from tests.server_process import fork_server_at
 
 pytestmark = pytest.mark.long
 
@@ -91,9 +92,9 @@ def test_a_home_in_use_is_one_line(tmp_path: Path) -> None:
 
 
 def test_an_unusable_database_is_one_line(tmp_path: Path) -> None:
-    finished = run(tmp_path, "-m", "backend.cli", port=0, database_url="sqlite:////proc/no/where")
-    assert finished.returncode == 2
-    (line,) = finished.stderr.splitlines()
+    with fork_server_at(tmp_path, database_url="sqlite:////proc/no/where") as fork_server:
+        assert fork_server.try_start() is None
+        (line,) = fork_server.log.read_text().splitlines()
     assert "/proc/no/where" in line
 
 
@@ -107,10 +108,11 @@ def test_an_unusable_certificate_is_one_line(tmp_path: Path) -> None:
 
 
 def test_production_does_not_print_a_password_that_a_log_would_keep(tmp_path: Path) -> None:
-    finished = run(tmp_path, "-m", "backend.cli", port=0, env="production")
-    assert finished.returncode == 2
-    assert "BACKEND_ADMIN_PASSWORD" in finished.stderr.splitlines()[-1]
-    assert "with the password" not in finished.stderr
+    with fork_server_at(tmp_path, env="production", admin_password=None) as fork_server:
+        assert fork_server.try_start() is None
+        told = fork_server.log.read_text()
+    assert "BACKEND_ADMIN_PASSWORD" in told.splitlines()[-1]
+    assert "with the password" not in told
 
 
 @pytest.mark.every_line

@@ -10,10 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.backend_process import ANSWERS_WITHIN_S, PASSWORD, ROOT, running
+from tests.server_process import PASSWORD, ROOT, fork_server_at
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.long
+
+ANSWERS_WITHIN_S = 60
 
 
 def command(home: Path, *arguments: str) -> str:
@@ -34,9 +36,10 @@ def command(home: Path, *arguments: str) -> str:
 
 
 def test_a_running_server_takes_over_what_the_command_does(tmp_path: Path) -> None:
-    with running(tmp_path, rate_limit_enabled=False) as server:
-        server.ready()
-        api = f"{server.url}/api/v1"
+    with fork_server_at(tmp_path) as fork_server:
+        server = fork_server.start()
+        server.api().wait_until_ready()
+        api = f"http://127.0.0.1:{server.port}/api/v1"
         command(tmp_path, "user", "create", "alice", "--role", "trader", "--password-stdin")
         given = {"username": "alice", "password": PASSWORD}
         login = httpx.post(f"{api}/auth/login", json=given, timeout=ANSWERS_WITHIN_S)
@@ -57,4 +60,4 @@ def test_a_running_server_takes_over_what_the_command_does(tmp_path: Path) -> No
             assert wait_until(lambda: status(token) == status(key) == 401)
             for _line in lines:  # ends, since the server closes it
                 pass
-        assert server.stop() == 0
+        server.stop()

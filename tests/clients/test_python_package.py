@@ -37,6 +37,7 @@ LIMIT = ("BTC/USDT", "buy", "limit", "0.001")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestartableServer]:
     server = RestartableServer(tmp_path_factory.mktemp("home"), token_expiry=2, sandbox_speed=1e-6)
     yield server
+    server.stop()
     server.close()
     for thread in Follower.threads:  # their streams have ended, and their clients are closed
         thread.join(10)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.backend_process import running
+from tests.backend_process import Backend, running
 
 pytestmark = pytest.mark.long
+
+TIME_TO_PHONE_HOME_S = 5
 
 _LOOPBACK = re.compile(r"^\(?'(127\.\d+\.\d+\.\d+|localhost|::1)'|^b?'(127\.|localhost)")
 _LOCAL_SOCKET = re.compile(r"^b?'(/|\\x00)|^''")
@@ -49,20 +52,30 @@ def test_the_watch_tells_outside_from_inside(
     assert bool(outside([(event, arguments)])) is leaves
 
 
-@pytest.mark.parametrize("trading", ["paper", "real"])
-def test_a_bot_that_boots_trades_restarts_and_stops_reaches_nobody(
-    tmp_path: Path, trading: str
-) -> None:
-    attempts_file = tmp_path / "attempts.jsonl"
+def trade(backend: Backend) -> None:
+    """Place an order, restart the bot and read prices."""
     order = {"symbol": "BTC/USDT", "side": "buy", "type": "market", "quantity": "0.01"}
-    watched = ("-m", "tests.bridge.octobot.network_audit", str(attempts_file))
-    with running(tmp_path / "home", *watched, trading=trading) as backend:
-        backend.ready()
-        assert backend.ask("POST", "/orders", order).status_code == 201
-        assert backend.ask("POST", "/bot/restart").status_code == 202
-        backend.ready()
-        assert backend.ask("GET", "/tickers").status_code == 200
-        time.sleep(5)
-        assert backend.stop() == 0
-    attempts = [json.loads(line) for line in attempts_file.read_text("utf-8").splitlines()]
-    assert outside(attempts) == []
+    backend.ready()
+    assert backend.ask("POST", "/orders", order).status_code == 201
+    assert backend.ask("POST", "/bot/restart").status_code == 202
+    backend.ready()
+    assert backend.ask("GET", "/tickers").status_code == 200
+
+
+def test_a_bot_that_boots_trades_restarts_and_stops_reaches_nobody(tmp_path: Path) -> None:
+    files = {trading: tmp_path / f"{trading}.jsonl" for trading in ("paper", "real")}
+    with ExitStack() as stack:
+        backends = []
+        for trading, attempts_file in files.items():
+            watched = ("-m", "tests.bridge.octobot.network_audit", str(attempts_file))
+            started = running(tmp_path / trading, *watched, trading=trading)
+            backends.append(stack.enter_context(started))
+        for backend in backends:
+            trade(backend)
+        time.sleep(TIME_TO_PHONE_HOME_S)
+        for backend in backends:
+            assert backend.stop() == 0
+    for attempts_file in files.values():
+        attempts = [json.loads(line) for line in attempts_file.read_text("utf-8").splitlines()]
+        assert attempts
+        assert outside(attempts) == []
