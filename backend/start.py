@@ -19,6 +19,7 @@ from backend.concurrency.gc_tuning import freeze_startup_objects
 from backend.concurrency.host import Host
 from backend.credentials import stored_keys
 from backend.errors import StoreUnavailable
+from backend.observability.log_targets import LogTarget, StdoutDestination, SyslogDestination
 from backend.observability.logs import Logs
 from backend.ports.journal import JournalUnavailable
 from backend.settings.model import Settings, SettingsError
@@ -27,6 +28,7 @@ from backend.store.journal import Journal
 from backend.store.restore import refuse_unfinished_restore
 from backend.streams import Hub, Intervals, LogTopic
 
+_STDOUT = 1
 START_ERRORS = (SettingsError, StoreError, HomeLocked)
 """The errors of `running_app` when it cannot start; the text is one line for the user."""
 
@@ -46,7 +48,7 @@ def running_app(
         refuse_unfinished_restore(settings.home)
         if settings.share_core:  # first: new threads inherit the affinity
             stack.enter_context(closing(PinnedToOneCore()))
-        logs = stack.enter_context(closing(Logs(settings.home / "logs", sys.stderr)))
+        logs = stack.enter_context(closing(_open_logs(settings)))
         database = stack.enter_context(closing(Database(settings, host)))
         database.check_and_upgrade()
         app, bridge = _build(stack, settings, host, database, logs, give_up_after_s)
@@ -90,6 +92,16 @@ def _build(
         app = create_app(settings, bridge, hub, host, database)
         stack.callback(close_app, app)
         return app, bridge
+
+
+def _open_logs(settings: Settings) -> Logs:
+    targets = []
+    if "stdout" in settings.log_targets:
+        targets.append(LogTarget(StdoutDestination(_STDOUT), "stdout"))
+    if "syslog" in settings.log_targets:
+        targets.append(LogTarget(SyslogDestination(settings.syslog_address), "syslog"))
+    folder = settings.home / "logs" if "file" in settings.log_targets else None
+    return Logs(folder, sys.stderr, targets)
 
 
 @contextmanager

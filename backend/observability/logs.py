@@ -1,4 +1,4 @@
-"""Logging: JSON lines in BACKEND_HOME/logs, and our own events readable on stderr too.
+"""Logging: JSON lines in BACKEND_HOME/logs or other targets, our own events readable on stderr too.
 
 Secrets are masked on the way in, from any logger. OctoBot logs much through the
 standard library; its lines go to the file only.
@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,6 +21,7 @@ import orjson
 import structlog
 
 from backend.errors import InternalError
+from backend.observability.log_targets import LogTarget
 from backend.observability.masking import mask_text, mask_value
 
 ACCESS = "access"
@@ -100,11 +101,14 @@ def _day(at: float) -> int:
 
 
 class EventWriter:
-    """Writer of log events: masks them, appends JSON to the file, shows our own on the console."""
+    """Writer of log events: masks them, writes JSON to all targets, our own to the console too."""
 
-    def __init__(self, file: LogFile, console: TextIO) -> None:
+    def __init__(
+        self, file: LogFile | None, console: TextIO, targets: Sequence[LogTarget] = ()
+    ) -> None:
         self._file = file
         self._console = console
+        self._targets = targets
         self.listener: Listener | None = None
         self._render = structlog.dev.ConsoleRenderer(colors=console.isatty())
 
@@ -122,7 +126,11 @@ class EventWriter:
             error = line.pop("exc_info", None)
             if error:
                 line["exception"] = mask_text(_traceback_text(error))
-        self._file.write(orjson.dumps(line, default=lambda value: mask_text(repr(value))))
+        json = orjson.dumps(line, default=lambda value: mask_text(repr(value)))
+        if self._file is not None:
+            self._file.write(json)
+        for target in self._targets:
+            target.write(line, json)
         if _is_for_console(name, level, line):
             with contextlib.suppress(OSError):
                 self._console.write(self._render(None, level, {"event": event, **line}) + "\n")
@@ -193,9 +201,12 @@ class _StandardHandler(logging.Handler):
 class Logs:
     """The process's logs, set up once by the owner of the process."""
 
-    def __init__(self, folder: Path, console: TextIO) -> None:
-        self._file = LogFile(folder / "backend.log")
-        self._writer = writer = EventWriter(self._file, console)
+    def __init__(
+        self, folder: Path | None, console: TextIO, targets: Sequence[LogTarget] = ()
+    ) -> None:
+        self._file = None if folder is None else LogFile(folder / "backend.log")
+        self._targets = targets
+        self._writer = writer = EventWriter(self._file, console, targets)
         self._handler = _StandardHandler(writer)
         logging.getLogger().addHandler(self._handler)
         logging.getLogger().setLevel(logging.INFO)
@@ -209,7 +220,10 @@ class Logs:
         self._writer.listener = listener
 
     def close(self) -> None:
-        """Write the buffered lines and close the file."""
+        """Write the buffered lines and close the file and the other targets."""
         logging.getLogger().removeHandler(self._handler)
         structlog.reset_defaults()
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+        for target in self._targets:
+            target.close()

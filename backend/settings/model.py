@@ -18,7 +18,14 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from backend.schemas.auth import Role
 from backend.schemas.common import parse_symbol
 from backend.settings.sign_in import SignInSettings
-from backend.settings.types import FernetKeys, MailServer, Proxies, Rate, SecretKeys
+from backend.settings.types import (
+    FernetKeys,
+    MailServer,
+    Proxies,
+    Rate,
+    SecretKeys,
+    SyslogAddress,
+)
 
 MAX_TOKEN_EXPIRY_S = 86_400
 _CONTRACT = re.compile(r"[^/]+/([^:]+):\1")
@@ -123,6 +130,12 @@ class Settings(SignInSettings):
     allow_plain_http: bool = Field(
         False, description="in production, plain HTTP for others than this machine"
     )
+    log_targets: Annotated[tuple[Literal["file", "stdout", "syslog"], ...], NoDecode] = Field(
+        ("file",), min_length=1, description="where log lines go: file, stdout, syslog"
+    )
+    syslog_address: SyslogAddress = Field(
+        "/dev/log", description="the syslog's socket, or host:port for UDP"
+    )
     metrics_token: SecretStr | None = Field(
         None, min_length=16, description="bearer token of /metrics; only this machine if unset"
     )
@@ -197,6 +210,7 @@ class Settings(SignInSettings):
 
     @field_validator(
         *("exchange", "symbols", "risk_symbols", "cors_origins", "require_second_factor"),
+        "log_targets",
         mode="before",
     )
     @classmethod

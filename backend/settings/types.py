@@ -54,6 +54,12 @@ def _mail_server(value: SecretStr) -> SecretStr:
     return value
 
 
+def _syslog_address(value: str) -> str:
+    if not re.fullmatch(r"/\S{1,100}|(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]{1,253}):[0-9]{1,5}", value):
+        raise ValueError("a socket as in /dev/log, or host:port for UDP")
+    return value
+
+
 Rate = Annotated[str, AfterValidator(_rate)]
 """A rate, as in 10/minute."""
 
@@ -65,6 +71,9 @@ FernetKeys = Annotated[SecretStr, AfterValidator(_fernet_keys)]
 
 MailServer = Annotated[SecretStr, AfterValidator(_mail_server)]
 """The URL of a mail server."""
+
+SyslogAddress = Annotated[str, AfterValidator(_syslog_address)]
+"""A Unix socket's path, or host and port for UDP."""
 
 Proxies = Annotated[
     Annotated[int, Field(ge=0, le=10)] | tuple[Network, ...], BeforeValidator(_proxies)
