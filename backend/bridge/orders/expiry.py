@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from backend.schemas.orders import Order
 
 _RETRY_AFTER_S = 2.0
 _LONGEST_WAIT_S = 86_400.0
+_LATER_S = 0.001
 
 log = logging.getLogger(__name__)
 
@@ -48,22 +50,19 @@ class OrderExpiry:
             timer.cancel()
         if order.valid_until is not None and order.status in OPEN_STATUSES:
             left_s = (order.valid_until - utc_now()).total_seconds()
-            loop = asyncio.get_running_loop()
-            self._wait(order.id, order.valid_until, loop.time() + left_s)
+            self._wait(order.id, order.valid_until, time.monotonic() + left_s)
 
     def _wait(self, order_id: str, valid_until: datetime, due: float) -> None:
-        """Wait until `due` on the loop's clock, in parts that every loop takes."""
-        loop = asyncio.get_running_loop()
-        left_s = due - loop.time()
-        if left_s > _LONGEST_WAIT_S:
-            timer = loop.call_later(_LONGEST_WAIT_S, self._wait, order_id, valid_until, due)
+        """Wait until `due`, in parts that every loop takes: its timers may also be early."""
+        left_s = due - time.monotonic()
+        if left_s > 0:
+            part_s = min(left_s, _LONGEST_WAIT_S) + _LATER_S
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(part_s, self._wait, order_id, valid_until, due)
+            self._timers[order_id] = timer
         else:
-            timer = loop.call_later(max(left_s, 0), self._fire, order_id, valid_until)
-        self._timers[order_id] = timer
-
-    def _fire(self, order_id: str, valid_until: datetime) -> None:
-        self._timers.pop(order_id, None)
-        self._runner.create_task(self._expire(order_id, valid_until))
+            self._timers.pop(order_id, None)
+            self._runner.create_task(self._expire(order_id, valid_until))
 
     async def _expire(self, order_id: str, valid_until: datetime) -> None:
         """Cancel an order until it has ended, unless its end was moved meanwhile."""
