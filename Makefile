@@ -5,7 +5,7 @@ VENV := .venv
 # The user's own pytest arguments, as in: make test ARGS="-k orders"
 ARGS :=
 
-CHECKS := check-format check-style check-types check-imports check-contract
+CHECKS := check-format check-style check-types check-imports check-expressions check-contract
 
 .DEFAULT_GOAL := help
 .PHONY: help run test coverage lint format bench bench-peers openapi postman lock audit sbom clean $(CHECKS)
@@ -22,7 +22,7 @@ test: $(VENV)/.installed-dev postman/node_modules/.installed ## Run all tests, a
 coverage: $(VENV)/.installed-dev postman/node_modules/.installed ## Run all tests on one Python and list the lines and branches that none reached
 	$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term-missing $(ARGS)
 
-lint: $(VENV)/.installed-dev ## Check format, style, types, imports and swagger.yaml
+lint: $(VENV)/.installed-dev ## Check format, style, types, imports, regular expressions and swagger.yaml
 	@$(MAKE) --no-print-directory --keep-going $(CHECKS)
 
 check-format:
@@ -37,6 +37,9 @@ check-types:
 
 check-imports:
 	$(VENV)/bin/lint-imports --no-logo
+
+check-expressions:
+	$(VENV)/bin/python scripts/check_expressions.py
 
 check-contract:
 	$(VENV)/bin/octobot-backend openapi | diff -u swagger.yaml -

@@ -66,6 +66,7 @@ DEV = [
     "pytest-randomly>=3.16",
     "pytest-socket>=0.7",
     "pytest-xdist>=3.6",
+    "regexploit>=1",
     "ruff>=0.11",
     "schemathesis>=4",
     "setuptools>=77",

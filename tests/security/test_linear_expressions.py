@@ -7,6 +7,7 @@ import re
 import pytest
 
 from backend.observability.masking import mask_text
+from scripts.check_expressions import complaints
 from tests.security.expressions import Expression, expressions, slow_text
 
 ALL = list(expressions())
@@ -41,6 +42,16 @@ def test_the_expressions_are_found() -> None:
 def test_a_slow_expression_is_told(pattern: str, method: str) -> None:
     slow = Expression("here", re.compile(pattern), frozenset({method}))
     assert slow_text(slow) is not None
+
+
+@pytest.mark.parametrize("pattern", [r"^(a+)+$", r"\s*\s*\s*x", rb"(\w+-?)*!"])
+def test_the_linter_names_what_repeats_itself_too_often(pattern: str | bytes) -> None:
+    slow = Expression("here", re.compile(pattern), frozenset({"search"}))
+    assert next(complaints(slow)).startswith("here: ")
+
+
+def test_the_linter_finds_nothing_in_the_backend() -> None:
+    assert [line for each in ALL for line in complaints(each)] == []
 
 
 @pytest.mark.parametrize("text", ["-eyJ", "eyJaaaaa.", "password ", "://a:", "token: bearer "])
