@@ -246,8 +246,7 @@ class Ledger:
         self, order_id: str, event: OrderEvent, tracking: OrderTracking | None = None
     ) -> None:
         """Apply an event to an order, if the order is known."""
-        entry = self.orders.get(order_id)
-        if entry is not None:
+        if (entry := self.orders.get(order_id)) is not None:
             now = entry.item.model_copy(update={"updated_at": utc_now()})
             self.update(now, event, tracking)
 
@@ -275,6 +274,8 @@ class Ledger:
             order = with_placed_quantity(order, raw)  # an exit is smaller by its entry's fee
             return self.create(order, replace(tracking, exchange_id=exchange_id))
         order = order_from_dict(raw, exchange, utc_now(), None, paper=self._mode == "paper")
+        if self.real_fills is not None:
+            order = self.real_fills.adopt(order, exchange_id)
         return self.create(before_any_fill(order), OrderTracking(exchange_id=exchange_id))
 
     def _completed(self, order: Order) -> Order:

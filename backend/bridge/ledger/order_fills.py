@@ -76,6 +76,20 @@ def _newer(before: ToldOrder, told: ToldOrder) -> ToldOrder:
     return told
 
 
+def with_condition(order: Order, told: ToldOrder | None) -> Order:
+    """Return an order that was placed elsewhere with the trigger that its exchange tells."""
+    if told is None or told.condition is None:
+        return order
+    condition = told.condition
+    return order.model_copy(
+        update={
+            "type": condition.type,
+            "stop_price": condition.stop_price,
+            "price": order.price if condition.has_limit else None,
+        }
+    )
+
+
 def with_fills(order: Order, told: ToldOrder | None, sums: ExecutionSums) -> Order:
     """Return an order whose fills are those of its trades, and beyond them what is told."""
     filled = order.filled

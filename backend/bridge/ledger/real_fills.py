@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
 from backend.accounting.decimals import EXACT
-from backend.bridge.ledger.order_fills import ToldOrders, price_of_rest, with_fills
+from backend.bridge.ledger.order_fills import ToldOrders, price_of_rest, with_condition, with_fills
 from backend.bridge.ledger.order_ids import OrderIds
-from backend.bridge.ledger.order_state import OPEN_STATUSES, OrderEvent
+from backend.bridge.ledger.order_state import OPEN_STATUSES, REPORTED, OrderEvent
 from backend.bridge.ledger.order_store import OrderStore
 from backend.bridge.octobot.executions import FetchedExecution
 from backend.bridge.octobot.order_rows import ToldOrder
@@ -69,7 +69,13 @@ class RealFills:
             return
         entry = self._store.orders.get(self._ids.of_exchange_id(told.exchange_id) or "")
         order = None if entry is None else entry.item
-        if order is None or order.status not in ("open", "partially_filled") or not told.filled:
+        if order is None or order.status not in ("open", "partially_filled"):
+            return
+        if told.condition is not None and order.type in ("market", "limit"):
+            # a start that could not fetch the open orders did not know its trigger
+            now = order.model_copy(update={"updated_at": utc_now()})
+            order = self._update(with_condition(now, told), REPORTED[order.status])
+        if not told.filled:
             return
         filled = self.complete(order)
         if filled.filled != order.filled and filled.status == "partially_filled":
@@ -82,6 +88,10 @@ class RealFills:
         if told is None and not sums.quantity:
             return order
         return with_fills(order, told, sums)
+
+    def adopt(self, order: Order, exchange_id: str | None) -> Order:
+        """Return an order that was placed elsewhere as its exchange tells it."""
+        return with_condition(order, self._told.get(order.exchange, exchange_id))
 
     def check(self, order: Order) -> None:
         """Have an order's executions fetched if it lacks some."""

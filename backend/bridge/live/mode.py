@@ -84,7 +84,13 @@ class LiveMode:
         self._supervised[exchange.name] = _Supervision(exits, stops)
 
     async def restore_orders(self, exchange: Exchange) -> None:
-        """Restore the stops that OctoBot watches itself."""
+        """Restore the stops that OctoBot watches itself, and the triggers of orders from elsewhere.
+
+        The rows that OctoBot keeps of the latter name neither trigger nor type.
+        """
+        held = {order.symbol for order in exchange.orders.all()}
+        with contextlib.suppress(LookUpFailed):  # OctoBot's next poll tells them too
+            await exchange.lookup.fetch_open(sorted(held))
         await self._supervised[exchange.name].exits.restore_watched()
 
     async def end_unfilled(self, exchange: Exchange, placed: OctoBotOrder, order: Order) -> None:

@@ -119,7 +119,8 @@ def _stop_price(
 ) -> Decimal | None:
     if before is None:
         return price if kind in _WITH_STOP_PRICE else None
-    edited = kind in _ONLY_STOP_PRICE and not raw[Col.FILLED.value]
+    is_told_so = _TYPES.get(str(raw[Col.TYPE.value])) == kind  # not as a plain market order
+    edited = kind in _ONLY_STOP_PRICE and is_told_so and not raw[Col.FILLED.value]
     return price if edited else before.stop_price
 
 

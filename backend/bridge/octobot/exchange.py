@@ -122,7 +122,10 @@ class Exchange:
 
     def observe_orders(self, listener: Callable[[ToldOrder], None]) -> None:
         """Call `listener` for each order that the exchange tells of."""
-        observe_orders(self._manager, listener)
+        observe_orders(self._manager, listener, self._known_price)
+
+    def _known_price(self, symbol: str) -> Decimal | None:
+        return self.price(symbol) if symbol in self.symbols else None
 
     def count_errors(self, counters: Counters) -> None:
         """Count the errors that the exchange's client raises when it reads."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import ccxt
@@ -70,6 +71,14 @@ class OrderLookUp:
                 await personal.handle_order_update_from_raw(
                     exchange_id, found, is_new_order=not is_held
                 )
+        except (ccxt.BaseError, trading_errors.OctoBotExchangeError) as error:
+            raise LookUpFailed(type(error).__name__) from error
+
+    async def fetch_open(self, symbols: Iterable[str]) -> None:
+        """Fetch the open orders, for those who observe them. Raises `LookUpFailed`."""
+        try:
+            for symbol in symbols:
+                await self._manager.exchange.get_open_orders(symbol)
         except (ccxt.BaseError, trading_errors.OctoBotExchangeError) as error:
             raise LookUpFailed(type(error).__name__) from error
 

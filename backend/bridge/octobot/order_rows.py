@@ -8,8 +8,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from backend.bridge.octobot.conversion import ZERO, decimal_or_none
+from backend.bridge.octobot.trading_rules import contract_size as size_of_contract
 from backend.schemas.orders import Fee
 from backend.schemas.orders import OrderStatus as Status
+from backend.schemas.orders import OrderType as Type
 
 _ONE_ROW = ("create_order", "edit_order", "cancel_order", "fetch_order")
 _LISTS = (
@@ -24,9 +26,28 @@ _STATUSES: Mapping[object, Status] = {
     "expired": "expired",
     "rejected": "rejected",
 }
+_TRIGGERS: tuple[tuple[str, Type | None], ...] = (
+    ("stopLossPrice", "stop_loss"),
+    ("takeProfitPrice", "take_profit"),
+    ("triggerPrice", None),
+    ("stopPrice", None),
+)
+_WITH_LIMIT: Mapping[Type, Type] = {"stop_loss": "stop_limit", "take_profit": "take_profit_limit"}
 _PENDING = "canceling"
 _IDS_KEPT = 1_000
 _ENDED = frozenset({"filled", "canceled", "expired", "rejected"})
+
+
+class Condition(NamedTuple):
+    """The trigger of a conditional order; exchanges tell the type of its execution beside it."""
+
+    type: Type
+    stop_price: Decimal
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether the triggered order is a limit order."""
+        return self.type in ("stop_limit", "take_profit_limit")
 
 
 class ToldOrder(NamedTuple):
@@ -38,6 +59,7 @@ class ToldOrder(NamedTuple):
     filled: Decimal | None
     average: Decimal | None
     fees: tuple[Fee, ...] = ()
+    condition: Condition | None = None
 
     @property
     def is_final(self) -> bool:
@@ -48,7 +70,9 @@ class ToldOrder(NamedTuple):
 Listener = Callable[[ToldOrder], None]
 
 
-def observe_orders(manager: Any, listener: Listener) -> None:
+def observe_orders(
+    manager: Any, listener: Listener, market_price: Callable[[str], Decimal | None]
+) -> None:
     """Call `listener` for each order that the client returns, and correct its row for OctoBot.
 
     A row without a status that is known gets the one that follows from its quantities. One
@@ -58,7 +82,7 @@ def observe_orders(manager: Any, listener: Listener) -> None:
     client, canceled = manager.exchange.connector.client, _RecentIds()
     for name in (*_ONE_ROW, *_LISTS):
         if hasattr(client, name):  # ccxt's base class lacks some
-            setattr(client, name, _observed(client, name, listener, canceled))
+            setattr(client, name, _observed(client, name, listener, canceled, market_price))
 
 
 class _RecentIds:
@@ -77,7 +101,11 @@ class _RecentIds:
 
 
 def _observed(
-    client: Any, name: str, listener: Listener, canceled: _RecentIds
+    client: Any,
+    name: str,
+    listener: Listener,
+    canceled: _RecentIds,
+    market_price: Callable[[str], Decimal | None],
 ) -> Callable[..., Awaitable[Any]]:
     call = getattr(client, name)
 
@@ -90,7 +118,7 @@ def _observed(
         for row in rows if isinstance(rows, list) else ():
             if isinstance(row, dict) and row.get("id"):
                 _correct(row, name, row["id"] in canceled)
-                told = told_order(client, row)
+                told = told_order(client, row, market_price)
                 if told is not None:
                     listener(told)
         return answer
@@ -110,7 +138,9 @@ def _correct(row: dict[str, Any], name: str, is_canceled: bool) -> None:
         row["status"] = "open" if is_new else "canceled"
 
 
-def told_order(client: Any, row: Mapping[str, Any]) -> ToldOrder | None:
+def told_order(
+    client: Any, row: Mapping[str, Any], market_price: Callable[[str], Decimal | None]
+) -> ToldOrder | None:
     """Read a unified row; None for one that tells an id alone."""
     status = _STATUSES.get(row.get("status"), "open")
     amount, filled = decimal_or_none(row.get("amount")), decimal_or_none(row.get("filled"))
@@ -127,7 +157,30 @@ def told_order(client: Any, row: Mapping[str, Any]) -> ToldOrder | None:
         filled=None if filled is None else filled * size,
         average=decimal_or_none(row.get("average")) or None,
         fees=tuple(fees_of(row)),
+        condition=condition_of(row, market_price),
     )
+
+
+def condition_of(
+    row: Mapping[str, Any], market_price: Callable[[str], Decimal | None]
+) -> Condition | None:
+    """Return an order's trigger; None for an order that has none.
+
+    A row that does not say whether it is a stop or a take profit is judged by the price now.
+    """
+    told = str(row.get("type") or "")
+    has_limit = "limit" in told or (told in ("stop", "stop_loss") and bool(row.get("price")))
+    for field, kind in _TRIGGERS:
+        price = decimal_or_none(row.get(field))
+        if not price:
+            continue
+        if kind is None:
+            now = market_price(str(row.get("symbol")))
+            rises = row.get("side") == "buy"
+            is_stop = "take" not in told and (now is None or (price > now) == rises)
+            kind = "stop_loss" if is_stop else "take_profit"
+        return Condition(_WITH_LIMIT[kind] if has_limit else kind, price)
+    return None
 
 
 def fees_of(row: Mapping[str, Any]) -> Iterator[Fee]:
@@ -143,7 +196,4 @@ def fees_of(row: Mapping[str, Any]) -> Iterator[Fee]:
 
 def contract_size(client: Any, symbol: str | None) -> Decimal:
     """Return how much of the base one unit of an amount is: the contract size, 1 on spot."""
-    market = (client.markets or {}).get(symbol) if symbol else None
-    if not market or not market.get("contract"):
-        return Decimal(1)
-    return decimal_or_none(market.get("contractSize")) or Decimal(1)
+    return size_of_contract((client.markets or {}).get(symbol) or {})
