@@ -3,9 +3,10 @@
 It listens on the abstract Unix socket that its argument names. Each connection gets a fork of its
 own, which serves one `ForkServer`: the first line is the path of its log. For each further line of
 JSON, the settings, `sandbox_latency_s`, `give_up_after_s` (of `Bridge`), `clock_shift_s` (of the
-wall clock), `asks_often` (see fast_polling.py) and `crashes_after` (see crash_points.py), that
-fork forks a server on a real socket and answers `serving <pid> <port>`; when the server has
-ended, `dead <pid>` follows. The process ends with its stdin.
+wall clock), `asks_often` (see fast_polling.py), `crashes_after` (see crash_points.py) and
+`offline_exchange` (the home has one, see tests/exchanges), that fork forks a server on a real
+socket and answers `serving <pid> <port>`; when the server has ended, `dead <pid>` follows. The
+process ends with its stdin.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from backend.concurrency.gevent_host import GeventHost
 from backend.server.server import Server, listen, serve_until_signal
 from backend.settings.model import Settings
 from backend.start import START_ERRORS, running_app
+from tests.exchanges.exchange import FILE, OfflineExchange
+from tests.exchanges.polling import poll_often
 from tests.recovery import crash_points, fast_polling
 
 
@@ -41,6 +44,9 @@ def serve(given: dict[str, Any]) -> None:
         time_machine.travel(time.time() + shift_s).start()
     if crashes_after := given.pop("crashes_after", None):
         crash_points.crash_after(crashes_after)
+    if given.pop("offline_exchange", False):
+        OfflineExchange(Path(given["home"]) / FILE).install()
+        poll_often()
     settings = Settings(_env_file=None, **{**given, "home": Path(given["home"])})
     listener = listen("127.0.0.1", given.get("port", 0))
     with listener, running_app(settings, GeventHost(), give_up_after_s=give_up_after_s) as app:
