@@ -48,6 +48,7 @@ class OrderStore:
         self._position_book = position_book
         self._open: dict[str, Entry[Order]] = {}
         self._tracking: dict[str, OrderTracking] = {}
+        self._ended_tracking: dict[str, OrderTracking] = {}
         self._sums: dict[str, ExecutionSums] = {}
         self._together: list[Commit] | None = None
         self.orders: History[Order] = History(KEPT)
@@ -116,7 +117,8 @@ class OrderStore:
         """
         json = order.model_dump_json().encode()
         entry = self.orders.append(order, json) if new else self.orders.replace(order, json)
-        tracking = self._tracking.get(order.id, UNTRACKED)
+        kept = self._ended_tracking.get(order.id, UNTRACKED)
+        tracking = self._tracking.get(order.id, kept)
         self._index(entry, tracking)
         self._publish_open()
         item = json if order.status in OPEN_STATUSES else None
@@ -200,6 +202,14 @@ class OrderStore:
         else:
             self._open.pop(order.id, None)
             self._tracking.pop(order.id, None)
+            self._keep_ended(order.id, tracking)
+
+    def _keep_ended(self, order_id: str, tracking: OrderTracking) -> None:
+        """Keep the tracking data of an order whose sums may be corrected: they stay its own."""
+        if tracking is not UNTRACKED:
+            self._ended_tracking[order_id] = tracking
+            if len(self._ended_tracking) > KEPT:
+                del self._ended_tracking[next(iter(self._ended_tracking))]
 
     def _publish_open(self) -> None:
         self.open_orders = tuple(sorted(self._open.values(), key=_PLACE, reverse=True))

@@ -7,6 +7,7 @@ from backend.bridge.ledger.order_state import OPEN_STATUSES
 from backend.bridge.ledger.order_store import OrderStore
 from backend.bridge.ledger.real_fills import RealFills
 from backend.bridge.octobot.conversion import is_execution, symbol_of, trade_from_dict, trade_id
+from backend.bridge.octobot.executions import execution_id
 from backend.bridge.octobot.order import RawOrder
 
 
@@ -52,7 +53,7 @@ class TradeMatcher:
 
     def record(self, raw: RawOrder, exchange: str, *, old: bool = False) -> None:
         """Store a trade, unless it is known, or hold it back."""
-        if not is_execution(raw) or self._store.trades.get(trade_id(raw)) is not None:
+        if not is_execution(raw) or self._is_known(raw, exchange):
             return
         order_id = self._ids.of_trade(raw)
         order = self._store.orders.get(order_id)
@@ -70,6 +71,12 @@ class TradeMatcher:
             return  # stored before, under the id that OctoBot had for it then
         client_id = order.item.client_order_id if order else None
         self._store.put_trade(trade_from_dict(raw, exchange, order_id, client_id), old=old)
+
+    def _is_known(self, raw: RawOrder, exchange: str) -> bool:
+        """Return whether a trade is stored, under its id or as an execution that was fetched."""
+        own = trade_id(raw)
+        ids = (own, execution_id(exchange, symbol_of(raw), own))
+        return any(self._store.trades.get(each) is not None for each in ids)
 
     def release(self, order_id: str) -> None:
         """Store the trades of an order that has ended."""

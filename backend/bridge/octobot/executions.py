@@ -55,6 +55,11 @@ class FetchedExecution(NamedTuple):
         )
 
 
+def execution_id(exchange: str, symbol: str, key: str) -> str:
+    """Return our id of an execution: an exchange's own is unique for one symbol at most."""
+    return f"{exchange}:{symbol.replace('/', '-')}:{key}"
+
+
 class ExchangeExecutions:
     """Fetches executions from one exchange; used on the bot's loop only."""
 
@@ -130,7 +135,7 @@ class ExchangeExecutions:
             key += f"-{unnamed[key]}"
         liquidity = row.get("takerOrMaker")
         return FetchedExecution(
-            id=f"{self._exchange}:{symbol.replace('/', '-')}:{key}",
+            id=execution_id(self._exchange, symbol, key),
             exchange_order_id=str(order),
             symbol=symbol,
             side="buy" if side == "buy" else "sell",
