@@ -153,6 +153,12 @@ class ValidUntilPassed(OrderRefused):
     type = "valid_until_passed"
 
 
+class OrderTypeNotSupported(OrderRefused):
+    """The exchange takes no such orders in this market."""
+
+    type = "order_type_not_supported"
+
+
 class ReduceOnlyNotSupported(OrderRefused):
     """Reduce-only orders exist on futures exchanges only."""
 

@@ -20,7 +20,8 @@ class OrderTracking:
     other. `trailing_distance` lies between a trailing stop and the best price since. `is_edited`
     marks a change sent to the exchange, which older lists of open orders lack. `is_triggered`
     marks a stop limit that has become its limit order. `sending` is the progress of a stop that
-    triggered here: `due` is certainly not at the exchange, `begun` may be.
+    triggered here: `due` is certainly not at the exchange, `begun` may be. `sent_for` is the id
+    from which the client order id was made that the exchange has, unless that is the order's own.
     """
 
     exits: tuple[Order, ...] = ()
@@ -30,6 +31,7 @@ class OrderTracking:
     is_edited: bool = False
     is_triggered: bool = False
     sending: Sending | None = None
+    sent_for: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that the journal stores; unknown facts are left out."""
@@ -48,6 +50,8 @@ class OrderTracking:
             stored["triggered"] = True
         if self.sending is not None:
             stored["sending"] = self.sending
+        if self.sent_for is not None:
+            stored["sent_for"] = self.sent_for
         return stored
 
     @classmethod
@@ -64,6 +68,7 @@ class OrderTracking:
             is_edited=bool(stored.get("edited")),
             is_triggered=bool(stored.get("triggered")),
             sending=stored.get("sending"),
+            sent_for=stored.get("sent_for"),
         )
 
 

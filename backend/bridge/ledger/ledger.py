@@ -51,6 +51,7 @@ class Ledger:
         self._mode = mode
         self._expected: dict[str, tuple[Order, OrderTracking]] = {}
         self._ids = OrderIds(self._is_ours)
+        self.is_bound = self._ids.is_bound
         self.real_fills = (
             None if mode == "paper" else RealFills(self._store, self._ids, self.update)
         )

@@ -30,6 +30,10 @@ class OrderIds:
         """Return our id of an order that the exchange names, None if it is not mapped."""
         return self._by_exchange_id.get(exchange_id)
 
+    def is_bound(self, exchange_id: str) -> bool:
+        """Return whether an id of the exchange is mapped."""
+        return exchange_id in self._by_exchange_id
+
     def knows(self, raw: RawOrder) -> bool:
         """Return whether the exchange's id of an order or a trade is mapped."""
         return exchange_id_of(raw) in self._by_exchange_id

@@ -11,12 +11,12 @@ from backend.bridge.ledger.order_state import OPEN_STATUSES
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.exchange_errors import capture_outcome
 from backend.bridge.octobot.order import OctoBotOrder
-from backend.bridge.octobot.order_lookup import LookUpFailed
+from backend.bridge.octobot.order_lookup import FoundOrder, LookUpFailed
 from backend.bridge.orders.brackets import chain_exits, less_fee
 from backend.bridge.orders.factory import build
 from backend.bridge.orders.oco import oco_group_of
 from backend.errors import BridgeError
-from backend.ports.order_tracking import OrderTracking
+from backend.ports.order_tracking import UNTRACKED, OrderTracking
 from backend.schemas.common import utc_now
 from backend.schemas.orders import Order
 
@@ -39,7 +39,7 @@ class BracketExits:
         """Enter exits that a crash kept from being recorded; called before OctoBot reports."""
         for order in self._due():
             try:
-                found = await self._exchange.lookup.look_up(order, None)
+                found = await self._look_up(order)
             except LookUpFailed as error:
                 log.warning("exit %s cannot be looked up: %s", order.id, error)
                 continue
@@ -106,6 +106,10 @@ class BracketExits:
                 if held is not None and entry.item.id in obsolete:
                     await self._cancel(held)
 
+    async def _look_up(self, order: Order) -> FoundOrder | None:
+        """Look up an exit that the ledger does not have yet. Raises `LookUpFailed`."""
+        return await self._exchange.lookup.look_up(order, UNTRACKED, self._ledger.is_bound)
+
     def _due(self) -> list[Order]:
         name = self._exchange.name
         return [
@@ -118,7 +122,7 @@ class BracketExits:
         """Place an exit unless it was sent; its outcome is unknown until that is clear."""
         exchange, ledger = self._exchange, self._ledger
         try:
-            was_sent = await exchange.lookup.look_up(order, None) is not None
+            was_sent = await self._look_up(order) is not None
         except LookUpFailed as error:
             log.warning("exit %s cannot be looked up: %s", order.id, error)
             return

@@ -12,11 +12,13 @@ from async_channel.enums import ChannelConsumerPriorityLevels
 from octobot_trading import constants
 
 from backend.bridge.counters import Counters
+from backend.bridge.octobot.client_order_ids import ClientOrderIds
 from backend.bridge.octobot.exchange_account import ExchangeAccount
 from backend.bridge.octobot.exchange_errors import capture_commands, count_read_errors
 from backend.bridge.octobot.exchange_market import ExchangeMarket
 from backend.bridge.octobot.exchange_orders import ExchangeOrders
 from backend.bridge.octobot.executions import ExchangeExecutions
+from backend.bridge.octobot.order_abilities import OrderAbilities
 from backend.bridge.octobot.order_kinds import LiveOrderMapping, OrderMapping, PaperOrderMapping
 from backend.bridge.octobot.order_lookup import OrderLookUp
 from backend.bridge.octobot.order_rows import ToldOrder, observe_orders
@@ -66,12 +68,15 @@ class Exchange:
         self.name: str = manager.exchange_name
         self.is_futures: bool = manager.is_future
         self.orders = ExchangeOrders(manager)
+        client_ids = ClientOrderIds(self.name, is_futures=self.is_futures)
         self.order_mapping: OrderMapping = (
-            PaperOrderMapping() if manager.is_trader_simulated else LiveOrderMapping(self.orders)
+            PaperOrderMapping()
+            if manager.is_trader_simulated
+            else LiveOrderMapping(self.orders, client_ids, OrderAbilities(manager))
         )
         self.account = ExchangeAccount(manager)
         self.market = ExchangeMarket(manager)
-        self.lookup = OrderLookUp(manager)
+        self.lookup = OrderLookUp(manager, client_ids)
         self.executions = ExchangeExecutions(manager)
 
     @property

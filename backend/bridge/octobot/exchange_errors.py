@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
 import ccxt
 
 from backend.bridge.counters import Counters
+from backend.bridge.octobot.order_abilities import price_to_send
 from backend.errors import (
     BridgeError,
     ExchangeAuthenticationFailed,
@@ -28,12 +29,25 @@ _READS = (
     *("fetch_my_trades", "fetch_positions", "fetch_trades", "fetch_ticker", "fetch_tickers"),
     *("fetch_ohlcv", "fetch_order_book"),
 )
-# The exchange has certainly not carried the command out.
-_NOT_CARRIED_OUT = (
-    ccxt.ExchangeError,
+# Classes by which an exchange or ccxt says that a command was not carried out. Every other error,
+# Python's own out of a parser too, may follow one that was.
+_REFUSALS = (
+    ccxt.ArgumentsRequired,  # raised by ccxt before it sends anything
+    ccxt.AuthenticationError,  # also PermissionDenied, AccountNotEnabled, AccountSuspended
+    ccxt.BadRequest,  # also BadSymbol
     ccxt.DDoSProtection,
-    ccxt.RateLimitExceeded,
+    ccxt.InsufficientFunds,
     ccxt.InvalidNonce,
+    ccxt.InvalidOrder,  # also OrderNotFound, OrderImmediatelyFillable, ContractUnavailable
+    ccxt.NotSupported,  # raised by ccxt before it sends anything
+    ccxt.OperationRejected,  # also MarketClosed, RestrictedLocation, ManualInteractionNeeded
+    ccxt.RateLimitExceeded,
+)
+_NO_REFUSALS = (
+    ccxt.CancelPending,  # the command is being carried out
+    ccxt.ChecksumError,
+    ccxt.DuplicateOrderId,  # an order with our id was accepted before
+    ccxt.OrderNotCached,
 )
 
 _captured: ContextVar[CommandOutcome | None] = ContextVar("command_outcome", default=None)
@@ -42,6 +56,7 @@ _captured: ContextVar[CommandOutcome | None] = ContextVar("command_outcome", def
 def capture_commands(manager: Any, counters: Counters) -> None:
     """Wrap the client's commands: count errors, and pass each outcome to `capture_outcome`."""
     client = manager.exchange.connector.client
+    client.create_order = _with_exact_amounts(client)
     for name in _COMMANDS:
         setattr(client, name, _capturing(_counting(client, name, counters)))
 
@@ -73,23 +88,24 @@ class CommandOutcome:
         self.accepted_id = str(answer["id"]) if answer and answer.get("id") else None
 
     @property
+    def is_accepted(self) -> bool:
+        """Whether the exchange carried the last command out."""
+        return self._was_accepted
+
+    @property
     def is_ambiguous(self) -> bool:
         """Whether a command that raised may have been carried out.
 
-        That is so when the exchange accepted it and OctoBot failed afterwards, for
-        example when it fetched the order because the response contained only an id.
+        That is so unless every error is a refusal, and when OctoBot failed after the exchange
+        accepted it, for example when it fetched the order because the response had only an id.
         """
-        return self._was_accepted or any(
-            isinstance(error, ccxt.DuplicateOrderId)  # an order with our id was accepted before
-            or (isinstance(error, ccxt.NetworkError) and not isinstance(error, _NOT_CARRIED_OUT))
-            for error in self._errors
-        )
+        return self._was_accepted or not all(is_refusal(error) for error in self._errors)
 
     def as_error(self) -> BridgeError | None:
         """Return the API's error for the failure, None if nothing failed."""
         if self.is_ambiguous:
             return OrderStateUnknown(
-                "the exchange did not answer; the order shows what became of it"
+                "the exchange did not say what it did; the order shows what became of it"
             )
         if not self._errors:
             return None
@@ -107,6 +123,11 @@ class CommandOutcome:
         if isinstance(error, ccxt.BadSymbol):
             return SymbolNotTraded("the exchange does not trade the symbol any more")
         return ExchangeRefused("the exchange refused the order")
+
+
+def is_refusal(error: Exception) -> bool:
+    """Return whether an error says that the command was not carried out."""
+    return isinstance(error, _REFUSALS) and not isinstance(error, _NO_REFUSALS)
 
 
 @contextlib.contextmanager
@@ -132,6 +153,25 @@ def _counting(client: Any, name: str, counters: Counters) -> Callable[..., Await
             raise
 
     return counted
+
+
+def _with_exact_amounts(client: Any) -> Callable[..., Awaitable[Any]]:
+    """Wrap `create_order` so that a market order trades its amount, not the amount's cost."""
+    create = client.create_order
+
+    @functools.wraps(create)
+    async def create_exactly(
+        symbol: str,
+        type: str,
+        side: str,
+        amount: float,
+        price: float | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Any:
+        price = price_to_send(client, symbol, type, side, price)
+        return await create(symbol, type, side, amount, price, dict(params or {}))
+
+    return create_exactly
 
 
 def _capturing(command: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
+from backend.bridge.octobot.client_order_ids import ClientOrderIds
 from backend.bridge.octobot.exchange_orders import ExchangeOrders, OrderKind
 from backend.bridge.octobot.oco_group import FillListener
+from backend.bridge.octobot.order_abilities import OrderAbilities
 from backend.errors import OrderOptionNotSupported
 from backend.schemas.orders import NewOrder, Order
 
@@ -75,6 +77,9 @@ class OrderMapping(Protocol):
     def check_options(self, asked: NewOrder) -> None:
         """Raise `OrderOptionNotSupported` for a time option that the exchange cannot take."""
 
+    def check_supported(self, asked: NewOrder) -> None:
+        """Raise `OrderTypeNotSupported` for an order that the exchange cannot take."""
+
     def exchange_params(self, order: Order) -> dict[str, Any]:
         """Return exchange parameters beyond OctoBot's own."""
 
@@ -108,6 +113,9 @@ class PaperOrderMapping:
     def check_options(self, asked: NewOrder) -> None:
         """Do nothing: the simulator takes every option."""
 
+    def check_supported(self, asked: NewOrder) -> None:
+        """Do nothing: the simulator takes every order."""
+
     def exchange_params(self, order: Order) -> dict[str, Any]:
         """Return no parameters: no exchange is involved."""
         return {}
@@ -123,8 +131,12 @@ class LiveOrderMapping:
     reports_overshooting = True
     reports_taking = True
 
-    def __init__(self, orders: ExchangeOrders) -> None:
+    def __init__(
+        self, orders: ExchangeOrders, client_ids: ClientOrderIds, abilities: OrderAbilities
+    ) -> None:
         self._orders = orders
+        self._abilities = abilities
+        self._client_ids = client_ids
 
     def kind(self, order: Order | NewOrder, *, is_marketable: bool) -> OrderKind:
         """Return OctoBot's type of an order."""
@@ -161,9 +173,18 @@ class LiveOrderMapping:
                 f"post_only: {name} takes no post-only orders in {asked.symbol}"
             )
 
+    def check_supported(self, asked: NewOrder) -> None:
+        """Raise for an order that ccxt would send as another one; OctoBot's stops are our own."""
+        kinds: list[OrderKind] = [_LIVE_KINDS[asked.type]]
+        if asked.stop_loss is not None:
+            kinds.append("stop_loss" if asked.stop_loss.price is None else "stop_limit")
+        for kind in kinds:
+            if kind in ("market", "limit") or self._orders.supports(kind, asked.side):
+                self._abilities.check(asked.symbol, kind)
+
     def exchange_params(self, order: Order) -> dict[str, Any]:
-        """Return our id, so that the order can be found when a response is lost, and options."""
-        return {"clientOrderId": order.id, **_option_params(order)}
+        """Return our id in the exchange's form, which finds a lost order again, and options."""
+        return {**self._client_ids.params(order.id), **_option_params(order)}
 
     def fill_listener(self, listener: FillListener) -> FillListener | None:
         """Return None: the exchange reports each exit by itself."""

@@ -177,7 +177,7 @@ class OrderExecution:
 
 
 async def _cancel_at(exchange: Exchange, held: OctoBotOrder) -> BridgeError | None:
-    """Cancel an order; return the reason if it is still open, else None."""
+    """Cancel an order; return the reason if it may still be open, else None."""
     with capture_outcome() as outcome:
         try:
             canceled = await exchange.orders.cancel(held)
@@ -185,4 +185,4 @@ async def _cancel_at(exchange: Exchange, held: OctoBotOrder) -> BridgeError | No
             return None
         except ExchangeUnreachable as error:
             return outcome.as_error() or error
-    return None if canceled else outcome.as_error()
+    return None if canceled and outcome.is_accepted else outcome.as_error()

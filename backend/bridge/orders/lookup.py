@@ -14,7 +14,7 @@ async def resolve_unknown(exchange: Exchange, ledger: Ledger, order: Order) -> b
 
     Raises `LookUpFailed` when the exchange does not respond.
     """
-    found = await exchange.lookup.look_up(order, ledger.tracking_of(order.id).exchange_id)
+    found = await exchange.lookup.look_up(order, ledger.tracking_of(order.id), ledger.is_bound)
     if found is None:
         return False
     ledger.bind(order.id, found.exchange_id)

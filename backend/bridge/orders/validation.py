@@ -29,6 +29,7 @@ def refusals(exchange: Exchange, asked: NewOrder, price: Decimal) -> list[OrderR
     """Return each rule that the order breaks at this price; funds are not checked."""
     rules = exchange.rules(asked.symbol)
     checks: list[Callable[[], None]] = [
+        lambda: exchange.order_mapping.check_supported(asked),
         lambda: exchange.order_mapping.check_options(asked),
         lambda: _check_valid_until(asked),
         lambda: check_quantity(rules, asked.quantity),

@@ -16,6 +16,7 @@ from backend.bridge.octobot.order_errors import creation_refused
 from backend.bridge.octobot.order_kinds import LiveOrderMapping, PaperOrderMapping
 from backend.bridge.orders.factory import new_order
 from backend.errors import ExchangeRefused, InsufficientFunds, InvalidSymbol
+from backend.ports.order_tracking import OrderTracking
 from backend.schemas.orders import Fee, NewOrder, Order
 from tests.bridge import futures_trader
 from tests.bridge.futures_trader import Trader
@@ -242,16 +243,21 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBridge]:
         yield live.boot().pin_all()
 
 
+def look_up(live: LiveBridge, order: Order, exchange_id: str | None = None) -> Any:
+    """Look an order up at the exchange, by its id there or by ours."""
+    tracking = OrderTracking(exchange_id=exchange_id)
+    return run(live, lambda e: e.lookup.look_up(order, tracking, lambda _: False))
+
+
 def test_a_real_order_is_looked_up_by_either_id(real: LiveBridge) -> None:
     placed = real.place(type="limit", price=FAR)
     exchange_id = ask(real, lambda e: e.orders.get(placed.id).exchange_order_id)
-    by_ours = run(real, lambda e: e.lookup.look_up(placed, None))
-    by_theirs = run(real, lambda e: e.lookup.look_up(placed, exchange_id))
+    by_ours, by_theirs = look_up(real, placed), look_up(real, placed, exchange_id)
     assert by_ours.exchange_id == by_theirs.exchange_id == exchange_id
     assert (by_ours.order.id, by_ours.order.status) == (placed.id, "open")
-    assert run(real, lambda e: e.lookup.look_up(order(), None)) is None
+    assert look_up(real, order()) is None
     real.cancel_all()
-    assert run(real, lambda e: e.lookup.look_up(placed, None)).order.status == "canceled"
+    assert look_up(real, placed).order.status == "canceled"
 
 
 def test_a_real_account_is_known_once_it_was_read(real: LiveBridge) -> None:

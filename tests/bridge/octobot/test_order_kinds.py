@@ -7,7 +7,9 @@ from typing import Any, cast
 
 import pytest
 
+from backend.bridge.octobot.client_order_ids import ClientOrderIds
 from backend.bridge.octobot.exchange_orders import ExchangeOrders
+from backend.bridge.octobot.order_abilities import OrderAbilities
 from backend.bridge.octobot.order_kinds import LiveOrderMapping, PaperOrderMapping
 from backend.bridge.orders.factory import new_order
 from backend.schemas.orders import NewOrder, Order
@@ -27,7 +29,8 @@ class KnownTypes:
 
 def live_rules(*kinds: str) -> LiveOrderMapping:
     """Return the rules of an exchange that knows these types besides market and limit orders."""
-    return LiveOrderMapping(cast(ExchangeOrders, KnownTypes("market", "limit", *kinds)))
+    orders = cast(ExchangeOrders, KnownTypes("market", "limit", *kinds))
+    return LiveOrderMapping(orders, ClientOrderIds("sandbox"), OrderAbilities(None))
 
 
 def order(**fields: Any) -> Order:

@@ -14,6 +14,8 @@ from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 from octobot_trading.enums import StoredOrdersAttr
 from octobot_trading.storage import OrdersStorage
 
+from backend.bridge.octobot.client_order_ids import are_params_of
+
 _startup_orders = OrdersStorage.get_all_virtual_startup_orders
 
 
@@ -24,7 +26,7 @@ def leave_our_stops() -> None:
 
 def is_ours(creation_params: Any, order_id: Any) -> bool:
     """Return whether an order is ours and not a strategy's: it sends its id to the exchange."""
-    return bool(creation_params) and creation_params.get("clientOrderId") == order_id
+    return bool(creation_params) and are_params_of(str(order_id), creation_params)
 
 
 def _without_ours(storage: Any) -> list[Any]:
