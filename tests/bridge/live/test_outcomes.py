@@ -25,9 +25,9 @@ REFUSALS = {
     "InvalidOrder": "exchange_refused",
     "OrderImmediatelyFillable": "exchange_refused",
     "BadRequest": "exchange_refused",
-    "BadSymbol": "exchange_refused",
-    "PermissionDenied": "exchange_refused",
-    "AccountSuspended": "exchange_refused",
+    "BadSymbol": "symbol_not_traded",
+    "PermissionDenied": "exchange_authentication_failed",
+    "AccountSuspended": "exchange_authentication_failed",
     "MarketClosed": "exchange_refused",
     "NotSupported": "exchange_refused",
     "InvalidNonce": "exchange_refused",
@@ -115,7 +115,8 @@ def test_a_refusal_is_told_at_once(live: OfflineBridge, error: str) -> None:
 
 @pytest.fixture
 def resting(live: OfflineBridge) -> Order:
-    return live.place(type="limit", quantity="0.1", price="30000")
+    name = f"resting-{len(live.exchange.orders())}"
+    return live.place(type="limit", quantity="0.1", price="30000", client_order_id=name)
 
 
 @pytest.mark.parametrize(
