@@ -9,7 +9,9 @@ from typing import Any
 import ccxt.async_support
 import pytest
 
+from backend.bridge.octobot.client_order_ids import ClientOrderIds
 from backend.bridge.octobot.exchange_orders import ExchangeOrders
+from backend.bridge.octobot.order_abilities import OrderAbilities
 from backend.bridge.octobot.order_kinds import LiveOrderMapping
 from backend.bridge.orders.factory import new_order
 from backend.bridge.orders.intent_keys import new_intent
@@ -37,7 +39,9 @@ class Manager:
 @pytest.fixture
 def mapping(request: pytest.FixtureRequest) -> Iterator[LiveOrderMapping]:
     manager: Any = Manager(request.param)
-    yield LiveOrderMapping(ExchangeOrders(manager))
+    yield LiveOrderMapping(
+        ExchangeOrders(manager), ClientOrderIds(request.param), OrderAbilities(manager)
+    )
     asyncio.run(manager.client.close())
 
 
