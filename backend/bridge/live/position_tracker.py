@@ -15,6 +15,7 @@ from backend.bridge.octobot.patches.futures_trader import (
     send_reduce_only,
 )
 from backend.bridge.positions.position_events import PositionEvents
+from backend.bridge.status import BootFailed
 from backend.errors import BridgeError
 from backend.ports.journal import AccountState
 from backend.schemas.positions import Position
@@ -34,7 +35,15 @@ class LivePositionTracker:
         self._refreshing: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def begin(self, exchange: Exchange, state: AccountState) -> None:
-        """Load an exchange's positions and follow their changes."""
+        """Load an exchange's positions and follow their changes.
+
+        Raises `BootFailed` for an account in hedge mode: OctoBot ignores such positions.
+        """
+        if await exchange.account.is_hedged(exchange.symbols):
+            raise BootFailed(
+                f"{exchange.name} keeps long and short positions apart (hedge mode): "
+                "set the account to one-way mode"
+            )
         self._exchanges[exchange.name] = exchange
         self._refreshing.clear()
         send_reduce_only(exchange)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ from backend.accounting.contract_position import ContractPosition, MarginMode
 from backend.accounting.decimals import ZERO
 from backend.bridge.octobot.conversion import decimal_or_none, utc
 from backend.bridge.octobot.order import OctoBotOrder, PaperFunds
+from backend.bridge.octobot.position_mode import is_hedged
 from backend.bridge.octobot.read_errors import translate_read_errors
 from backend.errors import (
     BridgeError,
@@ -157,6 +158,10 @@ class ExchangeAccount:
             liquidation_price=(decimal_or_none(held.liquidation_price) or None) if size else None,
             opened_at=utc(held.creation_time) if size and held.creation_time else None,
         )
+
+    async def is_hedged(self, symbols: Sequence[str]) -> bool:
+        """Return whether the account keeps long and short positions of a contract apart."""
+        return await is_hedged(self._manager.exchange.connector.client, symbols)
 
     async def refresh_position(self, symbol: str) -> None:
         """Fetch a position from a real exchange; raises the error that names why not."""
