@@ -48,6 +48,7 @@ class TokenRotation:
     ) -> None:
         self._shortest = timedelta(seconds=settings.refresh_expiry)
         self._remembered = max(self._shortest, timedelta(seconds=settings.remember_expiry))
+        self._longest = timedelta(seconds=settings.session_lifetime)
         self._grace = timedelta(seconds=settings.refresh_grace)
         # the first one derives; a successor of before a key rotation is found by the others
         self._keys = [
@@ -61,7 +62,7 @@ class TokenRotation:
     ) -> tuple[str, NewToken]:
         """Return a random refresh token and what the store keeps of it."""
         token, now = new_refresh_token(), utc_now()
-        expires_at = now + self._lifetime(role, remembered)
+        expires_at = now + min(self._lifetime(role, remembered), self._longest)
         return token, NewToken(hash_refresh_token(token), now, expires_at, address, user_agent)
 
     def rotate(self, refresh_token: str, address: str, user_agent: str) -> Rotated:
@@ -84,6 +85,7 @@ class TokenRotation:
             stored,
             Repeat(self._grace, tuple(by_digest)),
             self._lifetime,
+            self._longest,
         )
         if found.user is None or found.family_id is None or found.successor is None:
             raise self._refusal(found, now)

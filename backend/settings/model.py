@@ -119,6 +119,9 @@ class Settings(SignInSettings):
     remember_expiry: int = Field(
         2_592_000, ge=1, le=31_536_000, description="the same of logins that ask to be remembered"
     )
+    session_lifetime: int = Field(
+        31_536_000, ge=1, le=315_360_000, description="seconds after which a session ends"
+    )
     refresh_grace: int = Field(
         30, ge=0, le=300, description="seconds that a spent refresh token gives its successor again"
     )

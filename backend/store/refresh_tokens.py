@@ -99,8 +99,11 @@ def rotate(
     successor: NewToken,
     repeat: Repeat = NO_REPEAT,
     lifetime: Lifetime | None = None,
+    longest: timedelta | None = None,
 ) -> Rotation:
     """Spend a token and insert its successor, which lives as long as `lifetime` says.
+
+    No token of a family outlives the family's beginning by more than `longest`.
 
     Of several calls with one token exactly one gets `rotated`; the row lock (SQLite: the write
     lock) makes the others wait and see it spent. They get `repeated` within the grace, while the
@@ -129,6 +132,10 @@ def rotate(
         successor = successor._replace(expires_at=successor.created_at + life)
         if family.remembered:  # the role may have changed since, or the setting
             expires_at = min(expires_at, token.created_at + life)
+    if longest is not None:
+        ends_at = family.created_at + longest
+        expires_at = min(expires_at, ends_at)
+        successor = successor._replace(expires_at=min(successor.expires_at, ends_at))
     if expires_at <= successor.created_at:
         return Rotation("expired", family.id, user)
     token.spent_at = successor.created_at

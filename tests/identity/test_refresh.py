@@ -40,6 +40,20 @@ def test_a_refresh_gives_new_tokens_of_the_same_session(identity: Identity, toke
     assert (after.session_id, after.user_id) == (before.session_id, before.user_id)
 
 
+def test_no_refresh_prolongs_a_session_beyond_its_absolute_end(
+    start_identity: StartIdentity, identity: Identity
+) -> None:
+    with time_machine.travel(1_900_000_000, tick=False) as clock:
+        brief = start_identity(session_lifetime=100, refresh_expiry=60)
+        tokens = brief.login("trader", PASSWORD, *NOWHERE)
+        for _ in range(2):
+            clock.shift(40)
+            tokens = brief.refresh(tokens.refresh_token, *NOWHERE)
+        clock.shift(20)
+        with pytest.raises(TokenExpired):
+            brief.refresh(tokens.refresh_token, *NOWHERE)
+
+
 def test_a_token_sent_again_gives_the_same_successor_while_that_is_unused(
     identity: Identity, tokens: Tokens
 ) -> None:
