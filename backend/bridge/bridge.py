@@ -278,7 +278,7 @@ def _choose_parts(
     margins = MarginAccounts(events) if is_paper and settings.exchange_type == "future" else None
     ledger = Ledger(outbox, settings.trading, settings.exchange_type, margins)
     mode: TradingMode = (
-        PaperMode(ledger, settings.paper_balance)
+        PaperMode(ledger, settings)
         if is_paper
         else LiveMode(runner, ledger, outbox, give_up_after_s)
     )

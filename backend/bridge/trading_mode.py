@@ -46,6 +46,12 @@ class TradingMode(Protocol):
     async def restore_orders(self, exchange: Exchange) -> None:
         """Place or watch again the open orders that OctoBot forgets when it stops."""
 
+    async def takes(self, exchange: Exchange, order: Order) -> bool | None:
+        """Return whether a new order takes liquidity; None leaves that to its price.
+
+        Raises the reason why an order may not take, or cannot.
+        """
+
     async def end_unfilled(self, exchange: Exchange, placed: OctoBotOrder, order: Order) -> None:
         """Cancel what a just placed order must not leave open, where the exchange does not."""
 

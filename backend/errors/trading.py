@@ -141,6 +141,12 @@ class PriceWouldTakeAtOnce(OrderRefused):
     type = "price_would_take_at_once"
 
 
+class NoLiquidity(OrderRefused):
+    """The order book has nothing, or not enough, for a paper order."""
+
+    type = "no_liquidity"
+
+
 class OrderOptionNotSupported(OrderRefused):
     """The exchange does not take this option of an order."""
 

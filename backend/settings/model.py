@@ -85,6 +85,13 @@ class Settings(SignInSettings):
     paper_balance: Annotated[dict[str, Decimal], NoDecode] = Field(
         {"USDT": Decimal(10000), "BTC": Decimal(1)}, min_length=1
     )
+    paper_fill: Literal["last", "top", "book"] = "last"
+    paper_latency: int = Field(
+        0, ge=0, le=10_000, description="milliseconds before a paper order meets the market"
+    )
+    paper_slippage: Decimal = Field(
+        Decimal(0), ge=0, le=1000, description="basis points by which paper prices are worse"
+    )
     sandbox_seed: int = Field(
         1, ge=0, le=2**32 - 1, description="seed of the sandbox's price paths"
     )

@@ -17,13 +17,13 @@ from backend.bridge.ledger.order_ids import OrderIds
 from backend.bridge.ledger.order_state import OPEN_STATUSES, REPORTED, OrderEvent, next_status
 from backend.bridge.ledger.order_store import OrderStore
 from backend.bridge.ledger.outbox import Outbox
+from backend.bridge.ledger.paper_fills import Executions, book
 from backend.bridge.ledger.real_fills import RealFills
 from backend.bridge.ledger.trade_matching import TradeMatcher
 from backend.bridge.octobot.conversion import (
     before_any_fill,
     exchange_id_of,
     order_from_dict,
-    trade_of_fill,
     with_placed_quantity,
 )
 from backend.bridge.octobot.order import RawOrder
@@ -56,11 +56,10 @@ class Ledger:
             None if mode == "paper" else RealFills(self._store, self._ids, self.update)
         )
         self.matcher = TradeMatcher(self._store, self._ids, self.real_fills)
-        self.expected_ends: dict[str, OrderStatus] = {}
-        """Orders whose coming cancel is another end, such as a rejection."""
+        self.executions: Executions = {}
+        self.expected_ends: dict[str, OrderStatus] = {}  # of orders that are about to be canceled
         self.brackets = BracketState()
-        self.orders = self._store.orders
-        self.trades = self._store.trades
+        self.orders, self.trades = self._store.orders, self._store.trades
 
     # ---- reads, from any thread
 
@@ -174,10 +173,12 @@ class Ledger:
             ending = self.expected_ends.pop(order_id, order.status)
             order = order.model_copy(update={"status": ending})
         at_once = order.status == "filled" and self._mode == "paper"
+        order, trades = book(self.executions, raw, order) if at_once else (order, ())
         with self._store.transaction():
             self._settle_sibling(order)
-            trade = trade_of_fill(raw, order) if at_once else None
-            self.update(order, REPORTED[order.status], trade=trade)
+            self.update(order, REPORTED[order.status], trade=trades[0] if trades else None)
+            for trade in trades[1:]:
+                self._store.put_trade(trade)
 
     def record_trade(self, raw: RawOrder, exchange: str, *, old: bool = False) -> None:
         """Record a trade; it is published after the order that it filled."""
@@ -272,7 +273,8 @@ class Ledger:
         exchange_id = exchange_id_of(raw)
         if expected is not None:
             order, tracking = expected
-            order = with_placed_quantity(order, raw)  # an exit is smaller by its entry's fee
+            if order_id not in self.executions:
+                order = with_placed_quantity(order, raw)  # an exit is smaller by its entry's fee
             return self.create(order, replace(tracking, exchange_id=exchange_id))
         order = order_from_dict(raw, exchange, utc_now(), None, paper=self._mode == "paper")
         if self.real_fills is not None:
@@ -285,7 +287,7 @@ class Ledger:
     def _index(self, order: Order, tracking: OrderTracking) -> None:
         """Index an order by its id at the exchange, and the exits that its fill places."""
         self._ids.bind(tracking.exchange_id, order.id)
-        if order.status == "filled":
+        if order.status == "filled" or (order.filled and self._mode == "paper"):
             self.brackets.note_fill(order, tracking)
         elif order.status not in OPEN_STATUSES:
             for exit_ in tracking.exits:

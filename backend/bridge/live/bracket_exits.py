@@ -62,7 +62,7 @@ class BracketExits:
         exchange, ledger = self._exchange, self._ledger
         tracking = ledger.tracking_of(order.id)
         price = exchange.price(order.symbol) or order.stop_price
-        built = None if price is None else build(exchange, order, price, resting=True)
+        built = None if price is None else build(exchange, order, price, takes=False)
         if built is None or not built.is_self_managed():
             return
         if tracking.group is not None:

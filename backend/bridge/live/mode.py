@@ -93,6 +93,10 @@ class LiveMode:
             await exchange.lookup.fetch_open(sorted(held))
         await self._supervised[exchange.name].exits.restore_watched()
 
+    async def takes(self, exchange: Exchange, order: Order) -> bool | None:
+        """Return None: the exchange decides."""
+        return None
+
     async def end_unfilled(self, exchange: Exchange, placed: OctoBotOrder, order: Order) -> None:
         """Do nothing: the exchange ends its orders."""
 

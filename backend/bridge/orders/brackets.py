@@ -25,7 +25,7 @@ async def chain_exits(
     group = oco_group_of(exchange, ledger, entry_id)
     for order in exits:
         # the market decides that when the entry has filled, not now
-        built = build(exchange, order, entry.created_last_price, resting=True)
+        built = build(exchange, order, entry.created_last_price, takes=False)
         built.update_price_if_outdated = _keep_price
         built.add_to_order_group(group)
         ledger.expect(order, OrderTracking(group=entry_id))
@@ -58,7 +58,9 @@ def less_fee(exchange: Exchange, ledger: Ledger, order: Order) -> Order:
     ]
     if not fees:
         return order
-    quantity = exchange.orders.adapt_quantity(order.symbol, order.quantity - sum(fees))
+    entry = ledger.orders.get(order.parent_order_id or "")
+    filled = order.quantity if entry is None else min(order.quantity, entry.item.filled)
+    quantity = exchange.orders.adapt_quantity(order.symbol, filled - sum(fees))
     return order.model_copy(update={"quantity": quantity, "remaining": quantity})
 
 

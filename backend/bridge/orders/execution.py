@@ -68,7 +68,8 @@ class OrderExecution:
         self, exchange: Exchange, order: Order, exits: Sequence[Order], price: Decimal
     ) -> None:
         """Place an order through OctoBot and record its outcome."""
-        built = build(exchange, order, price)
+        takes = await self._mode.takes(exchange, order)
+        built = build(exchange, order, price, takes=takes)
         await chain_exits(exchange, built, exits, self._ledger)
         tracking = tracking_for(order, exits, price)
         self._ledger.expect(order, tracking)

@@ -27,15 +27,18 @@ def is_marketable(side: str, limit: Decimal, price: Decimal) -> bool:
 
 
 def build(
-    exchange: Exchange, order: Order, market_price: Decimal, *, resting: bool = False
+    exchange: Exchange, order: Order, market_price: Decimal, *, takes: bool | None = None
 ) -> OctoBotOrder:
     """Build the OctoBot order, not yet placed, under the id of ours.
 
-    `resting` puts a limit order on the book wherever the market is.
+    `takes` says whether a limit order takes liquidity; None: if it crosses the market's price.
     """
     rules = exchange.order_mapping
-    limit = order.price if order.type == "limit" and not resting else None
-    crosses = limit is not None and is_marketable(order.side, limit, market_price)
+    crosses = order.type == "limit" and (
+        is_marketable(order.side, order.price or market_price, market_price)
+        if takes is None
+        else takes
+    )
     kind = rules.kind(order, is_marketable=crosses)
     built = exchange.orders.build(
         order,

@@ -46,7 +46,7 @@ async def _place_again(
     as_limit = order.model_copy(update={"type": "limit", "stop_price": None})
     # a resting order is restored as it was; the next price decides whether the market has
     # crossed it meanwhile
-    instance = build(exchange, as_limit if tracking.is_triggered else order, price, resting=True)
+    instance = build(exchange, as_limit if tracking.is_triggered else order, price, takes=False)
     if tracking.group is not None:
         instance.add_to_order_group(oco_group_of(exchange, ledger, tracking.group))
     await chain_exits(exchange, instance, tracking.exits, ledger)

@@ -11,11 +11,13 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from backend.accounting.balances import assets_of, changes_of_fill
-from backend.accounting.decimals import ZERO
+from backend.accounting.decimals import EXACT, ZERO
+from backend.bridge.ledger.paper_fills import Executions
 from backend.bridge.octobot.conversion import fee_from_dict
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.order import OctoBotOrder
 from backend.errors import InsufficientFunds
+from backend.schemas.orders import Fee
 
 
 class _Lock(NamedTuple):
@@ -26,8 +28,9 @@ class _Lock(NamedTuple):
 class SpotFunds:
     """Locks of open orders by id, and the settlement of fills in OctoBot's portfolio."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, executions: Executions) -> None:
         self._exchange = exchange
+        self._executions = executions
         self._locks: dict[str, _Lock] = {}
 
     def lock(self, order: OctoBotOrder) -> None:
@@ -43,17 +46,14 @@ class SpotFunds:
     def settle(self, order: OctoBotOrder) -> None:
         """Apply a fill to the balances, and release the order's lock."""
         self.release(order)
-        row = order.to_dict()
-        fee = fee_from_dict(row["fee"])
-        changes = changes_of_fill(
-            order.symbol,
-            order.side.value,
-            order.filled_quantity,
-            order.total_cost,
-            () if fee is None else (fee,),
-        )
-        for asset, change in changes.items():
-            self._exchange.account.change_asset(asset, total=change, available=change)
+        execution = self._executions.get(order.order_id)
+        if execution is None:
+            fee = fee_from_dict(order.to_dict()["fee"])
+            self._book(order, order.filled_quantity, order.total_cost, fee)
+            return
+        for fill in execution.fills:
+            cost = EXACT.multiply(fill.price, fill.quantity)
+            self._book(order, fill.quantity, cost, fill.fee)
 
     def affords_change(self, order: OctoBotOrder, quantity: Decimal, price: Decimal) -> bool:
         """Return whether the funds suffice for an open order's new values instead of its old."""
@@ -73,6 +73,12 @@ class SpotFunds:
             self.release(each)
         self._lock(order, order.origin_quantity, price)
         return True
+
+    def _book(self, order: OctoBotOrder, quantity: Decimal, cost: Decimal, fee: Fee | None) -> None:
+        fees = () if fee is None else (fee,)
+        changes = changes_of_fill(order.symbol, order.side.value, quantity, cost, fees)
+        for asset, change in changes.items():
+            self._exchange.account.change_asset(asset, total=change, available=change)
 
     def _lock(self, order: OctoBotOrder, quantity: Decimal, price: Decimal) -> None:
         needs = self._needs(order, quantity, price)

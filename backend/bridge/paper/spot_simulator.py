@@ -9,8 +9,11 @@ from typing import Any
 
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.octobot.exchange import Exchange
+from backend.bridge.octobot.exchange_orders import is_market
 from backend.bridge.octobot.order import Create, OctoBotOrder
+from backend.bridge.octobot.order_errors import creation_refused
 from backend.bridge.orders.factory import build
+from backend.bridge.paper.fill_model import FillModel
 from backend.bridge.paper.spot_funds import SpotFunds
 from backend.errors import BridgeError, InsufficientFunds
 from backend.schemas.orders import Order
@@ -18,7 +21,9 @@ from backend.schemas.orders import Order
 _LIMIT_FORMS = frozenset({"stop_limit", "take_profit_limit"})
 
 
-def fill_stops_at_market(exchange: Exchange, ledger: Ledger, funds: SpotFunds | None) -> None:
+def fill_stops_at_market(
+    exchange: Exchange, ledger: Ledger, funds: SpotFunds | None, model: FillModel
+) -> None:
     """Patch the simulator to fill stops and take profits at the market, and only if funds suffice.
 
     OctoBot's simulator locks no funds for them, fills them at their trigger price even
@@ -29,7 +34,9 @@ def fill_stops_at_market(exchange: Exchange, ledger: Ledger, funds: SpotFunds | 
     async def create_patched(
         order: OctoBotOrder, create: Create, *, loaded: bool
     ) -> OctoBotOrder | None:
-        _patch_fill(order, exchange, ledger, funds)
+        if model.is_active and is_market(order) and not await model.plan(exchange, order):
+            raise creation_refused("nothing is on offer")
+        _patch_fill(order, exchange, ledger, funds, model)
         try:
             created = await create()
         except Exception:  # raised again
@@ -41,14 +48,18 @@ def fill_stops_at_market(exchange: Exchange, ledger: Ledger, funds: SpotFunds | 
 
     exchange.orders.intercept_creation(create_patched)
     for order in exchange.orders.all():  # of strategies that were faster
-        _patch_fill(order, exchange, ledger, funds)
+        _patch_fill(order, exchange, ledger, funds, model)
         if funds is not None and order.is_counted_in_available_funds():
             with contextlib.suppress(InsufficientFunds):  # decided again when it fills
                 funds.lock(order)
 
 
 def _patch_fill(
-    order: OctoBotOrder, exchange: Exchange, ledger: Ledger, funds: SpotFunds | None
+    order: OctoBotOrder,
+    exchange: Exchange,
+    ledger: Ledger,
+    funds: SpotFunds | None,
+    model: FillModel,
 ) -> None:
     fill = order.on_fill
 
@@ -60,6 +71,10 @@ def _patch_fill(
                 await _turn_into_limit(order, known.item, exchange, ledger)
                 return
             price = exchange.price(order.symbol) or price
+            if model.is_active and await model.plan(exchange, order):
+                price = order.origin_price
+            if not order.is_open():
+                return  # canceled while the order book was fetched
         if _is_covered(order, exchange, price, funds):
             order.filled_price = price
             order.origin_price = price  # OctoBot deducts the funds at this price
@@ -67,6 +82,7 @@ def _patch_fill(
             if funds is not None and not locks:
                 funds.release(order)  # of a fill that OctoBot ignored
         else:
+            ledger.executions.pop(order.order_id, None)
             ledger.expected_ends[order.order_id] = "rejected"
             await exchange.orders.cancel(order)
 
