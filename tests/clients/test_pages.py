@@ -49,6 +49,15 @@ def test_every_benchmark_is_listed() -> None:
     assert set(find_benchmarks()) <= set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
 
 
+def test_the_security_inventory_names_only_what_exists() -> None:
+    page = (ROOT / "docs" / "security-inventory.md").read_text(encoding="utf-8")
+    files = set(re.findall(r"`(backend/[a-z_/]+\.py)`", page))
+    assert len(files) > 10
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+    settings = set(re.findall(r"`(BACKEND_[A-Z_]+)`", page))
+    assert settings <= {f"BACKEND_{name.upper()}" for name in Settings.model_fields}
+
+
 def test_every_topic_is_listed_with_its_events() -> None:
     page = (ROOT / "docs" / "streaming.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `(\w+)` \| `\w+", page, re.MULTILINE)
