@@ -107,6 +107,7 @@ class Bridge:
         )
         self._context = BotContext(
             host=host,
+            warnings=self._warnings,
             runner=runner,
             mode=parts.mode,
             journal=journal,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backend.bridge.bot_warnings import BotWarnings
 from backend.bridge.ledger.bot_state import SavedBotState
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.ledger.outbox import Outbox
@@ -22,6 +23,7 @@ class BotContext:
     """Parts that the bridge builds once and passes to each of its services."""
 
     host: Host
+    warnings: BotWarnings
     runner: BotRunner
     mode: TradingMode
     journal: OrderJournal

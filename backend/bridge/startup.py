@@ -88,6 +88,11 @@ class Restoration:
         fresh = context.price_monitor if mode.executes_at_our_prices else None
         gate_strategy_orders(exchange, context.runner, context.pre_trade, fresh, context.journal)
         exchange.count_errors(context.runner.counters)
+        exchange.account.report_unreadable(
+            lambda texts: context.warnings.replace(
+                f"rows: {exchange.name}", [f"{exchange.name}: {text}" for text in texts]
+            )
+        )
         exchange.patch(trigger_at_trades)
         exchange.patch(scale_contracts)
         exchange.patch(assume_margin_type)

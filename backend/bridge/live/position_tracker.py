@@ -16,7 +16,7 @@ from backend.bridge.octobot.patches.futures_trader import (
 )
 from backend.bridge.positions.position_events import PositionEvents
 from backend.bridge.status import BootFailed
-from backend.errors import BridgeError
+from backend.errors import BridgeError, ExchangeAnswerUnreadable
 from backend.ports.journal import AccountState
 from backend.schemas.positions import Position
 
@@ -50,7 +50,10 @@ class LivePositionTracker:
         exchange.patch(refresh_balances_after_fills)
         self._events.forget(exchange.name)
         for symbol in exchange.symbols:
-            await self.refresh(exchange, symbol)
+            try:
+                await self.refresh(exchange, symbol)
+            except ExchangeAnswerUnreadable:  # the bot warns of it; others go on
+                log.warning("the position in %s on %s cannot be read yet", symbol, exchange.name)
             self._events.record(self.position(exchange, symbol))
         await exchange.consume(Channel.POSITIONS, self._on_position)
 

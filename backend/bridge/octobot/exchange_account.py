@@ -14,6 +14,7 @@ from octobot_trading.enums import ExchangeConstantsPositionColumns, MarginType, 
 from backend.accounting.contract_position import ContractPosition, MarginMode
 from backend.accounting.decimals import ZERO
 from backend.bridge.octobot.conversion import decimal_or_none, utc
+from backend.bridge.octobot.observed_reads import unreadable_rows
 from backend.bridge.octobot.order import OctoBotOrder, PaperFunds
 from backend.bridge.octobot.position_mode import is_hedged
 from backend.bridge.octobot.read_errors import translate_read_errors
@@ -34,15 +35,26 @@ Configure = Callable[[str, Decimal | None, MarginMode | None], Awaitable[None]]
 class ExchangeAccount:
     """The account at one exchange, real or simulated; used on the bot's loop only."""
 
-    __slots__ = ("_manager", "_name", "_personal", "_portfolio_manager")
+    __slots__ = ("_manager", "_name", "_personal", "_portfolio_manager", "_unreadable")
 
     def __init__(self, manager: Any) -> None:
         self._manager = manager
         self._name: str = manager.exchange_name
         self._personal = manager.exchange_personal_data
+        self._unreadable = unreadable_rows(manager.exchange.connector.client)
         self._portfolio_manager = self._personal.portfolio_manager
 
     # ---- balances
+
+    def report_unreadable(self, report: Callable[[list[str]], None]) -> None:
+        """Call `report` now and at each change with a text for each row that cannot be read."""
+        self._unreadable.on_change = report
+        report(self._unreadable.texts)
+
+    @property
+    def unreadable_assets(self) -> frozenset[str]:
+        """The assets whose balance the exchange tells in a way that cannot be read."""
+        return self._unreadable.assets
 
     @property
     def reference_market(self) -> str:

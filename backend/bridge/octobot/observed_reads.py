@@ -1,4 +1,4 @@
-"""Observation of what an exchange's ccxt client reads: cleaned rows, and the times of prices.
+"""Observation of what a ccxt client reads: cleaned rows, unreadable ones, times of prices.
 
 The clients are wrapped where OctoBot creates them, so that its own reads count too: its
 polls confirm prices, and no row that it cannot read stops it.
@@ -7,12 +7,13 @@ polls confirm prices, and no row that it cannot read stops it.
 from __future__ import annotations
 
 import functools
-import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from backend.bridge.octobot.account_rows import UnreadableRows
 from backend.bridge.octobot.market_rows import (
     clean_book,
     clean_candles,
@@ -24,7 +25,8 @@ from backend.bridge.octobot.market_rows import (
 _ATTRIBUTE = "backend_observations"
 _TRADES_LEAD_S = 30.0
 
-log = logging.getLogger(__name__)
+# ccxt reads one position by reading all: a row that is left out there would be no position here
+_is_nested: ContextVar[bool] = ContextVar("is_nested_read", default=False)
 
 
 class Quote(NamedTuple):
@@ -86,17 +88,48 @@ def observe(client: Any) -> None:
     """Wrap the reads of a client that OctoBot has created; does nothing the second time."""
     if hasattr(client, _ATTRIBUTE):
         return
-    times = PriceTimes()
-    setattr(client, _ATTRIBUTE, times)
+    times, rows = PriceTimes(), UnreadableRows()
+    setattr(client, _ATTRIBUTE, (times, rows))
     for name, clean in _CLEANERS.items():
         setattr(client, name, _cleaned(getattr(client, name), clean, times))
+    cleaners: dict[str, Callable[[Any], Any]] = {
+        "fetch_positions": lambda answer: rows.positions(answer, client),
+        "fetch_position": lambda answer: rows.position(answer, client),
+        "fetch_balance": rows.balances,
+    }
+    for name, read_rows in cleaners.items():
+        setattr(client, name, _read_rows(getattr(client, name), read_rows))
 
 
 def price_times(client: Any) -> PriceTimes:
     """Return the times of the prices that a client has read."""
     observe(client)
-    times: PriceTimes = getattr(client, _ATTRIBUTE)
+    times: PriceTimes = getattr(client, _ATTRIBUTE)[0]
     return times
+
+
+def unreadable_rows(client: Any) -> UnreadableRows:
+    """Return the rows of the account that a client could not read."""
+    observe(client)
+    rows: UnreadableRows = getattr(client, _ATTRIBUTE)[1]
+    return rows
+
+
+def _read_rows(
+    read: Callable[..., Awaitable[Any]], clean: Callable[[Any], Any]
+) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(read)
+    async def cleaned(*args: Any, **kwargs: Any) -> Any:
+        if _is_nested.get():
+            return await read(*args, **kwargs)
+        token = _is_nested.set(True)
+        try:
+            answer = await read(*args, **kwargs)
+        finally:
+            _is_nested.reset(token)
+        return clean(answer)
+
+    return cleaned
 
 
 def _cleaned(

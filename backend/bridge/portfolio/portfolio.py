@@ -216,9 +216,12 @@ class Portfolios:
         valued = self._valued()
         for name, rows in valued.items():
             value = total(rows)
+            if exchanges[name].account.unreadable_assets:
+                continue
             if self._baselines.get(name) is None and value is not None:
                 self._set_baseline(name, value)
-        portfolio = summarize(valued, self._reference_market(), self._baselines)
+        unreadable = {a for one in exchanges.values() for a in one.account.unreadable_assets}
+        portfolio = summarize(valued, self._reference_market(), self._baselines, unreadable)
         self._portfolio = portfolio
         self._account_value = self._sum(portfolio, valued)
         self._on_value(self._account_value)

@@ -56,7 +56,7 @@ def without(prices: Mapping[str, Decimal], stale: Collection[str]) -> Mapping[st
     return {symbol: price for symbol, price in prices.items() if symbol not in stale}
 
 
-def unpriced(valued: Valued) -> list[str]:
+def _unpriced(valued: Valued) -> list[str]:
     """Return the assets that are held and have no price, by name."""
     return sorted(
         {
@@ -80,16 +80,21 @@ def total(rows: Sequence[ValuedBalance]) -> Decimal | None:
     return sum(known, ZERO) if len(known) == len(values) else None
 
 
-def summarize(valued: Valued, reference: str, baselines: Mapping[str, Decimal | None]) -> Portfolio:
-    """Return the portfolio; its total is null while an asset has no price."""
+def summarize(
+    valued: Valued,
+    reference: str,
+    baselines: Mapping[str, Decimal | None],
+    unreadable: Collection[str],
+) -> Portfolio:
+    """Return the portfolio; its total is null while an asset has no price, or is unreadable."""
     totals = [total(rows) for rows in valued.values()]
     known = [value for value in totals if value is not None]
-    whole = sum(known, ZERO) if len(known) == len(totals) else None
+    whole = sum(known, ZERO) if len(known) == len(totals) and not unreadable else None
     return Portfolio(
         reference_market=reference,
         total_value=whole,
         profitability=_profitability(whole, list(baselines.values())),
-        unpriced=unpriced(valued),
+        unpriced=sorted({*_unpriced(valued), *unreadable}),
         stale=stale(valued),
         exchanges=[
             ExchangeHoldings(exchange=name, balances=[_holding(row, whole) for row in rows])

@@ -1,7 +1,8 @@
 """Patch that cleans what OctoBot's ccxt clients read, and records when prices were confirmed.
 
-OctoBot 2.0.15 and 2.1.1 stop at a null in a candle, and know no age of a price. The patch
-stays; tests/bridge/octobot/test_market_rows.py has the rows.
+OctoBot 2.0.15 and 2.1.1 stop at a null in a candle or a position, take a balance below zero
+for zero, and know no age of a price. The patch stays; tests/bridge/octobot/test_market_rows.py
+and test_account_rows.py have the rows.
 """
 
 from __future__ import annotations
@@ -13,13 +14,24 @@ from typing import Any
 from octobot_trading.enums import ExchangeConstantsOrderColumns as Col
 from octobot_trading.enums import MarkPriceSources
 from octobot_trading.exchange_data import ExchangeSymbolData
+from octobot_trading.exchanges.connectors.ccxt.ccxt_adapter import CCXTAdapter
 from octobot_trading.exchanges.connectors.ccxt.ccxt_connector import CCXTConnector
+from octobot_trading.exchanges.types.rest_exchange import RestExchange
 
+from backend.bridge.octobot.account_rows import CONTRACT_ALONE
 from backend.bridge.octobot.observed_reads import observe, price_times
 
 _create_client = CCXTConnector._create_client
 _handle_trades = ExchangeSymbolData.handle_recent_trade_update
 _handle_mark_price = ExchangeSymbolData.handle_mark_price_update
+# 2.1 has options too
+_LOAD_CONTRACT = (
+    "load_pair_contract"
+    if hasattr(RestExchange, "load_pair_contract")
+    else "load_pair_future_contract"
+)
+_load_octobot_contract = getattr(RestExchange, _LOAD_CONTRACT)
+_parse_octobot_balance = CCXTAdapter.parse_balance
 _TIME = Col.TIMESTAMP.value
 _MEAN = MarkPriceSources.RECENT_TRADE_AVERAGE.value
 
@@ -27,6 +39,8 @@ _MEAN = MarkPriceSources.RECENT_TRADE_AVERAGE.value
 def observe_clients() -> None:
     """Wrap each client that a connector creates, and the prices that websockets push."""
     CCXTConnector._create_client = _create_observed
+    CCXTAdapter.parse_balance = _parse_balance
+    setattr(RestExchange, _LOAD_CONTRACT, _load_contract)
     ExchangeSymbolData.handle_recent_trade_update = _record_trades
     ExchangeSymbolData.handle_mark_price_update = _record_mark_price
 
@@ -34,6 +48,26 @@ def observe_clients() -> None:
 def _create_observed(connector: Any, *args: Any, **kwargs: Any) -> None:
     _create_client(connector, *args, **kwargs)
     observe(connector.client)
+
+
+def _parse_balance(adapter: Any, fixed: Any, **kwargs: Any) -> Any:
+    """Keep amounts below zero, which OctoBot replaces by zero: money that is owed."""
+    balances = _parse_octobot_balance(adapter, fixed, **kwargs)
+    for asset, row in balances.items():
+        for name in row:
+            amount = Decimal(str(fixed[asset][name]))
+            if amount < 0:
+                row[name] = amount
+    return balances
+
+
+async def _load_contract(exchange: Any, pair: str) -> Any:
+    """Load a contract, also one whose position cannot be read: the account waits for it."""
+    token = CONTRACT_ALONE.set(True)
+    try:
+        return await _load_octobot_contract(exchange, pair)
+    finally:
+        CONTRACT_ALONE.reset(token)
 
 
 def _record_trades(data: Any, recent_trades: Any, *args: Any, **kwargs: Any) -> Any:
