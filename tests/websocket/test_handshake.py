@@ -164,17 +164,25 @@ def test_a_logout_ends_the_socket(connect: Connect, client: ApiClient) -> None:
     assert peer.close_code == 1008
 
 
-def test_a_disabled_user_is_sent_away_and_does_nothing_meanwhile(
-    connect: Connect, app: Flask
+@pytest.mark.parametrize(
+    ("username", "change", "refusal"),
+    [
+        ("gone", UserChange(disabled=True), (401, "invalid_token")),
+        ("lowered", UserChange(role="viewer"), (401, "invalid_token")),
+        ("confined", UserChange(must_change_password=True), (403, "password_change_required")),
+    ],
+)
+def test_a_changed_user_is_sent_away_and_does_nothing_meanwhile(
+    connect: Connect, app: Flask, username: str, change: UserChange, refusal: tuple[int, str]
 ) -> None:
     identity: Identity = app.extensions["backend"].identity
-    user = identity.users.create("gone", PASSWORD, "trader")
-    token = identity.login("gone", PASSWORD, "127.0.0.1", "tests").access_token
+    user = identity.users.create(username, PASSWORD, "trader")
+    token = identity.login(username, PASSWORD, "127.0.0.1", "tests").access_token
     peer = connect(headers={"Authorization": f"Bearer {token}"})
     assert peer.request("ping")["status"] == 200
-    identity.users.change(user.id, UserChange(disabled=True))
+    identity.users.change(user.id, change)
     refused = peer.request("order.cancel", order_id="x")
-    assert (refused["status"], refused["type"]) == (401, "invalid_token")
+    assert (refused["status"], refused["type"]) == refusal
     last = peer.rest()[-1]
     assert (last["event"], last["data"]["reason"]) == ("end", "access_revoked")
 
