@@ -117,30 +117,37 @@ def rotate(
     user = users.get(session, family.user_id)
     is_over = family.revoked_at is not None or user is None or user.disabled_at is not None
     if token.spent_at is not None:
-        unused = (
-            None if is_over else _unused_successor(session, token, successor.created_at, repeat)
-        )
+        now = successor.created_at
+        unused = None if is_over else _unused_successor(session, token, now, repeat)
         if unused is not None:
             return Rotation("repeated", family.id, user, unused.digest)
-        revoke_families(session, [family.id], successor.created_at)
+        revoke_families(session, [family.id], now)
         return Rotation("reused", family.id, user)
     if is_over:
         return Rotation("refused", family.id, user)
-    expires_at = token.expires_at
-    if lifetime is not None and user is not None:
-        life = lifetime(user.role, family.remembered)
-        successor = successor._replace(expires_at=successor.created_at + life)
-        if family.remembered:  # the role may have changed since, or the setting
-            expires_at = min(expires_at, token.created_at + life)
-    if longest is not None:
-        ends_at = family.created_at + longest
-        expires_at = min(expires_at, ends_at)
-        successor = successor._replace(expires_at=min(successor.expires_at, ends_at))
-    if expires_at <= successor.created_at:
+    life = lifetime(user.role, family.remembered) if lifetime and user else None
+    ends_at = None if longest is None else family.created_at + longest
+    if _expiry(token, family, life, ends_at) <= successor.created_at:
         return Rotation("expired", family.id, user)
+    successor = _with_expiry(successor, life, ends_at)
     token.spent_at = successor.created_at
     _append(session, family.id, successor)
     return Rotation("rotated", family.id, user, successor.digest)
+
+
+def _expiry(
+    token: RefreshToken, family: RefreshFamily, life: timedelta | None, ends_at: datetime | None
+) -> datetime:
+    """Return when a token ends: of a remembered family the role or the setting may have changed."""
+    expires_at = token.expires_at
+    if life is not None and family.remembered:
+        expires_at = min(expires_at, token.created_at + life)
+    return min(expires_at, ends_at or expires_at)
+
+
+def _with_expiry(token: NewToken, life: timedelta | None, ends_at: datetime | None) -> NewToken:
+    expires_at = token.expires_at if life is None else token.created_at + life
+    return token._replace(expires_at=min(expires_at, ends_at or expires_at))
 
 
 def _unused_successor(
