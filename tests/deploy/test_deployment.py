@@ -158,3 +158,7 @@ def test_the_package_holds_all_that_runs(tmp_path: Path) -> None:
     written = {str(path.relative_to(ROOT)) for path in (ROOT / "backend").rglob("*.py")}
     assert written <= packed
     assert not [name for name in packed if name.startswith(("tests/", "benchmarks/"))]
+
+
+def test_the_proxy_does_not_redirect_plain_http() -> None:
+    assert "auto_https disable_redirects" in (ROOT / "deploy" / "Caddyfile").read_text("utf-8")
