@@ -152,19 +152,15 @@ class RandomWorld:
         return found + self._order_differences(state.orders.values())
 
     def _order_differences(self, orders: Any) -> list[object]:
+        """Return status, filled and cost of each order, there and here, where they differ."""
         told = {row["id"]: row for row in self._all("orders")}
         found: list[object] = []
         for order in orders:
+            real = (order.status == "open", order.filled, order.cost)
             row = told.pop(order.client_id, None)
-            has_ended = row is not None and row["status"] not in ("open", "partially_filled")
-            if (
-                row is None
-                or row["status"] == "unknown"
-                or D(row["filled"]) != order.filled
-                or D(row["cost"]) != order.cost
-                or has_ended != (order.status != "open")
-            ):
-                found.append((order, row))
+            mine = row and (row["status"], D(row["filled"]), D(row["cost"]))
+            if mine is None or (mine[0] in ("open", "partially_filled"), *mine[1:]) != real:
+                found.append((order.id, order.status, *real[1:], mine))
         # what never reached the exchange was refused
         return found + [row for row in told.values() if row["status"] != "rejected"]
 
