@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from backend.errors import ApiError
+from backend.schemas.order_commands import OrderChange
 from backend.schemas.trades import TradeQuery
 from tests.bridge.live_bridge import BTC, content, wait_until
 from tests.exchanges.offline_bridge import OfflineBridge
@@ -217,3 +220,13 @@ def test_a_restart_finds_what_was_executed_meanwhile(live) -> None:
     await_facts(live, first)
     assert wait_until(lambda: live.bridge.orders.get(second).filled == D("0.07"))
     await_facts(live, second)
+
+
+def test_a_change_that_comes_too_late_does_not_lose_the_orders_end(live) -> None:
+    order_id = resting(live)
+    live.exchange.fill(order_id, "0.15")
+    with suppress(ApiError):
+        live.bridge.orders.change(order_id, OrderChange(quantity="0.1"))
+    live.exchange.fill(order_id, "0.05")
+    live.settled(order_id)
+    await_facts(live, order_id)

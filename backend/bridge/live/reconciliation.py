@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from backend.bridge.ledger.ledger import Ledger
 from backend.bridge.live.bracket_exits import BracketExits
+from backend.bridge.live.stale_orders import StaleOrders
 from backend.bridge.live.triggered_stops import TriggeredStops
 from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.order_lookup import LookUpFailed
@@ -39,6 +40,7 @@ class Reconciliation:
         self._ledger = ledger
         self._exits = exits
         self._stops = stops
+        self._stale = StaleOrders(exchange, ledger)
         self._give_up_after_s = give_up_after_s
         self._missing_since: dict[str, float] = {}
 
@@ -61,6 +63,7 @@ class Reconciliation:
             await self._exits.attach(entry.item)
         while True:
             try:
+                self._stale.mark()
                 await self._resolve_all()
                 self._record_amended()
                 await self._exits.place_and_cancel()
