@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import octobot_trading.errors as trading_errors
+from octobot_trading.enums import ExchangeConstantsMarketPropertyColumns
 
 from backend.bridge.octobot.order import CreationInterceptor, EditCheck, OctoBotOrder
 
@@ -23,6 +24,15 @@ def intercept_creation(trader: Any, interceptor: CreationInterceptor) -> None:
         )
 
     trader.create_order = intercepted
+
+
+def fill_as_maker(order: Any) -> None:
+    """Let a resting limit order fill as maker, also one whose limit crossed the last price.
+
+    OctoBot compares the limit with the price at which the order was created.
+    """
+    maker = ExchangeConstantsMarketPropertyColumns.MAKER.value
+    order._filled_maker_or_taker = lambda: maker
 
 
 def check_edits(trader: Any, is_affordable: EditCheck) -> None:

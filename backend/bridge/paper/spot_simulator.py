@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -12,12 +13,14 @@ from backend.bridge.octobot.exchange import Exchange
 from backend.bridge.octobot.exchange_orders import is_market
 from backend.bridge.octobot.order import Create, OctoBotOrder
 from backend.bridge.octobot.order_errors import creation_refused
+from backend.bridge.octobot.trader_hooks import fill_as_maker
 from backend.bridge.orders.factory import build
 from backend.bridge.paper.fill_model import FillModel
 from backend.bridge.paper.spot_funds import SpotFunds
 from backend.errors import BridgeError, InsufficientFunds
 from backend.schemas.orders import Order
 
+log = logging.getLogger(__name__)
 _LIMIT_FORMS = frozenset({"stop_limit", "take_profit_limit"})
 
 
@@ -40,6 +43,7 @@ def fill_stops_at_market(
         try:
             created = await create()
         except Exception:  # raised again
+            ledger.executions.pop(order.order_id, None)
             if order.triggered_by is not None:
                 ledger.reject_exit(order.order_id)
             raise
@@ -71,10 +75,13 @@ def _patch_fill(
                 await _turn_into_limit(order, known.item, exchange, ledger)
                 return
             price = exchange.price(order.symbol) or price
-            if model.is_active and await model.plan(exchange, order):
+            if model.is_active and await _plan_stop(order, exchange, model):
                 price = order.origin_price
             if not order.is_open():
+                ledger.executions.pop(order.order_id, None)
                 return  # canceled while the order book was fetched
+        elif model.is_active and not is_market(order):
+            fill_as_maker(order)
         if _is_covered(order, exchange, price, funds):
             order.filled_price = price
             order.origin_price = price  # OctoBot deducts the funds at this price
@@ -87,6 +94,15 @@ def _patch_fill(
             await exchange.orders.cancel(order)
 
     order.on_fill = fill_if_covered
+
+
+async def _plan_stop(order: OctoBotOrder, exchange: Exchange, model: FillModel) -> bool:
+    """Plan a triggered stop; return False when the order book cannot be read or is empty."""
+    try:
+        return await model.plan(exchange, order)
+    except BridgeError as error:  # the last price protects better than no fill
+        log.warning("a stop in %s fills at the last price: %s", order.symbol, error.type)
+        return False
 
 
 async def _turn_into_limit(

@@ -144,13 +144,32 @@ def test_a_limit_that_crosses_takes_and_one_within_the_spread_rests(live: LiveBr
     assert_booked(live, taker, before)
     with pytest.raises(PriceWouldTakeAtOnce, match=r"at 40000\.01"):
         live.place(type="limit", quantity="0.001", price="40000.01", post_only=True)
-    maker = live.place(type="limit", quantity="0.001", price="40000", post_only=True)
-    assert maker.status == "open"
-    live.bridge.orders.cancel(maker.id)
+    within = live.place(type="limit", quantity="0.001", price="40000", post_only=True)
+    assert live.settled(within.id).average_price == 40_000
+    assert [trade["liquidity"] for trade in trades_of(live, within)] == ["maker"]
     maker = live.place(type="limit", quantity="0.001", price="39000", post_only=True)
     live.steer(BTC, 38_900)
     filled = live.settled(maker.id)
     assert filled.average_price == 39_000
+    assert [trade["liquidity"] for trade in trades_of(live, filled)] == ["maker"]
+
+
+def test_a_limit_that_the_book_cannot_fill_rests_and_fills_as_maker(live: LiveBridge) -> None:
+    order = live.place(type="limit", quantity="20", price="40001")
+    assert order.status == "open"
+    live.steer(BTC, 40_000)
+    filled = live.settled(order.id)
+    assert filled.average_price == 40_001
+    assert [trade["liquidity"] for trade in trades_of(live, filled)] == ["maker"]
+    live.place(side="sell", quantity="15")
+
+
+def test_several_trades_of_an_order_come_back_after_a_restart(live: LiveBridge) -> None:
+    order = live.place(quantity="1")
+    trades, totals = trades_of(live, order), live.totals()
+    live.bridge.bot.restart()
+    live.ready()
+    assert (trades_of(live, order), live.totals()) == (trades, totals)
 
 
 def test_a_stop_walks_the_book_when_it_triggers(live: LiveBridge) -> None:
