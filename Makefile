@@ -5,6 +5,8 @@ VENV := .venv
 # The user's own pytest arguments, as in: make test ARGS="-k orders"
 ARGS :=
 
+NODE_TOOLS := postman/node_modules/.installed tests/oidc/node_modules/.installed
+
 CHECKS := check-format check-style check-types check-imports check-expressions check-contract
 
 .DEFAULT_GOAL := help
@@ -16,10 +18,10 @@ help: ## List the targets
 run: $(VENV)/.installed ## Start the backend on http://127.0.0.1:8000 with paper money
 	@exec $(VENV)/bin/octobot-backend run
 
-test: $(VENV)/.installed-dev postman/node_modules/.installed ## Run all tests, and what depends on OctoBot on both its lines
+test: $(VENV)/.installed-dev $(NODE_TOOLS) ## Run all tests, and what depends on OctoBot on both its lines
 	+@scripts/run_tests.sh $(VENV) $(ARGS)
 
-coverage: $(VENV)/.installed-dev postman/node_modules/.installed ## Run all tests on one Python and list the lines and branches that none reached
+coverage: $(VENV)/.installed-dev $(NODE_TOOLS) ## Run all tests on one Python and list the lines and branches that none reached
 	$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term-missing $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check format, style, types, imports, regular expressions and swagger.yaml
@@ -71,7 +73,7 @@ sbom: .venv-tools/.installed ## Write the bills of materials into dist/, as Cycl
 	@.venv-tools/bin/python scripts/sbom.py
 
 clean: ## Remove environments and caches; keeps instance/, where the bot's data is
-	rm -rf .venv .venv-older .venv-newer .venv-tools benchmarks/peers/.venv postman/node_modules build *.egg-info
+	rm -rf .venv .venv-older .venv-newer .venv-tools benchmarks/peers/.venv postman/node_modules tests/oidc/node_modules build *.egg-info
 	rm -rf .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/.installed: setup.py
@@ -91,5 +93,5 @@ $(VENV)/.installed-dev: setup.py
 	@.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-postman/node_modules/.installed: postman/package-lock.json
-	@scripts/install_node_tools.sh
+%/node_modules/.installed: %/package-lock.json
+	@scripts/install_node_tools.sh $*

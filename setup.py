@@ -24,6 +24,8 @@ CORE = [
     # gevent 25 with greenlet 3.5.1 prints "greenlet is being finalized" at every exit
     "greenlet<3.5.1",
     "httptools>=0.9",
+    "httpx>=0.28",
+    "joserfc>=1.6.8",
     "jsonschema>=4.20",
     "limits>=4",
     "numpy>=1.26",
@@ -55,7 +57,6 @@ SCALE = ["psycopg[binary]>=3.2", "redis>=5"]
 DEV = [
     "aiosmtpd>=1.4.6",
     "cbor2>=6",
-    "httpx>=0.28",
     "hypothesis>=6.100",
     "import-linter>=2.17",
     "mypy>=1.15",

@@ -19,6 +19,7 @@ from backend.blueprints.exchange_keys import connections as connection_routes
 from backend.blueprints.health import health
 from backend.blueprints.markets import markets
 from backend.blueprints.metrics import metrics
+from backend.blueprints.oidc import oidc
 from backend.blueprints.orders import orders
 from backend.blueprints.passkeys import passkeys
 from backend.blueprints.portfolio import portfolio
@@ -65,6 +66,7 @@ _RESOURCES = (
     api_keys,
     second_factor,
     passkeys,
+    oidc,
     mailed_codes,
     portfolio,
     orders,

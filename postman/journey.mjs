@@ -7,7 +7,7 @@
 // after                       a script line to run on the answer
 // endless                     an event stream: runs in Postman, is skipped by a runner
 // mailed                      takes a mail server and a code from a mail, so a runner skips it too
-// browser                     takes what only a browser can make, so a runner skips it too
+// browser                     takes what only a browser or provider can make, so a runner skips it too
 // futures                     takes BACKEND_EXCHANGE_TYPE=future: is skipped by a runner
 
 import { trading } from "./trading.mjs";
@@ -172,6 +172,46 @@ export const journey = [
       {
         call: `DELETE ${API}/auth/passkeys/:passkey_id`,
         path: { passkey_id: "{{passkeyId}}" },
+        browser: true,
+      },
+    ],
+  },
+  {
+    folder: "Sign in with a provider",
+    steps: [
+      {
+        call: `GET ${API}/auth/oidc/login`,
+        query: {
+          return_to: "https://app.example.org/signed-in",
+          code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+        },
+        anybody: true,
+        browser: true,
+      },
+      {
+        call: `GET ${API}/auth/oidc/callback`,
+        query: { state: "{{state}}", code: "{{code}}" },
+        anybody: true,
+        browser: true,
+      },
+      {
+        call: `POST ${API}/auth/oidc/nonce`,
+        anybody: true,
+        keep: { nonce: "data.nonce" },
+        browser: true,
+      },
+      {
+        call: `POST ${API}/auth/oidc/id-token`,
+        body: { id_token: "{{idToken}}", nonce: "{{nonce}}" },
+        anybody: true,
+        keep: { signInCode: "data.sign_in_code" },
+        browser: true,
+      },
+      {
+        call: `POST ${API}/auth/oidc/token`,
+        body: { sign_in_code: "{{signInCode}}" },
+        anybody: true,
+        keep: session,
         browser: true,
       },
     ],

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Install the Postman tools where node is there; the tests that need them are skipped where not.
+# Install the node packages of a folder; without node, the tests that need them are skipped.
 set -eu
-cd postman
+cd "$1"
 if ! node --version >/dev/null 2>&1 || ! npm --version >/dev/null 2>&1; then
-    echo "node and npm were not found: the Postman collection is not tested" >&2
+    echo "node and npm were not found: what takes $1 is not tested" >&2
     exit 0
 fi
 npm ci --ignore-scripts --no-audit --no-fund --loglevel=error

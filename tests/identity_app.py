@@ -17,6 +17,7 @@ from backend.blueprints.aliases import add_aliases
 from backend.blueprints.api_keys import api_keys
 from backend.blueprints.audit import audit
 from backend.blueprints.auth import auth
+from backend.blueprints.oidc import oidc
 from backend.blueprints.passkeys import passkeys
 from backend.blueprints.registration import mailed_codes
 from backend.blueprints.second_factor import second_factor
@@ -145,6 +146,7 @@ def app(settings: Settings, database: Database, identity: Identity) -> Iterator[
     app.register_blueprint(api_keys)
     app.register_blueprint(second_factor)
     app.register_blueprint(passkeys)
+    app.register_blueprint(oidc)
     app.register_blueprint(mailed_codes)
     add_aliases(app)
     check_every_route_has_a_rule(app)

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from backend.identity.relying_party import relying_party
 from backend.settings.describe import describe
 from backend.settings.loading import load_settings
 from backend.settings.model import Settings, SettingsError
 
-APP_ORIGIN = f"android:apk-key-hash:{'A' * 43}"
 STRONG = {"BACKEND_ENV": "production", "BACKEND_ADMIN_PASSWORD": "correct horse battery"}
 
 
@@ -200,79 +198,3 @@ def test_an_empty_variable_is_as_if_it_were_not_set(
     monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     assert read(monkeypatch, **{f"BACKEND_{variable}": ""}) == read(monkeypatch)
-
-
-@pytest.mark.parametrize(
-    ("variables", "message"),
-    [
-        ({"RP_ID": "127.0.0.1"}, "BACKEND_PASSKEY_RP_ID: a domain"),
-        ({"RP_ID": "https://example.org"}, "BACKEND_PASSKEY_RP_ID: a domain"),
-        ({"RP_ID": "Example.org"}, "BACKEND_PASSKEY_RP_ID: a domain"),
-        (
-            {"ORIGINS": "https://example.org"},
-            "BACKEND_PASSKEY_RP_ID: BACKEND_PASSKEY_ORIGINS takes",
-        ),
-        ({"RP_ID": "example.org", "ORIGINS": "https://evil.org"}, "BACKEND_PASSKEY_ORIGINS: https"),
-        (
-            {"RP_ID": "example.org", "ORIGINS": "https://evilexample.org"},
-            "BACKEND_PASSKEY_ORIGINS: https",
-        ),
-        (
-            {"RP_ID": "example.org", "ORIGINS": "http://example.org"},
-            "BACKEND_PASSKEY_ORIGINS: https",
-        ),
-        ({"RP_ID": "example.org", "ORIGINS": "android:x"}, "BACKEND_PASSKEY_ORIGINS: origins such"),
-    ],
-)
-def test_passkeys_of_no_or_another_domain_are_refused(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
-) -> None:
-    given = {f"BACKEND_PASSKEY_{name}": value for name, value in variables.items()}
-    with pytest.raises(SettingsError) as refused:
-        read(monkeypatch, **given)
-    assert str(refused.value).startswith(message)
-
-
-@pytest.mark.parametrize(
-    ("values", "domain", "origins"),
-    [
-        ({}, "localhost", {"https://localhost:8000", "http://localhost:8000"}),
-        (
-            {"cors_origins": ("http://localhost:3000", "https://app.example.org")},
-            "localhost",
-            {"https://localhost:8000", "http://localhost:8000", "http://localhost:3000"},
-        ),
-        (
-            {
-                "env": "production",
-                "passkey_rp_id": "example.org",
-                "cors_origins": (
-                    "https://app.example.org",
-                    "https://evilexample.org",
-                    "http://app.example.org",
-                ),
-            },
-            "example.org",
-            {"https://example.org", "https://app.example.org"},
-        ),
-        (
-            {
-                "passkey_rp_id": "example.org",
-                "passkey_origins": (APP_ORIGIN,),
-                "cors_origins": ("https://app.example.org",),
-            },
-            "example.org",
-            {APP_ORIGIN},
-        ),
-    ],
-)
-def test_passkeys_belong_to_the_domain_and_its_origins(
-    values: dict[str, object], domain: str, origins: set[str]
-) -> None:
-    party = relying_party(Settings(_env_file=None, **values))
-    assert party is not None
-    assert (party.id, set(party.origins)) == (domain, origins)
-
-
-def test_production_has_no_passkeys_without_a_domain() -> None:
-    assert relying_party(Settings(_env_file=None, env="production")) is None

@@ -85,6 +85,44 @@ class WrongCode(AuthenticationFailed):
     type = "wrong_code"
 
 
+class OidcOff(Forbidden):
+    """This server has no OpenID provider to sign in with."""
+
+    type = "oidc_off"
+
+
+class ProviderUnavailable(ApiError):
+    """The OpenID provider does not answer, or not as it has to."""
+
+    status = 503
+    type = "provider_unavailable"
+
+
+class SignInFailed(ApiError):
+    """The sign-in was not begun here, was finished already, took too long or was refused."""
+
+    status = 400
+    type = "sign_in_failed"
+
+
+class InvalidIdToken(AuthenticationFailed):
+    """The ID token is not the provider's, not for this server, or not for this sign-in."""
+
+    type = "invalid_id_token"
+
+
+class EmailNotVerified(Forbidden):
+    """The provider has not verified the address, so that it proves nothing."""
+
+    type = "email_not_verified"
+
+
+class AccountNotLinked(Conflict):
+    """A user has this address, who has not shown that it is theirs."""
+
+    type = "account_not_linked"
+
+
 class InvalidCode(ApiError):
     """The mailed code is wrong, used, expired, or was tried too often."""
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-from backend.errors import Conflict, FieldError, NotFound, ValidationFailed
+from backend.errors import (
+    AddressNotAllowed,
+    Conflict,
+    FieldError,
+    InvalidApiKey,
+    NotFound,
+    ValidationFailed,
+)
+from backend.identity.principal import Principal
 from backend.identity.roles import SCOPES
 from backend.identity.store_sync import StoreSync
 from backend.pagination import decode_row_cursor, make_page
@@ -53,6 +61,20 @@ class ApiKeys:
         if stored is None:
             raise Conflict(f"a user has at most {MAX_KEYS_PER_USER} API keys")
         return CreatedApiKey(key=key, **_api_key_view(stored).model_dump())
+
+    def verify(self, key: str, address: str) -> Principal:
+        """Return the owner of an API key; raises `InvalidApiKey` or `AddressNotAllowed`."""
+        found = None
+        if len(key) <= MAX_KEY_LENGTH and key.isascii():
+            found = self._sync.token_status.api_key(hash_api_key(key))
+        if found is None:
+            raise InvalidApiKey("there is no such key")
+        principal = found.principal
+        if principal.expires_at <= utc_now():
+            raise InvalidApiKey("the key has expired", username=principal.username)
+        if not found.allows_address(address):
+            raise AddressNotAllowed("the key may not be used from this address")
+        return principal
 
     def page(self, user_id: str, query: PageQuery) -> Page[ApiKey]:
         """Return a page of a user's keys, newest first."""

@@ -94,6 +94,7 @@ class EmailCodes:
             "viewer",
             utc_now(),
             registration.email,
+            email_verified=True,
             name=registration.name,
             phone=registration.phone,
             password_fits_admin=fits_admin(registration.password, registration.username),
@@ -202,6 +203,7 @@ def _reset_password(
     if user is None or not stored_codes.mark_spent(session, code_id, now):
         raise InvalidCode("the code was used already")
     user_changes.update(session, user.id, change, now)
+    user.email_verified = True
     login_networks.record(session, user.id, network, now)
 
 

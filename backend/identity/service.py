@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from backend.concurrency.host import Host
 from backend.errors import (
-    AddressNotAllowed,
     Conflict,
     FieldError,
-    InvalidApiKey,
     InvalidCredentials,
     InvalidToken,
     ValidationFailed,
 )
-from backend.identity import api_keys
-from backend.identity.api_keys import MAX_KEY_LENGTH, ApiKeys
+from backend.identity.api_keys import ApiKeys
 from backend.identity.device_tokens import DeviceTokens
 from backend.identity.email_codes import EmailCodes
 from backend.identity.networks import network_of
+from backend.identity.oidc import OidcSignIn
 from backend.identity.passkeys import Passkeys
 from backend.identity.passwords import Passwords, fits_admin, require_strong
 from backend.identity.principal import Principal
@@ -37,6 +35,7 @@ from backend.identity.user_view import user_view
 from backend.identity.users import USERNAME, Users
 from backend.schemas.auth import AccessToken, Proof, Tokens
 from backend.schemas.common import utc_now
+from backend.schemas.oidc import SignIn
 from backend.schemas.webauthn import PasskeyAssertion
 from backend.settings.model import Settings
 from backend.store import Database, login_networks, models, refresh_tokens, sessions, users
@@ -45,6 +44,17 @@ from backend.store.refresh_tokens import NO_DEVICE, Device
 
 STEP_UP_S = 300
 """The time after a verified password or code in which step-up-protected routes may be called."""
+
+
+class _Opened(NamedTuple):
+    """User whose credentials were just verified, and from where; `rehashed` as in `Login`."""
+
+    user: models.User
+    address: str
+    user_agent: str
+    device: Device = NO_DEVICE
+    rehashed: str | None = None
+    fits_admin: bool = False
 
 
 class Identity:
@@ -70,6 +80,7 @@ class Identity:
         party = relying_party(settings)
         self.passkeys = Passkeys(database, self._sync, party, self.second_factors)
         self._second_factor_proof = SecondFactorProof(self.second_factors, self.passkeys)
+        self.oidc = OidcSignIn(settings, host, database, self._sync, self._passwords)
         self.email_codes = EmailCodes(settings, database, self._passwords, self._sync, keys[0])
         database.write(sessions.delete_expired, utc_now() - MAX_TOKEN_LIFETIME - CLOCK_ERROR)
         self._sync.start()
@@ -98,14 +109,23 @@ class Identity:
         if self._passwords.needs_rehash(user.password_hash):
             rehashed = self._passwords.hash(password)
         fits = user.password_fits_admin or fits_admin(password, user.username)
-        refresh_token, stored = self._rotation.issue(
-            address, user_agent, user.role, remembered=device.remembered
-        )
-        login = sessions.Login(stored, network_of(address), device, rehashed, fits)
-        session_id = self._database.write(sessions.create, user, login)
-        if session_id is None:
-            raise InvalidCredentials(username=user.username)
-        return self._grant(user, session_id, refresh_token, fresh=True)
+        opened = _Opened(user, address, user_agent, device, rehashed, fits)
+        return self._open_session(opened, fresh=True)
+
+    def sign_in_with_provider(self, sign_in: SignIn, address: str, user_agent: str) -> Tokens:
+        """Open a session for a user that the OpenID provider vouches for.
+
+        Raises what `OidcSignIn.find_user` does, `InvalidCredentials` for a disabled user, and
+        what `login` does where a second factor is in force.
+        """
+        vouched = self.oidc.find_user(sign_in, timedelta(seconds=STEP_UP_S))
+        user = vouched.user
+        if user.disabled_at is not None:
+            raise InvalidCredentials("the account is disabled", username=user.username)
+        self._second_factor_proof.require_at_login(user, sign_in.code, sign_in.passkey)
+        self.oidc.spend(vouched.digest)
+        opened = _Opened(user, address, user_agent)
+        return self._open_session(opened, fresh=user.second_factor or vouched.is_fresh)
 
     def refresh(self, refresh_token: str, address: str, user_agent: str) -> Tokens:
         """Rotate a refresh token: exchange it for new tokens.
@@ -148,20 +168,6 @@ class Identity:
         principal = self._tokens.verify(access_token)
         if not self._token_status.is_valid(principal):
             raise InvalidToken("the token was revoked", username=principal.username)
-        return principal
-
-    def verify_api_key(self, key: str, address: str) -> Principal:
-        """Return the owner of an API key; raises `InvalidApiKey` or `AddressNotAllowed`."""
-        found = None
-        if len(key) <= MAX_KEY_LENGTH and key.isascii():
-            found = self._token_status.api_key(api_keys.hash_api_key(key))
-        if found is None:
-            raise InvalidApiKey("there is no such key")
-        principal = found.principal
-        if principal.expires_at <= utc_now():
-            raise InvalidApiKey("the key has expired", username=principal.username)
-        if not found.allows_address(address):
-            raise AddressNotAllowed("the key may not be used from this address")
         return principal
 
     def record_use(self, principal: Principal, address: str) -> None:
@@ -267,6 +273,18 @@ class Identity:
     def _find_user(self, username: str) -> models.User | None:
         name = username.lower()
         return self._database.read(users.find_by_name, name) if USERNAME.fullmatch(name) else None
+
+    def _open_session(self, opened: _Opened, *, fresh: bool) -> Tokens:
+        user, device = opened.user, opened.device
+        refresh_token, stored = self._rotation.issue(
+            opened.address, opened.user_agent, user.role, remembered=device.remembered
+        )
+        network = network_of(opened.address)
+        login = sessions.Login(stored, network, device, opened.rehashed, opened.fits_admin)
+        session_id = self._database.write(sessions.create, user, login)
+        if session_id is None:
+            raise InvalidCredentials(username=user.username)
+        return self._grant(user, session_id, refresh_token, fresh=fresh)
 
     def _grant(
         self, user: models.User, session_id: str, refresh_token: str, *, fresh: bool

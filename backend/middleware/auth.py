@@ -275,7 +275,7 @@ def _authenticate(rule: AccessRule, incoming: Request) -> Principal:
 
 def _identify(identity: Identity, header: str | None, key: str | None, address: str) -> Principal:
     if header is None:
-        principal = identity.verify_api_key(key or "", address)
+        principal = identity.api_keys.verify(key or "", address)
     elif key is None:
         principal = identity.verify_access_token(_bearer_token(header))
     else:

@@ -55,11 +55,12 @@ _SUCCESSES = {
     200: "Success",
     201: "Created",
     202: "Accepted",
+    302: "Go on at the address in `Location`",
     304: "Not changed since the answer whose ETag came in If-None-Match",
 }
 _HEADERS = {
     "ETag": "Names this state of the resource; send it as If-None-Match",
-    "Location": "The address of what was created",
+    "Location": "The address of what was created, or where to go on",
     **RATE_HEADERS,
     "Retry-After": "Seconds to wait before trying again",
     "Upgrade": "`websocket`",
@@ -221,7 +222,7 @@ def _answer(described: Json, status: int, limited: bool) -> Json:
         answer["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
     names = [*RATE_HEADERS] if limited else []
     names += ["ETag"] if status in (200, 304) and "304" in described else []
-    names += ["Location"] if status == 201 else []
+    names += ["Location"] if status in (201, 302) else []
     if names:
         answer["headers"] = _header_references(names)
     return answer

@@ -85,6 +85,7 @@ class User(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     email: Mapped[str | None] = mapped_column(String(EMAIL_LENGTH), unique=True)
+    email_verified: Mapped[bool] = mapped_column(default=False, server_default=false())
     must_change_password: Mapped[bool] = mapped_column(default=False, server_default=false())
     second_factor: Mapped[bool] = mapped_column(default=False, server_default=false())
     name: Mapped[str | None] = mapped_column(String(PERSON_NAME_LENGTH))

@@ -59,6 +59,7 @@ def update(session: Session, user_id: str, changes: UserUpdate, at: datetime) ->
 
 def _set_profile(user: User, changes: UserUpdate) -> None:
     if changes.email is not None:
+        user.email_verified = user.email_verified and changes.email == user.email
         user.email = changes.email or None
     if changes.name is not None:
         user.name = changes.name or None

@@ -26,6 +26,7 @@ class NewUser(NamedTuple):
     phone: str | None = None
     invited_by: str | None = None
     password_fits_admin: bool = False
+    email_verified: bool = False
 
 
 def find_by_name(session: Session, username: str) -> User | None:

@@ -174,8 +174,8 @@ def test_a_key_is_made_listed_and_revoked_while_a_server_runs(run: Run, identity
     )
     assert made.exit_code == 0, made.output
     key = re.search(r"key, shown only now: (obk_\S+)", made.output)[1]
-    eventually(lambda: not is_refused(lambda: identity.verify_api_key(key, "127.0.0.1")))
-    principal = identity.verify_api_key(key, "127.0.0.1")
+    eventually(lambda: not is_refused(lambda: identity.api_keys.verify(key, "127.0.0.1")))
+    principal = identity.api_keys.verify(key, "127.0.0.1")
     assert (principal.username, principal.scopes) == ("trader", {"orders:read", "orders:write"})
     (line,) = run("list", "trader", group="api-key").stdout.splitlines()
     prefix, name, scopes, *_times = line.split("\t")

@@ -120,6 +120,9 @@ def test_routes_say_who_may_call_them(document: dict[str, Any]) -> None:
     public.add("/api/v1/auth/register/verify")
     public |= {f"/api/v1/{name}" for name in ("signup", "verify-otp", "complete-registration")}
     public.add("/api/v1/signin")
+    public |= {
+        f"/api/v1/auth/oidc/{name}" for name in ("login", "callback", "nonce", "id-token", "token")
+    }
     for path, _, operation in operations(document):
         assert (operation.get("security") == []) == (path in public), path
         assert "401" in operation["responses"] or path in public, path

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from alembic import context
 
-from backend.store import account_models, passkey_models  # noqa: F401 - they add their tables
+from backend.store import (  # noqa: F401 - they add their tables
+    account_models,
+    oidc_models,
+    passkey_models,
+)
 from backend.store.models import Base
 
 context.configure(

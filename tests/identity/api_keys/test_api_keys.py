@@ -96,7 +96,7 @@ def test_a_revoked_key_is_of_no_use_at_once(
     client: FlaskClient, identity: Identity, tokens: Tokens, start_identity: StartIdentity
 ) -> None:
     made, other = create_key(client, tokens), create_key(client, tokens)
-    principal = identity.verify_api_key(made["key"], "127.0.0.1")
+    principal = identity.api_keys.verify(made["key"], "127.0.0.1")
     assert identity.is_active(principal) is True
     path = f"/auth/api-keys/{made['id']}"
     revoked = client.delete(path, headers=bearer(tokens.access_token))
@@ -108,14 +108,14 @@ def test_a_revoked_key_is_of_no_use_at_once(
     assert client.delete(path, headers=bearer(tokens.access_token)).status_code == 404
     restarted = start_identity()
     with pytest.raises(InvalidApiKey):
-        restarted.verify_api_key(made["key"], "127.0.0.1")
-    assert restarted.verify_api_key(other["key"], "127.0.0.1").username == "trader"
+        restarted.api_keys.verify(made["key"], "127.0.0.1")
+    assert restarted.api_keys.verify(other["key"], "127.0.0.1").username == "trader"
 
 
 def test_a_key_expires(client: FlaskClient, identity: Identity, tokens: Tokens) -> None:
     soon = datetime.now(timezone.utc) + timedelta(hours=1)
     key = create_key(client, tokens, expires_at=soon.isoformat())["key"]
-    principal = identity.verify_api_key(key, "127.0.0.1")
+    principal = identity.api_keys.verify(key, "127.0.0.1")
     assert client.get("/orders", headers=key_header(key)).status_code == 200
     with time_machine.travel(time.time() + 3601):
         answer = client.get("/orders", headers=key_header(key))
