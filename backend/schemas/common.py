@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Annotated, Generic, Literal, TypeVar
@@ -34,7 +35,13 @@ _LONGEST_TIME = 64
 # ASCII digits: `\d` and Decimal take those of every script, which no exchange does
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")
 _TIME_START = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
-_SYMBOL = re.compile(r"[A-Z0-9]{1,20}/[A-Z0-9]{1,20}(:[A-Z0-9]{1,20}(-[A-Z0-9]{1,12}){0,3})?")
+_LONGEST_ASSET = 40
+_SYMBOL_WANTED = "a symbol looks like BTC/USDT or BTC-USDT"
+_ASCII_ASSET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9$._-]{0,59}")
+_IN_ASSETS = frozenset("$._-")
+_CAPITAL = re.compile(r"[A-Z]")
+_EMPTY_SIDE = re.compile(r"^-|-$")
+_TO_CAPITALS = {ord(letter): ord(letter.upper()) for letter in "abcdefghijklmnopqrstuvwxyz"}
 
 
 def decimal_text(value: Decimal) -> str:
@@ -56,16 +63,42 @@ def utc_now() -> datetime:
 
 
 def parse_symbol(text: str) -> str:
-    """Return OctoBot's form of a symbol given as `BTC/USDT` or `BTC-USDT`, in any case.
+    """Return OctoBot's form of a symbol given as `BTC/USDT` or `BTC-USDT`.
+
+    Without a slash, the last hyphen before the colon stands for it. A text without capital
+    letters is read as capitals; any other is taken as it stands, as in `kPEPE/USDC:USDC`.
 
     Raises ValueError for any other form.
     """
-    symbol = text[: _LONGEST_SYMBOL + 1].upper()
-    if "/" not in symbol:
-        symbol = symbol.replace("-", "/", 1)
-    if len(text) > _LONGEST_SYMBOL or not _SYMBOL.fullmatch(symbol):
-        raise ValueError("a symbol looks like BTC/USDT or BTC-USDT")
-    return symbol
+    if len(text) > _LONGEST_SYMBOL:
+        raise ValueError(_SYMBOL_WANTED)
+    symbol = text if _CAPITAL.search(text) else text.translate(_TO_CAPITALS)
+    pair, colon, settled = symbol.partition(":")
+    if "/" not in pair and not _EMPTY_SIDE.search(pair):
+        base, _, quote = pair.rpartition("-")
+        pair = f"{base}/{quote}"
+    parts = [*pair.split("/"), *([settled] if colon else [])]
+    if len(parts) != 2 + bool(colon) or not all(map(_is_asset, parts)):
+        raise ValueError(_SYMBOL_WANTED)
+    return f"{pair}{colon}{settled}"
+
+
+def is_asset(text: str) -> bool:
+    """Return whether a text can be an asset's name: letters and digits of any script, and `.$-_`.
+
+    Without spaces, control and invisible characters, quotes and what separates symbols.
+    """
+    return len(text) <= _LONGEST_ASSET and _is_asset(text)
+
+
+def _is_asset(text: str) -> bool:
+    if _ASCII_ASSET.fullmatch(text):
+        return True
+    return (
+        bool(text)
+        and (text[0] == "$" or unicodedata.category(text[0])[0] in "LN")
+        and all(char in _IN_ASSETS or unicodedata.category(char)[0] in "LNM" for char in text)
+    )
 
 
 def _decimal_in(value: object) -> object:
@@ -117,7 +150,10 @@ Symbol = Annotated[
     AfterValidator(parse_symbol),
     WithJsonSchema({"type": "string", "maxLength": 60, "examples": ["BTC/USDT"]}),
 ]
-"""A market's symbol: `BTC/USDT` or `BTC-USDT` in requests, `BTC/USDT` in responses."""
+"""A market's symbol: `BTC/USDT` or `BTC-USDT` in requests, `BTC/USDT` in responses.
+
+Which symbols exist is the exchange's to say: here it is only well-formed.
+"""
 
 
 _TIME = TypeAdapter(datetime)

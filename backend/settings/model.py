@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from backend.schemas.auth import Role
-from backend.schemas.common import parse_symbol
+from backend.schemas.common import is_asset, parse_symbol
 from backend.settings.sign_in import SignInSettings
 from backend.settings.types import (
     FernetKeys,
@@ -28,7 +28,7 @@ from backend.settings.types import (
 )
 
 MAX_TOKEN_EXPIRY_S = 86_400
-_CONTRACT = re.compile(r"[^/]+/([^:]+):\1")
+_CONTRACT = re.compile(r"[^/]+/([^:]+):\1(-[^:]+)?")
 _PAIR = re.compile(r"[^:]+")
 
 
@@ -263,13 +263,13 @@ class Settings(SignInSettings):
         if not isinstance(value, str):
             return value
         pairs = [part.partition("=") for part in value.split(",") if part.strip()]
-        return {asset.strip().upper(): amount.strip() for asset, _, amount in pairs}
+        return {_asset(asset.strip()): amount.strip() for asset, _, amount in pairs}
 
     @field_validator("paper_balance")
     @classmethod
     def _balances_positive(cls, value: dict[str, Decimal]) -> dict[str, Decimal]:
         for asset, amount in value.items():
-            if not re.fullmatch(r"[A-Z0-9]{1,20}", asset) or not amount.is_finite() or amount < 0:
+            if not is_asset(asset) or not amount.is_finite() or amount < 0:
                 raise ValueError("asset=amount pairs, comma-separated, as in USDT=10000,BTC=1")
         return value
 
@@ -298,3 +298,8 @@ class Settings(SignInSettings):
                 " BTC/USDT:USDT, settled in their quote asset; with spot, pairs such as BTC/USDT"
             )
         return self
+
+
+def _asset(text: str) -> str:
+    """Return an asset's name: capitals, unless it has some of its own, as in `kPEPE`."""
+    return text if any(char.isupper() for char in text) else text.upper()

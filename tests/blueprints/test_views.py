@@ -152,7 +152,7 @@ def test_symbols_in_paths(client: ApiClient, symbol: str) -> None:
     assert Decimal(book["bids"][0]["price"]) < Decimal(book["asks"][0]["price"])
 
 
-@pytest.mark.parametrize("path", ["/tickers/x", "/candles/BTC-USDT-X", "/order-book/" + "A" * 70])
+@pytest.mark.parametrize("path", ["/tickers/x", "/candles/BTC-", "/order-book/" + "A" * 70])
 def test_what_is_no_symbol_names_the_field(client: ApiClient, path: str) -> None:
     problem = client.as_viewer().get(path, expect=400)
     assert problem["type"] == "validation_error"
