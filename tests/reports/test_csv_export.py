@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import orjson
@@ -42,7 +43,7 @@ def store_trades(home: Path, trades: list[Trade]) -> None:
     database = Database(app_settings(home), ThreadHost())
     database.upgrade()
     journal = Journal(database)
-    journal.open_account("sandbox:paper", {})
+    journal.open_account("sandbox:paper", {"USDT": Decimal(10000)})
     stored = [StoredTrade(place, "sandbox:paper", row) for place, row in enumerate(trades, 1)]
     journal.record(Batch(trades=stored))
     journal.close()
