@@ -72,7 +72,7 @@ def parse_symbol(text: str) -> str:
     """
     if len(text) > _LONGEST_SYMBOL:
         raise ValueError(_SYMBOL_WANTED)
-    symbol = text if _CAPITAL.search(text) else text.translate(_TO_CAPITALS)
+    symbol = capitals_unless_mixed(text)
     pair, colon, settled = symbol.partition(":")
     if "/" not in pair and not _EMPTY_SIDE.search(pair):
         base, _, quote = pair.rpartition("-")
@@ -81,6 +81,11 @@ def parse_symbol(text: str) -> str:
     if len(parts) != 2 + bool(colon) or not all(map(_is_asset, parts)):
         raise ValueError(_SYMBOL_WANTED)
     return f"{pair}{colon}{settled}"
+
+
+def capitals_unless_mixed(text: str) -> str:
+    """Return a text without capital letters in capitals, and any other as it stands."""
+    return text if _CAPITAL.search(text) else text.translate(_TO_CAPITALS)
 
 
 def is_asset(text: str) -> bool:

@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from backend.schemas.auth import Role
-from backend.schemas.common import is_asset, parse_symbol
+from backend.schemas.common import capitals_unless_mixed, is_asset, parse_symbol
 from backend.settings.sign_in import SignInSettings
 from backend.settings.types import (
     FernetKeys,
@@ -263,7 +263,7 @@ class Settings(SignInSettings):
         if not isinstance(value, str):
             return value
         pairs = [part.partition("=") for part in value.split(",") if part.strip()]
-        return {_asset(asset.strip()): amount.strip() for asset, _, amount in pairs}
+        return {capitals_unless_mixed(asset.strip()): amount.strip() for asset, _, amount in pairs}
 
     @field_validator("paper_balance")
     @classmethod
@@ -298,8 +298,3 @@ class Settings(SignInSettings):
                 " BTC/USDT:USDT, settled in their quote asset; with spot, pairs such as BTC/USDT"
             )
         return self
-
-
-def _asset(text: str) -> str:
-    """Return an asset's name: capitals, unless it has some of its own, as in `kPEPE`."""
-    return text if any(char.isupper() for char in text) else text.upper()
