@@ -209,7 +209,15 @@ def _register_linked(
     name = email if USERNAME.fullmatch(email) else ""
     if not name or users.find_by_name(session, name) is not None:
         name = f"user-{secrets.token_hex(8)}"
-    new = NewUser(name, hashed, "viewer", utc_now(), email, email_verified=True)
+    new = NewUser(
+        name,
+        hashed,
+        "viewer",
+        utc_now(),
+        email,
+        email_verified=True,
+        password_fits_admin=True,  # a random one, which nobody knows
+    )
     user = users.insert(session, new)
     return oidc.link(session, code.issuer, code.subject, user, utc_now())
 

@@ -21,6 +21,7 @@ from backend.identity import Identity
 from backend.identity.oidc.provider import Provider
 from backend.identity.oidc.provider_http import MAX_BYTES, MOST_AT_ONCE
 from backend.schemas.oidc import SignIn, SignInQuery
+from backend.schemas.users import UserChange
 from backend.settings.model import Settings
 from tests.identity.oidc.browser import RETURN_TO, Browser, query_of
 from tests.identity.oidc.fake_provider import FakeProvider
@@ -218,6 +219,8 @@ def test_newcomers_are_refused_where_registration_is_closed(
         closed.sign_in_with_provider(SignIn(sign_in_code=code), *NOWHERE)
     opened = identity.sign_in_with_provider(SignIn(sign_in_code=code), *NOWHERE)
     assert opened.user.role == "viewer"
+    promoted = identity.users.change(opened.user.id, UserChange(role="admin"))
+    assert promoted.must_change_password is False
 
 
 def test_without_a_provider_it_is_off(start_identity: StartIdentity) -> None:
