@@ -130,7 +130,7 @@ class StateFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._known: tuple[tuple[int, int], State] | None = None
+        self._known: tuple[bytes, State] | None = None
 
     @contextmanager
     def changing(self) -> Iterator[State]:
@@ -152,20 +152,17 @@ class StateFile:
 
     def write(self, state: State) -> None:
         """Replace the file at once."""
+        content = state.model_dump_json().encode()
         temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(state.model_dump_json(), "utf-8")
+        temporary.write_bytes(content)
         temporary.replace(self.path)
-        self._known = (self._version(), state)
+        self._known = (content, state)
 
     def _load(self) -> State:
-        version = self._version()
-        if self._known is None or self._known[0] != version:
-            self._known = (version, State.model_validate_json(self.path.read_bytes()))
+        content = self.path.read_bytes()
+        if self._known is None or self._known[0] != content:
+            self._known = (content, State.model_validate_json(content))
         return self._known[1]
-
-    def _version(self) -> tuple[int, int]:
-        found = self.path.stat()
-        return found.st_ino, found.st_mtime_ns
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -113,7 +113,8 @@ class OrderLookUp:
             found = Likeness(order, tracking, is_taken).find(rows)
             if found is not None:
                 return dict(found)
-        return await self._fetch_from_trades(order, tracking, is_taken)
+        listed = frozenset(str(row.get("id")) for row in rows)
+        return await self._fetch_from_trades(order, tracking, is_taken, listed)
 
     def _has_id(self, raw: Raw, order: Order, tracking: OrderTracking) -> bool:
         if tracking.exchange_id is not None and str(raw.get("id")) == tracking.exchange_id:
@@ -122,9 +123,12 @@ class OrderLookUp:
         return self._client_ids.matches(raw, sent_for) or raw.get("clientOrderId") == sent_for
 
     async def _fetch_from_trades(
-        self, order: Order, tracking: OrderTracking, is_taken: IsTaken
+        self, order: Order, tracking: OrderTracking, is_taken: IsTaken, listed: Container[str]
     ) -> Raw | None:
-        """Return a filled order that no list has, as its trades tell it."""
+        """Return a filled order that no list has, as its trades tell it.
+
+        One that is `listed` was compared as a row already, by more than its trades tell.
+        """
         client = self._client
         if not client.has.get("fetchMyTrades"):
             return None
@@ -133,7 +137,8 @@ class OrderLookUp:
         if tracking.exchange_id is not None:
             mine = [row for row in trades if str(row.get("order")) == tracking.exchange_id]
             return row_of_trades(order, mine) if mine else None
-        found = Likeness(order, tracking, is_taken).find_filled(trades)
+        unlisted = [row for row in trades if str(row.get("order")) not in listed]
+        found = Likeness(order, tracking, is_taken).find_filled(unlisted)
         return None if found is None else dict(found)
 
 
