@@ -52,7 +52,7 @@ from backend.observability.metrics import Metrics, ServerSource
 from backend.reports import Reports
 from backend.services import Services, install_services, services_of
 from backend.store import Database
-from backend.streams import Tickets
+from backend.streams import TicketStore
 from backend.websocket import ConnectionLimits
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def create_app(
         load_shedding=LoadShedding(lambda: bridge.lag_monitor.lag_s, settings.bot_lag, host),
         audit=Audit(database),
         metrics=Metrics(bridge, hub),
-        tickets=Tickets(),
+        tickets=TicketStore(),
         sockets=ConnectionLimits(settings.socket_clients),
     )
     install_services(app, parts)

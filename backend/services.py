@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from backend.settings.model import Settings
     from backend.store import Database
     from backend.store.audit import NewEntry
-    from backend.streams import Hub, Tickets
+    from backend.streams import Hub, TicketStore
     from backend.streams.connection_limits import StreamSlot
 
 _EXTENSION = "backend"
@@ -136,7 +136,7 @@ class Services:
     load_shedding: ReadAdmission
     audit: AuditTrail
     metrics: Metrics
-    tickets: Tickets[Principal]
+    tickets: TicketStore[Principal]
     sockets: SocketAdmission
 
     def close(self) -> None:

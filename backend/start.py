@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from backend.app import close_app, create_app
 from backend.bridge import Bridge, require_known_exchanges
 from backend.bridge.live.reconciliation import GIVE_UP_AFTER_S
-from backend.concurrency.cpu_affinity import PinnedToOneCore
+from backend.concurrency.cpu_affinity import SingleCoreAffinity
 from backend.concurrency.gc_tuning import freeze_startup_objects
 from backend.concurrency.host import Host
 from backend.credentials import stored_keys
@@ -47,7 +47,7 @@ def running_app(
         stack.enter_context(closing(HomeLock(settings.home)))
         refuse_unfinished_restore(settings.home)
         if settings.share_core:  # first: new threads inherit the affinity
-            stack.enter_context(closing(PinnedToOneCore()))
+            stack.enter_context(closing(SingleCoreAffinity()))
         logs = stack.enter_context(closing(_open_logs(settings)))
         database = stack.enter_context(closing(Database(settings, host)))
         database.check_and_upgrade()

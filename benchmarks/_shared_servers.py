@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks._http_load import UNLIMITED
 from benchmarks._long_history import PAPER_BALANCE, write_history
-from benchmarks.live import OPEN_TO_QUESTIONS, LiveServer, live_server
+from benchmarks.live import BENCHMARK_SERVER, LiveServer, live_server
 
 SETTINGS = {"paper_balance": PAPER_BALANCE, "stream_heartbeat": 2, **UNLIMITED}
 LONGEST = 100_000
@@ -21,7 +21,7 @@ _SERVER, _HOMES = "BENCH_SERVER", "BENCH_HOMES"
 @contextlib.contextmanager
 def start_shared_server() -> Iterator[dict[str, str]]:
     """Run a bot; yields the environment variables with which a script uses it."""
-    with live_server(command=OPEN_TO_QUESTIONS, **SETTINGS) as server:
+    with live_server(command=BENCHMARK_SERVER, **SETTINGS) as server:
         yield {_SERVER: json.dumps([server.url, server.pid, str(server.home)])}
 
 
@@ -43,7 +43,7 @@ def shared_server() -> Iterator[LiveServer]:
             url, pid, home = json.loads(os.environ[_SERVER])
             server = LiveServer(url, pid, Path(home))
         else:
-            started = live_server(command=OPEN_TO_QUESTIONS, **SETTINGS)
+            started = live_server(command=BENCHMARK_SERVER, **SETTINGS)
             server = stack.enter_context(started)
         yield server
         with server.client() as client:

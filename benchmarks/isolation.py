@@ -17,7 +17,7 @@ from benchmarks._http_load import MARKET, RESTING, Figures, Loader, get, post
 from benchmarks._probes import FillProbe, HealthProbe, lags, quantiles
 from benchmarks._shared_servers import SETTINGS, shared_server
 from benchmarks.harness import Table, main
-from benchmarks.live import OPEN_TO_QUESTIONS, LiveServer, live_server
+from benchmarks.live import BENCHMARK_SERVER, LiveServer, live_server
 
 SECONDS = 3.5
 BEGUN_S, ENDED_S = 0.5, 0.5
@@ -31,7 +31,7 @@ def measure() -> Iterator[Table]:
             yield _table("The bot under load", server)
         return
     for switch_ms in (0.5, 1.0, 5.0, 20.0):
-        with live_server(command=OPEN_TO_QUESTIONS, switch_ms=switch_ms, **SETTINGS) as server:
+        with live_server(command=BENCHMARK_SERVER, switch_ms=switch_ms, **SETTINGS) as server:
             yield _table(f"The bot under load, switch interval {switch_ms:g} ms", server)
 
 

@@ -26,7 +26,7 @@ READY_WITHIN_S = 180
 STOPPED_WITHIN_S = 60
 PASSWORD = "a password for tests only"
 _CHANCE = random.SystemRandom()
-OPEN_TO_QUESTIONS = (sys.executable, "-m", "benchmarks._server_process")
+BENCHMARK_SERVER = (sys.executable, "-m", "benchmarks._server_process")
 """Starts the same program with the benchmark routes of `_server_process`."""
 
 

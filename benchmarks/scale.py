@@ -21,7 +21,7 @@ from benchmarks._long_history import PAPER_BALANCE
 from benchmarks._probes import HealthProbe, lags, quantiles
 from benchmarks._shared_servers import LONGEST, long_history
 from benchmarks.harness import Table, main
-from benchmarks.live import OPEN_TO_QUESTIONS, LiveServer, live_server
+from benchmarks.live import BENCHMARK_SERVER, LiveServer, live_server
 
 STREAMS = 10_000
 BUSY = 256
@@ -43,7 +43,7 @@ def measure() -> Iterator[Table]:
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         long_history(Path(folder), LONGEST)
         started = time.perf_counter()
-        with live_server(Path(folder), command=OPEN_TO_QUESTIONS, **SETTINGS) as server:
+        with live_server(Path(folder), command=BENCHMARK_SERVER, **SETTINGS) as server:
             boot_s = time.perf_counter() - started
             table.add("nothing", boot_s=boot_s, **_quiet(server))
             token = server.login()

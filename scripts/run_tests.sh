@@ -10,9 +10,9 @@ shift
 # Tests start processes all the time: each would compile everything anew.
 unset PYTHONDONTWRITEBYTECODE
 
-# Each worker boots its own bots, about 300 MB: four are enough, and one more than there are cores
-# works while others wait for time to pass. A file's tests share theirs.
-workers=$(($(nproc) + 1))
+# Each worker boots its own bots, about 300 MB: four are enough, and two more than there are cores
+# work while others wait for time to pass. A file's tests share theirs.
+workers=$(($(nproc) + 2))
 [ "$workers" -le 4 ] || workers=4
 
 summaries=$(mktemp -d)

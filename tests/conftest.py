@@ -30,6 +30,8 @@ hypothesis.settings.load_profile("a slow machine")
 
 USE_OCTOBOT = {"blueprints", "bridge", "credentials", "exchanges", "recovery", "sandbox"}
 """Folders whose claims depend on the version of OctoBot or ccxt."""
+IGNORE_OCTOBOT = {("sandbox", "market")}
+"""Folders in those whose claims do not."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,8 +56,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _runs_on_every_line(item: pytest.Item) -> bool:
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    return folder in USE_OCTOBOT or item.get_closest_marker("every_line") is not None
+    first, second, *_ = (*item.path.relative_to(Path(__file__).parent).parts, "")
+    depends = first in USE_OCTOBOT and (first, second) not in IGNORE_OCTOBOT
+    return depends or item.get_closest_marker("every_line") is not None
 
 
 def pytest_runtest_setup() -> None:

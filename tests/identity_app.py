@@ -39,7 +39,7 @@ from backend.services import Services, install_services, services_of
 from backend.settings.model import Settings
 from backend.store import Database
 from backend.store.users import NewUser, insert
-from backend.streams import Tickets
+from backend.streams import TicketStore
 from backend.websocket import ConnectionLimits
 from tests.databases import make_settings
 
@@ -131,7 +131,7 @@ def app(settings: Settings, database: Database, identity: Identity) -> Iterator[
         load_shedding=LoadShedding(lambda: 0.0, 0.1, host),
         audit=Audit(database),
         metrics=cast("Metrics", None),
-        tickets=Tickets(),
+        tickets=TicketStore(),
         sockets=ConnectionLimits(settings.socket_clients),
     )
     install_services(app, parts)

@@ -10,7 +10,7 @@ from spectree import Response
 
 from backend.middleware.auth import requires
 from backend.middleware.rate_limit import limited
-from backend.openapi.validation import also_answers, api
+from backend.openapi.validation import also_produces, api
 from backend.ports.serialized import SerializedResponse
 from backend.schemas.accounting import Pnl, PnlQuery
 from backend.schemas.common import Envelope, Page, Problem
@@ -28,7 +28,7 @@ _CSV_HEADERS = {
 @trades.get("/history")
 @requires("trades:read")
 @limited("query")
-@also_answers("text/csv")
+@also_produces("text/csv")
 @api.validate(
     resp=Response(HTTP_200=Page[Trade], HTTP_304=None, HTTP_503=Problem),
     tags=["trades"],

@@ -19,7 +19,7 @@ _CORE_FIELD = 36  # index after the name in /proc/<pid>/stat
 _TASKS = Path("/proc/self/task")
 
 
-class PinnedToOneCore:
+class SingleCoreAffinity:
     """CPU affinity of the process: all threads on the main thread's core; a no-op except on Linux.
 
     Every few seconds the threads may move for a moment, so that the system's scheduler
@@ -70,7 +70,7 @@ class PinnedToOneCore:
                 os.sched_setaffinity(task, cores)
 
 
-_active: list[PinnedToOneCore] = []
+_active: list[SingleCoreAffinity] = []
 _thread_state = threading.local()
 
 

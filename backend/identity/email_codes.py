@@ -14,6 +14,7 @@ from functools import partial
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from backend.client_networks import network_of
 from backend.errors import (
     Conflict,
     FieldError,
@@ -22,7 +23,6 @@ from backend.errors import (
     UnknownReferralCode,
 )
 from backend.identity.mailer import Mailer
-from backend.identity.networks import network_of
 from backend.identity.passwords import Passwords, fits_admin, require_strong
 from backend.identity.signing_keys import SigningKey
 from backend.identity.store_sync import StoreSync

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal, NamedTuple
 
+from backend.client_networks import network_of
 from backend.concurrency.host import Host
 from backend.errors import (
     Conflict,
@@ -16,7 +17,6 @@ from backend.errors import (
 from backend.identity.api_keys import ApiKeys
 from backend.identity.device_tokens import DeviceTokens
 from backend.identity.email_codes import EmailCodes
-from backend.identity.networks import network_of
 from backend.identity.oidc import OidcSignIn
 from backend.identity.passkeys import Passkeys
 from backend.identity.passwords import Passwords, fits_admin, require_strong

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from backend.errors import ApiError, AuthenticationFailed, InvalidToken, RateLimitsAway
 from backend.identity import Principal
 from backend.middleware.auth import rule_of
-from backend.middleware.errors import answered_error
+from backend.middleware.errors import response_error
 from backend.middleware.headers import request_id
 from backend.middleware.request_context import current_request
 from backend.observability.logs import AUDIT, LONGEST_PATH
@@ -163,7 +163,7 @@ def _observe(response: Response) -> Response:
         return response
     if incoming.endpoint is not None:
         principal: Principal | None = g.get("principal")
-        answered = _AnsweredRequest(incoming, status, principal, answered_error(incoming.environ))
+        answered = _AnsweredRequest(incoming, status, principal, response_error(incoming.environ))
         if _is_audited(answered):
             services().audit.record(_entry(answered))
     return response

@@ -75,7 +75,7 @@ def problem_headers(error: ApiError) -> list[Header]:
     return headers
 
 
-def answered_error(environ: WSGIEnvironment) -> ApiError | None:
+def response_error(environ: WSGIEnvironment) -> ApiError | None:
     """Return the error with which a request was answered, for audit and logs."""
     error: ApiError | None = environ.get(_ERROR)
     return error

@@ -13,8 +13,8 @@ import hashlib
 from collections.abc import Callable, Iterator
 from typing import ParamSpec, TypeVar, cast, get_type_hints
 
+from backend.client_networks import network_of, site_of
 from backend.errors import RateLimited
-from backend.identity.networks import network_of, site_of
 from backend.middleware.auth import current_principal
 from backend.middleware.rate_limit import count_limits, remote_address
 from backend.schemas.auth import Login

@@ -15,9 +15,9 @@ from typing import ParamSpec, TypeVar, cast, get_type_hints
 
 from flask import Flask, Request
 
+from backend.client_networks import network_of
 from backend.concurrency.host import set_current_caller
 from backend.errors import RateLimited
-from backend.identity.networks import network_of
 from backend.middleware.auth import has_valid_credentials, known_principal
 from backend.middleware.headers import set_rate_headers
 from backend.middleware.request_context import current_request, serving_app

@@ -53,7 +53,7 @@ Amounts are decimal strings, times RFC 3339 in UTC. Symbols are `BTC/USDT` in bo
 Every answer bears `X-Request-ID`, which names it in the server's log."""
 
 
-class JsonAnswer(Response):
+class JsonResponse(Response):
     """Response of encoded bytes; Werkzeug's own class costs more because it supports more."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -90,7 +90,7 @@ class JsonPlugin(FlaskPlugin):
         return _answer(func(**kwargs), incoming.environ)
 
 
-def also_answers(*media_types: str) -> Callable[[V], V]:
+def also_produces(*media_types: str) -> Callable[[V], V]:
     """Declare in the contract that a view may respond with other media types than JSON."""
 
     def decorate(view: V) -> V:
@@ -167,7 +167,7 @@ def _answer(result: object, environ: WSGIEnvironment) -> Response:
     body, *rest = result if isinstance(result, tuple) else (result,)
     if not isinstance(body, BaseModel):
         return make_response(body, *rest)
-    response = JsonAnswer(body.__pydantic_serializer__.to_json(body), content_type=_JSON)
+    response = JsonResponse(body.__pydantic_serializer__.to_json(body), content_type=_JSON)
     return make_response(response, *rest) if rest else response
 
 
@@ -176,7 +176,7 @@ def _prepared_answer(prepared: SerializedResponse, environ: WSGIEnvironment) -> 
     known = environ.get("HTTP_IF_NONE_MATCH")
     if known is not None and _names(known, prepared.etag):
         return Response(status=304)
-    return JsonAnswer(prepared.body, content_type=_JSON)
+    return JsonResponse(prepared.body, content_type=_JSON)
 
 
 def _names(known: str, etag: str) -> bool:

@@ -12,9 +12,9 @@ from collections import Counter, deque
 from collections.abc import Callable
 from enum import Enum
 
+from backend.client_networks import NetworkSet, counted_networks, packed_address
 from backend.errors import StreamsFull, TooManyStreams
 from backend.server.admission_limits import MAX_CLOSING, AdmissionLimits
-from backend.server.client_networks import NetworkSet, counted_networks, packed_address
 from backend.settings.types import Network
 
 LOOPBACK: tuple[Network, ...] = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.identity.networks import network_of
+from backend.client_networks import network_of
 from backend.middleware.rate_limit_storage import MonotonicStorage
 
 REFUSALS_PER_MINUTE = 300

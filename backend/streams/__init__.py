@@ -11,7 +11,7 @@ from backend.streams.log_topic import LogTopic
 from backend.streams.response_body import StreamBody
 from backend.streams.selection import Selection
 from backend.streams.subscriber import StreamOwner
-from backend.streams.tickets import TICKET_LIFETIME_S, Tickets
+from backend.streams.tickets import TICKET_LIFETIME_S, TicketStore
 
 __all__ = [
     "TICKET_LIFETIME_S",
@@ -21,5 +21,5 @@ __all__ = [
     "Selection",
     "StreamBody",
     "StreamOwner",
-    "Tickets",
+    "TicketStore",
 ]

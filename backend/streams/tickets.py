@@ -17,7 +17,7 @@ TICKET_LIFETIME_S = 30
 MAX_TICKETS = 10_000
 
 
-class Tickets(Generic[T]):
+class TicketStore(Generic[T]):
     """Unspent tickets and their owners, in memory, by hash, so that none can be read back."""
 
     def __init__(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.concurrency.cpu_affinity import PinnedToOneCore, unpin_current_thread
+from backend.concurrency.cpu_affinity import SingleCoreAffinity, unpin_current_thread
 from tests.backend_process import Backend, running
 from tests.waiting import wait_until
 
@@ -37,7 +37,7 @@ def cores_in_a_thread(work: Callable[[], None]) -> set[int]:
 
 def test_threads_begin_on_the_shared_core_unless_they_run_anywhere() -> None:
     before = os.sched_getaffinity(0)
-    with closing(PinnedToOneCore()):
+    with closing(SingleCoreAffinity()):
         assert wait_until(lambda: len(os.sched_getaffinity(0)) == 1)
         # for a moment, now and then, all may move
         assert wait_until(lambda: cores_in_a_thread(lambda: None) == os.sched_getaffinity(0))
@@ -52,7 +52,7 @@ def test_it_keeps_to_the_cores_that_the_process_was_given() -> None:
     given = set(sorted(before)[:2])
     os.sched_setaffinity(0, given)
     try:
-        with closing(PinnedToOneCore()):
+        with closing(SingleCoreAffinity()):
             assert wait_until(lambda: os.sched_getaffinity(0) < given)
             assert cores_in_a_thread(unpin_current_thread) == given
         assert os.sched_getaffinity(0) == given

@@ -8,10 +8,10 @@ from collections import Counter
 
 import pytest
 
+from backend.client_networks import NetworkSet, counted_networks, packed_address
 from backend.errors import StreamsFull
 from backend.server.admission import Admission, Slot
 from backend.server.admission_limits import AdmissionLimits, admission_limits
-from backend.server.client_networks import NetworkSet, counted_networks, packed_address
 
 
 def policy(total: int, per_address: int, per_site: int = 100, descriptors: int = 1000) -> Admission:

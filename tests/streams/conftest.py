@@ -29,7 +29,7 @@ def plain_tracebacks() -> Iterator[None]:
 
 
 @pytest.fixture
-def start_live() -> Iterator[StartLiveHub]:
+def start_live_hub() -> Iterator[StartLiveHub]:
     """Start hubs with settings of the test."""
     started: list[LiveHub] = []
 
@@ -38,20 +38,20 @@ def start_live() -> Iterator[StartLiveHub]:
         return started[-1]
 
     yield start
-    for live in started:
-        live.close()
+    for live_hub in started:
+        live_hub.close()
 
 
 @pytest.fixture
-def live(start_live: StartLiveHub) -> LiveHub:
+def live_hub(start_live_hub: StartLiveHub) -> LiveHub:
     """A hub whose streams are handed over."""
-    return start_live()
+    return start_live_hub()
 
 
 @pytest.fixture(params=TRANSPORTS)
-def any_live(start_live: StartLiveHub, request: pytest.FixtureRequest) -> LiveHub:
+def any_live_hub(start_live_hub: StartLiveHub, request: pytest.FixtureRequest) -> LiveHub:
     """A hub, once with each transport."""
-    return start_live(request.param)
+    return start_live_hub(request.param)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ class JournalledHub:
         self._start()
 
     def open(self, query: str, **options: Any) -> SseClient:
-        return self.live.open(query, **options)
+        return self.live_hub.open(query, **options)
 
     def publish(self, topic: Topic, key: str, value: int | None, **options: Any) -> None:
         """Commit and publish an event through the outbox."""
@@ -52,12 +52,12 @@ class JournalledHub:
         self.database.close()
 
     def _start(self) -> None:
-        self.live = LiveHub(journal=self.journal, **self._settings)
-        self.outbox = Outbox(self.journal, self.live.hub)
+        self.live_hub = LiveHub(journal=self.journal, **self._settings)
+        self.outbox = Outbox(self.journal, self.live_hub.hub)
 
     def _stop(self) -> None:
         self.outbox.close()
-        self.live.close()
+        self.live_hub.close()
 
 
 def follow(journalled_hub: JournalledHub, query: str, snapshots: int = 1) -> str:

@@ -84,7 +84,7 @@ class Server:
                 key: (symbol, json.dumps({"key": key, "value": value}).encode())
                 for key, (symbol, value) in self.state.get(topic, {}).items()
             }
-            self.journalled_hub.live.hub.replace_snapshot(topic, items)  # as the bridge does  # type: ignore[arg-type]
+            self.journalled_hub.live_hub.hub.replace_snapshot(topic, items)  # as the bridge does  # type: ignore[arg-type]
 
     def between(self, after: int, before: int, topics: tuple[str, ...], symbol: str | None) -> int:
         """Count what a client must have been told between two numbers, both left out."""
@@ -128,7 +128,7 @@ class StreamChecker:
         if self.client is None:
             query = f"topics={','.join(self.topics)}"
             query += f"&symbols={self.symbol}" if self.symbol else ""
-            port = server.journalled_hub.live.port
+            port = server.journalled_hub.live_hub.port
             self.client = SseClient(
                 port, f"/?{query}", last_event_id=self.last_id, receive_buffer=SMALL_BUFFER
             )

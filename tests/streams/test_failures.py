@@ -111,29 +111,29 @@ def test_leaving_twice_frees_one_slot() -> None:
 
 
 def test_orders_that_their_publisher_sends_stay_in_order_with_all_else(
-    start_live: StartLiveHub,
+    start_live_hub: StartLiveHub,
 ) -> None:
     count = 3000
-    live = start_live(capacity=100_000)
+    live_hub = start_live_hub(capacity=100_000)
     clients: list[SseClient] = []
 
     def come() -> None:
-        clients.append(live.open("topics=orders,prices"))
+        clients.append(live_hub.open("topics=orders,prices"))
         clients[-1].take(2)
 
     def publish_prices() -> None:
         for number in range(count):
-            live.publish("prices", f"p{number % 3}", number)
+            live_hub.publish("prices", f"p{number % 3}", number)
 
     come()
     prices = threading.Thread(target=publish_prices)
     prices.start()
     for number in range(1, count + 1):
-        live.hub.publish(make_event("orders", "a", number), number)
+        live_hub.hub.publish(make_event("orders", "a", number), number)
         if number % 500 == 0:
             come()
     prices.join()
-    live.publish("orders", "last", 0)
+    live_hub.publish("orders", "last", 0)
     for client in clients:
         told: list[Sse] = []
         while not told or told[-1].data.get("key") != "last":
@@ -145,32 +145,32 @@ def test_orders_that_their_publisher_sends_stay_in_order_with_all_else(
 
 
 def test_a_defect_of_the_hub_costs_the_connection_but_no_event(
-    live: LiveHub, capsys: pytest.CaptureFixture[str]
+    live_hub: LiveHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    client = live.open("topics=orders")
+    client = live_hub.open("topics=orders")
     client.take(1)
-    live.publish("orders", "a", 1)
+    live_hub.publish("orders", "a", 1)
     client.take(1)
     broken: Any = None
-    live.hub.publish(Event("orders", "orders_changed", "b", None, broken, broken))
-    live.publish("orders", "c", 2)
+    live_hub.hub.publish(Event("orders", "orders_changed", "b", None, broken, broken))
+    live_hub.publish("orders", "c", 2)
     assert client.rest() == []
-    [event] = live.open("topics=orders", last_event_id=client.last_id).take(1)
+    [event] = live_hub.open("topics=orders", last_event_id=client.last_id).take(1)
     assert event.data == {"key": "c", "value": 2}
     assert "streams failed: all subscribers are disconnected" in capsys.readouterr().out
 
 
-def test_a_socket_that_is_gone_before_its_stream_begins_frees_its_slot(live: LiveHub) -> None:
-    body = live.hub.open_stream(ORDERS, OWNER)
+def test_a_socket_that_is_gone_before_its_stream_begins_frees_its_slot(live_hub: LiveHub) -> None:
+    body = live_hub.hub.open_stream(ORDERS, OWNER)
     gone = socket.socket()
     gone.close()
     body.take_over(gone)
-    assert live.open("topics=orders").status == 200
+    assert live_hub.open("topics=orders").status == 200
 
 
-def test_a_stream_that_begins_after_the_end_is_closed(live: LiveHub) -> None:
-    body = live.hub.open_stream(ORDERS, OWNER)
-    live.hub.close()
+def test_a_stream_that_begins_after_the_end_is_closed(live_hub: LiveHub) -> None:
+    body = live_hub.hub.open_stream(ORDERS, OWNER)
+    live_hub.hub.close()
     ours, theirs = socket.create_server(("127.0.0.1", 0)), socket.socket()
     with ours, theirs:
         theirs.connect(ours.getsockname())

@@ -53,7 +53,7 @@ def test_who_reads_slower_than_the_buffer_gets_the_rest_from_the_journal(
     for number in range(count):
         journalled_hub.publish("orders", "a", number, pad=5000)
     journalled_hub.settle()
-    wait_until(lambda: journalled_hub.live.hub.lagging_streams == 1)
+    wait_until(lambda: journalled_hub.live_hub.hub.lagging_streams == 1)
     journalled_hub.publish("bot", "bot", 1)
     journalled_hub.settle()
     events = client.until("snapshot")
@@ -70,7 +70,7 @@ def test_an_order_that_is_not_in_the_journal_and_left_the_buffer_resets(
 ) -> None:
     journalled_hub = start_journalled_hub(capacity=100)
     last = follow(journalled_hub, "topics=orders")
-    journalled_hub.live.publish("orders", "unwritten", 1)
+    journalled_hub.live_hub.publish("orders", "unwritten", 1)
     for number in range(150):
         journalled_hub.publish("orders", "a", number)
     journalled_hub.settle()
@@ -87,7 +87,7 @@ def test_what_is_forgotten_begins_anew(journalled_hub: JournalledHub) -> None:
     journalled_hub.settle()
     journalled_hub.journal.delete_events_before(utc_now() + timedelta(hours=1))
     journalled_hub.restart()
-    journalled_hub.live.load("orders", {"a": 2})
+    journalled_hub.live_hub.load("orders", {"a": 2})
     reset, snapshot = journalled_hub.open("topics=orders", last_event_id=last).take(2)
     assert (reset.name, snapshot.name) == ("reset", "snapshot")
     assert snapshot.data["data"] == [{"key": "a", "value": 2}]

@@ -65,40 +65,40 @@ def is_socket(descriptor: str) -> bool:
 @pytest.mark.parametrize("leave", [leave_politely, leave_at_once, break_off])
 @pytest.mark.parametrize("transport", ["handed over", "greenlets"])
 def test_a_crowd_leaves_nothing_behind(
-    start_live: StartLiveHub, transport: Transport, leave: Callable[[SseClient], None]
+    start_live_hub: StartLiveHub, transport: Transport, leave: Callable[[SseClient], None]
 ) -> None:
     often = Intervals(heartbeat_s=0.1)
-    live = start_live(transport, max_streams_per_user=10 * CROWD, intervals=often)
-    resident = live.open("topics=orders")
+    live_hub = start_live_hub(transport, max_streams_per_user=10 * CROWD, intervals=often)
+    resident = live_hub.open("topics=orders")
     resident.take(1)
     before = held()
     for number in range(CROWD):
-        leave(SseClient(live.port, "/?topics=orders,prices"))
-        live.publish("orders", "a", number)
+        leave(SseClient(live_hub.port, "/?topics=orders,prices"))
+        live_hub.publish("orders", "a", number)
     back_to(before)
     events = resident.take(CROWD)
     assert [event.data["value"] for event in events] == list(range(CROWD))
 
 
-def test_streams_that_stall_are_freed_when_they_end(start_live: StartLiveHub) -> None:
-    live = start_live(capacity=100, max_streams_per_user=10 * CROWD)
+def test_streams_that_stall_are_freed_when_they_end(start_live_hub: StartLiveHub) -> None:
+    live_hub = start_live_hub(capacity=100, max_streams_per_user=10 * CROWD)
     before = held()
-    crowd = [SseClient(live.port, "/?topics=orders", receive_buffer=4096) for _ in range(50)]
+    crowd = [SseClient(live_hub.port, "/?topics=orders", receive_buffer=4096) for _ in range(50)]
     for client in crowd:
         client.take(1)
     for number in range(600):
-        live.publish("orders", f"o{number % 5}", number, pad=3000)
+        live_hub.publish("orders", f"o{number % 5}", number, pad=3000)
     for client in crowd:
         client.close()
     back_to(before)
 
 
-def test_the_end_of_a_hub_frees_all(live: LiveHub) -> None:
+def test_the_end_of_a_hub_frees_all(live_hub: LiveHub) -> None:
     before = held()
-    clients = [SseClient(live.port, "/?topics=orders") for _ in range(50)]
+    clients = [SseClient(live_hub.port, "/?topics=orders") for _ in range(50)]
     for client in clients:
         client.take(1)
-    live.hub.close()
+    live_hub.hub.close()
     ends = [client.rest() for client in clients]
     for client in clients:
         client.close()
@@ -106,25 +106,25 @@ def test_the_end_of_a_hub_frees_all(live: LiveHub) -> None:
     assert all(end[0].name == "end" for end in ends)
 
 
-def test_five_thousand_connections_leave_neither_descriptors_nor_memory(live: LiveHub) -> None:
-    resident = live.open("topics=orders")
+def test_five_thousand_connections_leave_neither_descriptors_nor_memory(live_hub: LiveHub) -> None:
+    resident = live_hub.open("topics=orders")
     resident.take(1)
     known = held()["Subscriber"]
-    come_and_go(live, 1000)  # what is set up once is set up
+    come_and_go(live_hub, 1000)  # what is set up once is set up
     wait_until(lambda: held()["Subscriber"] <= known)
     before, memory_kb = held(), rss_kb()
-    come_and_go(live, 5000)
-    live.publish("orders", "last", 7)
+    come_and_go(live_hub, 5000)
+    live_hub.publish("orders", "last", 7)
     [event] = resident.take(1)
     assert event.data["value"] == 7
     wait_until(lambda: held() <= before)
     assert rss_kb() - memory_kb < 8 * 1024  # 1.6 KB of each: a leak of its parts is larger
 
 
-def come_and_go(live: LiveHub, count: int) -> None:
+def come_and_go(live_hub: LiveHub, count: int) -> None:
     """Open so many streams and close them at once, read or not."""
     for number in range(count):
-        client = socket.create_connection(("127.0.0.1", live.port))
+        client = socket.create_connection(("127.0.0.1", live_hub.port))
         client.sendall(b"GET /?topics=orders,prices HTTP/1.0\r\n\r\n")
         if number % 5 == 0:
             client.recv(1024)

@@ -47,11 +47,11 @@ def test_a_long_line_is_cut() -> None:
     assert json.loads(listener.events[0].data)["log"]["text"] == "é" * 2000
 
 
-def test_the_newest_lines_are_on_show_in_order(live: LiveHub) -> None:
-    lines = LogTopic(live.hub)
+def test_the_newest_lines_are_on_show_in_order(live_hub: LiveHub) -> None:
+    lines = LogTopic(live_hub.hub)
     for number in range(MAX_LINES_PER_SECOND):
         lines.publish_line("quiet", "info", str(number))
-    [snapshot] = live.open("topics=logs").take(1)
+    [snapshot] = live_hub.open("topics=logs").take(1)
     shown = [int(line["log"]["text"]) for line in snapshot.data["data"]]
     assert shown == sorted(shown)
     assert shown[-1] == MAX_LINES_PER_SECOND - 1

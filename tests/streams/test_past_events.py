@@ -16,7 +16,7 @@ def test_past_events_come_in_pages(journalled_hub: JournalledHub) -> None:
     for number in range(5):
         journalled_hub.publish("trades" if number == 2 else "orders", "a", number)
     journalled_hub.settle()
-    hub = journalled_hub.live.hub
+    hub = journalled_hub.live_hub.hub
     first = hub.past_events(None, ("orders", "trades"), 2)
     second = hub.past_events(first.pagination.next_cursor, ("orders", "trades"), 3)
     shown = [*first.data, *second.data]
@@ -31,7 +31,7 @@ def test_past_events_follow_an_id_of_a_stream(journalled_hub: JournalledHub) -> 
     last = follow(journalled_hub, "topics=orders")
     journalled_hub.publish("orders", "a", 1)
     journalled_hub.restart()
-    [event] = journalled_hub.live.hub.past_events(last, ("orders",), 10).data
+    [event] = journalled_hub.live_hub.hub.past_events(last, ("orders",), 10).data
     assert (event.event, event.data) == ("orders_changed", {"key": "a", "value": 1})
 
 
@@ -40,7 +40,7 @@ def test_past_events_that_are_gone_are_not_passed_over(journalled_hub: Journalle
         journalled_hub.publish("orders", "a", number)
     journalled_hub.settle()
     journalled_hub.journal.delete_events_before(utc_now() + timedelta(hours=1))
-    hub = journalled_hub.live.hub
+    hub = journalled_hub.live_hub.hub
     for gone in ("0-1", "0-99", f"abc-{2**90}"):
         with pytest.raises(EventsGone):
             hub.past_events(gone, ("orders",), 10)
@@ -50,10 +50,10 @@ def test_past_events_that_are_gone_are_not_passed_over(journalled_hub: Journalle
 
 
 def test_past_events_need_a_journal_that_can_be_read(
-    journalled_hub: JournalledHub, live: LiveHub
+    journalled_hub: JournalledHub, live_hub: LiveHub
 ) -> None:
     rename(journalled_hub, "journal_events", "elsewhere")
-    for hub in (journalled_hub.live.hub, live.hub):
+    for hub in (journalled_hub.live_hub.hub, live_hub.hub):
         with pytest.raises(StoreUnavailable):
             hub.past_events(None, ("orders",), 10)
     rename(journalled_hub, "elsewhere", "journal_events")

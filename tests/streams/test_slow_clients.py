@@ -19,33 +19,35 @@ MORE_THAN_BUFFERS = 3 * 1024 * 1024
 MORE_THAN_ANY_BUFFERS = 12 * 1024 * 1024  # a server that iterates leaves them to the kernel
 
 
-def stall(live: LiveHub, query: str) -> SseClient:
+def stall(live_hub: LiveHub, query: str) -> SseClient:
     """Open a stream whose client reads the beginning and then nothing."""
-    client = live.open(query, receive_buffer=4096)
+    client = live_hub.open(query, receive_buffer=4096)
     client.take(query.count(",") + 1)
     return client
 
 
-def flood(live: LiveHub, rounds: int) -> None:
+def flood(live_hub: LiveHub, rounds: int) -> None:
     """Publish a price of every symbol in each round, and in every tenth an order."""
     for number in range(rounds):
         for symbol in SYMBOLS:
-            live.publish("prices", symbol, number, symbol=symbol, pad=PAD)
+            live_hub.publish("prices", symbol, number, symbol=symbol, pad=PAD)
         if number % 10 == 0:
-            live.publish("orders", f"o{number}", number)
+            live_hub.publish("orders", f"o{number}", number)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_slow_client_gets_every_order_but_only_newest_prices(
-    start_live: StartLiveHub, transport: Transport
+    start_live_hub: StartLiveHub, transport: Transport
 ) -> None:
     rounds = MORE_THAN_ANY_BUFFERS // PAD // len(SYMBOLS)
-    live = start_live(transport, capacity=100_000, intervals=Intervals(conflate_after_s=0.05))
-    client = stall(live, "topics=prices,orders")
-    flood(live, rounds)
-    wait_until(lambda: live.hub.published["price_update"] == rounds * len(SYMBOLS))
+    live_hub = start_live_hub(
+        transport, capacity=100_000, intervals=Intervals(conflate_after_s=0.05)
+    )
+    client = stall(live_hub, "topics=prices,orders")
+    flood(live_hub, rounds)
+    wait_until(lambda: live_hub.hub.published["price_update"] == rounds * len(SYMBOLS))
     time.sleep(0.1)  # what it has not been sent by now, it is too slow for
-    live.publish("orders", "last", 1)
+    live_hub.publish("orders", "last", 1)
     events: list[Sse] = []
     while not events or events[-1].data["key"] != "last":
         events += client.take(1)
@@ -58,24 +60,24 @@ def test_a_slow_client_gets_every_order_but_only_newest_prices(
     assert sequences == sorted(set(sequences))
 
 
-def test_a_client_that_pauses_briefly_misses_no_price(start_live: StartLiveHub) -> None:
-    live = start_live(capacity=100_000, intervals=Intervals(conflate_after_s=60))
-    client = stall(live, "topics=prices")
-    flood(live, 400)
+def test_a_client_that_pauses_briefly_misses_no_price(start_live_hub: StartLiveHub) -> None:
+    live_hub = start_live_hub(capacity=100_000, intervals=Intervals(conflate_after_s=60))
+    client = stall(live_hub, "topics=prices")
+    flood(live_hub, 400)
     events = client.take(1200)
     assert [event.sequence for event in events] == [n for n in range(1, 1241) if n % 31 != 4]
 
 
-def test_a_client_that_falls_behind_the_buffer_is_reset(start_live: StartLiveHub) -> None:
-    live = start_live(capacity=100)
-    client = stall(live, "topics=orders")
+def test_a_client_that_falls_behind_the_buffer_is_reset(start_live_hub: StartLiveHub) -> None:
+    live_hub = start_live_hub(capacity=100)
+    client = stall(live_hub, "topics=orders")
     count = MORE_THAN_BUFFERS // 5000
     for number in range(count):
-        live.publish("orders", f"o{number % 7}", number, pad=5000)
-    wait_until(lambda: live.hub.published["orders_changed"] == count)
+        live_hub.publish("orders", f"o{number % 7}", number, pad=5000)
+    wait_until(lambda: live_hub.hub.published["orders_changed"] == count)
     before = client.until("reset")
     snapshot = client.next()
-    live.publish("orders", "after", 1)
+    live_hub.publish("orders", "after", 1)
     after = client.next()
     assert [event.sequence for event in before[:-1]] == list(range(1, len(before)))
     assert snapshot is not None
@@ -87,52 +89,52 @@ def test_a_client_that_falls_behind_the_buffer_is_reset(start_live: StartLiveHub
     assert (after.sequence, after.data["key"]) == (count + 1, "after")
 
 
-def test_a_stalled_client_keeps_nobody_waiting(start_live: StartLiveHub) -> None:
-    live = start_live(capacity=200)
-    stalled = [stall(live, "topics=prices,orders") for _ in range(30)]
-    reader = live.open("topics=orders")
+def test_a_stalled_client_keeps_nobody_waiting(start_live_hub: StartLiveHub) -> None:
+    live_hub = start_live_hub(capacity=200)
+    stalled = [stall(live_hub, "topics=prices,orders") for _ in range(30)]
+    reader = live_hub.open("topics=orders")
     reader.take(1)
-    flood(live, MORE_THAN_BUFFERS // PAD // len(SYMBOLS))
-    live.publish("orders", "last", 1)
+    flood(live_hub, MORE_THAN_BUFFERS // PAD // len(SYMBOLS))
+    live_hub.publish("orders", "last", 1)
     wait_until(lambda: reader.take(1)[0].data["key"] == "last")
     for number in range(50):
-        live.publish("orders", "probe", number)
+        live_hub.publish("orders", "probe", number)
         assert reader.take(1)[0].data["key"] == "probe"
     assert len(stalled) == 30
 
 
-def test_who_takes_nothing_for_long_is_cut_off(start_live: StartLiveHub) -> None:
-    live = start_live(max_streams=1, intervals=Intervals(stall_timeout_s=0.5))
-    client = stall(live, "topics=prices")
-    flood(live, MORE_THAN_BUFFERS // PAD // len(SYMBOLS))
-    wait_until(lambda: live.open("topics=prices").status == 200)
+def test_who_takes_nothing_for_long_is_cut_off(start_live_hub: StartLiveHub) -> None:
+    live_hub = start_live_hub(max_streams=1, intervals=Intervals(stall_timeout_s=0.5))
+    client = stall(live_hub, "topics=prices")
+    flood(live_hub, MORE_THAN_BUFFERS // PAD // len(SYMBOLS))
+    wait_until(lambda: live_hub.open("topics=prices").status == 200)
     client.rest()
 
 
-def test_a_client_that_reads_byte_by_byte_gets_what_the_others_get(live: LiveHub) -> None:
-    client = live.open("topics=orders")
+def test_a_client_that_reads_byte_by_byte_gets_what_the_others_get(live_hub: LiveHub) -> None:
+    client = live_hub.open("topics=orders")
     client.take(1)
     for number in range(20):
-        live.publish("orders", f"o{number}", number)
+        live_hub.publish("orders", f"o{number}", number)
     received = b""
     while received.count(b"event: orders_changed") < 20 or not received.endswith(b"\n\n"):
         received += client.socket.recv(1)
     assert [f'"value":{number}}}'.encode() in received for number in range(20)] == [True] * 20
 
 
-def test_a_client_that_talks_is_shown_the_door(live: LiveHub) -> None:
-    client = live.open("topics=bot")
+def test_a_client_that_talks_is_shown_the_door(live_hub: LiveHub) -> None:
+    client = live_hub.open("topics=bot")
     client.take(1)
     client.socket.sendall(b"x")
     assert client.next() is None
 
 
-def test_an_idle_stream_is_kept_open_by_heartbeats(start_live: StartLiveHub) -> None:
-    live = start_live(intervals=Intervals(heartbeat_s=0.1))
-    client = live.open("topics=bot")
+def test_an_idle_stream_is_kept_open_by_heartbeats(start_live_hub: StartLiveHub) -> None:
+    live_hub = start_live_hub(intervals=Intervals(heartbeat_s=0.1))
+    client = live_hub.open("topics=bot")
     client.take(1)
     wait_until(lambda: not client.poll(1024) and client.heartbeats >= 2)
-    live.publish("bot", "bot", 1)
+    live_hub.publish("bot", "bot", 1)
     assert client.take(1)[0].data["value"] == 1
 
 

@@ -13,7 +13,7 @@ from flask import Flask
 from backend.identity import Identity, Principal
 from backend.schemas.common import utc_now
 from backend.services import Services
-from backend.streams import Tickets
+from backend.streams import TicketStore
 from tests.api_client import PASSWORD, ApiClient
 from tests.http_server import HttpServer
 from tests.streams.stream_client import Sse, SseClient, wait_until
@@ -165,7 +165,7 @@ def ticket_of_one_who_may(app: Flask, *scopes: str) -> str:
     identity: Identity = app.extensions["backend"].identity
     token = identity.login("viewer", PASSWORD, "127.0.0.1", "tests").access_token
     known = identity.verify_access_token(token)
-    tickets: Tickets[Principal] = app.extensions["backend"].tickets
+    tickets: TicketStore[Principal] = app.extensions["backend"].tickets
     return tickets.issue(
         Principal(
             known.user_id,

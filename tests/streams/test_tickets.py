@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backend.errors import InvalidToken, StreamsFull
-from backend.streams import TICKET_LIFETIME_S, Tickets
+from backend.streams import TICKET_LIFETIME_S, TicketStore
 
 
 class Clock:
@@ -22,11 +22,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def tickets(clock: Clock) -> Tickets[str]:
-    return Tickets(max_unspent=3, clock=clock)
+def tickets(clock: Clock) -> TicketStore[str]:
+    return TicketStore(max_unspent=3, clock=clock)
 
 
-def test_a_ticket_gives_its_owner_once(tickets: Tickets[str]) -> None:
+def test_a_ticket_gives_its_owner_once(tickets: TicketStore[str]) -> None:
     first, second = tickets.issue("anna"), tickets.issue("ben")
     assert tickets.redeem(second) == "ben"
     assert tickets.redeem(first) == "anna"
@@ -34,7 +34,7 @@ def test_a_ticket_gives_its_owner_once(tickets: Tickets[str]) -> None:
         tickets.redeem(first)
 
 
-def test_a_ticket_lasts_half_a_minute(tickets: Tickets[str], clock: Clock) -> None:
+def test_a_ticket_lasts_half_a_minute(tickets: TicketStore[str], clock: Clock) -> None:
     in_time, too_late = tickets.issue("anna"), tickets.issue("ben")
     clock.now += TICKET_LIFETIME_S - 0.01
     assert tickets.redeem(in_time) == "anna"
@@ -43,7 +43,7 @@ def test_a_ticket_lasts_half_a_minute(tickets: Tickets[str], clock: Clock) -> No
         tickets.redeem(too_late)
 
 
-def test_unspent_tickets_have_a_bound(tickets: Tickets[str], clock: Clock) -> None:
+def test_unspent_tickets_have_a_bound(tickets: TicketStore[str], clock: Clock) -> None:
     for owner in ("anna", "ben", "carl"):
         tickets.issue(owner)
     with pytest.raises(StreamsFull) as refused:
@@ -54,13 +54,13 @@ def test_unspent_tickets_have_a_bound(tickets: Tickets[str], clock: Clock) -> No
 
 
 @pytest.mark.parametrize("guess", ["", "x", "é", "\ud800", "a" * 43])
-def test_a_guess_is_no_ticket(tickets: Tickets[str], guess: str) -> None:
+def test_a_guess_is_no_ticket(tickets: TicketStore[str], guess: str) -> None:
     tickets.issue("anna")
     with pytest.raises(InvalidToken):
         tickets.redeem(guess)
 
 
-def test_tickets_are_long_random_and_kept_nowhere(tickets: Tickets[str]) -> None:
+def test_tickets_are_long_random_and_kept_nowhere(tickets: TicketStore[str]) -> None:
     issued = {tickets.issue("anna") for _ in range(3)}
     assert len(issued) == 3
     assert {len(ticket) for ticket in issued} == {43}

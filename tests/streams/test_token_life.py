@@ -12,7 +12,7 @@ from flask import Flask
 
 from backend.identity import Identity, Principal
 from backend.schemas.common import utc_now
-from backend.streams import Tickets
+from backend.streams import TicketStore
 from tests.api_client import PASSWORD, ApiClient, NewClient
 from tests.http_server import HttpServer
 from tests.streams.stream_client import SseClient
@@ -127,6 +127,6 @@ def test_a_token_that_expires_ends_its_stream(
     known = replace(
         identity.verify_access_token(token), expires_at=utc_now() + timedelta(seconds=2)
     )
-    tickets: Tickets[Principal] = app.extensions["backend"].tickets
+    tickets: TicketStore[Principal] = app.extensions["backend"].tickets
     for stream in opened(served, query=f"&ticket={tickets.issue(known)}"):
         assert reason_of_the_end(stream) == "token_expired"

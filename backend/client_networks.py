@@ -1,14 +1,16 @@
-"""Networks of client addresses: the keys by which connections are counted, and sets of them."""
+"""Networks of client addresses, by which connections, requests and logins are counted."""
 
 from __future__ import annotations
 
+import functools
+import ipaddress
 import socket
 from collections.abc import Iterable
 
 from backend.settings.types import Network
 
 _MAPPED_IPV4 = bytes(10) + b"\xff\xff"
-_ADDRESS_BYTES, _SITE_BYTES = 8, 6  # of IPv6: /64, /48
+_NETWORK_BITS, _SITE_BITS = 64, 48  # of IPv6
 
 
 def packed_address(host: str) -> bytes:
@@ -32,8 +34,32 @@ def counted_networks(packed: bytes) -> tuple[bytes, ...]:
     customers at least the former.
     """
     if len(packed) == 16:
-        return packed[:_ADDRESS_BYTES], packed[:_SITE_BYTES]
+        return packed[: _NETWORK_BITS // 8], packed[: _SITE_BITS // 8]
     return (packed,)
+
+
+@functools.lru_cache(maxsize=4096)
+def network_of(address: str) -> str:
+    """Return an IPv4 address, or the /64 network of an IPv6 address: what one subscriber has."""
+    return _prefix(address, _NETWORK_BITS)
+
+
+@functools.lru_cache(maxsize=4096)
+def site_of(address: str) -> str:
+    """Return an IPv4 address, or the /48 network of an IPv6 address.
+
+    Providers give up to 65,536 networks of /64 to one customer.
+    """
+    return _prefix(address, _SITE_BITS)
+
+
+def _prefix(address: str, length: int) -> str:
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.ip_network(f"{address.partition('%')[0]}/{length}", strict=False))
+    except ValueError:
+        return address
 
 
 class NetworkSet:
