@@ -21,6 +21,7 @@ class Operation(NamedTuple):
     template: str
     scope: str | None
     step_up: bool
+    required_query: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return f"{self.method} {self.template}"
@@ -47,6 +48,11 @@ OPERATIONS = [
         template,
         operation.get("x-scope"),
         operation.get("x-step-up", False),
+        frozenset(
+            parameter["name"]
+            for parameter in operation.get("parameters", [])
+            if parameter["in"] == "query" and parameter.get("required")
+        ),
     )
     for template, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
