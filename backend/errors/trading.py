@@ -61,6 +61,13 @@ class OrderNotOpen(BridgeError):
     type = "order_not_open"
 
 
+class OrderPartlyFilled(BridgeError):
+    """A part of the order has filled, and its exchange can only cancel it and create another."""
+
+    status = 409
+    type = "order_partly_filled"
+
+
 class DuplicateOrder(BridgeError):
     """The client order id is taken by an order with other parameters."""
 

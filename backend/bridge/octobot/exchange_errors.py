@@ -12,6 +12,11 @@ import ccxt
 
 from backend.bridge.counters import Counters
 from backend.bridge.octobot.order_abilities import price_to_send
+from backend.bridge.octobot.order_replacement import (
+    ExecutedMeanwhile,
+    edits_in_place,
+    replacing_edit,
+)
 from backend.errors import (
     BridgeError,
     ExchangeAuthenticationFailed,
@@ -57,6 +62,8 @@ def capture_commands(manager: Any, counters: Counters) -> None:
     """Wrap the client's commands: count errors, and pass each outcome to `capture_outcome`."""
     client = manager.exchange.connector.client
     client.create_order = _with_exact_amounts(client)
+    if not edits_in_place(client):
+        client.edit_order = replacing_edit(client)
     for name in _COMMANDS:
         setattr(client, name, _capturing(_counting(client, name, counters)))
 
@@ -103,6 +110,8 @@ class CommandOutcome:
 
     def as_error(self) -> BridgeError | None:
         """Return the API's error for the failure, None if nothing failed."""
+        if any(isinstance(error, ExecutedMeanwhile) for error in self._errors):
+            return OrderNotOpen("a part was executed meanwhile, and the rest is canceled")
         if self.is_ambiguous:
             return OrderStateUnknown(
                 "the exchange did not say what it did; the order shows what became of it"

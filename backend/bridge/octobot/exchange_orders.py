@@ -20,6 +20,7 @@ from backend.bridge.octobot.order import (
     RawOrder,
 )
 from backend.bridge.octobot.order_errors import NO_ANSWER, translate_order_errors
+from backend.bridge.octobot.order_replacement import edits_in_place
 from backend.bridge.octobot.trader_hooks import check_edits, intercept_creation
 from backend.errors import ExchangeRefused, ExchangeUnreachable, OrderNotOpen
 from backend.schemas.orders import Fee, Order, Side
@@ -42,7 +43,6 @@ _STOPS = {
     "take_profit_limit": TraderOrderType.TAKE_PROFIT_LIMIT,
 }
 _MARKET = (TraderOrderType.BUY_MARKET, TraderOrderType.SELL_MARKET)
-_REDUCE_ONLY = {"reduceOnly": True}
 
 
 def is_market(order: OctoBotOrder) -> bool:
@@ -206,6 +206,11 @@ class ExchangeOrders:
 
     # ---- commands
 
+    @property
+    def are_edited_in_place(self) -> bool:
+        """Whether a change keeps an order and what was executed of it."""
+        return edits_in_place(self._manager.exchange.connector.client)
+
     async def place(
         self, order: OctoBotOrder, params: Mapping[str, Any] | None = None
     ) -> OctoBotOrder:
@@ -229,7 +234,7 @@ class ExchangeOrders:
         quantity: Decimal | None = None,
         price: Decimal | None = None,
         stop_price: Decimal | None = None,
-        reduce_only: bool = False,
+        params: Mapping[str, Any] | None = None,
     ) -> None:
         """Amend an open order. Raises `OrderNotOpen`, and the errors of `place`."""
         with translate_order_errors(order.symbol, order.side.value):
@@ -239,7 +244,7 @@ class ExchangeOrders:
                     edited_quantity=quantity,
                     edited_price=price,
                     edited_stop_price=stop_price,
-                    params=_REDUCE_ONLY.copy() if reduce_only else None,
+                    params=dict(params) if params else None,
                 )
             except trading_errors.OrderEditError:
                 raise OrderNotOpen("the order cannot be changed any more") from None

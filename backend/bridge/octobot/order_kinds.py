@@ -10,7 +10,8 @@ from backend.bridge.octobot.client_order_ids import ClientOrderIds
 from backend.bridge.octobot.exchange_orders import ExchangeOrders, OrderKind
 from backend.bridge.octobot.oco_group import FillListener
 from backend.bridge.octobot.order_abilities import OrderAbilities
-from backend.errors import OrderOptionNotSupported
+from backend.bridge.octobot.order_replacement import replacement_id
+from backend.errors import OrderOptionNotSupported, OrderPartlyFilled
 from backend.schemas.orders import NewOrder, Order
 
 # These stops trigger when the price rises to theirs, the others when it falls to theirs.
@@ -83,6 +84,12 @@ class OrderMapping(Protocol):
     def exchange_params(self, order: Order) -> dict[str, Any]:
         """Return exchange parameters beyond OctoBot's own."""
 
+    def change_params(self, order: Order, exchange_id: str | None) -> dict[str, Any]:
+        """Return exchange parameters for a change of an order.
+
+        Raises `OrderPartlyFilled` where a change would buy or sell on top of what has filled.
+        """
+
     def fill_listener(self, listener: FillListener) -> FillListener | None:
         """Return the listener for the fills of an OCO group, None where none is needed."""
 
@@ -117,6 +124,10 @@ class PaperOrderMapping:
         """Do nothing: the simulator takes every order."""
 
     def exchange_params(self, order: Order) -> dict[str, Any]:
+        """Return no parameters: no exchange is involved."""
+        return {}
+
+    def change_params(self, order: Order, exchange_id: str | None) -> dict[str, Any]:
         """Return no parameters: no exchange is involved."""
         return {}
 
@@ -185,6 +196,23 @@ class LiveOrderMapping:
     def exchange_params(self, order: Order) -> dict[str, Any]:
         """Return our id in the exchange's form, which finds a lost order again, and options."""
         return {**self._client_ids.params(order.id), **_option_params(order)}
+
+    def change_params(self, order: Order, exchange_id: str | None) -> dict[str, Any]:
+        """Return the reduce-only flag, and of an order that is replaced all that it is sent with.
+
+        What has filled of it is not known exactly until its cancel: one that has begun to fill
+        is not replaced.
+        """
+        params: dict[str, Any] = {"reduceOnly": True} if order.reduce_only else {}
+        watched = self._is_watched_by_octobot(order)
+        if watched or exchange_id is None or self._orders.are_edited_in_place:
+            return params
+        if order.filled:
+            raise OrderPartlyFilled(
+                f"{order.exchange} cannot change an order in place, and a part of it has filled"
+            )
+        successor = order.model_copy(update={"id": replacement_id(order.id, exchange_id)})
+        return {**self.exchange_params(successor), **params}
 
     def fill_listener(self, listener: FillListener) -> FillListener | None:
         """Return None: the exchange reports each exit by itself."""

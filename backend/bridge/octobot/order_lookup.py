@@ -12,6 +12,7 @@ import ccxt
 from backend.bridge.octobot.client_order_ids import ClientOrderIds
 from backend.bridge.octobot.conversion import decimal_or_none, fee_from_dict
 from backend.bridge.octobot.order_likeness import CLOCK_SKEW, IsTaken, Likeness, row_of_trades
+from backend.bridge.octobot.order_replacement import edits_in_place, replacement_id
 from backend.bridge.octobot.order_rows import contract_size
 from backend.ports.order_tracking import OrderTracking
 from backend.schemas.common import utc_now
@@ -101,7 +102,8 @@ class OrderLookUp:
         client, exchange_id = self._client, tracking.exchange_id
         if exchange_id is not None and client.has.get("fetchOrder"):
             with contextlib.suppress(ccxt.OrderNotFound):
-                return dict(await client.fetch_order(exchange_id, order.symbol))
+                held: Raw = dict(await client.fetch_order(exchange_id, order.symbol))
+                return await self._successor(order, exchange_id, held) or held
         rows = []
         for ability, fetch in _LISTS:
             if client.has.get(ability):
@@ -115,6 +117,19 @@ class OrderLookUp:
                 return dict(found)
         listed = frozenset(str(row.get("id")) for row in rows)
         return await self._fetch_from_trades(order, tracking, is_taken, listed)
+
+    async def _successor(self, order: Order, exchange_id: str, found: Raw) -> Raw | None:
+        """Return the order that has replaced one, if it ended without any execution."""
+        client = self._client
+        if edits_in_place(client) or found.get("status") in ("open", "closed"):
+            return None
+        successor = replacement_id(order.id, exchange_id)
+        for ability, fetch in _LISTS:
+            if client.has.get(ability):
+                for raw in await getattr(client, fetch)(order.symbol) or ():
+                    if self._client_ids.matches(raw, successor):
+                        return dict(raw)
+        return None
 
     def _has_id(self, raw: Raw, order: Order, tracking: OrderTracking) -> bool:
         if tracking.exchange_id is not None and str(raw.get("id")) == tracking.exchange_id:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from backend.bridge.context import BotContext
 from backend.bridge.octobot.exchange import Exchange
@@ -41,8 +43,9 @@ async def change_order(
     if held is None or not held.can_be_edited():
         raise OrderNotOpen("the order cannot be changed any more")
     exchange_id = held.exchange_order_id
+    params = exchange.order_mapping.change_params(order, exchange_id)
     async with context.mode.amending(exchange, held, order, asked):
-        await _amend(exchange, held, order, asked, price)
+        await _amend(exchange, held, asked, price, params)
     _record(context, execution.get(order_id), asked, held)
     execution.expiry.watch(execution.get(order_id))
     # a cancel at the same time may have made the outcome unknown
@@ -82,7 +85,11 @@ def _record(context: BotContext, order: Order, asked: NewOrder, held: OctoBotOrd
 
 
 async def _amend(
-    exchange: Exchange, held: OctoBotOrder, order: Order, asked: NewOrder, price: Decimal
+    exchange: Exchange,
+    held: OctoBotOrder,
+    asked: NewOrder,
+    price: Decimal,
+    params: Mapping[str, Any],
 ) -> None:
     with capture_outcome() as outcome:
         try:
@@ -91,7 +98,7 @@ async def _amend(
                 quantity=asked.quantity,
                 price=exchange.order_mapping.price(asked, price),
                 stop_price=asked.stop_price,
-                reduce_only=order.reduce_only,
+                params=params,
             )
         except OrderNotOpen:
             raise
