@@ -149,7 +149,7 @@ def test_a_change_ends_as_the_exchange_has_it(
         live.bridge.orders.change(resting.id, OrderChange(quantity="0.2"))
     live.exchange.recover()
     assert wait_until(lambda: str(live.bridge.orders.get(resting.id).quantity) == "0.2")
-    assert live.bridge.orders.get(resting.id).status == "open"
+    live.settled(resting.id, "open")
     assert strangers(live) == []
 
 
