@@ -92,7 +92,7 @@ function buildBody(body) {
 }
 
 function firstSuccess(responses) {
-  return Math.min(...responses.map(({ code }) => code).filter((code) => code < 300));
+  return Math.min(...responses.map(({ code }) => code).filter((code) => code < 400));
 }
 
 function buildScripts(step, success) {
