@@ -62,9 +62,8 @@ def test_every_request_checks_its_status() -> None:
     for request in requests_of(collection["item"]):
         scripts = [line for event in request["event"] for line in event["script"]["exec"]]
         # 101: the socket's; 302: of the pages of a sign-in
-        assert any(re.search(r"to.have.status\((2..|101|302)\)", line) for line in scripts), (
-            request["name"]
-        )
+        checks = r"to.have.status\((2..|101|302)\)"
+        assert any(re.search(checks, line) for line in scripts), request["name"]
 
 
 def test_the_collection_runs_from_top_to_bottom(
