@@ -86,7 +86,7 @@ class Restoration:
         """Restore balances and positions; nothing trades before that."""
         context, mode = self._context, self._context.mode
         fresh = context.price_monitor if mode.executes_at_our_prices else None
-        gate_strategy_orders(exchange, context.runner, context.pre_trade, fresh)
+        gate_strategy_orders(exchange, context.runner, context.pre_trade, fresh, context.journal)
         exchange.count_errors(context.runner.counters)
         exchange.account.report_unreadable(
             lambda texts: context.warnings.replace(

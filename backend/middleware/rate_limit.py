@@ -14,6 +14,9 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar, cast, get_type_hints
 
 from flask import Flask, Request
+from flask.globals import request_ctx
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter
 
 from backend.client_networks import network_of
 from backend.concurrency.host import set_current_caller
@@ -28,6 +31,7 @@ from backend.services import Allowance, RateClass, RateKind, services
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_BRAKING_METHODS = frozenset({"POST", "PATCH", "DELETE"})
 _HEALTH = frozenset({"/healthz", "/readyz"})  # asked by load balancers, which nothing may lock out
 _LEAST_LEFT = "backend.rate_limit.least_left"
 
@@ -153,8 +157,8 @@ def _count_address() -> None:
     if limits is None:
         return
     incoming = current_request()
-    if incoming.method == "OPTIONS" and incoming.url_rule is not None:
-        return  # a preflight bears no credentials: refused, it would keep a page from braking
+    if _is_preflight_of_brake(incoming):
+        return  # it bears no credentials: refused, it would keep a page from braking
     is_brake = _is_brake(incoming)
     kind: RateKind = "brake_address" if is_brake else "address"
     if incoming.path in _HEALTH:
@@ -166,10 +170,26 @@ def _count_address() -> None:
 
 def _is_brake(incoming: Request) -> bool:
     route = incoming.url_rule
-    if route is None:
-        return False
-    view = serving_app().view_functions[route.endpoint]
+    return route is not None and _limits_as_brake(route.endpoint)
+
+
+def _limits_as_brake(endpoint: str) -> bool:
+    view = serving_app().view_functions[endpoint]
     return getattr(view, "rate_class", None) == "brake"
+
+
+def _is_preflight_of_brake(incoming: Request) -> bool:
+    """Return whether a page of a configured origin asks whether it may brake."""
+    method = incoming.headers.get("Access-Control-Request-Method", "")
+    if incoming.method != "OPTIONS" or method not in _BRAKING_METHODS:
+        return False
+    if incoming.headers.get("Origin") not in services().settings.cors_origins:
+        return False
+    try:
+        endpoint, _arguments = cast(MapAdapter, request_ctx.url_adapter).match(method=method)
+    except HTTPException:
+        return False
+    return _limits_as_brake(endpoint)
 
 
 def _count_more_orders(count: int) -> None:

@@ -22,8 +22,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from backend.concurrency.host import Host
 from backend.errors import StoreUnavailable
 from backend.settings.model import Settings
-from backend.store.integrity import Integrity, StoreError, is_damage, unusable
-from backend.store.migrate import migrate
+from backend.store.integrity import INLINE_BYTES, Integrity, StoreError, is_damage, unusable
+from backend.store.migrate import known_revisions, migrate, revision_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -72,13 +72,24 @@ class Database:
         finally:
             engine.dispose()
 
-    def check_and_upgrade(self) -> None:
-        """Check a SQLite file, then migrate it; a large file is checked in the background.
+    def check_and_upgrade(self, inline_bytes: int = INLINE_BYTES) -> None:
+        """Check a SQLite file, then migrate it.
 
-        Raises `StoreError`: `DatabaseDamaged` for a file that a backup must replace.
+        A file of more than `inline_bytes` is checked in the background, unless a migration is
+        pending: that waits for the check. Raises `StoreError` for a file that a backup must
+        replace.
         """
-        self.integrity.begin_check()
+        self.integrity.begin_check(inline_bytes)
+        if not self.integrity.checked and self._has_pending_migration():
+            self.integrity.require_intact()
         self.upgrade()
+
+    def _has_pending_migration(self) -> bool:
+        try:
+            with self.engine.connect() as connection:
+                return revision_of(connection) != known_revisions()[0]
+        except (SQLAlchemyError, UnicodeDecodeError) as error:
+            raise self.unusable(error) from error
 
     def unusable(self, error: BaseException) -> StoreError:
         """Return the error that stops a start, for one met in reading or migrating."""

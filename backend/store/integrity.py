@@ -65,6 +65,12 @@ class Integrity:
         """Wait for the end of a check in the background; False if that takes longer."""
         return self._checked.wait(timeout_s)
 
+    def require_intact(self) -> None:
+        """Wait for the end of a check; raises `StoreError` when it found damage."""
+        self._checked.wait()
+        if self.damage is not None:
+            raise StoreError(self.damage)
+
     def begin_check(self, inline_bytes: int = INLINE_BYTES) -> None:
         """Check a file up to `inline_bytes` now, a larger one in the background.
 

@@ -89,16 +89,23 @@ def test_refreshes_are_counted_by_session_not_with_logins(start_client: NewClien
     assert client.post("/auth/login", json=login)["user"]["username"] == "viewer"
 
 
-def test_a_page_may_ask_beforehand_whatever_its_address_has_used_up(
+def test_a_page_may_ask_whether_it_may_brake_whatever_its_address_has_used_up(
     start_client: NewClient,
 ) -> None:
     origin = "https://app.example.org"
     client = start_client(
         rate_limit_enabled=True, rate_limit_address="1/minute", cors_origins=(origin,)
     )
-    preflight = {"Origin": origin, "Access-Control-Request-Method": "DELETE"}
-    statuses = [client.send("OPTIONS", "/orders", headers=preflight).status_code for _ in range(3)]
-    assert statuses == [200, 200, 200]
+
+    def ask(method: str, path: str, origin: str) -> int:
+        headers = {"Origin": origin, "Access-Control-Request-Method": method}
+        return client.send("OPTIONS", path, headers=headers).status_code
+
+    assert [ask("DELETE", "/orders", origin) for _ in range(3)] == [200, 200, 200]
+    assert ask("POST", "/orders/cancel-all-after", origin) == 200
+    counted = [("POST", "/orders", origin), ("DELETE", "/orders", "https://evil.example.org")]
+    assert [ask(*asked) for asked in counted] == [200, 429]
+    assert ask("DELETE", "/orders", origin) == 200
 
 
 def test_logins_are_limited_by_address(start_client: NewClient) -> None:

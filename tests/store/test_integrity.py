@@ -124,6 +124,25 @@ def test_a_large_file_is_checked_in_the_background(
     assert Journal(opened).damage == opened.integrity.damage
 
 
+def test_a_pending_migration_waits_for_the_check_of_a_large_file(opened: Database) -> None:
+    assert opened.file is not None
+    with opened.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    opened.engine.dispose()
+    overwrite_page(opened.file, opened.file.stat().st_size // PAGE - 1)
+    with pytest.raises(StoreError) as refused:
+        opened.check_and_upgrade(inline_bytes=0)
+    assert str(refused.value) == opened.integrity.damage
+
+
+def test_without_a_migration_a_large_file_is_opened_before_its_check_ends(
+    opened: Database,
+) -> None:
+    opened.check_and_upgrade(inline_bytes=0)
+    opened.integrity.require_intact()
+    assert opened.integrity.damage is None
+
+
 def test_an_intact_file_passes_the_check_in_the_background(opened: Database) -> None:
     opened.integrity.begin_check(inline_bytes=0)
     assert opened.integrity.wait_until_checked(30)

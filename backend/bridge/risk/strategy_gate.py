@@ -9,6 +9,7 @@ from backend.bridge.octobot.order_errors import creation_refused
 from backend.bridge.risk.pre_trade import PreTradeRisk
 from backend.bridge.runtime.runner import BotRunner
 from backend.errors import BridgeError
+from backend.ports.journal import OrderJournal
 
 
 def gate_strategy_orders(
@@ -16,10 +17,12 @@ def gate_strategy_orders(
     runner: BotRunner,
     pre_trade: PreTradeRisk,
     price_monitor: PriceMonitor | None,
+    journal: OrderJournal,
 ) -> None:
     """Refuse strategies' orders while the bot is paused, and those that break a risk limit.
 
-    With a price monitor also those at a stale price. Protective orders of a fill still pass.
+    With a price monitor also those at a stale price; on a damaged database all, since none could
+    be recorded. Protective orders of a fill still pass.
 
     OctoBot's own switch, `trader.is_enabled`, would also stop it from counting fills.
     """
@@ -30,6 +33,8 @@ def gate_strategy_orders(
         if not loaded and order.triggered_by is None:
             pre_trade.check_strategy_order(order)
             is_free = order.reduce_only or pre_trade.is_known(order)
+            if journal.damage is not None and not is_free:
+                raise creation_refused("the database is damaged")
             if price_monitor is not None and not is_free:
                 _require_fresh_price(price_monitor, exchange, order.symbol)
             if runner.status.state == "paused" and not is_free:
