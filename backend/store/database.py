@@ -79,8 +79,8 @@ class Database:
         pending: that waits for the check. Raises `StoreError` for a file that a backup must
         replace.
         """
-        self.integrity.begin_check(inline_bytes)
-        if not self.integrity.checked and self._has_pending_migration():
+        in_background = self.integrity.begin_check(inline_bytes)
+        if in_background and self._has_pending_migration():
             self.integrity.require_intact()
         self.upgrade()
 

@@ -71,20 +71,21 @@ class Integrity:
         if self.damage is not None:
             raise StoreError(self.damage)
 
-    def begin_check(self, inline_bytes: int = INLINE_BYTES) -> None:
+    def begin_check(self, inline_bytes: int = INLINE_BYTES) -> bool:
         """Check a file up to `inline_bytes` now, a larger one in the background.
 
-        Raises `DatabaseDamaged` when the file is found damaged now.
+        Returns whether it is checked in the background. Raises `DatabaseDamaged` when the file is found damaged now.
         """
         if self._file is None:
-            return
+            return False
         if size_on_disk(self._file) <= inline_bytes:
             complaint = quick_check(self._file)
             if complaint is not None:
                 raise DatabaseDamaged(self._file, complaint)
-            return
+            return False
         self._checked.clear()
         threading.Thread(target=self._check, args=(self._file,), name="check", daemon=True).start()
+        return True
 
     def note(self, error: BaseException | None) -> bool:
         """Return whether an error of the driver tells of damage; log the first one."""
