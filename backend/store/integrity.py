@@ -74,7 +74,8 @@ class Integrity:
     def begin_check(self, inline_bytes: int = INLINE_BYTES) -> bool:
         """Check a file up to `inline_bytes` now, a larger one in the background.
 
-        Returns whether it is checked in the background. Raises `DatabaseDamaged` when the file is found damaged now.
+        Returns whether it is checked in the background. Raises `DatabaseDamaged` when the file
+        is found damaged now.
         """
         if self._file is None:
             return False
