@@ -17,7 +17,6 @@ import pytest
 from backend.errors import ApiError
 from backend.reports.pnl import ProfitAndLoss
 from backend.schemas.accounting import PnlQuery
-from backend.schemas.order_commands import OrderChange
 from backend.schemas.orders import OrderQuery
 from backend.schemas.trades import TradeQuery
 from tests.bridge.live_bridge import BTC, wait_until
@@ -69,7 +68,6 @@ class RandomWorld:
             *[self.place_market] * 3,
             *[self.execute] * 4,
             self.cancel,
-            self.change,
             self.end,
             self.fail,
             self.switch,
@@ -112,12 +110,6 @@ class RandomWorld:
         orders = self.live.orders()
         if orders:
             self.live.bridge.orders.cancel(self.chance.choice(orders)["id"])
-
-    def change(self) -> None:
-        untouched = [row for row in self.live.orders() if not D(row["filled"])]
-        if untouched:
-            row = self.chance.choice(untouched)
-            self.live.bridge.orders.change(row["id"], OrderChange(quantity=self._quantity()))
 
     def fail(self) -> None:
         endpoint = self.chance.choice(["create_order", "cancel_order", "fetch_my_trades"])
