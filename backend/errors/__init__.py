@@ -27,7 +27,27 @@ from backend.errors.access import (
 )
 from backend.errors.base import (
     ApiError,
+    BridgeError,
     FieldError,
+)
+from backend.errors.bot import (
+    BotBusy,
+    BotNotReady,
+    BotStrained,
+    BotTimeout,
+    JournalDown,
+    TradingPaused,
+)
+from backend.errors.exchanges import (
+    ExchangeAnswerUnreadable,
+    ExchangeAuthenticationFailed,
+    ExchangeMaintenance,
+    ExchangeRateLimited,
+    ExchangeRefused,
+    ExchangeUnreachable,
+    OrderStateUnknown,
+    PriceStale,
+    SymbolNotTraded,
 )
 from backend.errors.requests import (
     AuthenticationFailed,
@@ -62,23 +82,11 @@ from backend.errors.requests import (
     ValidationFailed,
 )
 from backend.errors.trading import (
-    BotBusy,
-    BotNotReady,
-    BotStrained,
-    BotTimeout,
-    BridgeError,
     CostAboveMaximum,
     CostBelowMinimum,
     DuplicateOrder,
-    ExchangeAnswerUnreadable,
-    ExchangeAuthenticationFailed,
-    ExchangeMaintenance,
-    ExchangeRateLimited,
-    ExchangeRefused,
-    ExchangeUnreachable,
     ExitOnWrongSide,
     InsufficientFunds,
-    JournalDown,
     LeverageOutOfRange,
     NoLiquidity,
     OrderNotFound,
@@ -86,7 +94,6 @@ from backend.errors.trading import (
     OrderOptionNotSupported,
     OrderPartlyFilled,
     OrderRefused,
-    OrderStateUnknown,
     OrderTypeNotSupported,
     PositionClosing,
     PositionExceeded,
@@ -94,7 +101,6 @@ from backend.errors.trading import (
     PositionOpen,
     PriceOffTick,
     PriceOutOfRange,
-    PriceStale,
     PriceWouldTakeAtOnce,
     QuantityAboveMaximum,
     QuantityBelowMinimum,
@@ -107,9 +113,7 @@ from backend.errors.trading import (
     RiskSymbols,
     SpotExchange,
     StopPriceReached,
-    SymbolNotTraded,
     TradeNotFound,
-    TradingPaused,
     ValidUntilPassed,
     WouldBeLiquidated,
 )

@@ -42,3 +42,10 @@ class ApiError(Exception):
     def title(self) -> str:
         """The short human-readable summary, the same for every occurrence."""
         return self.type.replace("_", " ").capitalize()
+
+
+class BridgeError(ApiError):
+    """Base of errors of the bot or an exchange."""
+
+    status = 502
+    type = "exchange_error"

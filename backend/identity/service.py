@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from backend.client_networks import network_of
 from backend.concurrency.host import Host
@@ -25,6 +25,7 @@ from backend.identity.profiles import Profiles
 from backend.identity.relying_party import relying_party
 from backend.identity.second_factor import SecondFactors
 from backend.identity.second_factor_proof import SecondFactorProof
+from backend.identity.session_issuer import SessionIssuer, VerifiedLogin
 from backend.identity.sessions import Sessions
 from backend.identity.signing_keys import signing_keys
 from backend.identity.store_sync import StoreSync
@@ -46,17 +47,6 @@ STEP_UP_S = 300
 """The time after a verified password or code in which step-up-protected routes may be called."""
 
 
-class _Opened(NamedTuple):
-    """User whose credentials were just verified, and from where; `rehashed` as in `Login`."""
-
-    user: models.User
-    address: str
-    user_agent: str
-    device: Device = NO_DEVICE
-    rehashed: str | None = None
-    fits_admin: bool = False
-
-
 class Identity:
     """Authentication and the users of one app. All methods may be called from any thread."""
 
@@ -70,6 +60,9 @@ class Identity:
         self._sync = StoreSync(database)
         self._token_status = self._sync.token_status
         self._rotation = TokenRotation(settings, keys, database, self._token_status)
+        self._issuer = SessionIssuer(
+            database, self._tokens, self._rotation, self._token_status, self.device_tokens
+        )
         self.users = Users(database, self._passwords, self._sync)
         self.profiles = Profiles(self._sync)
         self.sessions = Sessions(database, self._sync)
@@ -109,8 +102,8 @@ class Identity:
         if self._passwords.needs_rehash(user.password_hash):
             rehashed = self._passwords.hash(password)
         fits = user.password_fits_admin or fits_admin(password, user.username)
-        opened = _Opened(user, address, user_agent, device, rehashed, fits)
-        return self._open_session(opened, fresh=True)
+        opened = VerifiedLogin(user, address, user_agent, device, rehashed, fits)
+        return self._issuer.open(opened, fresh=True)
 
     def sign_in_with_provider(self, sign_in: SignIn, address: str, user_agent: str) -> Tokens:
         """Open a session for a user that the OpenID provider vouches for.
@@ -124,8 +117,8 @@ class Identity:
             raise InvalidCredentials("the account is disabled", username=user.username)
         self._second_factor_proof.require_at_login(user, sign_in.code, sign_in.passkey)
         self.oidc.spend(vouched.digest)
-        opened = _Opened(user, address, user_agent)
-        return self._open_session(opened, fresh=user.second_factor or vouched.is_fresh)
+        opened = VerifiedLogin(user, address, user_agent)
+        return self._issuer.open(opened, fresh=user.second_factor or vouched.is_fresh)
 
     def refresh(self, refresh_token: str, address: str, user_agent: str) -> Tokens:
         """Rotate a refresh token: exchange it for new tokens.
@@ -135,7 +128,9 @@ class Identity:
         `InvalidToken` for one that is not valid.
         """
         renewed = self._rotation.rotate(refresh_token, address, user_agent)
-        return self._grant(renewed.user, renewed.session_id, renewed.refresh_token, fresh=False)
+        return self._issuer.grant(
+            renewed.user, renewed.session_id, renewed.refresh_token, fresh=False
+        )
 
     def logout(
         self, principal: Principal, refresh_token: str | None, *, everywhere: bool = False
@@ -262,7 +257,7 @@ class Identity:
         if changed is None:
             raise Conflict("the password was changed meanwhile")
         renewed, session_id = changed
-        return self._grant(renewed, session_id, refresh_token, fresh=not user.second_factor)
+        return self._issuer.grant(renewed, session_id, refresh_token, fresh=not user.second_factor)
 
     def close(self) -> None:
         """Stop the threads."""
@@ -273,32 +268,6 @@ class Identity:
     def _find_user(self, username: str) -> models.User | None:
         name = username.lower()
         return self._database.read(users.find_by_name, name) if USERNAME.fullmatch(name) else None
-
-    def _open_session(self, opened: _Opened, *, fresh: bool) -> Tokens:
-        user, device = opened.user, opened.device
-        refresh_token, stored = self._rotation.issue(
-            opened.address, opened.user_agent, user.role, remembered=device.remembered
-        )
-        network = network_of(opened.address)
-        login = sessions.Login(stored, network, device, opened.rehashed, opened.fits_admin)
-        session_id = self._database.write(sessions.create, user, login)
-        if session_id is None:
-            raise InvalidCredentials(username=user.username)
-        return self._grant(user, session_id, refresh_token, fresh=fresh)
-
-    def _grant(
-        self, user: models.User, session_id: str, refresh_token: str, *, fresh: bool
-    ) -> Tokens:
-        view = user_view(user)
-        if self._token_status.user(user.id) != view:  # another process has just changed it
-            self._database.read(self._token_status.load)
-        return Tokens(
-            access_token=self._tokens.issue(view, session_id, fresh=fresh),
-            expires_in=self._tokens.lifetime_s,
-            refresh_token=refresh_token,
-            device_token=self.device_tokens.issue(user.username) if fresh else None,
-            user=view,
-        )
 
 
 def _masked(username: str) -> str:

@@ -17,12 +17,12 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from backend.schemas.auth import Role
 from backend.schemas.common import capitals_unless_mixed, is_asset, parse_symbol
+from backend.settings.rate_limits import RateLimitSettings
 from backend.settings.sign_in import SignInSettings
 from backend.settings.types import (
     FernetKeys,
     MailServer,
     Proxies,
-    Rate,
     SecretKeys,
     SyslogAddress,
 )
@@ -36,7 +36,7 @@ class SettingsError(Exception):
     """A setting has an invalid value; the text is one line that names it and its valid values."""
 
 
-class Settings(SignInSettings):
+class Settings(SignInSettings, RateLimitSettings):
     """The backend's settings, each read from one BACKEND_* variable."""
 
     model_config = SettingsConfigDict(
@@ -97,26 +97,6 @@ class Settings(SignInSettings):
     )
     sandbox_speed: float = Field(1.0, gt=0, le=1000, description="how fast sandbox prices move")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    rate_limit_enabled: bool = True
-    rate_limit_storage: str = Field("memory://", pattern=r"^(memory|redis|rediss)://")
-    rate_limit_trade: Rate = "10/minute"
-    rate_limit_amend: Rate = "60/minute"
-    rate_limit_brake: Rate = "60/minute"
-    rate_limit_config: Rate = "60/minute"
-    rate_limit_query: Rate = "100/minute"
-    rate_limit_login: Rate = "5/minute"
-    rate_limit_refresh: Rate = "10/minute"
-    rate_limit_account: Rate = "10/minute"
-    rate_limit_account_hour: Rate = "60/hour"
-    rate_limit_all_logins: Rate = "100/minute"
-    rate_limit_site: Rate = "20/minute"
-    rate_limit_known_login: Rate = "10/minute"
-    rate_limit_new_network: Rate = "3/hour"
-    rate_limit_account_new_networks: Rate = "120/hour"
-    rate_limit_all_new_networks: Rate = "600/hour"
-    rate_limit_proof: Rate = "10/minute"
-    rate_limit_address: Rate = "1000/minute"
-    rate_limit_health: Rate = "600/minute"
     token_expiry: int = Field(
         3600, ge=1, le=MAX_TOKEN_EXPIRY_S, description="access token's life in seconds"
     )

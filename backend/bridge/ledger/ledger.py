@@ -35,10 +35,7 @@ from backend.schemas.trades import Trade
 
 
 class Ledger:
-    """Orders and trades as the bot and the exchanges report them.
-
-    `raw` is an order or a trade in the format of OctoBot's `to_dict`.
-    """
+    """Orders and trades as reported; `raw` is one in the format of OctoBot's `to_dict`."""
 
     def __init__(
         self,
