@@ -46,7 +46,7 @@ def quoting_symbols(
         for asset, other in ((base, quote), (quote, base)):
             if asset in assets or other == reference:
                 steps.setdefault(asset, {}).setdefault(other, symbol)
-    for asset in sorted(assets):
+    for asset in sorted(set(assets) - {reference}):
         others = steps.get(asset, {})
         if reference in others:
             found[others[reference]] = None

@@ -100,7 +100,8 @@ class Integrity:
         with self._lock:
             self._closed = True
             if self._connection is not None:
-                self._connection.interrupt()
+                with suppress(sqlite3.ProgrammingError):  # it has just been closed
+                    self._connection.interrupt()
 
     def _check(self, file: Path) -> None:
         try:

@@ -15,6 +15,8 @@ class Client:
     """An exchange's client that fails as told: no real one does so when asked to."""
 
     id = "somewhere"
+    markets: dict[str, Any] = {}  # noqa: RUF012
+    features: dict[str, Any] = {}  # noqa: RUF012
 
     def __init__(self, failure: Exception | None) -> None:
         self._failure = failure
@@ -48,9 +50,10 @@ def test_failures_are_counted_and_raised(kind: type[ccxt.BaseError]) -> None:
     counters, client = Counters(), Client(kind("apiKey=CANARY"))
     count_read_errors(manager_of(client), counters)
     capture_commands(manager_of(client), counters)
-    for name in ("fetch_balance", "fetch_balance", "create_order"):
+    order = ("BTC/USDT", "market", "buy", 1)
+    for name, arguments in (("fetch_balance", ()), ("fetch_balance", ()), ("create_order", order)):
         with pytest.raises(kind):
-            asyncio.run(getattr(client, name)("BTC/USDT"))
+            asyncio.run(getattr(client, name)(*arguments))
     assert counters.exchange_errors == {
         ("somewhere", "fetch_balance", kind.__name__): 2,
         ("somewhere", "create_order", kind.__name__): 1,

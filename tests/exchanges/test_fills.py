@@ -224,9 +224,11 @@ def test_a_restart_finds_what_was_executed_meanwhile(live) -> None:
 
 def test_a_change_that_comes_too_late_does_not_lose_the_orders_end(live) -> None:
     order_id = resting(live)
+    placed = len(live.exchange.orders())
     live.exchange.fill(order_id, "0.15")
     with suppress(ApiError):
         live.bridge.orders.change(order_id, OrderChange(quantity="0.1"))
-    live.exchange.fill(order_id, "0.05")
-    live.settled(order_id)
+    # the exchange cannot edit: the order was canceled, and none that buys more was created
+    assert live.settled(order_id, "canceled").filled == D("0.15")
     await_facts(live, order_id)
+    assert len(live.exchange.orders()) == placed

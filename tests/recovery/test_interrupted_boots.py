@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 import orjson
@@ -28,9 +29,9 @@ class Interrupted(LiveBridge):
         self.ending()
 
     def told(self) -> list[str]:
-        """Return the states that were told."""
+        """Return the states that were told; a warning tells the same one again."""
         events = self.sink.since(0, "bot")
-        return [orjson.loads(event.data)["bot"]["state"] for event in events]
+        return [state for state, _ in groupby(orjson.loads(e.data)["bot"]["state"] for e in events)]
 
 
 @pytest.fixture

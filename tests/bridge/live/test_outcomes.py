@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -168,15 +167,3 @@ def test_orders_that_all_have_the_same_client_id_are_told_apart(live: OfflineBri
     only(live, "third", "filled")
     only(live, "first", "open")
     live.set_price("BTC/USDT", "40000")
-
-
-def test_an_order_that_filled_is_found_where_no_list_has_ended_orders(tmp_path: Path) -> None:
-    lacks = ("fetchOrder", "fetchOrders", "fetchClosedOrders", "fetchCanceledOrders")
-    with shutting_down(OfflineBridge(tmp_path, lacks=lacks, client_ids="lost")) as live:
-        live.boot()
-        live.exchange.fail("create_order", "BadResponse", after=True, times=1)
-        with pytest.raises(OrderStateUnknown):
-            live.place(type="market", quantity="0.1", client_order_id="market")
-        found = only(live, "market", "filled")
-        assert (found["filled"], found["average_price"]) == ("0.1", "40000")
-        assert strangers(live) == []

@@ -84,6 +84,12 @@ def test_under_maintenance_nothing_is_bought_on_paper_and_readyz_names_the_symbo
     assert any(BTC in text for bot in told for text in bot["warnings"])
 
 
+def warnings_told(live: OfflineBridge, mark: int) -> list[list[str]]:
+    """Return the warnings of the last status that was told since, if any was."""
+    events = live.sink.since(mark, "bot")[-1:]
+    return [orjson.loads(event.data)["bot"]["warnings"] for event in events]
+
+
 def test_prices_come_back_by_themselves_with_the_exchange(live: OfflineBridge) -> None:
     live.exchange.behave(maintenance=True)
     assert wait_until(lambda: not is_ready(live))
@@ -92,7 +98,7 @@ def test_prices_come_back_by_themselves_with_the_exchange(live: OfflineBridge) -
     mark = live.mark()
     live.exchange.behave(maintenance=False)
     assert wait_until(lambda: is_ready(live))
-    assert orjson.loads(live.sink.since(mark, "bot")[-1].data)["bot"]["warnings"] == []
+    assert wait_until(lambda: warnings_told(live, mark) == [[]])
     # the refusal has not used up its key
     assert live.place(client_order_id="again").status == "filled"
 

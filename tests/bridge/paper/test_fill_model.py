@@ -49,17 +49,11 @@ def running(home: Path, **settings: Any) -> LiveBridge:
     return LiveBridge(make_settings(home, **settings))
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBridge]:
-    with shutting_down(running(tmp_path_factory.mktemp("home"), paper_fill="book")) as live:
-        yield live.boot()
-
-
 @pytest.fixture
-def live(shared: LiveBridge) -> LiveBridge:
-    shared.pin_all()
-    shared.cancel_all()
-    return shared.settle()
+def live(tmp_path: Path) -> Iterator[LiveBridge]:
+    """A bot of the test's own: others here boot theirs, and a process can hold one at a time."""
+    with shutting_down(running(tmp_path, paper_fill="book")) as live:
+        yield live.boot().pin_all().settle()
 
 
 def trades_of(live: LiveBridge, order: Order) -> list[dict[str, Any]]:

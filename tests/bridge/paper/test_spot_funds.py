@@ -173,9 +173,9 @@ steps = st.lists(
 )
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBridge]:
-    with shutting_down(few_assets(tmp_path_factory.mktemp("home"))) as live:
+@pytest.fixture
+def shared(tmp_path: Path) -> Iterator[LiveBridge]:
+    with shutting_down(few_assets(tmp_path / "shared")) as live:
         yield boot(live)
 
 

@@ -86,7 +86,9 @@ def test_a_remembered_session_lasts_longer_from_refresh_to_refresh(
 
 def test_one_device_does_not_lengthen_another(client: FlaskClient) -> None:
     tokens = [log_in(client, remember=remember) for remember in (True, False)]
-    assert [life_s(client, one) for one in tokens] == [30 * DAY, DAY]
+    remembered, usual = (life_s(client, one) for one in tokens)
+    assert 30 * DAY - 60 < remembered <= 30 * DAY  # counted from the login, a moment ago
+    assert DAY - 60 < usual <= DAY
 
 
 def test_who_becomes_an_admin_is_remembered_for_less_at_once(
