@@ -75,6 +75,15 @@ def _bot() -> Iterator[Requirement]:
         yield Requirement(what, "isolation", row, "healthz_p99_ms", 100, "ms")
 
 
+def _abuse() -> Iterator[Requirement]:
+    abused = "all at once"
+    yield Requirement("orders under abuse, median", "abuse", abused, "ratio", 2, "of idle")
+    what = "`/healthz` under abuse, 99th percentile"
+    yield Requirement(what, "abuse", abused, "healthz_p99_ms", 100, "ms")
+    what = "log in, step up, cancel all, stop under abuse"
+    yield Requirement(what, "abuse", "together", "taken_ms", 1000, "ms")
+
+
 DEMANDS = (
     *_reads(),
     Requirement(
@@ -92,6 +101,7 @@ DEMANDS = (
     ),
     *_streams(),
     *_bot(),
+    *_abuse(),
 )
 
 

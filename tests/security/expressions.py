@@ -222,3 +222,17 @@ def _member(choices: Any) -> str:
         if str(op) == "CATEGORY":
             return {"CATEGORY_DIGIT": "0", "CATEGORY_SPACE": " "}.get(str(argument), "a")
     return "b"
+
+
+def worst_text(size: int) -> str:
+    """Return the printable text of about `size` characters on which an expression works longest."""
+    found = (
+        (_cpu_s(_call(each.compiled, method), _text(pump, "", size, is_bytes)), pump)
+        for each in expressions()
+        for is_bytes in [isinstance(each.compiled.pattern, bytes)]
+        for pump, end in _texts(each.compiled)
+        if not end and pump.isascii() and pump.isprintable()
+        for method in each.methods
+    )
+    pump = max(found)[1]
+    return pump * (size // len(pump))
