@@ -18,6 +18,7 @@ from tests.middleware.test_login_limits import (  # noqa: F401 - fixtures
 )
 
 HOME = "198.51.100.7"
+# A login makes a network known, and its delays flat: each test has networks of its own.
 
 
 class Clock:
@@ -71,24 +72,24 @@ def test_wrong_passwords_of_a_network_delay_it_at_that_account_only(
     start_client: NewClient,  # noqa: F811
 ) -> None:
     client = start_client(rate_limit_login="100/minute", rate_limit_account="100/minute")
-    answers = [log_in(client, "203.0.113.1") for _ in range(4)]
+    answers = [log_in(client, "198.18.4.1") for _ in range(4)]
     assert [told(answer) for answer in answers] == [WRONG] * 4
     # a machine that hashes slowly may let the first delays pass: they double each time
     while told(answers[-1]) == WRONG and len(answers) < 12:
-        answers.append(log_in(client, "203.0.113.1"))
+        answers.append(log_in(client, "198.18.4.1"))
     assert told(answers[-1]) == TOO_MANY
     assert 1 <= int(answers[-1].headers["Retry-After"]) <= 900
-    assert told(log_in(client, "203.0.113.1", "trader", PASSWORD)) == TOO_MANY
-    assert told(log_in(client, "203.0.113.1", "viewer")) == WRONG
-    assert log_in(client, "203.0.113.2", "trader", PASSWORD).status_code == 200
+    assert told(log_in(client, "198.18.4.1", "trader", PASSWORD)) == TOO_MANY
+    assert told(log_in(client, "198.18.4.1", "viewer")) == WRONG
+    assert log_in(client, "198.18.4.2", "trader", PASSWORD).status_code == 200
 
 
 def test_a_right_password_ends_the_delay(start_client: NewClient) -> None:  # noqa: F811
     client = start_client(rate_limit_login="100/minute", rate_limit_account="100/minute")
     for _ in range(3):
-        assert told(log_in(client, "203.0.113.1")) == WRONG
-        assert told(log_in(client, "203.0.113.1")) == WRONG
-        assert log_in(client, "203.0.113.1", "trader", PASSWORD).status_code == 200
+        assert told(log_in(client, "198.18.5.1")) == WRONG
+        assert told(log_in(client, "198.18.5.1")) == WRONG
+        assert log_in(client, "198.18.5.1", "trader", PASSWORD).status_code == 200
 
 
 def test_twenty_addresses_that_guess_do_not_keep_the_owner_out_of_a_new_network(
