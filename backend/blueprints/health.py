@@ -27,7 +27,7 @@ def check_health() -> Envelope[Health]:
 @public
 @api.validate(resp=Response(HTTP_200=Envelope[Readiness], HTTP_503=Problem), tags=["health"])
 def check_readiness() -> Envelope[Readiness]:
-    """Tell that the bot, its exchanges and the database are ready; if not, `details` says why."""
+    """Return whether bot, exchanges and database are ready; `details` of a 503 names why not."""
     readiness = services().bridge.readiness()
     if not readiness.ready:
         raise BotNotReady("; ".join(readiness.missing))

@@ -57,7 +57,7 @@ def begin_sign_in(query: SignInQuery) -> Redirection:
 @public
 @api.validate(resp=_REDIRECTS, tags=_TAGS, security={})
 def finish_sign_in(query: CallbackQuery) -> Redirection:
-    """Take the provider's answer, and send the browser back to where it began."""
+    """Finish a browser's sign-in with the provider's answer, and redirect to its page."""
     name, secure = _cookie()
     cookie = request.cookies.get(name, "")[:_LONGEST_COOKIE]
     target = services().identity.oidc.finish(query, cookie)

@@ -36,7 +36,7 @@ class PaperExecution:
 
     @property
     def cost(self) -> Decimal:
-        """What it costs, without fees."""
+        """Quantity times price, in the quote asset, without fees."""
         return sum((EXACT.multiply(fill.price, fill.quantity) for fill in self.fills), ZERO)
 
 

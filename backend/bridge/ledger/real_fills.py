@@ -94,7 +94,7 @@ class RealFills:
         return with_condition(order, self._told.get(order.exchange, exchange_id))
 
     def check(self, order: Order) -> None:
-        """Have an order's executions fetched if it lacks some."""
+        """Request the executions of an order that lacks some."""
         if self.is_due(order):
             self._on_due(order)
 

@@ -110,7 +110,7 @@ class ExchangeAccount:
         held.set(available=held.available + available, total=held.total + total)
 
     def use_funds(self, funds: PaperFunds) -> None:
-        """Let `funds` lock and settle a simulated spot account's orders instead of OctoBot."""
+        """Replace OctoBot's locking and settling of a simulated spot account by `funds`."""
 
         def update_lock(order: OctoBotOrder, is_new_order: bool = True) -> None:
             try:

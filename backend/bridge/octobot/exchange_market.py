@@ -72,7 +72,7 @@ class ExchangeMarket:
         return self._times.age_s(symbol)
 
     def prefer_tickers_after(self, seconds: float) -> None:
-        """Take a ticker's later price when trades have not been told for so long."""
+        """Prefer a later ticker's price once the last trade is older than this."""
         self._times.trades_lead_s = seconds
 
     async def confirm_price(self, symbol: str) -> None:

@@ -159,10 +159,10 @@ class OrderLookUp:
 
 @contextlib.contextmanager
 def _failing_softly() -> Iterator[None]:
-    """Raise `LookUpFailed` for every error: parsers of exchanges' answers raise Python's own."""
+    """Raise `LookUpFailed` for every error."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # parsers of exchanges' answers raise Python's own
         raise LookUpFailed(type(error).__name__) from error
 
 

@@ -51,7 +51,7 @@ class Condition(NamedTuple):
 
 
 class ToldOrder(NamedTuple):
-    """What an exchange has told of an order; quantities are in base, None is not told."""
+    """Order row of an exchange; quantities are in base, None where the exchange names none."""
 
     exchange_id: str
     symbol: str | None

@@ -27,7 +27,7 @@ def intercept_creation(trader: Any, interceptor: CreationInterceptor) -> None:
 
 
 def fill_as_maker(order: Any) -> None:
-    """Let a resting limit order fill as maker, also one whose limit crossed the last price.
+    """Book the fill of a limit order as maker, also where its limit crossed the last price.
 
     OctoBot compares the limit with the price at which the order was created.
     """
